@@ -1,0 +1,74 @@
+import { resolve } from 'node:path';
+import swc from 'unplugin-swc';
+import { defineConfig } from 'vitest/config';
+
+const root = resolve(import.meta.dirname, '..');
+
+export default defineConfig({
+  root,
+  // Nest reads constructor types from decorator metadata, which the bundler's own TypeScript transform leaves out.
+  plugins: [
+    swc.vite({
+      tsconfigFile: false,
+      swcrc: false,
+      jsc: {
+        parser: { syntax: 'typescript', decorators: true },
+        transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+        target: 'es2023',
+        keepClassNames: true,
+      },
+      module: { type: 'es6' },
+    }),
+  ],
+  // Tests run the libraries' sources; package.json's imports lead to dist/.
+  resolve: { alias: [{ find: /^#libs\/([^/]+)$/, replacement: `${root}/libs/$1/src/index.ts` }] },
+  test: {
+    environment: 'node',
+    pool: 'forks',
+    maxWorkers: 2,
+    reporters: ['default', resolve(root, 'deploy/tools/summary-reporter.mjs')],
+    passWithNoTests: true,
+    restoreMocks: true,
+    unstubEnvs: true,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['{libs,services,deploy}/**/*.spec.ts', 'test/{conformance,support,bench}/**/*.spec.ts'],
+          testTimeout: 10_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: ['{libs,services}/**/*.int-spec.ts', 'test/support/**/*.int-spec.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.e2e-spec.ts'],
+          // A mesh takes two cores by itself.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.chaos-spec.ts'],
+          fileParallelism: false,
+          testTimeout: process.env['SLUICE_CHAOS_LONG'] === '1' ? 1_800_000 : 240_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
