@@ -1,0 +1,51 @@
+import type { Message } from '@bufbuild/protobuf';
+import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import type { RevocationSubject } from '../gen/sluice/auth/v1/auth_pb.js';
+import type { MessageKind } from '../gen/sluice/bus/v1/envelope_pb.js';
+import type { ColumnType } from '../gen/sluice/common/v1/common_pb.js';
+import type { ManifestState } from '../gen/sluice/results/v1/results_pb.js';
+import type { CacheStatus, Priority, RunState } from '../gen/sluice/run/v1/run_pb.js';
+
+type Named<E> = Exclude<keyof E, 'UNSPECIFIED'>;
+
+/** The names of an enum's members. A new enum needs a row here; without one its fields have the type never. */
+type EnumName<E> = E extends RunState
+  ? Named<typeof RunState>
+  : E extends Priority
+    ? Named<typeof Priority>
+    : E extends CacheStatus
+      ? Named<typeof CacheStatus>
+      : E extends ColumnType
+        ? Named<typeof ColumnType>
+        : E extends ManifestState
+          ? Named<typeof ManifestState>
+          : E extends MessageKind
+            ? Named<typeof MessageKind>
+            : E extends RevocationSubject
+              ? Named<typeof RevocationSubject>
+              : never;
+
+// `number` is assignable to a numeric enum, so only its template literal tells the two apart.
+type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;
+
+type Fields<T> = { [K in keyof T as K extends '$typeName' | '$unknown' ? never : K]: Domain<T[K]> };
+
+/**
+ * What services see of a generated message: plain data, with enums as their names, Timestamp as Date, int64 as number
+ * (at most 2^53 - 1), and without the message's own marks. Derived, so that a new field in a .proto file is there at once.
+ */
+export type Domain<T> = T extends Timestamp
+  ? Date
+  : T extends bigint
+    ? number
+    : T extends number
+      ? NumberOrEnum<T>
+      : T extends string | boolean | undefined | Uint8Array
+        ? T
+        : T extends readonly (infer Item)[]
+          ? Domain<Item>[]
+          : T extends Message
+            ? Fields<T>
+            : T extends { case: infer Case; value: infer Value }
+              ? { case: Case; value: Domain<Value> }
+              : T;

@@ -1,0 +1,94 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import type { Domain } from './codec/domain.js';
+import { messageCodec, type MessageCodec } from './codec/message-codec.js';
+import { requestContracts, type AnyRequestContract, type ServiceName } from './codec/request-contract.js';
+import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
+import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
+import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
+import {
+  ExecutionChangedSchema,
+  RowsCommittedSchema,
+  RunChangedSchema,
+  RunFinishedSchema,
+  RunPlanSchema,
+  RunService,
+} from './gen/sluice/run/v1/run_pb.js';
+import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
+
+/**
+ * The registry: which stream carries which message, and who reads it.
+ *
+ * - Requests go to the one stream of the service that answers them, at most once, no older than their ttl.
+ * - Events go to one stream for each area and version, at least once to each group named in eventStreams; they are kept
+ *   until the slowest group has taken them, within a cap, and for 24 h in the sender's outbox.
+ * - The firehose tells every gateway of changes of runs, without a group; a loss is found by its readers.
+ * - A job goes through BullMQ and is the worker's alone.
+ */
+export const authRequests = requestContracts('auth', AuthService);
+export const metadataRequests = requestContracts('metadata', MetadataService);
+export const runRequests = requestContracts('orchestrator', RunService);
+export const workerRequests = requestContracts('worker', WorkerService);
+export const resultsRequests = requestContracts('results', ResultsService);
+
+/** The contracts that each service must handle, all of them: a service with a missing handler refuses to start. */
+export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequestContract[]>> = {
+  auth: Object.values(authRequests),
+  metadata: Object.values(metadataRequests),
+  orchestrator: Object.values(runRequests),
+  worker: Object.values(workerRequests),
+  results: Object.values(resultsRequests),
+};
+
+export type EventArea = 'metadata' | 'run';
+
+/** The streams of events and the groups that read them, a group for each service. */
+export const eventStreams: Readonly<Record<EventArea, { version: number; groups: readonly ServiceName[] }>> = {
+  metadata: { version: 1, groups: ['orchestrator'] },
+  run: { version: 1, groups: ['results'] },
+};
+
+export interface EventContract<Event> {
+  readonly kind: 'event';
+  readonly area: EventArea;
+  /** The envelope's type: the message's full name. */
+  readonly type: string;
+  readonly codec: MessageCodec<Event>;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- stands for every contract; the parameter is invariant
+export type AnyEventContract = EventContract<any>;
+export type EventOf<C> = C extends EventContract<infer Event> ? Event : never;
+
+export const dataSourceChanged = event('metadata', DataSourceChangedSchema);
+export const runFinished = event('run', RunFinishedSchema);
+
+export const events: readonly AnyEventContract[] = [dataSourceChanged, runFinished];
+
+/** The firehose of runs: 4 streams `{ev:<p>}:run`, p = hash(run id) mod 4, so that one run's messages stay in order. */
+export const firehosePartitions = 4;
+
+export interface FirehoseContract<Message> {
+  readonly kind: 'firehose';
+  readonly type: string;
+  readonly codec: MessageCodec<Message>;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- stands for every contract; the parameter is invariant
+export type AnyFirehoseContract = FirehoseContract<any>;
+
+export const runChanged = firehose(RunChangedSchema);
+export const executionChanged = firehose(ExecutionChangedSchema);
+export const rowsCommitted = firehose(RowsCommittedSchema);
+
+export const firehoseMessages: readonly AnyFirehoseContract[] = [runChanged, executionChanged, rowsCommitted];
+
+/** The data of a job in the queues `run-<pool>`. */
+export const runPlanCodec = messageCodec(RunPlanSchema);
+
+function event<D extends DescMessage>(area: EventArea, schema: D): EventContract<Domain<MessageShape<D>>> {
+  return { kind: 'event', area, type: schema.typeName, codec: messageCodec(schema) };
+}
+
+function firehose<D extends DescMessage>(schema: D): FirehoseContract<Domain<MessageShape<D>>> {
+  return { kind: 'firehose', type: schema.typeName, codec: messageCodec(schema) };
+}

@@ -1,0 +1,43 @@
+import type { Domain } from './codec/domain.js';
+import type * as auth from './gen/sluice/auth/v1/auth_pb.js';
+import type * as common from './gen/sluice/common/v1/common_pb.js';
+import type * as metadata from './gen/sluice/metadata/v1/metadata_pb.js';
+import type * as results from './gen/sluice/results/v1/results_pb.js';
+import type * as run from './gen/sluice/run/v1/run_pb.js';
+
+// The messages that services share as data, by name. Requests and replies are had by RequestOf and ResponseOf.
+
+export type PageArgs = Domain<common.PageArgs>;
+export type PageInfo = Domain<common.PageInfo>;
+export type Column = Domain<common.Column>;
+export type ColumnType = Column['type'];
+
+export type User = Domain<auth.User>;
+export type ApiKey = Domain<auth.ApiKey>;
+export type Workspace = Domain<auth.Workspace>;
+export type Revocation = Domain<auth.Revocation>;
+
+export type DataSource = Domain<metadata.DataSource>;
+export type SavedQuery = Domain<metadata.SavedQuery>;
+export type Table = Domain<metadata.Table>;
+export type TableColumn = Domain<metadata.TableColumn>;
+export type SourceConnection = Domain<metadata.SourceConnection>;
+export type EncryptedSecrets = Domain<metadata.EncryptedSecrets>;
+export type DataSourceChanged = Domain<metadata.DataSourceChanged>;
+
+export type Execution = Domain<run.Execution>;
+export type RunState = Execution['state'];
+export type Priority = Execution['priority'];
+export type CacheStatus = Execution['cacheStatus'];
+export type RunError = Domain<run.RunError>;
+export type SourceHandle = Domain<run.SourceHandle>;
+export type FinishedPosition = Domain<run.FinishedPosition>;
+export type RunChanged = Domain<run.RunChanged>;
+export type ExecutionChanged = Domain<run.ExecutionChanged>;
+export type RowsCommitted = Domain<run.RowsCommitted>;
+export type RunFinished = Domain<run.RunFinished>;
+export type RunPlan = Domain<run.RunPlan>;
+
+export type Manifest = Domain<results.Manifest>;
+export type ManifestState = Manifest['state'];
+export type StoredPage = Domain<results.Page>;

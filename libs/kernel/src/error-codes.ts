@@ -1,0 +1,85 @@
+/** The codes of `contract/core.graphql`; no other code leaves the gateway. */
+export type PublicErrorCode =
+  | 'INVALID_INPUT'
+  | 'PARAMETER_MISSING'
+  | 'PARAMETER_INVALID'
+  | 'SQL_NOT_READ_ONLY'
+  | 'SQL_REJECTED'
+  | 'UNAUTHENTICATED'
+  | 'SECOND_FACTOR_REQUIRED'
+  | 'NOT_FOUND'
+  | 'FORBIDDEN'
+  | 'CONFLICT'
+  | 'RATE_LIMITED'
+  | 'QUOTA_EXCEEDED'
+  | 'DATA_SOURCE_UNAVAILABLE'
+  | 'QUERY_FAILED'
+  | 'TIMED_OUT'
+  | 'RESULT_TOO_LARGE'
+  | 'RESULT_EXPIRED'
+  | 'WORKER_LOST'
+  | 'UNKNOWN_OUTCOME'
+  | 'INTERNAL';
+
+/** Every internal code, `<area>.<reason>`, with what callers are told. The only place where codes are declared. */
+export const errorCodes = {
+  'input.invalid': 'INVALID_INPUT',
+  'input.cursor_invalid': 'INVALID_INPUT',
+  'input.too_large': 'INVALID_INPUT',
+
+  'auth.unauthenticated': 'UNAUTHENTICATED',
+  'auth.credentials_wrong': 'UNAUTHENTICATED',
+  'auth.token_expired': 'UNAUTHENTICATED',
+  'auth.token_revoked': 'UNAUTHENTICATED',
+  'auth.throttled': 'RATE_LIMITED',
+  'auth.forbidden': 'FORBIDDEN',
+  'auth.user_not_found': 'NOT_FOUND',
+  'auth.api_key_not_found': 'NOT_FOUND',
+  'auth.workspace_not_found': 'NOT_FOUND',
+  'auth.email_taken': 'CONFLICT',
+
+  'entity.conflict': 'CONFLICT',
+  'entity.name_taken': 'CONFLICT',
+
+  'source.not_found': 'NOT_FOUND',
+  'source.paused': 'DATA_SOURCE_UNAVAILABLE',
+  'source.unavailable': 'DATA_SOURCE_UNAVAILABLE',
+  'source.credentials_wrong': 'DATA_SOURCE_UNAVAILABLE',
+  'source.in_use': 'CONFLICT',
+  'saved_query.not_found': 'NOT_FOUND',
+
+  'sql.not_read_only': 'SQL_NOT_READ_ONLY',
+  'sql.rejected': 'SQL_REJECTED',
+  'sql.too_long': 'INVALID_INPUT',
+
+  'run.idempotency_conflict': 'CONFLICT',
+  'run.not_found': 'NOT_FOUND',
+  'run.query_failed': 'QUERY_FAILED',
+  'run.timed_out': 'TIMED_OUT',
+  'run.worker_lost': 'WORKER_LOST',
+
+  'result.not_found': 'NOT_FOUND',
+  'result.expired': 'RESULT_EXPIRED',
+  'result.too_large': 'RESULT_TOO_LARGE',
+  'result.corrupt': 'INTERNAL',
+  'result.store_unavailable': 'INTERNAL',
+
+  'bus.timeout': 'INTERNAL',
+  'bus.unavailable': 'INTERNAL',
+  'bus.unknown_outcome': 'UNKNOWN_OUTCOME',
+  'bus.unimplemented': 'INTERNAL',
+  'bus.malformed': 'INTERNAL',
+
+  'secret.unreadable': 'INTERNAL',
+  internal: 'INTERNAL',
+} as const satisfies Record<string, PublicErrorCode>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+export function isErrorCode(value: string): value is ErrorCode {
+  return Object.hasOwn(errorCodes, value);
+}
+
+export function toPublicErrorCode(code: ErrorCode): PublicErrorCode {
+  return errorCodes[code];
+}

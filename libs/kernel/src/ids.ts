@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto';
+
+/** The prefix says what an id names, so that an id alone tells which service to ask. */
+export const idPrefixes = {
+  workspace: 'wsp',
+  user: 'usr',
+  group: 'grp',
+  session: 'ses',
+  apiKey: 'key',
+  dataSource: 'src',
+  savedQuery: 'qry',
+  execution: 'exe',
+  run: 'run',
+  result: 'res',
+  request: 'req',
+  message: 'msg',
+  worker: 'wrk',
+} as const;
+
+export type IdKind = keyof typeof idPrefixes;
+
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/**
+ * A new id such as `run_06f2k…`: 48 bits of milliseconds, then 80 random bits, in Crockford's base 32. Ids made later
+ * sort later, which keeps B-trees dense; they are unguessable enough not to be enumerated, but they are not secrets.
+ */
+export function newId(kind: IdKind, nowMs: number = Date.now()): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(nowMs, 0, 6);
+  return `${idPrefixes[kind]}_${encode(bytes)}`;
+}
+
+export function isId(kind: IdKind, value: string): boolean {
+  return value.startsWith(`${idPrefixes[kind]}_`) && /^[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}$/.test(value);
+}
+
+/** The kind that an id's prefix names, or undefined where it is none of ours. */
+export function idKindOf(value: string): IdKind | undefined {
+  for (const kind of Object.keys(idPrefixes) as IdKind[]) if (isId(kind, value)) return kind;
+  return undefined;
+}
+
+/** The id of another kind that belongs to the same thing, such as an execution's result. */
+export function siblingId(kind: IdKind, id: string): string {
+  return `${idPrefixes[kind]}${id.slice(3)}`;
+}
+
+function encode(bytes: Buffer): string {
+  let text = '';
+  let bits = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value = (value << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += alphabet[(value >>> bits) & 31];
+      value &= (1 << bits) - 1;
+    }
+  }
+  return text + alphabet[(value << (5 - bits)) & 31];
+}
