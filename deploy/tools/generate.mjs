@@ -1,0 +1,71 @@
+// Makes the committed generated files: protobuf types and, where the gateway has its script `generate:schema`, the
+// served schema. With --check it compares instead, in a folder of its own, so that nothing else that runs meanwhile
+// sees half-written files; in CI, where the tree is a clean checkout, that is the same as git diff --exit-code.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const messagesFolder = 'libs/contracts/src/gen';
+const schemaPath = 'services/gateway/schema.graphql';
+const hasSchemaScript = 'generate:schema' in JSON.parse(readFileSync('package.json', 'utf8')).scripts;
+const isCheck = process.argv.includes('--check');
+
+function run(command, args) {
+  execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+function generateMessages(output) {
+  run('buf', ['generate', 'proto', '--template', 'proto/buf.gen.yaml', '--output', output]);
+}
+
+function readTree(folder) {
+  const files = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : [];
+  const paths = files.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return new Map(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]));
+}
+
+function compareMessages() {
+  const output = mkdtempSync(join(tmpdir(), 'sluice-generate-'));
+  try {
+    generateMessages(output);
+    const fresh = readTree(join(output, messagesFolder));
+    const committed = readTree(messagesFolder);
+    const names = new Set([...fresh.keys(), ...committed.keys()]);
+    return [...names]
+      .filter((name) => fresh.get(name) !== committed.get(name))
+      .map((name) => join(messagesFolder, name));
+  } finally {
+    rmSync(output, { recursive: true });
+  }
+}
+
+function generateSchema() {
+  run('npm', ['run', '--silent', 'build']);
+  run('npm', ['run', '--silent', 'generate:schema']);
+}
+
+function compareSchema() {
+  const committed = existsSync(schemaPath) ? readFileSync(schemaPath, 'utf8') : undefined;
+  generateSchema();
+  if (readFileSync(schemaPath, 'utf8') === committed) {
+    return [];
+  }
+  if (committed !== undefined) {
+    writeFileSync(schemaPath, committed);
+  }
+  return [schemaPath];
+}
+
+if (isCheck) {
+  const stale = [...compareMessages(), ...(hasSchemaScript ? compareSchema() : [])];
+  if (stale.length > 0) {
+    console.error(`Not what is generated now: run \`npm run generate\` and commit\n  ${stale.join('\n  ')}`);
+    process.exit(1);
+  }
+} else {
+  generateMessages('.');
+  if (hasSchemaScript) {
+    generateSchema();
+  }
+}
