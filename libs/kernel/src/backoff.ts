@@ -12,7 +12,10 @@ export function backoffMs(attempt: number, { initialMs, maxMs, random = Math.ran
 }
 
 /** Resolves after `ms`, or at once when the signal aborts; never rejects, and never keeps the process alive by itself when `unref` is set. */
-export function delay(ms: number, { signal, unref = false }: { signal?: AbortSignal | undefined; unref?: boolean } = {}): Promise<void> {
+export function delay(
+  ms: number,
+  { signal, unref = false }: { signal?: AbortSignal | undefined; unref?: boolean } = {},
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) {
       resolve();

@@ -16,9 +16,8 @@ export interface RequestContract<Request, Response> {
 }
 
 // The constraint of a method's side that is known to be unary; streams have no place on the bus.
-type Side<M, Of extends 'input' | 'output'> = M extends Record<Of, infer D extends DescMessage>
-  ? Domain<MessageShape<D>>
-  : never;
+type Side<M, Of extends 'input' | 'output'> =
+  M extends Record<Of, infer D extends DescMessage> ? Domain<MessageShape<D>> : never;
 
 export type RequestContracts<S extends DescService> = {
   readonly [K in keyof S['method']]: RequestContract<Side<S['method'][K], 'input'>, Side<S['method'][K], 'output'>>;

@@ -1,0 +1,108 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { integerText, urlText } from './schemas.js';
+import { secret, setting } from './setting.js';
+
+// The settings that several services share. The return types are inferred: they are what ConfigOf reads.
+
+const upper = (name: string): string => name.toUpperCase();
+
+/** What every service has: its name among its kind, its port for health and metrics, its log and its traces. */
+export function serviceSettings(name: string, defaults: { metricsPort: number }) {
+  return {
+    instance: setting(`SLUICE_${upper(name)}_INSTANCE`, z.string().regex(/^[A-Za-z0-9._-]{1,100}$/), {
+      default: `${name}-${hostname().replace(/[^A-Za-z0-9._-]/g, '-')}-${process.pid}`,
+      describe: 'The name of this process, unique among all. The default is made of host and process id.',
+    }),
+    metricsHost: setting(`SLUICE_${upper(name)}_METRICS_HOST`, z.string(), {
+      fallbacks: ['SLUICE_METRICS_HOST'],
+      default: '127.0.0.1',
+      describe: 'The address that /healthz, /readyz and /metrics listen on.',
+    }),
+    metricsPort: setting(`SLUICE_${upper(name)}_METRICS_PORT`, integerText(0, 65_535), {
+      default: defaults.metricsPort,
+      describe: 'The port of /healthz, /readyz and /metrics; 0 takes a free one.',
+    }),
+    logLevel: setting(
+      `SLUICE_${upper(name)}_LOG_LEVEL`,
+      z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+      {
+        fallbacks: ['SLUICE_LOG_LEVEL'],
+        default: 'info',
+        describe: 'The least that is logged.',
+      },
+    ),
+    otlpUrl: setting('SLUICE_OTLP_URL', urlText('http:', 'https:').optional(), {
+      describe: 'Where traces go (OTLP over HTTP), such as http://collector:4318/v1/traces. Not set: nowhere.',
+    }),
+    traceSampleRatio: setting('SLUICE_TRACE_SAMPLE_RATIO', z.coerce.number<string>().min(0).max(1), {
+      default: 1,
+      describe: 'The share of traces that are kept, from 0 to 1.',
+    }),
+    drainSeconds: setting(`SLUICE_${upper(name)}_DRAIN_SECONDS`, integerText(0, 3_600), {
+      fallbacks: ['SLUICE_DRAIN_SECONDS'],
+      default: 20,
+      describe: 'How long a stopping process may take to finish what it has begun.',
+    }),
+  };
+}
+
+function redisRole(role: 'broker' | 'cache' | 'session', what: string, fallbacks: readonly string[]) {
+  return {
+    url: setting(`SLUICE_REDIS_${upper(role)}_URL`, urlText('redis:', 'rediss:').optional(), {
+      fallbacks,
+      describe: what,
+    }),
+    username: setting(`SLUICE_REDIS_${upper(role)}_USERNAME`, z.string().optional(), {
+      fallbacks: fallbacks.length > 0 ? ['SLUICE_REDIS_USERNAME'] : [],
+      describe: `The ACL user of the ${role} role, where the URL does not carry it.`,
+    }),
+    password: secret(`SLUICE_REDIS_${upper(role)}_PASSWORD`, z.string().optional(), {
+      fallbacks: fallbacks.length > 0 ? ['SLUICE_REDIS_PASSWORD'] : [],
+      describe: `The password of the ${role} role, where the URL does not carry it.`,
+    }),
+  };
+}
+
+/** The three roles of Redis. With SLUICE_REDIS_URL alone it serves broker and session, and the cache role is off. */
+export const redisSettings = {
+  prefix: setting('SLUICE_REDIS_PREFIX', z.string().regex(/^[a-z][a-z0-9-]{0,30}$/), {
+    default: 'sluice',
+    describe: 'The prefix of every key, so that several installations can share a Redis.',
+  }),
+  broker: {
+    ...redisRole('broker', 'The Redis of bus and queue: noeviction, AOF.', ['SLUICE_REDIS_URL']),
+    url: setting('SLUICE_REDIS_BROKER_URL', urlText('redis:', 'rediss:'), {
+      fallbacks: ['SLUICE_REDIS_URL'],
+      describe: 'The Redis of bus and queue: noeviction, AOF.',
+    }),
+  },
+  session: redisRole('session', 'The Redis of sessions: noeviction, AOF. Not set: SLUICE_REDIS_URL.', [
+    'SLUICE_REDIS_URL',
+  ]),
+  cache: redisRole('cache', 'The Redis of copies that may vanish: allkeys-lru. Not set: no copies are kept.', []),
+};
+
+/** The service's own schema in PostgreSQL. */
+export function databaseSettings<Schema extends string>(schema: Schema) {
+  const prefix = `SLUICE_${upper(schema)}_DATABASE`;
+  return {
+    url: secret(`${prefix}_URL`, urlText('postgres:', 'postgresql:'), {
+      fallbacks: ['SLUICE_DATABASE_URL'],
+      describe: 'The PostgreSQL database, such as postgresql://user@host:5432/sluice.',
+    }),
+    password: secret(`${prefix}_PASSWORD`, z.string().optional(), {
+      fallbacks: ['SLUICE_DATABASE_PASSWORD'],
+      describe: 'The password, where the URL does not carry it.',
+    }),
+    schema: setting(`${prefix}_SCHEMA`, z.string().regex(/^[a-z][a-z0-9_]{0,40}$/), {
+      default: schema,
+      describe: 'The schema that the service keeps its tables in; fixed but for tests.',
+    }),
+    poolMax: setting(`${prefix}_POOL_MAX`, integerText(1, 500), {
+      fallbacks: ['SLUICE_DATABASE_POOL_MAX'],
+      default: 10,
+      describe: 'The most connections of one process.',
+    }),
+  };
+}

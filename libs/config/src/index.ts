@@ -1,0 +1,13 @@
+export { CONFIG, InjectConfig } from './config-token.js';
+export { databaseSettings, redisSettings, serviceSettings } from './fragments.js';
+export { ConfigError, loadConfig, type Environment } from './load-config.js';
+export { booleanText, integerText, listText, urlText } from './schemas.js';
+export {
+  defineConfig,
+  secret,
+  setting,
+  settingsOf,
+  type ConfigDefinition,
+  type ConfigOf,
+  type Setting,
+} from './setting.js';

@@ -1,0 +1,66 @@
+import type { z } from 'zod';
+
+/** One setting: a variable of the environment, how it is read, and what it is for. */
+export interface Setting<T> {
+  readonly kind: 'setting';
+  /** Such as SLUICE_AUTH_ACCESS_TOKEN_TTL_SECONDS; `<variable>_FILE` names a file that holds the value instead. */
+  readonly variable: string;
+  /** Variables asked when the first is not set, nearest first. */
+  readonly fallbacks: readonly string[];
+  readonly schema: z.ZodType<T>;
+  /** As it would stand in the environment. Undefined: the setting is required unless its schema takes undefined. */
+  readonly default: string | undefined;
+  readonly describe: string;
+  /** Never printed; not even a part of it. */
+  readonly secret: boolean;
+}
+
+interface SettingOptions {
+  describe: string;
+  default?: string | number | boolean;
+  fallbacks?: readonly string[];
+}
+
+export function setting<T>(variable: string, schema: z.ZodType<T>, options: SettingOptions): Setting<T> {
+  return {
+    kind: 'setting',
+    variable,
+    fallbacks: options.fallbacks ?? [],
+    schema,
+    default: options.default === undefined ? undefined : String(options.default),
+    describe: options.describe,
+    secret: false,
+  };
+}
+
+/** A setting whose value is never printed. It has no default: without it the service does not start. */
+export function secret<T>(
+  variable: string,
+  schema: z.ZodType<T>,
+  options: Omit<SettingOptions, 'default'>,
+): Setting<T> {
+  return { ...setting(variable, schema, options), secret: true };
+}
+
+/** Settings in named groups, as deep as is useful. */
+export interface ConfigDefinition {
+  readonly [name: string]: Setting<unknown> | ConfigDefinition;
+}
+
+/** The plain, read-only values of a definition. */
+export type ConfigOf<D> =
+  D extends Setting<infer T> ? T : D extends object ? { readonly [K in keyof D]: ConfigOf<D[K]> } : never;
+
+/** Keeps the literal type of a definition. */
+export function defineConfig<D extends ConfigDefinition>(definition: D): D {
+  return definition;
+}
+
+export function isSetting(entry: Setting<unknown> | ConfigDefinition): entry is Setting<unknown> {
+  return entry['kind'] === 'setting';
+}
+
+/** All settings of a definition, in its order. */
+export function settingsOf(definition: ConfigDefinition): Setting<unknown>[] {
+  return Object.values(definition).flatMap((entry) => (isSetting(entry) ? [entry] : settingsOf(entry)));
+}
