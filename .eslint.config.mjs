@@ -8,6 +8,9 @@ const generatedFiles = ['**/migrations/**', 'libs/contracts/src/gen/**'];
 
 const environmentMessage = 'Settings are read, checked and frozen by #libs/config; take them from there.';
 
+// Node runs some files under test/ as they are, so tsc allows .ts in an import. What is built is .js at run time.
+const builtNames = { regex: '^\\..*\\.ts$', message: 'Name the built file: .js.' };
+
 const namedExports = {
   selector: 'ExportDefaultDeclaration',
   message: 'Named exports only.',
@@ -71,6 +74,7 @@ export default tseslint.config(
     rules: {
       'max-lines': ['error', { max: 400 }],
       'no-console': 'error',
+      'no-restricted-imports': ['error', { patterns: [builtNames] }],
     },
   },
   {
@@ -86,6 +90,7 @@ export default tseslint.config(
             importNames: ['env', 'default'],
             message: environmentMessage,
           })),
+          patterns: [builtNames],
         },
       ],
     },

@@ -41,7 +41,7 @@ function runStep(step, isLive) {
     const output = [];
     const child = spawn('npm', ['run', '--silent', step], {
       stdio: isLive ? 'inherit' : ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, SLUICE_TEST_SUMMARY: summaryPathOf(step) },
+      env: { ...process.env, NO_COLOR: '1', SLUICE_TEST_SUMMARY: summaryPathOf(step) },
     });
     child.stdout?.on('data', (chunk) => output.push(chunk));
     child.stderr?.on('data', (chunk) => output.push(chunk));

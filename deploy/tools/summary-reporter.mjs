@@ -1,4 +1,4 @@
-// Ends a vitest run with "N passed, N failed" alone on a line, and leaves the figures for run-steps.mjs to add up.
+// Ends a vitest run with "N passed, N failed" alone on a line; under run-steps.mjs it leaves it the figures to add up.
 // A file that could not be loaded and an error outside every test count as failures.
 import { writeFileSync } from 'node:fs';
 
@@ -13,10 +13,11 @@ export class SummaryReporter {
       failed += testModule.state() === 'failed' ? Math.max(failedHere, 1) : failedHere;
     }
     const summaryPath = process.env.SLUICE_TEST_SUMMARY;
-    if (summaryPath !== undefined) {
+    if (summaryPath === undefined) {
+      process.stdout.write(`${passed} passed, ${failed} failed\n`);
+    } else {
       writeFileSync(summaryPath, JSON.stringify({ passed, failed }));
     }
-    process.stdout.write(`${passed} passed, ${failed} failed\n`);
   }
 }
 
