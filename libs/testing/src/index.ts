@@ -1,0 +1,5 @@
+export { FakeClock } from './fake-clock.js';
+export { freePort } from './free-port.js';
+export { PostgresServer, startPostgres } from './postgres-server.js';
+export { RedisServer, startRedis, type RedisServerOptions } from './redis-server.js';
+export { until, type UntilOptions } from './until.js';

