@@ -27,7 +27,6 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     reporters: ['default', resolve(root, 'deploy/tools/summary-reporter.mjs')],
-    passWithNoTests: true,
     restoreMocks: true,
     unstubEnvs: true,
     projects: [
