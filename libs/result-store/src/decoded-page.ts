@@ -1,0 +1,104 @@
+import { promisify } from 'node:util';
+import { zstdDecompress } from 'node:zlib';
+import { AppError } from '#libs/kernel';
+import { headerBytes, lengthBytes, pageFormat, pageRowsMax, pageTextBytesMax } from './page-encoding.js';
+
+const decompress = promisify(zstdDecompress);
+
+/** The rows of one page, still as text. */
+export interface DecodedPage {
+  readonly rowCount: number;
+  /** Bytes that the page holds in memory. */
+  readonly byteCount: number;
+  /** The rows from `from` up to but not including `to`, as JSON texts with commas between; empty where there are none. */
+  slice(from: number, to: number): string;
+  /** The JSON text of one row. */
+  row(index: number): string;
+}
+
+/**
+ * Opens an encoded page. Sizes are checked before anything is unpacked, so that a small object cannot fill the memory.
+ * @throws AppError result.corrupt for what encodePage did not make
+ */
+export async function decodePage(bytes: Uint8Array): Promise<DecodedPage> {
+  const { rowCount, textBytes, frame } = readHeader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const size = rowCount * lengthBytes + textBytes;
+  const content = await unpack(frame, size);
+  if (content.length !== size) throw corrupt(`it holds ${content.length} bytes, not ${size}`);
+  return new TextPage(content, rowCount, readStarts(content, rowCount, textBytes));
+}
+
+function readHeader(bytes: Buffer): { rowCount: number; textBytes: number; frame: Buffer } {
+  if (bytes.length < headerBytes) throw corrupt('it is shorter than its header');
+  const format = bytes.readUInt8(0);
+  if (format !== pageFormat) throw corrupt(`format ${format} is unknown`);
+  const rowCount = bytes.readUInt32LE(1);
+  const textBytes = bytes.readUInt32LE(5);
+  if (rowCount > pageRowsMax || textBytes > pageTextBytesMax)
+    throw corrupt('it claims to be larger than a page may be');
+  return { rowCount, textBytes, frame: bytes.subarray(headerBytes) };
+}
+
+async function unpack(frame: Buffer, size: number): Promise<Buffer> {
+  try {
+    // zlib wants a limit of at least 1; the length is compared afterwards anyway.
+    return await decompress(frame, { maxOutputLength: Math.max(size, 1) });
+  } catch (cause) {
+    throw corrupt(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+/** Where each row begins in the content; one more entry says where a row behind the last would begin. */
+function readStarts(content: Buffer, rowCount: number, textBytes: number): Uint32Array {
+  const starts = new Uint32Array(rowCount + 1);
+  let start = rowCount * lengthBytes;
+  for (let index = 0; index < rowCount; index++) {
+    starts[index] = start;
+    start += content.readUInt32LE(index * lengthBytes) + 1;
+  }
+  starts[rowCount] = start;
+  const separators = Math.max(rowCount - 1, 0);
+  const end = rowCount * lengthBytes + textBytes;
+  if (start - rowCount + separators !== end) throw corrupt('its rows do not fill it');
+  return starts;
+}
+
+class TextPage implements DecodedPage {
+  readonly byteCount: number;
+
+  constructor(
+    private readonly content: Buffer,
+    readonly rowCount: number,
+    private readonly starts: Uint32Array,
+  ) {
+    this.byteCount = content.length + starts.byteLength;
+  }
+
+  slice(from: number, to: number): string {
+    const first = Math.max(from, 0);
+    const end = Math.min(to, this.rowCount);
+    if (first >= end) return '';
+    // Every row is followed by one comma, which the last row of a slice leaves out.
+    return this.content.toString('utf8', this.startOf(first), this.startOf(end) - 1);
+  }
+
+  row(index: number): string {
+    if (!Number.isInteger(index) || index < 0 || index >= this.rowCount) {
+      throw new RangeError(`row ${index} of a page of ${this.rowCount}`);
+    }
+    return this.slice(index, index + 1);
+  }
+
+  private startOf(index: number): number {
+    const start = this.starts[index];
+    if (start === undefined) throw new RangeError(`row ${index} of a page of ${this.rowCount}`);
+    return start;
+  }
+}
+
+function corrupt(reason: string, cause?: unknown): AppError {
+  return new AppError('result.corrupt', 'A part of the result cannot be read.', {
+    internalMessage: `a page is damaged: ${reason}`,
+    cause,
+  });
+}

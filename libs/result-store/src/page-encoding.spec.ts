@@ -1,0 +1,80 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AppError } from '#libs/kernel';
+import { decodePage, encodePage, pageTextBytesMax } from './index.js';
+
+const rowTexts = fc.array(
+  fc.array(fc.jsonValue(), { maxLength: 6 }).map((row) => JSON.stringify(row)),
+  { maxLength: 60 },
+);
+
+async function codeOf(failing: Promise<unknown>): Promise<string> {
+  const error: unknown = await failing.then(() => undefined).catch((reason: unknown) => reason);
+  return error instanceof AppError ? error.code : `not refused: ${String(error)}`;
+}
+
+describe('a page', () => {
+  it('gives back every run of rows as the text that went in', async () => {
+    await fc.assert(
+      fc.asyncProperty(rowTexts, fc.nat(70), fc.nat(70), async (rows, from, to) => {
+        const page = await decodePage(await encodePage(rows));
+        expect(page.rowCount).toBe(rows.length);
+        expect(page.slice(from, to)).toBe(rows.slice(from, to).join(','));
+        expect(JSON.parse(`[${page.slice(0, rows.length)}]`)).toEqual(rows.map((row) => JSON.parse(row) as unknown));
+        expect(rows.map((_, index) => page.row(index))).toEqual(rows);
+      }),
+    );
+  });
+
+  it('keeps text beyond ASCII and beyond 16 bits', async () => {
+    const rows = ['["žluťoučký"]', '["𝕊luice 数据"]', '["plain"]'];
+    const page = await decodePage(await encodePage(rows));
+    expect([page.row(0), page.row(1), page.row(2)]).toEqual(rows);
+  });
+
+  it('has no row behind its last', async () => {
+    const page = await decodePage(await encodePage(['[1]']));
+    expect(() => page.row(1)).toThrowError(RangeError);
+    expect(() => page.row(-1)).toThrowError(RangeError);
+    expect(page.slice(1, 5)).toBe('');
+    expect(page.slice(-3, 5)).toBe('[1]');
+  });
+
+  it('of another format is refused', async () => {
+    const bytes = Buffer.from(await encodePage(['[1]']));
+    bytes.writeUInt8(2, 0);
+    expect(await codeOf(decodePage(bytes))).toBe('result.corrupt');
+  });
+
+  it('that lost or changed any byte is refused, never served', async () => {
+    const rows = ['[1,"a"]', '[2,"b"]', '[3,"ccc"]'];
+    const good = await encodePage(rows);
+    for (let length = 0; length < good.length; length++) {
+      expect(await codeOf(decodePage(good.subarray(0, length))), `cut to ${length}`).toBe('result.corrupt');
+    }
+    for (let at = 0; at < good.length; at++) {
+      const bad = Uint8Array.from(good);
+      bad[at] = (bad[at] ?? 0) ^ 0x04;
+      const read = await decodePage(bad)
+        .then((page) => page.slice(0, page.rowCount))
+        .catch((error: unknown) => error);
+      // zstd has header bits that mean nothing for the content; a change of those may pass, a change of rows may not.
+      if (typeof read === 'string') expect(read, `byte ${at}`).toBe(rows.join(','));
+      else expect(read, `byte ${at}`).toMatchObject({ code: 'result.corrupt' });
+    }
+  });
+
+  it('that would unpack to more than it says is refused before it fills the memory', async () => {
+    const bomb = Buffer.from(await encodePage([JSON.stringify(['x'.repeat(8 * 1024 * 1024)])]));
+    expect(bomb.length).toBeLessThan(16 * 1024);
+    bomb.writeUInt32LE(100, 5);
+    expect(await codeOf(decodePage(bomb))).toBe('result.corrupt');
+    bomb.writeUInt32LE(0xffff_ffff, 5);
+    expect(await codeOf(decodePage(bomb))).toBe('result.corrupt');
+  });
+
+  it('larger than a reader would unpack is not written', async () => {
+    const half = `["${'x'.repeat(pageTextBytesMax / 2)}"]`;
+    expect(await codeOf(encodePage([half, half]))).toBe('result.too_large');
+  });
+});

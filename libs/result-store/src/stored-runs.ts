@@ -1,0 +1,49 @@
+import type { Dirent } from 'node:fs';
+import { opendir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isId } from '#libs/kernel';
+import { errorCodeOf, storeUnavailable } from './store-files.js';
+
+/** A run that has a directory in the store. */
+export interface StoredRun {
+  readonly workspaceId: string;
+  readonly runId: string;
+  /** When its directory last gained or lost a try. */
+  readonly changedAt: Date;
+}
+
+/** Walks the store without ever holding more than one directory's handle of each level. What is not ours is passed over. */
+export async function* listStoredRuns(root: string): AsyncGenerator<StoredRun> {
+  for await (const workspace of directoriesOf(root)) {
+    if (!isId('workspace', workspace)) continue;
+    for await (const run of directoriesOf(join(root, workspace))) {
+      if (!isId('run', run)) continue;
+      const changedAt = await changedAtOf(join(root, workspace, run));
+      if (changedAt !== undefined) yield { workspaceId: workspace, runId: run, changedAt };
+    }
+  }
+}
+
+async function* directoriesOf(path: string): AsyncGenerator<string> {
+  const entries = await openOrNothing(path);
+  for await (const entry of entries) if (entry.isDirectory()) yield entry.name;
+}
+
+async function openOrNothing(path: string): Promise<AsyncIterable<Dirent> | Dirent[]> {
+  try {
+    return await opendir(path);
+  } catch (error) {
+    // Another process may be deleting it at this moment.
+    if (errorCodeOf(error) === 'ENOENT') return [];
+    throw storeUnavailable('the store cannot be listed', error);
+  }
+}
+
+async function changedAtOf(path: string): Promise<Date | undefined> {
+  try {
+    return (await stat(path)).mtime;
+  } catch (error) {
+    if (errorCodeOf(error) === 'ENOENT') return undefined;
+    throw storeUnavailable('the store cannot be listed', error);
+  }
+}
