@@ -12,6 +12,8 @@ const wellFormed = {
   'libs/kernel/src/clock.spec.ts': "import { now } from './clock.js';\nimport 'typeorm';\nexport const seen = now;",
   'libs/bus/src/index.ts': "import { now } from '#libs/kernel';\nexport const bus = now;",
   'libs/identity/src/index.ts': "import { bus } from '#libs/bus';\nexport const identity = bus;",
+  'libs/testing/src/server.int-spec.ts':
+    "import { testing } from './index.js';\nexport const check = async () => { await using server = testing; return server; };",
   'libs/testing/src/index.ts': "import { bus } from '#libs/bus';\nexport const testing = bus;",
   'services/auth/src/user.service.ts': "import { bus } from '#libs/bus';\nexport const user = bus;",
   'services/auth/src/user.resolver.ts': "import { user } from './user.service.js';\nexport const resolver = user;",
