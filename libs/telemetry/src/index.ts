@@ -1,0 +1,5 @@
+export { AppLogger, withLogFields, type LogFields, type LogLevel } from './app-logger.js';
+export { HealthRegistry, type CheckOutcome, type Readiness } from './health-registry.js';
+export { MetricsRegistry } from './metrics-registry.js';
+export { redact, redactText } from './redact.js';
+export { startTracing, type TracingOptions } from './tracing.js';

@@ -1,0 +1,94 @@
+import { trace } from '@opentelemetry/api';
+import { describe, expect, it } from 'vitest';
+import { AppLogger, MetricsRegistry, redact, redactText, startTracing, withLogFields } from './index.js';
+
+function capture(): { logger: AppLogger; lines: () => Record<string, unknown>[] } {
+  const written: string[] = [];
+  const destination = { write: (line: string) => void written.push(line) };
+  const logger = AppLogger.create({ service: 'auth', instance: 'auth-1', level: 'info', destination });
+  return { logger, lines: () => written.map((line) => JSON.parse(line) as Record<string, unknown>) };
+}
+
+describe('AppLogger', () => {
+  it('writes JSON lines with service, time and the fields of the work at hand', async () => {
+    const { logger, lines } = capture();
+    await withLogFields({ requestId: 'req_1' }, async () => {
+      await Promise.resolve();
+      withLogFields({ workspaceId: 'wsp_1' }, () => logger.info({ rows: 3 }, 'done'));
+    });
+    expect(lines()[0]).toMatchObject({
+      level: 'info',
+      service: 'auth',
+      requestId: 'req_1',
+      workspaceId: 'wsp_1',
+      rows: 3,
+      msg: 'done',
+    });
+  });
+
+  it('never writes a secret, however deep and in whatever form', () => {
+    const { logger, lines } = capture();
+    const error = new Error('connect postgres://bob:hunter2@db/x failed', {
+      cause: new Error('Bearer abcdefghijklmnop'),
+    });
+    logger.child({ apiKey: 'slk_abc' }).error(
+      {
+        err: Object.assign(error, { options: { password: 'hunter2', nested: [{ accessToken: 'hunter2' }] } }),
+        parameters: { ssn: 'hunter2' },
+        text: 'eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJodW50ZXIyIn0.hunter2 slk_hunter2',
+      },
+      'redis://:hunter2@localhost is down',
+    );
+    const text = JSON.stringify(lines());
+    expect(text).not.toContain('hunter2');
+    expect(text).not.toContain('abcdefghijklmnop');
+    expect(text).toContain('postgres://[redacted]@db/x failed');
+  });
+
+  it('writes nothing below its level', () => {
+    const { logger, lines } = capture();
+    logger.debug({}, 'quiet');
+    expect(lines()).toEqual([]);
+  });
+});
+
+describe('redact', () => {
+  it('is bounded for circles, depth and length', () => {
+    const circle: Record<string, unknown> = { name: 'a' };
+    circle['self'] = circle;
+    expect(JSON.stringify(redact(circle)).length).toBeLessThan(500);
+    expect(redactText('x'.repeat(100_000)).length).toBeLessThan(9_000);
+  });
+
+  it('keeps what is not secret', () => {
+    expect(redact({ tokens: 'x', rows: 1n, at: new Date(0), bytes: new Uint8Array(3) })).toEqual({
+      tokens: '[redacted]',
+      rows: '1',
+      at: new Date(0),
+      bytes: '[3 bytes]',
+    });
+  });
+});
+
+describe('MetricsRegistry', () => {
+  it('names metrics by service and exposes them as text', async () => {
+    const metrics = new MetricsRegistry('auth');
+    metrics.counter({ name: 'sign_ins_total', help: 'Sign-ins.', labels: ['outcome'] }).inc({ outcome: 'ok' });
+    metrics.gauge({ name: 'sessions_open', help: 'Sessions.' }, (gauge) => gauge.set(7));
+    const { body } = await metrics.expose();
+    expect(body).toContain('sluice_auth_sign_ins_total{outcome="ok",service="auth"} 1');
+    expect(body).toContain('sluice_auth_sessions_open{service="auth"} 7');
+  });
+});
+
+describe('startTracing', () => {
+  it('makes trace ids also where spans go nowhere', async () => {
+    const stop = await startTracing({ service: 'auth', instance: 'a', otlpUrl: undefined, sampleRatio: 1 });
+    trace.getTracer('test').startActiveSpan('auth.session.begin', (span) => {
+      expect(span.spanContext().traceId).toMatch(/^[0-9a-f]{32}$/);
+      expect(trace.getActiveSpan()).toBe(span);
+      span.end();
+    });
+    await stop();
+  });
+});
