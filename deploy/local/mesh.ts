@@ -1,0 +1,258 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child } from './child-process.ts';
+import { freePorts } from './free-port.ts';
+import {
+  postgresChild,
+  prepareServiceDatabase,
+  serviceDatabaseUrl,
+  superuserUrl,
+  waitForPostgres,
+} from './postgres.ts';
+import { findRedisProgram, redisChild, waitForRedis } from './redis.ts';
+import { StateDirectory, type LocalSecrets } from './state-directory.ts';
+import { waitFor } from './wait-for.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export const services = ['auth', 'metadata', 'orchestrator', 'worker', 'results', 'gateway'] as const;
+export type ServiceName = (typeof services)[number];
+
+export const administrator = { email: 'admin@sluice.local', workspace: 'local' } as const;
+
+export interface MeshOptions {
+  directory: string;
+  gatewayPort: number;
+  /** Settings of the environment that go to every service, over those made here. */
+  env?: Record<string, string>;
+  /** Progress, for people. */
+  say?: (line: string) => void;
+  /** Starts a service again that ended by itself. */
+  restartCrashed?: boolean;
+  redisArgs?: readonly string[];
+}
+
+interface Ports {
+  postgres: number;
+  broker: number;
+  cache: number;
+}
+
+/** All processes of one installation on this machine: PostgreSQL, two Redis servers, the six services. */
+export class Mesh {
+  readonly state: StateDirectory;
+  readonly children = new Map<string, Child>();
+  private readonly options: MeshOptions;
+  private readonly restarts = new Map<string, number>();
+  private readonly operationsPorts = new Map<string, number>();
+  private ports: Ports = { postgres: 0, broker: 0, cache: 0 };
+  private localSecrets: LocalSecrets | undefined;
+  private stopping = false;
+
+  constructor(options: MeshOptions) {
+    this.options = options;
+    this.state = new StateDirectory(options.directory);
+  }
+
+  get graphqlUrl(): string {
+    return `http://127.0.0.1:${this.options.gatewayPort}/graphql`;
+  }
+
+  get websocketUrl(): string {
+    return `ws://127.0.0.1:${this.options.gatewayPort}/graphql`;
+  }
+
+  get postgresPort(): number {
+    return this.ports.postgres;
+  }
+
+  get brokerUrl(): string {
+    return process.env['SLUICE_REDIS_URL'] ?? `redis://127.0.0.1:${this.ports.broker}`;
+  }
+
+  get secrets(): LocalSecrets {
+    if (!this.localSecrets) throw new Error('the stores have not been started');
+    return this.localSecrets;
+  }
+
+  postgresUrl(database: string): string {
+    return superuserUrl(this.ports.postgres, this.secrets.databasePassword, database);
+  }
+
+  /** PostgreSQL and Redis, with a database for the services. */
+  async startStores(): Promise<void> {
+    const { say = () => undefined } = this.options;
+    this.localSecrets = await this.state.secrets();
+    const [postgres = 0, broker = 0, cache = 0] = await freePorts(3);
+    this.ports = { postgres, broker, cache };
+    this.add(
+      postgresChild({
+        directory: this.state.file('postgres'),
+        port: postgres,
+        password: this.secrets.databasePassword,
+        logFile: this.log('postgres'),
+      }),
+    ).start();
+    if (process.env['SLUICE_REDIS_URL'] === undefined) this.startRedis(say);
+    await Promise.all([
+      process.env['SLUICE_REDIS_URL'] === undefined ? Promise.all([broker, cache].map(waitForRedis)) : undefined,
+      waitForPostgres(this.postgresUrl('postgres')).then(() =>
+        prepareServiceDatabase(postgres, this.secrets.databasePassword, this.secrets.databasePassword),
+      ),
+    ]);
+  }
+
+  async startServices(): Promise<void> {
+    const ports = await freePorts(services.length);
+    services.forEach((name, index) => this.operationsPorts.set(name, ports[index] ?? 0));
+    for (const name of services) this.addService(name).start();
+    await Promise.all(services.map((name) => this.waitForService(name)));
+  }
+
+  /** A second process of a service; a second gateway listens on `publicPort`. */
+  async addInstance(service: ServiceName, id: string, publicPort?: number): Promise<string> {
+    const name = `${service}-${id}`;
+    const [port = 0] = await freePorts(1);
+    this.operationsPorts.set(name, port);
+    this.addService(service, name, publicPort === undefined ? {} : { SLUICE_PORT: String(publicPort) }).start();
+    await this.waitForService(name);
+    return name;
+  }
+
+  child(name: string): Child {
+    const child = this.children.get(name);
+    if (!child) throw new Error(`there is no process ${name}`);
+    return child;
+  }
+
+  operationsUrl(name: string): string {
+    return `http://127.0.0.1:${this.operationsPorts.get(name) ?? 0}`;
+  }
+
+  waitForService(name: string): Promise<void> {
+    return waitFor(
+      `${name} (its log: ${this.log(name)})`,
+      async () => (await fetch(`${this.operationsUrl(name)}/readyz`)).ok,
+      60_000,
+    );
+  }
+
+  /** The gateway first, so that nothing new comes in; then the services, then what they stand on. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    const named = (matches: (name: string) => boolean): Child[] =>
+      [...this.children.values()].filter((child) => matches(child.name));
+    const isStore = (name: string): boolean => name === 'postgres' || name.startsWith('redis-');
+    await Promise.all(named((name) => name.startsWith('gateway')).map((child) => child.stop()));
+    await Promise.all(named((name) => name.startsWith('worker')).map((child) => child.stop()));
+    await Promise.all(named((name) => !isStore(name)).map((child) => child.stop()));
+    await Promise.all(named(isStore).map((child) => child.stop()));
+  }
+
+  private startRedis(say: (line: string) => void): void {
+    const program = findRedisProgram(say);
+    for (const role of ['broker', 'cache'] as const) {
+      const child = redisChild({
+        role,
+        program,
+        port: this.ports[role],
+        directory: this.state.file(`redis-${role}`),
+        logFile: this.log(`redis-${role}`),
+        ...(role === 'broker' && this.options.redisArgs ? { args: this.options.redisArgs } : {}),
+      });
+      this.add(child).start();
+    }
+  }
+
+  private addService(service: ServiceName, name: string = service, env: Record<string, string> = {}): Child {
+    return this.add(
+      new Child({
+        name,
+        command: process.execPath,
+        args: ['--enable-source-maps', join(root, 'dist', 'services', service, 'src', 'main.js')],
+        env: { ...this.environmentOf(service, name), ...this.options.env, ...env },
+        cwd: root,
+        logFile: this.log(name),
+      }),
+    );
+  }
+
+  private add(child: Child): Child {
+    rmSync(this.log(child.name), { force: true });
+    this.children.set(child.name, child);
+    child.whenCrashed((reason) => this.crashed(child, reason));
+    return child;
+  }
+
+  private crashed(child: Child, reason: string): void {
+    if (this.stopping) return;
+    const count = (this.restarts.get(child.name) ?? 0) + 1;
+    this.restarts.set(child.name, count);
+    this.options.say?.(`${child.name} has ended (${reason}); its log: ${this.log(child.name)}`);
+    if (!this.options.restartCrashed) return;
+    setTimeout(
+      () => {
+        if (!this.stopping && !child.isRunning) child.start();
+      },
+      Math.min(250 * 2 ** count, 10_000),
+    );
+  }
+
+  private log(name: string): string {
+    return this.state.file('log', `${name}.log`);
+  }
+
+  private environmentOf(service: ServiceName, name: string): Record<string, string> {
+    const { secrets, ports, options } = this;
+    const redis: Record<string, string> =
+      process.env['SLUICE_REDIS_URL'] === undefined
+        ? {
+            SLUICE_REDIS_BROKER_URL: this.brokerUrl,
+            SLUICE_REDIS_SESSION_URL: this.brokerUrl,
+            SLUICE_REDIS_CACHE_URL: `redis://127.0.0.1:${ports.cache}`,
+          }
+        : {};
+    const common: Record<string, string> = {
+      ...redis,
+      NODE_ENV: 'production',
+      [`SLUICE_${service.toUpperCase()}_INSTANCE`]: `${name}-${process.pid}`,
+      [`SLUICE_${service.toUpperCase()}_METRICS_PORT`]: String(this.operationsPorts.get(name)),
+    };
+    const database = (schema: string): Record<string, string> => ({
+      [`SLUICE_${schema.toUpperCase()}_DATABASE_URL`]: serviceDatabaseUrl(
+        ports.postgres,
+        schema,
+        secrets.databasePassword,
+      ),
+    });
+    const results = { SLUICE_RESULTS_DIRECTORY: this.state.file('results') };
+    const masterKeys = { SLUICE_MASTER_KEYS: secrets.masterKeys };
+    const own: Record<ServiceName, Record<string, string>> = {
+      auth: {
+        ...database('auth'),
+        ...masterKeys,
+        SLUICE_AUTH_SIGNING_KEYS: secrets.signingKeys,
+        SLUICE_AUTH_BOOTSTRAP_WORKSPACE: administrator.workspace,
+        SLUICE_AUTH_BOOTSTRAP_EMAIL: administrator.email,
+        SLUICE_AUTH_BOOTSTRAP_PASSWORD: secrets.adminPassword,
+      },
+      metadata: { ...database('metadata'), ...masterKeys },
+      orchestrator: database('orchestrator'),
+      worker: { ...masterKeys, ...results },
+      results: { ...database('results'), ...results },
+      gateway: {
+        ...results,
+        SLUICE_PORT: String(options.gatewayPort),
+        SLUICE_HOST: '127.0.0.1',
+        SLUICE_GATEWAY_CURSOR_KEYS: secrets.cursorKeys,
+      },
+    };
+    return { ...common, ...own[service] };
+  }
+}
+
+/** True where an installation has been started in this directory before. */
+export function isInstalled(directory: string): boolean {
+  return existsSync(join(directory, 'postgres', 'PG_VERSION'));
+}

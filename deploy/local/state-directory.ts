@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { exportJWK, generateKeyPair } from 'jose';
+
+/** What only this installation knows. Made at the first start, kept in a file that its owner alone can read. */
+export interface LocalSecrets {
+  masterKeys: string;
+  signingKeys: string;
+  cursorKeys: string;
+  databasePassword: string;
+  readerPassword: string;
+  adminPassword: string;
+}
+
+/** The folder of one local installation, by default `.sluice/`. */
+export class StateDirectory {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+    mkdirSync(path, { recursive: true });
+    // PostgreSQL may run under a user of its own and has to pass through; the files within guard themselves.
+    chmodSync(path, 0o755);
+    for (const folder of ['log', 'results', 'redis-broker', 'redis-cache'])
+      mkdirSync(join(path, folder), { recursive: true });
+  }
+
+  file(...parts: string[]): string {
+    return join(this.path, ...parts);
+  }
+
+  async secrets(): Promise<LocalSecrets> {
+    const file = this.file('secrets.json');
+    // Written by this class alone.
+    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as LocalSecrets;
+    const secrets: LocalSecrets = {
+      masterKeys: `local:${randomBytes(32).toString('base64')}`,
+      signingKeys: await newSigningKeys(),
+      cursorKeys: `local:${randomBytes(32).toString('base64')}`,
+      databasePassword: randomBytes(18).toString('base64url'),
+      readerPassword: randomBytes(18).toString('base64url'),
+      adminPassword: randomBytes(12).toString('base64url'),
+    };
+    this.writePrivate('secrets.json', secrets);
+    return secrets;
+  }
+
+  /** Writes JSON that only the owner can read. */
+  writePrivate(name: string, value: unknown): void {
+    const file = this.file(name);
+    writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+    chmodSync(file, 0o600);
+  }
+}
+
+async function newSigningKeys(): Promise<string> {
+  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true });
+  const key = { ...(await exportJWK(privateKey)), kid: randomBytes(8).toString('hex'), alg: 'EdDSA', use: 'sig' };
+  return JSON.stringify({ keys: [key] });
+}

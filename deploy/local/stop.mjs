@@ -1,0 +1,36 @@
+// `npm stop`: ends what `npm start` began, and waits for it.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const file = join(fileURLToPath(new URL('../..', import.meta.url)), '.sluice', 'running.json');
+if (process.argv.includes('--help')) {
+  console.log('npm stop: drains and ends the services, Redis and PostgreSQL that `npm start` began.');
+  process.exit(0);
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const launcher = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).launcher : undefined;
+if (launcher === undefined || !isAlive(launcher)) {
+  console.log('Sluice is not running.');
+  process.exit(0);
+}
+process.kill(launcher, 'SIGTERM');
+const deadline = Date.now() + 60_000;
+while (isAlive(launcher)) {
+  if (Date.now() > deadline) {
+    console.error(`The launcher (process ${launcher}) has not ended within 60 s.`);
+    process.exit(1);
+  }
+  await wait(100);
+}
+console.log('Sluice has stopped.');
