@@ -12,12 +12,8 @@ export interface PagePlace {
  * `<workspace>/<run>/<fence>/<page>`. Each part is checked to be an id or a whole number, so that no text from outside
  * becomes a path.
  */
-export function objectKey({ page, ...place }: PagePlace): string {
-  return `${fenceKey(place)}/${wholeNumber('page', page)}`;
-}
-
-export function fenceKey({ fence, ...place }: Omit<PagePlace, 'page'>): string {
-  return `${runKey(place)}/${wholeNumber('fence', fence)}`;
+export function objectKey({ fence, page, ...run }: PagePlace): string {
+  return `${runKey(run)}/${wholeNumber('fence', fence)}/${wholeNumber('page', page)}`;
 }
 
 export function runKey({ workspaceId, runId }: Pick<PagePlace, 'workspaceId' | 'runId'>): string {
@@ -26,7 +22,7 @@ export function runKey({ workspaceId, runId }: Pick<PagePlace, 'workspaceId' | '
   return `${workspaceId}/${runId}`;
 }
 
-function wholeNumber(name: string, value: number): string {
+export function wholeNumber(name: string, value: number): string {
   if (!Number.isSafeInteger(value) || value < 0) throw badPlace(name, value);
   return String(value);
 }

@@ -58,10 +58,12 @@ describe('a stored page', () => {
     expect(await failureOf(store.get(place, checksum))).toMatchObject({ code: 'result.corrupt' });
   });
 
-  it('of one fence stays when another fence is deleted, and none stays when the run is', async () => {
+  it('of the fence that is kept stays, and those of all others go; none stays of a run that is deleted', async () => {
     const first = await store.put(place, bytes);
     await store.put({ ...place, fence: 2 }, bytes);
-    await store.deleteFence({ workspaceId, runId, fence: 2 });
+    await store.put({ ...place, fence: 10 }, bytes);
+    await store.keepOnlyFence(place, 1);
+    expect(await readdir(join(root, workspaceId, runId))).toEqual(['1']);
     expect(Buffer.from(await store.get(place, first.checksum))).toEqual(bytes);
     await store.deleteRun(place);
     await store.deleteRun(place);
@@ -93,7 +95,8 @@ describe('a path', () => {
       store.put(outside, bytes),
       store.get(outside, bytes),
       store.deleteRun(outside),
-      store.deleteFence(outside),
+      store.keepOnlyFence(outside, 1),
+      store.keepOnlyFence(outside, undefined),
     ]) {
       expect(await failureOf(attempt)).toMatchObject({ code: 'internal' });
     }

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '#libs/kernel';
-import { fenceKey, objectKey, runKey, type PagePlace } from './page-place.js';
+import { objectKey, runKey, wholeNumber, type PagePlace } from './page-place.js';
 import { errorCodeOf, storeUnavailable, writeNewFile } from './store-files.js';
 import { createMarker, readMarker } from './store-marker.js';
-import { listStoredRuns, type StoredRun } from './stored-runs.js';
+import { directoriesOf, listStoredRuns, type StoredRun } from './stored-runs.js';
 
 export type { StoredRun } from './stored-runs.js';
 
@@ -54,9 +54,13 @@ export class PageStore {
     await this.remove(runKey(place));
   }
 
-  /** Deletes what one try of a run has stored. */
-  async deleteFence(place: Omit<PagePlace, 'page'>): Promise<void> {
-    await this.remove(fenceKey(place));
+  /** Deletes what every other try of a run has stored; undefined keeps none. */
+  async keepOnlyFence(run: Pick<PagePlace, 'workspaceId' | 'runId'>, fence: number | undefined): Promise<void> {
+    if (fence === undefined) return this.deleteRun(run);
+    const kept = wholeNumber('fence', fence);
+    for await (const name of directoriesOf(join(this.root, runKey(run)))) {
+      if (name !== kept) await this.remove(`${runKey(run)}/${name}`);
+    }
   }
 
   /** Every run that has a directory here, and when that last changed. Read a directory at a time, in no order. */

@@ -24,7 +24,8 @@ export async function* listStoredRuns(root: string): AsyncGenerator<StoredRun> {
   }
 }
 
-async function* directoriesOf(path: string): AsyncGenerator<string> {
+/** The names of the directories in a directory; none where it is not there. */
+export async function* directoriesOf(path: string): AsyncGenerator<string> {
   const entries = await openOrNothing(path);
   for await (const entry of entries) if (entry.isDirectory()) yield entry.name;
 }

@@ -1,0 +1,43 @@
+import {
+  databaseSettings,
+  defineConfig,
+  integerText,
+  redisSettings,
+  serviceSettings,
+  setting,
+  type ConfigOf,
+} from '#libs/config';
+import { resultStoreSettings } from '#libs/result-store';
+
+const day = 24 * 60 * 60;
+
+export const resultsConfig = defineConfig({
+  service: serviceSettings('results', { metricsPort: 4105 }),
+  redis: redisSettings,
+  database: databaseSettings('results'),
+  store: resultStoreSettings,
+  retention: {
+    ttlSeconds: setting('SLUICE_RESULTS_TTL_SECONDS', integerText(1, 3_650 * day), {
+      default: 7 * day,
+      describe: 'How long the rows of a result can be read, counted from its last row.',
+    }),
+    graceSeconds: setting('SLUICE_RESULTS_GRACE_SECONDS', integerText(0, day), {
+      default: 60,
+      describe: 'How long after that the rows are kept for readers who had already begun.',
+    }),
+    writingMaxSeconds: setting('SLUICE_RESULTS_WRITING_MAX_SECONDS', integerText(60, 3_650 * day), {
+      default: 2 * day,
+      describe: 'A result that is still open after this long is closed as it is; longer than any run may take.',
+    }),
+    expirySweepSeconds: setting('SLUICE_RESULTS_EXPIRY_SWEEP_SECONDS', integerText(1, day), {
+      default: 60,
+      describe: 'How often expired results are deleted.',
+    }),
+    orphanSweepSeconds: setting('SLUICE_RESULTS_ORPHAN_SWEEP_SECONDS', integerText(60, 30 * day), {
+      default: 6 * 60 * 60,
+      describe: 'How often the store is searched for files that no result names.',
+    }),
+  },
+});
+
+export type ResultsConfig = ConfigOf<typeof resultsConfig>;

@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { resultTables, type ResultTables } from '../database/result-tables.js';
+
+/** A run whose rows are gone from the database, and may have pages in the store. */
+export interface PurgedRun {
+  readonly workspaceId: string;
+  readonly runId: string;
+  readonly hadPages: boolean;
+}
+
+/** Which files of a run are still wanted. */
+export interface KeptRun {
+  readonly runId: string;
+  readonly fence: number;
+}
+
+interface PurgedRow {
+  run_id: string;
+  workspace_id: string;
+  had_pages: boolean;
+}
+
+/** What is over and may go. */
+@Injectable()
+export class RetentionRepository {
+  private readonly tables: ResultTables;
+
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {
+    this.tables = resultTables(dataSource);
+  }
+
+  /**
+   * Takes the rows of results whose time is over, at most `limit`, and answers whose they were. Readers have been told
+   * EXPIRED since expires_at; the grace is for those who asked just before. Processes that do this at once take
+   * different ones. A manifest stays, as the record of what there was; a mere fence mark goes.
+   */
+  async purge(limit: number, graceSeconds: number): Promise<PurgedRun[]> {
+    const rows: PurgedRow[] = await this.dataSource.query(
+      `with due as (
+         select run_id from ${this.tables.manifest}
+         where purged_at is null and expires_at < now() - make_interval(secs => $2)
+         order by expires_at limit $1
+         for update skip locked
+       ), marks as (
+         delete from ${this.tables.manifest} m using due where m.run_id = due.run_id and m.state = 'NONE'
+       ), gone as (
+         delete from ${this.tables.page} p using due where p.run_id = due.run_id
+       ), purged as (
+         update ${this.tables.manifest} m set purged_at = now(), inline = null from due
+         where m.run_id = due.run_id and m.state <> 'NONE'
+         returning m.run_id, m.workspace_id, m.page_count > 0 as had_pages
+       )
+       select * from purged
+       union all select m.run_id, m.workspace_id, false from ${this.tables.manifest} m join due using (run_id) where m.state = 'NONE'`,
+      [limit, graceSeconds],
+    );
+    return rows.map((row) => ({ workspaceId: row.workspace_id, runId: row.run_id, hadPages: row.had_pages }));
+  }
+
+  /** Results that have been written to for longer than any run may last: their end was never told. */
+  async closeForgotten(olderThanSeconds: number, ttlSeconds: number): Promise<number> {
+    const rows: unknown[] = await this.dataSource.query(
+      `with closed as (
+         update ${this.tables.manifest} set
+           state = 'PARTIAL', closed_fence = greatest(closed_fence, fence), expires_at = now() + make_interval(secs => $2)
+         where state = 'WRITING' and created_at < now() - make_interval(secs => $1)
+         returning 1
+       )
+       select 1 from closed`,
+      [olderThanSeconds, ttlSeconds],
+    );
+    return rows.length;
+  }
+
+  /** Of these runs, those that have stored pages that can be read or may yet be. */
+  async runsWithPages(runIds: readonly string[]): Promise<KeptRun[]> {
+    const rows: { run_id: string; fence: number }[] = await this.dataSource.query(
+      `select run_id, fence from ${this.tables.manifest} where run_id = any($1) and page_count > 0 and purged_at is null`,
+      [runIds],
+    );
+    return rows.map((row) => ({ runId: row.run_id, fence: row.fence }));
+  }
+
+  /** True for one process in each period, however many ask. */
+  async claimSweep(name: string, periodSeconds: number): Promise<boolean> {
+    const rows: unknown[] = await this.dataSource.query(
+      `insert into ${this.tables.sweep} as s (name, next_at) values ($1, now() + make_interval(secs => $2))
+       on conflict (name) do update set next_at = excluded.next_at where s.next_at <= now()
+       returning 1`,
+      [name, periodSeconds],
+    );
+    return rows.length > 0;
+  }
+}
