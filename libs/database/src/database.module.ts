@@ -1,0 +1,96 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { CONFIG } from '#libs/config';
+import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
+import { dataSourceOptions, type AnyClass, type DatabaseSettings } from './connection/data-source-options.js';
+import { openDataSource } from './connection/open-data-source.js';
+import { measureOutbox } from './outbox/outbox-metrics.js';
+import { measurePool } from './connection/pool-metrics.js';
+import { InboxEntity } from './inbox/inbox.entity.js';
+import { InboxRepository } from './inbox/inbox.repository.js';
+import { MessageTablesPurge } from './message-tables-purge.js';
+import { OutboxEntity } from './outbox/outbox.entity.js';
+import { OutboxRepository } from './outbox/outbox.repository.js';
+import { OutboxStore } from './outbox/outbox.store.js';
+
+@Global()
+@Module({})
+class DatabaseModule {}
+
+interface DatabaseModuleOptions {
+  entities: readonly AnyClass[];
+  /** All of the service's migrations; the first calls createMessageTables. */
+  migrations: readonly AnyClass[];
+}
+
+/**
+ * The service's PostgreSQL: connected and migrated before anything else of the service starts, with its pool measured and
+ * its health checked. Gives TypeORM's DataSource, OutboxRepository, OutboxStore and InboxRepository to every module.
+ */
+export function databaseModule({ entities, migrations }: DatabaseModuleOptions): DynamicModule {
+  return {
+    module: DatabaseModule,
+    imports: [
+      TypeOrmModule.forRootAsync({
+        inject: [CONFIG, AppLogger, MetricsRegistry],
+        useFactory: (config: WithDatabase, logger: AppLogger, metrics: MetricsRegistry) => ({
+          ...dataSourceOptions({
+            service: metrics.service,
+            settings: config.database,
+            entities: [...entities, OutboxEntity, InboxEntity],
+            migrations,
+            logger,
+          }),
+          // Waiting for a database that is not there yet is openDataSource's part.
+          toRetry: () => false,
+        }),
+        dataSourceFactory: open,
+      }),
+    ],
+    providers: [
+      {
+        provide: OutboxRepository,
+        inject: [MetricsRegistry],
+        useFactory: (metrics: MetricsRegistry) => new OutboxRepository(metrics.service),
+      },
+      {
+        provide: OutboxStore,
+        inject: [DataSource],
+        useFactory: (dataSource: DataSource) => new OutboxStore(dataSource),
+      },
+      InboxRepository,
+      {
+        provide: MessageTablesPurge,
+        inject: [DataSource, OutboxStore, InboxRepository, AppLogger],
+        useFactory: (...parts: ConstructorParameters<typeof MessageTablesPurge>) => new MessageTablesPurge(...parts),
+      },
+      {
+        provide: observed,
+        inject: [DataSource, OutboxStore, MetricsRegistry, HealthRegistry],
+        useFactory: observe,
+      },
+    ],
+    exports: [OutboxRepository, OutboxStore, InboxRepository],
+  };
+}
+
+interface WithDatabase {
+  readonly database: DatabaseSettings;
+}
+
+const observed = Symbol('observed');
+
+function observe(dataSource: DataSource, outbox: OutboxStore, metrics: MetricsRegistry, health: HealthRegistry): true {
+  measurePool(dataSource, metrics);
+  measureOutbox(outbox, metrics);
+  health.register('database', async () => {
+    await dataSource.query('select 1');
+  });
+  return true;
+}
+
+async function open(options?: DataSourceOptions): Promise<DataSource> {
+  if (options?.type !== 'postgres') throw new Error('the data source is not PostgreSQL');
+  return openDataSource(options);
+}

@@ -1,0 +1,49 @@
+import { QueryFailedError } from 'typeorm';
+
+/** The SQLSTATE of a failed statement, or the code of a failed connection. */
+export function postgresCode(error: unknown): string | undefined {
+  const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  if (typeof cause !== 'object' || cause === null || !('code' in cause)) return undefined;
+  return typeof cause.code === 'string' ? cause.code : undefined;
+}
+
+/** True where a unique index refused a row; `constraint` asks for one index by name. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  if (postgresCode(error) !== '23505') return false;
+  return constraint === undefined || constraintOf(error) === constraint;
+}
+
+/** True where a row that is pointed to is missing, or one that is pointed at was to go. */
+export function isForeignKeyViolation(error: unknown, constraint?: string): boolean {
+  if (postgresCode(error) !== '23503') return false;
+  return constraint === undefined || constraintOf(error) === constraint;
+}
+
+const lostRaces: readonly (string | undefined)[] = ['40001', '40P01'];
+
+/** True where the transaction lost against another one and would go well when done again. */
+export function isSerializationFailure(error: unknown): boolean {
+  return lostRaces.includes(postgresCode(error));
+}
+
+// Refused, reset, unknown host; the server starting, stopping or full.
+const connectionFaults: readonly (string | undefined)[] = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  '57P03',
+  '57P01',
+  '53300',
+];
+
+export function isConnectionFault(error: unknown): boolean {
+  return connectionFaults.includes(postgresCode(error));
+}
+
+function constraintOf(error: unknown): unknown {
+  return error instanceof QueryFailedError && 'constraint' in error.driverError
+    ? error.driverError.constraint
+    : undefined;
+}
