@@ -94,7 +94,7 @@ describe('databaseModule', () => {
   it('migrates once when several instances start together', async () => {
     const apps = await Promise.all([open(), open(), open()]);
     const [app] = apps;
-    const rows: unknown[] = (await app?.get(DataSource).query('select * from metadata.migration')) as unknown[];
+    const rows = await app?.get(DataSource).query<unknown[]>('select * from metadata.migration');
     expect(rows).toHaveLength(1);
   });
 

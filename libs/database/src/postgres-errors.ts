@@ -43,7 +43,7 @@ export function isConnectionFault(error: unknown): boolean {
 }
 
 function constraintOf(error: unknown): unknown {
-  return error instanceof QueryFailedError && 'constraint' in error.driverError
-    ? error.driverError.constraint
-    : undefined;
+  if (!(error instanceof QueryFailedError)) return undefined;
+  const cause: unknown = error.driverError;
+  return typeof cause === 'object' && cause !== null && 'constraint' in cause ? cause.constraint : undefined;
 }

@@ -5,9 +5,13 @@ import type { AppLogger } from '#libs/telemetry';
 export class QueryLogger implements Logger {
   constructor(private readonly logger: AppLogger) {}
 
-  logQuery(): void {}
+  logQuery(): void {
+    // Every statement would be too much, and its values may be secret.
+  }
 
-  logQueryError(): void {}
+  logQueryError(): void {
+    // The error is thrown to whoever asked, who logs it.
+  }
 
   logQuerySlow(durationMs: number, query: string): void {
     this.logger.warn({ durationMs: Math.round(durationMs), query }, 'a slow statement');
