@@ -36,6 +36,8 @@ export async function runMigrations(dataSource: DataSource, schema: string): Pro
 
 // `create schema if not exists` asks for the right to create even where there is nothing to do.
 async function createSchema(runner: QueryRunner, schema: string): Promise<void> {
-  const found = await runner.query<unknown[]>('select 1 from pg_catalog.pg_namespace where nspname = $1', [schema]);
+  const found = await runner.manager.query<unknown[]>('select 1 from pg_catalog.pg_namespace where nspname = $1', [
+    schema,
+  ]);
   if (found.length === 0) await runner.query(`create schema ${quoteIdentifier(schema)}`);
 }
