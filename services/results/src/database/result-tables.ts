@@ -1,5 +1,3 @@
-import { quoteIdentifier } from '#libs/database';
-
 /** The tables by their full names; the search path decides nothing. */
 export interface ResultTables {
   readonly manifest: string;
@@ -8,15 +6,23 @@ export interface ResultTables {
   readonly sweep: string;
 }
 
-/** `source`: a DataSource or what else has its options. */
-export function resultTables(source: { readonly options: object }): ResultTables {
-  const schema = 'schema' in source.options ? source.options.schema : undefined;
-  if (typeof schema !== 'string') throw new Error('the data source names no schema');
-  const prefix = quoteIdentifier(schema);
+/** What of a DataSource is needed to name its tables. */
+interface SchemaSource {
+  readonly options: object;
+  readonly driver: { escape(name: string): string };
+}
+
+export function resultTables(source: SchemaSource): ResultTables {
+  const prefix = source.driver.escape(schemaOf(source));
   return {
     manifest: `${prefix}.manifest`,
     page: `${prefix}.page`,
     store: `${prefix}.store`,
     sweep: `${prefix}.sweep`,
   };
+}
+
+export function schemaOf({ options }: SchemaSource): string {
+  if ('schema' in options && typeof options.schema === 'string') return options.schema;
+  throw new Error('the data source names no schema');
 }

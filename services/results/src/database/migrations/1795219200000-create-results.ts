@@ -1,5 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { resultTables } from '../result-tables.js';
+import { createMessageTables, dropMessageTables } from '#libs/database';
+import { resultTables, schemaOf } from '../result-tables.js';
 
 /**
  * manifest: one row for each run that has written or has been fenced, and the lock of all that happens to the run's
@@ -10,7 +11,8 @@ import { resultTables } from '../result-tables.js';
  */
 export class CreateResults1795219200000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    const { manifest, page, store, sweep } = resultTables(queryRunner.connection);
+    await createMessageTables(queryRunner, schemaOf(queryRunner.dataSource));
+    const { manifest, page, store, sweep } = resultTables(queryRunner.dataSource);
     await queryRunner.query(`
       create table ${manifest} (
         run_id text primary key,
@@ -66,7 +68,8 @@ export class CreateResults1795219200000 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    const { manifest, page, store, sweep } = resultTables(queryRunner.connection);
+    const { manifest, page, store, sweep } = resultTables(queryRunner.dataSource);
     await queryRunner.query(`drop table ${sweep}, ${store}, ${page}, ${manifest}`);
+    await dropMessageTables(queryRunner, schemaOf(queryRunner.dataSource));
   }
 }

@@ -1,0 +1,64 @@
+import { Module } from '@nestjs/common';
+import { CONFIG } from '#libs/config';
+import { databaseModule } from '#libs/database';
+import { PageStore } from '#libs/result-store';
+import { HealthRegistry } from '#libs/telemetry';
+import { CreateResults1795219200000 } from './database/migrations/1795219200000-create-results.js';
+import { ManifestController } from './manifest/manifest.controller.js';
+import { ManifestRepository } from './manifest/manifest.repository.js';
+import { ManifestService } from './manifest/manifest.service.js';
+import type { ResultsConfig } from './results.config.js';
+import { RetentionMetrics } from './retention/retention.metrics.js';
+import { RetentionRepository } from './retention/retention.repository.js';
+import { RetentionScheduler } from './retention/retention.scheduler.js';
+import { RetentionService } from './retention/retention.service.js';
+import { StoreController } from './store/store.controller.js';
+import { StoreIdentityService } from './store/store-identity.service.js';
+import { StoreRepository } from './store/store.repository.js';
+import { RunEndService } from './writing/run-end.service.js';
+import { RunFinishedConsumer } from './writing/run-finished.consumer.js';
+import { WritingController } from './writing/writing.controller.js';
+import { WritingMetrics } from './writing/writing.metrics.js';
+import { WritingRepository } from './writing/writing.repository.js';
+import { WritingService } from './writing/writing.service.js';
+
+@Module({
+  imports: [databaseModule({ entities: [], migrations: [CreateResults1795219200000] })],
+  controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController],
+  providers: [
+    {
+      provide: PageStore,
+      inject: [CONFIG],
+      useFactory: (config: ResultsConfig) => new PageStore(config.store.directory),
+    },
+    {
+      provide: StoreIdentityService,
+      inject: [PageStore, StoreRepository, HealthRegistry],
+      useFactory: openStore,
+    },
+    StoreRepository,
+    WritingRepository,
+    WritingService,
+    WritingMetrics,
+    RunEndService,
+    ManifestRepository,
+    ManifestService,
+    RetentionRepository,
+    RetentionService,
+    RetentionMetrics,
+    RetentionScheduler,
+  ],
+})
+export class ResultsModule {}
+
+/** A service whose store is another's does not start. */
+async function openStore(
+  store: PageStore,
+  repository: StoreRepository,
+  health: HealthRegistry,
+): Promise<StoreIdentityService> {
+  const service = new StoreIdentityService(store, repository);
+  await service.open();
+  health.register('store', () => service.check());
+  return service;
+}

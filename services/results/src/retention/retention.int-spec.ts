@@ -1,0 +1,235 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataSource } from 'typeorm';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Column, RunState } from '#libs/contracts';
+import { newId } from '#libs/kernel';
+import { PageStore } from '#libs/result-store';
+import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { startPostgres, type PostgresServer } from '#libs/testing';
+import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
+import { loadConfig } from '#libs/config';
+import { ManifestRepository } from '../manifest/manifest.repository.js';
+import { resultsConfig } from '../results.config.js';
+import { StoreIdentityService } from '../store/store-identity.service.js';
+import { StoreRepository } from '../store/store.repository.js';
+import { RunEndService } from '../writing/run-end.service.js';
+import { WritingRepository } from '../writing/writing.repository.js';
+import type { RunTry } from '../writing/writing.types.js';
+import { RetentionMetrics } from './retention.metrics.js';
+import { RetentionRepository } from './retention.repository.js';
+import { RetentionService } from './retention.service.js';
+
+const columns: Column[] = [{ name: 'n', type: 'INTEGER', nullable: false }];
+const bytes = Buffer.from('a stored page');
+const { signal } = new AbortController();
+const twoDaysMs = 2 * 24 * 60 * 60 * 1_000;
+
+let server: PostgresServer;
+let dataSource: DataSource;
+let root: string;
+let store: PageStore;
+let writing: WritingRepository;
+let retention: RetentionService;
+let ends: RunEndService;
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+
+afterAll(async () => {
+  await dataSource.destroy();
+  await server.stop();
+});
+
+beforeEach(async () => {
+  await (dataSource as DataSource | undefined)?.destroy();
+  root = await mkdtemp(join(tmpdir(), 'sluice-retention-'));
+  const migrations = [CreateResults1795219200000];
+  const url = await server.createDatabase();
+  dataSource = await new DataSource({ type: 'postgres', url, schema: 'results', migrations }).initialize();
+  await dataSource.query('create schema results');
+  await dataSource.runMigrations();
+  store = new PageStore(root);
+  writing = new WritingRepository(dataSource);
+  const config = loadConfig(resultsConfig, {
+    SLUICE_REDIS_URL: 'redis://127.0.0.1',
+    SLUICE_DATABASE_URL: url,
+    SLUICE_STORE_DIRECTORY: root,
+    SLUICE_RESULTS_GRACE_SECONDS: '0',
+  });
+  retention = newRetention(config);
+  ends = new RunEndService(writing, store, config);
+  return () => rm(root, { recursive: true, force: true });
+});
+
+function newRetention(config: ConstructorParameters<typeof RetentionService>[4]): RetentionService {
+  const logger = AppLogger.create({ service: 'results', instance: 'r1', level: 'silent' });
+  const metrics = new RetentionMetrics(new MetricsRegistry('results'));
+  return new RetentionService(new RetentionRepository(dataSource), store, metrics, logger, config);
+}
+
+function newTry(fence = 1): RunTry {
+  return { workspaceId: newId('workspace'), runId: newId('run'), fence };
+}
+
+async function commitPage(of: RunTry): Promise<void> {
+  const { checksum } = await store.put({ ...of, page: 0 }, bytes);
+  const page = { number: 0, firstRow: 0, rowCount: 4, byteCount: bytes.length, checksum };
+  expect(await writing.addFirstPage({ ...of, page, columns })).toBeDefined();
+}
+
+async function sealPage(of: RunTry, ttlSeconds: number): Promise<void> {
+  const seal = { ...of, columns, rowCount: 4, byteCount: 9, truncated: false, pageCount: 1, inline: undefined };
+  expect(await writing.sealPages(seal, ttlSeconds)).toBeDefined();
+}
+
+async function sealInline(of: RunTry, ttlSeconds: number): Promise<void> {
+  const seal = { ...of, columns, rowCount: 4, byteCount: 9, truncated: false, pageCount: 0, inline: bytes };
+  expect(await writing.sealInline(seal, ttlSeconds)).toBeDefined();
+}
+
+async function stateOf({ runId }: RunTry): Promise<string | undefined> {
+  const [found] = await new ManifestRepository(dataSource).find([runId], 'every workspace', true);
+  return found?.manifest.state;
+}
+
+async function storedFences(of: RunTry): Promise<string[]> {
+  return readdir(join(root, of.workspaceId, of.runId)).catch(() => []);
+}
+
+async function count(table: string): Promise<number> {
+  const [row]: { n: number }[] = await dataSource.query(`select count(*)::integer as n from results.${table}`);
+  return row?.n ?? 0;
+}
+
+describe('an expired result', () => {
+  it('loses its rows, its pages and its files, and is remembered as expired', async () => {
+    const [over, overInline, kept] = [newTry(), newTry(), newTry()];
+    await commitPage(over);
+    await sealPage(over, -1);
+    await sealInline(overInline, -1);
+    await commitPage(kept);
+    await sealPage(kept, 60);
+    expect(await retention.expire(signal)).toBe(2);
+    expect([await stateOf(over), await stateOf(overInline), await stateOf(kept)]).toEqual([
+      'EXPIRED',
+      'EXPIRED',
+      'COMPLETE',
+    ]);
+    expect([await storedFences(over), await storedFences(kept)]).toEqual([[], ['1']]);
+    expect(await count('page')).toBe(1);
+    expect(await retention.expire(signal)).toBe(0);
+  });
+
+  it('takes no page and no seal any more', async () => {
+    const over = newTry();
+    await sealInline(over, -1);
+    await retention.expire(signal);
+    const page = { number: 0, firstRow: 0, rowCount: 1, byteCount: 1, checksum: createHash('sha256').digest() };
+    expect(await writing.addFirstPage({ ...over, fence: 2, page, columns })).toBeUndefined();
+  });
+
+  it('is let go once, by whichever of several processes', async () => {
+    const tries = Array.from({ length: 450 }, () => newTry());
+    for (const each of tries) await sealInline(each, -1);
+    const counts = await Promise.all([1, 2, 3].map(() => retention.expire(signal)));
+    expect(counts.reduce((sum, each) => sum + each, 0)).toBe(tries.length);
+  });
+
+  it('that is a fence mark alone leaves nothing behind', async () => {
+    await writing.closeFence(newTry(), -1);
+    await retention.expire(signal);
+    expect(await count('manifest')).toBe(0);
+  });
+
+  it('of a run that is still writing is left alone, until no run can last that long', async () => {
+    const open = newTry();
+    await commitPage(open);
+    await retention.expire(signal);
+    expect(await stateOf(open)).toBe('WRITING');
+    await dataSource.query(`update results.manifest set created_at = now() - interval '3 days'`);
+    await retention.expire(signal);
+    expect(await stateOf(open)).toBe('PARTIAL');
+  });
+});
+
+describe('the end of a run', () => {
+  const states: RunState[] = ['FAILED', 'CANCELED', 'TIMED_OUT'];
+
+  it.each(states)(
+    'as %s keeps what was readable and drops what was never committed, however often it is told',
+    async (state) => {
+      const [first, second] = [newTry(1), newTry(2)];
+      const [lost, last] = [{ ...second, fence: 1 }, second];
+      await store.put({ ...lost, page: 0 }, bytes);
+      await commitPage(last);
+      await store.put({ ...first, page: 0 }, bytes);
+      for (let delivery = 0; delivery < 2; delivery++) {
+        await ends.end({ ...last, state });
+        await ends.end({ ...first, state });
+        expect([await stateOf(last), await stateOf(first)]).toEqual(['PARTIAL', undefined]);
+        expect([await storedFences(last), await storedFences(first)]).toEqual([['2'], []]);
+      }
+    },
+  );
+
+  it('as SUCCEEDED drops the files of tries that were given up', async () => {
+    const last = newTry(2);
+    await store.put({ ...last, fence: 1, page: 0 }, bytes);
+    await commitPage(last);
+    await sealPage(last, 60);
+    await ends.end({ ...last, state: 'SUCCEEDED' });
+    expect(await storedFences(last)).toEqual(['2']);
+    expect(await stateOf(last)).toBe('COMPLETE');
+  });
+});
+
+describe('a sweep of the store', () => {
+  it('deletes what no result names once it is a day old, and nothing else', async () => {
+    const [orphan, fresh, kept, over] = [newTry(), newTry(), newTry(2), newTry()];
+    await store.put({ ...orphan, page: 0 }, bytes);
+    await store.put({ ...fresh, page: 0 }, bytes);
+    await store.put({ ...kept, fence: 1, page: 0 }, bytes);
+    await commitPage(kept);
+    await commitPage(over);
+    await sealPage(over, -1);
+    await new RetentionRepository(dataSource).purge(10, 0);
+    const longAgo = new Date(Date.now() - twoDaysMs);
+    for (const each of [orphan, kept, over]) await utimes(join(root, each.workspaceId, each.runId), longAgo, longAgo);
+    expect(await retention.sweepOrphans(Date.now(), signal)).toBe(2);
+    expect([await storedFences(orphan), await storedFences(over)]).toEqual([[], []]);
+    expect([await storedFences(fresh), await storedFences(kept)]).toEqual([['1'], ['2']]);
+  });
+
+  it('falls to one process in each period', async () => {
+    const repository = new RetentionRepository(dataSource);
+    const claims = await Promise.all(Array.from({ length: 8 }, () => repository.claimSweep('orphans', 3_600)));
+    expect(claims.filter(Boolean)).toHaveLength(1);
+  });
+});
+
+describe('the store', () => {
+  const open = async (directory: PageStore): Promise<StoreIdentityService> => {
+    const service = new StoreIdentityService(directory, new StoreRepository(dataSource));
+    await service.open();
+    return service;
+  };
+
+  it('is marked once, and every process that starts learns the same identity', async () => {
+    const services = await Promise.all([1, 2, 3].map(() => open(store)));
+    expect(new Set(services.map((service) => service.identity())).size).toBe(1);
+    await store.prove((await open(store)).identity());
+  });
+
+  it('is never replaced by a directory that has no mark or the mark of another', async () => {
+    await open(store);
+    const other = await mkdtemp(join(tmpdir(), 'sluice-retention-'));
+    await expect(open(new PageStore(other))).rejects.toMatchObject({ code: 'result.store_unavailable' });
+    await new PageStore(other).mark('another');
+    await expect(open(new PageStore(other))).rejects.toMatchObject({ code: 'result.store_unavailable' });
+    await rm(other, { recursive: true });
+  });
+});
