@@ -226,7 +226,7 @@ export class Mesh {
         secrets.databasePassword,
       ),
     });
-    const results = { SLUICE_RESULTS_DIRECTORY: this.state.file('results') };
+    const results = { SLUICE_STORE_DIRECTORY: this.state.file('results') };
     const masterKeys = { SLUICE_MASTER_KEYS: secrets.masterKeys };
     const own: Record<ServiceName, Record<string, string>> = {
       auth: {
@@ -244,7 +244,6 @@ export class Mesh {
       gateway: {
         ...results,
         SLUICE_PORT: String(options.gatewayPort),
-        SLUICE_HOST: '127.0.0.1',
         SLUICE_GATEWAY_CURSOR_KEYS: secrets.cursorKeys,
       },
     };

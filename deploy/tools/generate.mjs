@@ -1,5 +1,5 @@
-// Makes the committed generated files: protobuf types and, where the gateway has its script `generate:schema`, the
-// served schema. With --check it compares instead, in a folder of its own, so that nothing else that runs meanwhile
+// Makes the committed generated files: protobuf types, the table of settings and, where the gateway has its script
+// `generate:schema`, the served schema. With --check it compares instead, in a folder of its own, so that nothing else that runs meanwhile
 // sees half-written files; in CI, where the tree is a clean checkout, that is the same as git diff --exit-code.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -40,32 +40,30 @@ function compareMessages() {
   }
 }
 
-function generateSchema() {
+function build() {
   run('npm', ['run', '--silent', 'build']);
-  run('npm', ['run', '--silent', 'generate:schema']);
 }
 
-function compareSchema() {
-  const committed = existsSync(schemaPath) ? readFileSync(schemaPath, 'utf8') : undefined;
-  generateSchema();
-  if (readFileSync(schemaPath, 'utf8') === committed) {
-    return [];
-  }
-  if (committed !== undefined) {
-    writeFileSync(schemaPath, committed);
-  }
-  return [schemaPath];
-}
+/** Files of one command each, made from a build. */
+const fromBuild = [
+  { path: 'docs/settings.md', make: () => execFileSync('node', ['deploy/tools/settings-table.mjs'], { encoding: 'utf8' }) },
+  ...(hasSchemaScript
+    ? [{ path: schemaPath, make: () => execFileSync('npm', ['run', '--silent', 'generate:schema'], { encoding: 'utf8' }) }]
+    : []),
+];
 
 if (isCheck) {
-  const stale = [...compareMessages(), ...(hasSchemaScript ? compareSchema() : [])];
+  build();
+  const isStale = ({ path, make }) => !existsSync(path) || readFileSync(path, 'utf8') !== make();
+  const stale = [...compareMessages(), ...fromBuild.filter(isStale).map(({ path }) => path)];
   if (stale.length > 0) {
     console.error(`Not what is generated now: run \`npm run generate\` and commit\n  ${stale.join('\n  ')}`);
     process.exit(1);
   }
 } else {
   generateMessages('.');
-  if (hasSchemaScript) {
-    generateSchema();
+  build();
+  for (const { path, make } of fromBuild) {
+    writeFileSync(path, make());
   }
 }
