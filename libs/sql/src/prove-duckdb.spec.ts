@@ -140,7 +140,7 @@ describe('the proof for DuckDB refuses', () => {
       `select columns(lambda c: ${call}) from t`,
       `select case when true then ${call} end`,
     ]) {
-      await expect(prove(sql), sql).rejects.toMatchObject({ code: 'sql.not_read_only' });
+      await expect(prove(sql)).rejects.toMatchObject({ code: 'sql.not_read_only' });
     }
   });
 

@@ -143,7 +143,7 @@ describe('the proof for PostgreSQL refuses', () => {
     ['what a source defines', `public.f(1), f(1), information_schema._pg_truetypid(a, b), "LOWER"('a')`],
   ])('functions that reach %s', async (_what, calls) => {
     for (const call of calls.split(/, (?=[a-z_."A-Z]+\()/)) {
-      await expect(prove(`select ${call}`), call).rejects.toMatchObject({ code: 'sql.not_read_only' });
+      await expect(prove(`select ${call}`)).rejects.toMatchObject({ code: 'sql.not_read_only' });
     }
   });
 
