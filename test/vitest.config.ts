@@ -52,6 +52,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.e2e-spec.ts'],
+          globalSetup: ['test/support/shared-mesh.setup.ts'],
           // A mesh takes two cores by itself.
           fileParallelism: false,
           testTimeout: 60_000,
