@@ -1,0 +1,110 @@
+// `npm run bench`: every bench with its control, and the table of docs/benchmarks.md.
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { BenchResult, Effort } from './bench.ts';
+import { startInstallation } from './installation.ts';
+import { benchLatency } from './latency.bench.ts';
+import { hasMissed, thisMachine, toJson, toLine, toMarkdown } from './report.ts';
+import { benchRows } from './rows.bench.ts';
+import { benchStart } from './start.bench.ts';
+
+const help = `npm run bench [-- options]
+
+Measures Sluice against controls in the same run, prints each result and writes docs/benchmarks.md.
+
+  --only <names>  some of: bus, start, latency, rows (between commas); the table is then not written
+  --rounds <n>    rounds of each bench (default 5)
+  --quick         one short round of each, to see that they work; the table is then not written
+  --json <file>   write the results as JSON too
+  --strict        exit code 1 where a target is not met
+  --help          this text
+
+Exit codes: 0 measured, 1 a bench failed (the reason is printed) or a target was not met (--strict), 2 wrong options.`;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const table = 'docs/benchmarks.md';
+
+interface Options {
+  only: readonly string[];
+  effort: Effort;
+  json: string | undefined;
+  strict: boolean;
+  isRecord: boolean;
+}
+
+const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>> = {
+  start: (effort) => benchStart(effort, say),
+  latency: (effort) => onMesh((mesh) => benchLatency(mesh, effort, say)),
+  rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
+};
+
+async function onMesh(
+  bench: (mesh: Awaited<ReturnType<typeof startInstallation>>) => Promise<BenchResult>,
+): Promise<BenchResult> {
+  const mesh = await startInstallation();
+  try {
+    return await bench(mesh);
+  } finally {
+    await mesh.stop();
+  }
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      rounds: { type: 'string', default: '5' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      strict: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    say(help);
+    process.exit(0);
+  }
+  const only = values.only?.split(',') ?? Object.keys(benches);
+  const unknown = only.filter((name) => !Object.hasOwn(benches, name));
+  if (unknown.length > 0)
+    throw new Error(`There is no bench ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}.`);
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1.');
+  return {
+    only,
+    effort: values.quick ? { rounds: 1, scale: 0.1 } : { rounds, scale: 1 },
+    json: values.json,
+    strict: values.strict,
+    isRecord: values.only === undefined && !values.quick,
+  };
+}
+
+async function run({ only, effort, json, strict, isRecord }: Options): Promise<void> {
+  const results: BenchResult[] = [];
+  for (const name of only) {
+    say(`${name} …`);
+    const result = await benches[name]?.(effort);
+    if (!result) continue;
+    results.push(result);
+    for (const measure of result.measures) say(toLine(measure));
+  }
+  const machine = thisMachine();
+  if (isRecord) writeFileSync(table, toMarkdown(results, machine, new Date()));
+  if (json !== undefined) writeFileSync(json, toJson(results, machine, new Date()));
+  if (isRecord) say(`\n${table} has the table.`);
+  if (strict && results.some(hasMissed)) process.exitCode = 1;
+}
+
+function optionsOrExit(): Options {
+  try {
+    return readOptions();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${help}\n`);
+    process.exit(2);
+  }
+}
+
+await run(optionsOrExit()).catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+});
