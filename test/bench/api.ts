@@ -1,6 +1,6 @@
 import { createClient, type Client } from 'graphql-ws';
 import pg from 'pg';
-import WebSocket from 'ws';
+import { WebSocket } from 'ws';
 import type { Installation } from './installation.ts';
 
 const finalStates = ['SUCCEEDED', 'FAILED', 'CANCELED', 'TIMED_OUT'];

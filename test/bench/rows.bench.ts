@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import Cursor from 'pg-cursor';
 import { Api, barePool } from './api.ts';
 import type { BenchResult, Effort, Say } from './bench.ts';

@@ -14,6 +14,8 @@ export interface DecodedPage {
   slice(from: number, to: number): string;
   /** The JSON text of one row. */
   row(index: number): string;
+  /** How many rows from `from` on, at most up to `to`, have no more than `bytesMax` bytes together; at least one. */
+  countWithin(from: number, to: number, bytesMax: number): { count: number; bytes: number };
 }
 
 /**
@@ -87,6 +89,20 @@ class TextPage implements DecodedPage {
       throw new RangeError(`row ${index} of a page of ${this.rowCount}`);
     }
     return this.slice(index, index + 1);
+  }
+
+  countWithin(from: number, to: number, bytesMax: number): { count: number; bytes: number } {
+    const last = Math.min(to, this.rowCount);
+    if (from >= last) return { count: 0, bytes: 0 };
+    const bytesUpTo = (end: number): number => this.startOf(end) - this.startOf(from);
+    let fits = from + 1;
+    let tooMany = last + 1;
+    while (tooMany - fits > 1) {
+      const middle = (fits + tooMany) >>> 1;
+      if (bytesUpTo(middle) <= bytesMax) fits = middle;
+      else tooMany = middle;
+    }
+    return { count: fits - from, bytes: bytesUpTo(fits) };
   }
 
   private startOf(index: number): number {

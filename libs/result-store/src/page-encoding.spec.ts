@@ -10,6 +10,10 @@ const rowTexts = fc.array(
 
 async function codeOf(failing: Promise<unknown>): Promise<string> {
   const error: unknown = await failing.then(() => undefined).catch((reason: unknown) => reason);
+  return codeOfError(error);
+}
+
+function codeOfError(error: unknown): string {
   return error instanceof AppError ? error.code : `not refused: ${String(error)}`;
 }
 
@@ -55,12 +59,9 @@ describe('a page', () => {
     for (let at = 0; at < good.length; at++) {
       const bad = Uint8Array.from(good);
       bad[at] = (bad[at] ?? 0) ^ 0x04;
-      const read = await decodePage(bad)
-        .then((page) => page.slice(0, page.rowCount))
-        .catch((error: unknown) => error);
-      // zstd has header bits that mean nothing for the content; a change of those may pass, a change of rows may not.
-      if (typeof read === 'string') expect(read, `byte ${at}`).toBe(rows.join(','));
-      else expect(read, `byte ${at}`).toMatchObject({ code: 'result.corrupt' });
+      // zstd has header bits that mean nothing for the content: what they leave readable must be the rows themselves.
+      const read = await decodePage(bad).then((page) => page.slice(0, rows.length), codeOfError);
+      expect([rows.join(','), 'result.corrupt'], `byte ${at}`).toContain(read);
     }
   });
 

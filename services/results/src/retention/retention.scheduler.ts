@@ -37,7 +37,7 @@ export class RetentionScheduler implements OnApplicationBootstrap {
   /** A turn that fails is logged; the next one finds the same work. */
   private async repeat(name: string, periodSeconds: number, work: () => Promise<unknown>): Promise<void> {
     const { signal } = this.stopping;
-    while (!signal.aborted) {
+    for (;;) {
       // Never shorter than the period, or the turn of the one before would not be over yet.
       await delay(periodSeconds * 1_000 * (1 + Math.random() / 10), { signal });
       if (signal.aborted) return;
