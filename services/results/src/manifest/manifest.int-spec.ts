@@ -87,7 +87,7 @@ describe('a manifest', () => {
 
   it('is not there for a run that was only fenced', async () => {
     const fenced = { workspaceId, runId: newId('run'), fence: 1 };
-    await writing.closeFence(fenced, 60);
+    await writing.closeFence(fenced);
     expect(await service.manifests([fenced.runId], everywhere, true)).toEqual([]);
   });
 

@@ -90,12 +90,12 @@ describe('a page', () => {
   });
 
   it('of another workspace is refused, whatever run it names', async () => {
-    await repository.closeFence({ ...run, fence: 1 }, ttlSeconds);
+    await repository.closeFence({ ...run, fence: 1 });
     const stranger = { ...run, workspaceId: newId('workspace'), fence: 2 };
     expect(await add(newPage(0, stranger))).toBeUndefined();
     await add(newPage(0, { ...run, fence: 2 }));
     expect(await add(newPage(1, stranger))).toBeUndefined();
-    await expect(repository.closeFence(stranger, ttlSeconds)).rejects.toThrowError(/another workspace/);
+    await expect(repository.closeFence(stranger)).rejects.toThrowError(/another workspace/);
   });
 });
 
@@ -124,7 +124,7 @@ describe('a seal', () => {
 
 describe('a fence', () => {
   it('shuts out its own try and older ones, before anything has been written too', async () => {
-    const standing = await repository.closeFence({ ...run, fence: 2 }, ttlSeconds);
+    const standing = await repository.closeFence({ ...run, fence: 2 });
     expect(standing).toMatchObject({ state: 'NONE', pageCount: 0, rowCount: 0 });
     for (const fence of [1, 2]) {
       expect(await add(newPage(0, { ...run, fence }))).toBeUndefined();
@@ -134,20 +134,20 @@ describe('a fence', () => {
   });
 
   it('once closed stays closed when an older one is closed after it', async () => {
-    await repository.closeFence({ ...run, fence: 2 }, ttlSeconds);
-    expect(await repository.closeFence({ ...run, fence: 1 }, ttlSeconds)).toMatchObject({ closedFence: 2 });
+    await repository.closeFence({ ...run, fence: 2 });
+    expect(await repository.closeFence({ ...run, fence: 1 })).toMatchObject({ closedFence: 2 });
   });
 
   it('tells what was taken before it, and leaves it there', async () => {
     await add(newPage(0));
-    expect(await repository.closeFence(run, ttlSeconds)).toMatchObject({
+    expect(await repository.closeFence(run)).toMatchObject({
       state: 'WRITING',
       pageCount: 1,
       rowCount: 10,
     });
     expect(await add(newPage(1))).toBeUndefined();
     expect(await repository.sealPages(newSeal(1), ttlSeconds)).toBeUndefined();
-    expect(await repository.closeFence(run, ttlSeconds)).toMatchObject({ pageCount: 1, rowCount: 10 });
+    expect(await repository.closeFence(run)).toMatchObject({ pageCount: 1, rowCount: 10 });
   });
 
   it('is final from its answer on: against pages and seals at full speed, the answer counts every one that was taken', async () => {
@@ -155,7 +155,7 @@ describe('a fence', () => {
       run = { ...run, runId: newId('run') };
       const writing = writeUntilRefused(round % 3 === 0 ? 4 : Infinity);
       for (let wait = 0; wait < round; wait++) await dataSource.query('select 1');
-      const answer = await repository.closeFence(run, ttlSeconds);
+      const answer = await repository.closeFence(run);
       const taken = await writing;
       expect(answer.pageCount, `round ${round}`).toBe(taken.pages);
       expect(answer.state === 'COMPLETE', `round ${round}`).toBe(taken.sealed);
@@ -174,7 +174,7 @@ describe('a fence', () => {
       run = { ...run, runId: newId('run') };
       const [sealed, answer] = await Promise.all([
         repository.sealInline(newSeal(0, Buffer.from('rows')), ttlSeconds),
-        repository.closeFence(run, ttlSeconds),
+        repository.closeFence(run),
       ]);
       expect(answer.state === 'COMPLETE', `round ${round}`).toBe(sealed !== undefined);
     }

@@ -114,13 +114,13 @@ export class WritingRepository {
   }
 
   /** Shuts out a fence and all older ones, and tells what was taken before. */
-  async closeFence(closed: RunTry, markTtlSeconds: number): Promise<Standing> {
-    return this.close(closed, markTtlSeconds, false);
+  async closeFence(closed: RunTry): Promise<Standing> {
+    return this.close(closed, undefined);
   }
 
   /** The same for a run that has ended: what it has written is all there will be, and is kept as a part. */
   async closeRun(closed: RunTry, ttlSeconds: number): Promise<Standing> {
-    return this.close(closed, ttlSeconds, true);
+    return this.close(closed, ttlSeconds);
   }
 
   async standingOf(runId: string): Promise<Standing | undefined> {
@@ -140,22 +140,25 @@ export class WritingRepository {
     return row && { number: row.number, firstRow: Number(row.first_row), checksum: row.checksum, ...countsOf(row) };
   }
 
-  private async close(closed: RunTry, ttlSeconds: number, hasEnded: boolean): Promise<Standing> {
+  private async close(closed: RunTry, endedTtlSeconds: number | undefined): Promise<Standing> {
     const [row]: StandingRow[] = await this.dataSource.query(
       `insert into ${this.tables.manifest} as m (run_id, workspace_id, closed_fence, state, expires_at)
-       values ($1, $2, $3, 'NONE', now() + make_interval(secs => $4))
+       values ($1, $2, $3, 'NONE', now() + interval '${markAge}')
        on conflict (run_id) do update set
          closed_fence = greatest(m.closed_fence, excluded.closed_fence),
-         state = case when $5 and m.state = 'WRITING' then 'PARTIAL' else m.state end,
-         expires_at = case when $5 then coalesce(m.expires_at, excluded.expires_at) else m.expires_at end
+         state = case when $4::integer is not null and m.state = 'WRITING' then 'PARTIAL' else m.state end,
+         expires_at = coalesce(m.expires_at, now() + make_interval(secs => $4::integer))
        where m.workspace_id = excluded.workspace_id
        returning ${standingColumns}`,
-      [closed.runId, closed.workspaceId, closed.fence, ttlSeconds, hasEnded],
+      [closed.runId, closed.workspaceId, closed.fence, endedTtlSeconds ?? null],
     );
     if (!row) throw new Error(`run ${closed.runId} is another workspace's`);
     return standingOf(row);
   }
 }
+
+/** A worker that has stood still for longer than a mark is kept is not coming back. */
+const markAge = '30 days';
 
 /** The page's row, written only where the manifest took it. Its parameters are the same in both statements. */
 const storePage = (pages: string): string => `stored as (

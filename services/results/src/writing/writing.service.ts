@@ -51,7 +51,7 @@ export class WritingService {
 
   /** From its answer on nothing is taken from this fence or an older one. */
   async closeFence(closed: RunTry): Promise<Standing> {
-    return this.repository.closeFence(closed, this.config.retention.ttlSeconds);
+    return this.repository.closeFence(closed);
   }
 
   private async answerRefusal(
