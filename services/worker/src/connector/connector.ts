@@ -1,0 +1,47 @@
+import type { Column, SourceHandle, Table } from '#libs/contracts';
+import type { JsonObject } from '#libs/kernel';
+
+/** A source with its secrets opened. It lives as long as a call; only connectors see it, and no log does. */
+export interface OpenedSource {
+  readonly id: string;
+  readonly version: number;
+  readonly options: JsonObject;
+}
+
+/** The run that a session is opened for. */
+export interface SessionPurpose {
+  readonly runId: string;
+  /** How long the source may take for the statement. */
+  readonly timeoutMs: number;
+}
+
+/** One kind of data source. Its driver is loaded on first use. */
+export interface Connector {
+  /** A session in which nothing can be written, ready for one statement. */
+  open(source: OpenedSource, purpose: SessionPurpose): Promise<SourceSession>;
+  /** Proves that the source can be reached with these options; the answer is the server's version. */
+  test(source: OpenedSource): Promise<string>;
+  readSchema(source: OpenedSource): Promise<Table[]>;
+  /** Ends what runs under the handle, if it is still that: false where nothing of that identity runs any more. */
+  cancel(source: OpenedSource, handle: SourceHandle): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** A session of one run. It knows nothing of the runs before it and leaves nothing to those after it. */
+export interface SourceSession {
+  /** What lets any worker find the statement at the source and end it. */
+  readonly handle: SourceHandle;
+  /** Runs the statement, once in a session. Rejects with an AppError where the source refuses it. */
+  query(sql: string): Promise<RowStream>;
+  /** Stops the statement at the source; what waits for its rows then rejects or ends. Harmless at any time. */
+  cancel(): Promise<void>;
+  /** Gives the session back, clean, or ends it. */
+  close(): Promise<void>;
+}
+
+/** Rows as they come. The source is read no faster than batches are taken. */
+export interface RowStream {
+  readonly columns: readonly Column[];
+  /** The next rows, each the JSON text of one row; undefined behind the last. */
+  next(): Promise<readonly string[] | undefined>;
+}

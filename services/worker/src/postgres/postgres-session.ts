@@ -1,0 +1,97 @@
+import type { SourceHandle } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import type { RowStream, SessionPurpose, SourceSession } from '../connector/connector.js';
+import { applicationName, beginStatement } from './begin-statement.js';
+import { cancelBackend, postgresHandleOf } from './cancel-backend.js';
+import type { PostgresClient } from './postgres-client.js';
+import { isCanceled, toConnectionError, toStatementError } from './postgres-errors.js';
+import type { PostgresPool } from './postgres-pool.js';
+import { RowQuery } from './row-query.js';
+
+/** One run's read-only transaction on a connection that is its alone until close. */
+export class PostgresSession implements SourceSession {
+  readonly handle: SourceHandle;
+  private query_: RowQuery | undefined;
+  private isClean = true;
+
+  private constructor(
+    private readonly pool: PostgresPool,
+    private readonly client: PostgresClient,
+    { runId }: SessionPurpose,
+  ) {
+    const { pid, start } = client.identity;
+    this.handle = { values: { backendPid: pid, backendStart: start, applicationName: applicationName(runId) } };
+  }
+
+  static async open(pool: PostgresPool, purpose: SessionPurpose): Promise<PostgresSession> {
+    const idle = pool.takeIdle();
+    if (idle && (await begin(idle, purpose).then(isTrue, isFalse))) return new PostgresSession(pool, idle, purpose);
+    // A connection that has waited may have died without a word; a new one tells what is the matter.
+    idle?.destroy();
+    const client = await pool.connect();
+    try {
+      await begin(client, purpose);
+    } catch (error) {
+      client.destroy();
+      throw toConnectionError(error);
+    }
+    return new PostgresSession(pool, client, purpose);
+  }
+
+  async query(sql: string): Promise<RowStream> {
+    const query = new RowQuery(sql, this.client.stream, (oids) => this.pool.types.resolve(oids));
+    this.query_ = query;
+    this.isClean = false;
+    this.client.client.query(query);
+    try {
+      await query.described;
+    } catch (error) {
+      throw this.statementError(error, sql);
+    }
+    return {
+      columns: query.columns,
+      next: async () => {
+        try {
+          const rows = await query.next();
+          if (rows === undefined) this.isClean = true;
+          return rows;
+        } catch (error) {
+          throw this.statementError(error, sql);
+        }
+      },
+    };
+  }
+
+  async cancel(): Promise<void> {
+    this.isClean = false;
+    const handle = postgresHandleOf(this.handle);
+    // A server that cannot send its rows does not hear of a cancel, so the rows have to go somewhere.
+    void this.query_?.discard();
+    if (handle) await this.pool.withClient((client) => cancelBackend(client, handle));
+  }
+
+  async close(): Promise<void> {
+    if (this.isClean) return this.pool.giveBack(this.client);
+    // The statement may still run, or a cancel may still be on its way and would hit the next run.
+    this.client.destroy();
+  }
+
+  private statementError(error: unknown, sql: string): AppError {
+    // A statement that the server refused has ended, and its session is as good as before.
+    if (!isCanceled(error) && !(error instanceof AppError) && !this.client.isBroken) this.isClean = true;
+    if (isCanceled(error)) {
+      return new AppError('run.timed_out', 'The statement was stopped at the data source.', {
+        details: { sourceCode: '57014' },
+        cause: error,
+      });
+    }
+    return toStatementError(error, sql);
+  }
+}
+
+async function begin(client: PostgresClient, purpose: SessionPurpose): Promise<void> {
+  await client.client.query(beginStatement(client, purpose));
+}
+
+const isTrue = (): boolean => true;
+const isFalse = (): boolean => false;

@@ -1,0 +1,170 @@
+import type { Duplex } from 'node:stream';
+import type { Connection } from 'pg';
+import type { Column } from '#libs/contracts';
+import type { RowStream } from '../connector/connector.js';
+import { uniqueNames } from '../connector/unique-names.js';
+import { unknownType, type PostgresType } from './postgres-types.js';
+
+/** The steps of the extended protocol, as the driver's connection writes them. */
+interface ExtendedProtocol {
+  parse(query: { text: string }): void;
+  bind(config: { portal: string; values: never[] }): void;
+  describe(subject: { type: 'P'; name: string }): void;
+  execute(config: { portal: string; rows: number }): void;
+  sync(): void;
+}
+
+interface Field {
+  readonly name: string;
+  readonly dataTypeID: number;
+}
+
+type RawRow = readonly (string | null)[];
+
+/** How the types of a result's columns are found; a promise only where the source must be asked. */
+export type ResolveTypes = (
+  oids: readonly number[],
+) => ReadonlyMap<number, PostgresType> | Promise<ReadonlyMap<number, PostgresType>>;
+
+/** The socket is paused at either, so that the server waits until rows have been taken. */
+const waitingRowsMax = 4_000;
+const waitingCharactersMax = 1024 * 1024;
+
+/**
+ * One statement through the extended protocol, its text as it was given, its rows as the JSON text of arrays.
+ *
+ * The portal is executed to its end and held back by the socket: a server that is asked for a number of rows at a
+ * time runs its plan without parallel workers, while one that cannot send simply waits.
+ */
+export class RowQuery implements RowStream {
+  columns: readonly Column[] = [];
+  /** Resolves when the columns are known, rejects where the statement fails before. */
+  readonly described: Promise<void>;
+  private settleDescribed: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  private types: readonly PostgresType[] | undefined;
+  private untyped: RawRow[] = [];
+  private rows: string[] = [];
+  private waitingCharacters = 0;
+  private isOver = false;
+  private isDiscarded = false;
+  private failure: Error | undefined;
+  private wake: (() => void) | undefined;
+  private onOver: (() => void) | undefined;
+
+  constructor(
+    private readonly sql: string,
+    private readonly stream: Duplex,
+    private readonly resolveTypes: ResolveTypes,
+  ) {
+    this.described = new Promise((resolve, reject) => (this.settleDescribed = { resolve, reject }));
+    // It may fail before anyone waits for it.
+    this.described.catch(() => undefined);
+  }
+
+  async next(): Promise<readonly string[] | undefined> {
+    while (this.rows.length === 0 && !this.isOver) {
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+    if (this.failure !== undefined) throw this.failure;
+    if (this.rows.length === 0) return undefined;
+    const { rows } = this;
+    this.rows = [];
+    this.waitingCharacters = 0;
+    this.stream.resume();
+    return rows;
+  }
+
+  /** Lets what still comes pass by unread, and resolves when the server has ended the statement. */
+  discard(): Promise<void> {
+    this.isDiscarded = true;
+    this.rows = [];
+    this.stream.resume();
+    if (this.isOver) return Promise.resolve();
+    return new Promise((resolve) => (this.onOver = resolve));
+  }
+
+  // ---- called by the driver
+
+  submit(connection: Connection): void {
+    // The driver's connection has these methods; its published types leave them out.
+    const protocol = connection as unknown as ExtendedProtocol;
+    protocol.parse({ text: this.sql });
+    protocol.bind({ portal: '', values: [] });
+    protocol.describe({ type: 'P', name: '' });
+    protocol.execute({ portal: '', rows: 0 });
+    protocol.sync();
+  }
+
+  handleRowDescription({ fields }: { fields: readonly Field[] }): void {
+    const found = this.resolveTypes(fields.map(({ dataTypeID }) => dataTypeID));
+    if (!(found instanceof Promise)) {
+      this.describe(fields, found);
+      return;
+    }
+    this.stream.pause();
+    found.then(
+      (types) => {
+        this.describe(fields, types);
+        if (this.waitingCharacters < waitingCharactersMax) this.stream.resume();
+      },
+      (error: Error) => this.finish(error),
+    );
+  }
+
+  handleDataRow({ fields }: { fields: RawRow }): void {
+    if (this.isDiscarded) return;
+    if (!this.types) {
+      this.untyped.push(fields);
+      return;
+    }
+    this.take(fields, this.types);
+    if (this.rows.length >= waitingRowsMax || this.waitingCharacters >= waitingCharactersMax) this.stream.pause();
+  }
+
+  handleCommandComplete(): void {}
+
+  handleEmptyQuery(): void {}
+
+  handlePortalSuspended(): void {}
+
+  handleReadyForQuery(): void {
+    this.finish(undefined);
+  }
+
+  handleError(error: Error): void {
+    this.finish(error);
+  }
+
+  private describe(fields: readonly Field[], found: ReadonlyMap<number, PostgresType>): void {
+    const types = fields.map(({ dataTypeID }) => found.get(dataTypeID) ?? unknownType);
+    const names = uniqueNames(fields.map(({ name }) => name));
+    this.types = types;
+    this.columns = types.map(({ type }, index) => ({ name: names[index] ?? '', type, nullable: true }));
+    for (const row of this.untyped) this.take(row, types);
+    this.untyped = [];
+    this.settleDescribed?.resolve();
+  }
+
+  private take(fields: RawRow, types: readonly PostgresType[]): void {
+    let row = '[';
+    for (let index = 0; index < types.length; index += 1) {
+      const text = fields[index];
+      if (index > 0) row += ',';
+      row += text === null || text === undefined ? 'null' : (types[index]?.encode(text) ?? 'null');
+    }
+    row += ']';
+    this.rows.push(row);
+    this.waitingCharacters += row.length;
+    this.wake?.();
+  }
+
+  private finish(error: Error | undefined): void {
+    if (this.isOver) return;
+    // The first end is the one that counts; a connection that breaks afterwards changes nothing.
+    this.isOver = true;
+    this.failure = error;
+    if (error !== undefined) this.settleDescribed?.reject(error);
+    this.wake?.();
+    this.onOver?.();
+  }
+}
