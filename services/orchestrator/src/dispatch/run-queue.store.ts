@@ -1,0 +1,67 @@
+import { InjectQueue } from '@nestjs/bullmq';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import type { Queue } from 'bullmq';
+import { InjectConfig } from '#libs/config';
+import { runPlanCodec, type RunPlan } from '#libs/contracts';
+import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { runQueueName } from './run-queue.options.js';
+
+/**
+ * The shallow lane to the workers. It is never asked for the truth: a job that could not be added, or was lost, leaves
+ * its run DISPATCHED and unclaimed, and the reaper queues it again.
+ */
+@Injectable()
+export class RunQueueStore implements OnModuleDestroy {
+  private readonly adds;
+
+  constructor(
+    @InjectQueue(runQueueName) private readonly queue: Queue,
+    @InjectConfig() private readonly config: OrchestratorConfig,
+    private readonly logger: AppLogger,
+    metrics: MetricsRegistry,
+  ) {
+    // Without a listener a lost connection would end the process.
+    queue.on('error', (err: Error) => logger.warn({ err }, 'the connection of the run queue has failed'));
+    this.adds = metrics.counter({
+      name: 'enqueues_total',
+      help: 'Jobs handed to the workers’ queue.',
+      labels: ['outcome'],
+    });
+  }
+
+  /** Never rejects. */
+  async add(plan: RunPlan): Promise<void> {
+    const jobId = `${plan.runId}-${plan.fence}`;
+    try {
+      await within(
+        this.config.queue.addTimeoutMs,
+        this.queue.add(
+          'run',
+          { plan: Buffer.from(runPlanCodec.encode(plan)).toString('base64') },
+          { jobId, attempts: 1, removeOnComplete: true, removeOnFail: true },
+        ),
+      );
+      this.adds.inc({ outcome: 'added' });
+    } catch (err) {
+      this.adds.inc({ outcome: 'failed' });
+      this.logger.warn({ err, runId: plan.runId, fence: plan.fence }, 'a job could not be added to the run queue');
+    }
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.queue.close().catch(() => undefined);
+  }
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

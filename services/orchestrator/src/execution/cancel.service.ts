@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import type { Execution } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import { StopService } from '../reaping/stop.service.js';
+import { RunChanges } from '../run/run-changes.service.js';
+import { CancelRepository } from './cancel.repository.js';
+import { ExecutionService, sightOf } from './execution.service.js';
+import type { Sight } from './execution.types.js';
+
+@Injectable()
+export class CancelService {
+  constructor(
+    private readonly repository: CancelRepository,
+    private readonly executions: ExecutionService,
+    private readonly changes: RunChanges,
+    private readonly stops: StopService,
+  ) {}
+
+  /** Cancels one caller's execution, their own or with `execution.manage` anyone's. Already final: no error. */
+  async cancel(executionId: string, principal: Principal): Promise<Execution> {
+    const reach = reachOf(principal);
+    const outcome = await this.repository.leave(executionId, reach);
+    switch (outcome.kind) {
+      case 'absent':
+        // Who sees another's execution learns that it may not be cancelled; who does not, learns nothing.
+        await this.executions.get(executionId, principal, sightOf(principal));
+        throw new AppError('auth.forbidden', 'Another’s execution needs the permission execution.manage.');
+      case 'left':
+        this.changes.left(outcome.change);
+        break;
+      case 'moved':
+        this.changes.moved(outcome.run);
+        if (outcome.run.state === 'CANCELING') this.stops.start(outcome.run);
+        break;
+      case 'unchanged':
+        break;
+    }
+    return this.executions.get(executionId, principal, reach);
+  }
+}
+
+function reachOf(principal: Principal): Sight {
+  return {
+    workspaceId: principal.workspaceId,
+    callerId: principal.permissions.has('execution.manage') ? undefined : principal.userId,
+  };
+}

@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import type { ResponseOf, runRequests, RunState } from '#libs/contracts';
+import { toView, viewColumns, type ViewRow } from './execution.row.js';
+import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
+
+type Versions = ResponseOf<typeof runRequests.getVersions>['versions'];
+
+interface Place {
+  readonly micros: number;
+  readonly id: string;
+}
+
+/** Reads executions as callers see them. Nothing here writes. */
+@Injectable()
+export class ExecutionRepository {
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+  async findMany(ids: readonly string[], { workspaceId, callerId }: Sight): Promise<ExecutionView[]> {
+    const rows: ViewRow[] = await this.dataSource.query(
+      `select ${viewColumns} from orchestrator.execution e join orchestrator.run r on r.id = e.run_id
+       where e.id = any ($1) and e.workspace_id = $2 and ($3::text is null or e.caller_id = $3)`,
+      [ids, workspaceId, callerId ?? null],
+    );
+    return rows.map(toView);
+  }
+
+  /** Newest first, behind `after`. */
+  async list(filter: ListFilter, limit: number, after: Place | undefined): Promise<ExecutionView[]> {
+    const conditions = ['e.workspace_id = $1'];
+    const parameters: unknown[] = [filter.workspaceId];
+    const where = (condition: (place: string) => string, value: unknown): void => {
+      parameters.push(value);
+      conditions.push(condition(`$${parameters.length}`));
+    };
+    if (filter.callerId !== undefined) where((place) => `e.caller_id = ${place}`, filter.callerId);
+    if (filter.savedQueryId !== undefined) where((place) => `e.saved_query_id = ${place}`, filter.savedQueryId);
+    if (filter.states.length > 0) {
+      where((place) => `coalesce(e.own_state, r.state) = any (${place})`, storedStates(filter.states));
+    }
+    if (after) {
+      where((place) => `e.submitted_at <= 'epoch'::timestamptz + ${place} * interval '1 microsecond'`, after.micros);
+      const micros = `$${parameters.length}`;
+      where(
+        (place) => `(e.submitted_at, e.id) < ('epoch'::timestamptz + ${micros} * interval '1 microsecond', ${place})`,
+        after.id,
+      );
+    }
+    parameters.push(limit);
+    const rows: ViewRow[] = await this.dataSource.query(
+      `select ${viewColumns} from orchestrator.execution e join orchestrator.run r on r.id = e.run_id
+       where ${conditions.join(' and ')}
+       order by e.submitted_at desc, e.id desc limit $${parameters.length}`,
+      parameters,
+    );
+    return rows.map(toView);
+  }
+
+  async versions(ids: readonly string[]): Promise<Versions> {
+    const rows: { id: string; version: number; fence: number }[] = await this.dataSource.query(
+      `select e.id, coalesce(e.own_version, r.version) as version, r.fence
+       from orchestrator.execution e join orchestrator.run r on r.id = e.run_id where e.id = any ($1)`,
+      [ids],
+    );
+    return rows.map(({ id, version, fence }) => ({ executionId: id, version, fence }));
+  }
+}
+
+/** DISPATCHED is told as QUEUED, so who asks for QUEUED asks for both. */
+function storedStates(states: readonly RunState[]): RunState[] {
+  return states.includes('QUEUED') ? [...states, 'DISPATCHED'] : [...states];
+}

@@ -1,0 +1,81 @@
+import type { CacheStatus, RunState } from '#libs/contracts';
+import { toRunError, type ErrorColumns } from '../run/run.row.js';
+import { priorityOfClass, type PriorityClass } from '../run/run.types.js';
+import { publicState } from '../run/transitions.js';
+import type { ExecutionView } from './execution.types.js';
+
+/** A place beyond this is told as this: nobody needs the exact number, and counting costs. */
+const positionMax = 1_000;
+
+/** The columns of an ExecutionView, of execution `e` joined with its run `r`. */
+export const viewColumns = `e.id, e.workspace_id, e.run_id, r.fence, coalesce(e.own_state, r.state) as state,
+  coalesce(e.own_version, r.version) as version, r.source_id, e.saved_query_id, r.sql, e.class, e.caller_id,
+  e.submitted_at, (extract(epoch from e.submitted_at) * 1000000)::bigint as submitted_micros, r.started_at,
+  coalesce(e.own_finished_at, r.finished_at) as finished_at, r.rows, r.bytes, r.fraction,
+  case when e.own_state is null then r.error_code end as error_code, r.error_message, r.error_retryable,
+  r.error_retry_after_seconds, r.error_source_code, e.cache_status, r.attempts, e.trace_id,
+  case
+    when e.own_state is not null then null
+    when r.state = 'DISPATCHED' then 1
+    when r.state = 'QUEUED' then (
+      select count(*) + 1 from (
+        select 1 from orchestrator.run q
+        where q.state = 'QUEUED' and q.pool = r.pool
+          and (q.class, q.submitted_at, q.id) < (r.class, r.submitted_at, r.id)
+        limit ${positionMax - 1}) ahead)
+  end as queue_position`;
+
+export interface ViewRow extends ErrorColumns {
+  id: string;
+  workspace_id: string;
+  run_id: string;
+  fence: number;
+  state: RunState;
+  version: number;
+  source_id: string;
+  saved_query_id: string | null;
+  sql: string;
+  class: PriorityClass;
+  caller_id: string;
+  submitted_at: Date;
+  submitted_micros: string;
+  started_at: Date | null;
+  finished_at: Date | null;
+  rows: string;
+  bytes: string;
+  fraction: number | null;
+  cache_status: CacheStatus;
+  attempts: number;
+  trace_id: string | null;
+  queue_position: string | number | null;
+}
+
+export function toView(row: ViewRow): ExecutionView {
+  // What an earlier try failed with is no error of the execution.
+  const hasError = row.state === 'FAILED' || row.state === 'TIMED_OUT';
+  return {
+    id: row.id,
+    workspaceId: row.workspace_id,
+    runId: row.run_id,
+    fence: row.fence,
+    state: publicState(row.state),
+    version: row.version,
+    dataSourceId: row.source_id,
+    savedQueryId: row.saved_query_id ?? undefined,
+    sql: row.sql,
+    priority: priorityOfClass[row.class],
+    submittedById: row.caller_id,
+    submittedAt: row.submitted_at,
+    submittedMicros: Number(row.submitted_micros),
+    startedAt: row.started_at ?? undefined,
+    finishedAt: row.finished_at ?? undefined,
+    queuePosition: row.queue_position === null ? undefined : Number(row.queue_position),
+    rows: Number(row.rows),
+    bytes: Number(row.bytes),
+    fraction: row.fraction ?? undefined,
+    error: hasError ? toRunError(row) : undefined,
+    cacheStatus: row.cache_status,
+    attempts: row.attempts,
+    traceId: row.trace_id ?? undefined,
+  };
+}

@@ -1,0 +1,107 @@
+import { Injectable } from '@nestjs/common';
+import type { Execution, FinishedPosition, RequestOf, ResponseOf, runRequests } from '#libs/contracts';
+import { parsePage, toPage } from '#libs/database';
+import type { Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import { ExecutionRepository } from './execution.repository.js';
+import type { ExecutionView, Sight } from './execution.types.js';
+import { FinishedRepository } from './finished.repository.js';
+
+const idsMax = 1_000;
+const finishedMax = 500;
+
+/** Executions as one caller may see them. What a caller may not see is not told apart from what is not there. */
+@Injectable()
+export class ExecutionService {
+  constructor(
+    private readonly repository: ExecutionRepository,
+    private readonly finished: FinishedRepository,
+  ) {}
+
+  /** @throws AppError `run.not_found` */
+  async get(id: string, principal: Principal, sight: Sight = sightOf(principal)): Promise<Execution> {
+    const [view] = await this.repository.findMany([id], sight);
+    if (!view) throw new AppError('run.not_found', 'There is no such execution.', { path: ['id'] });
+    return toExecution(view, principal);
+  }
+
+  async getMany(ids: readonly string[], principal: Principal): Promise<Execution[]> {
+    const views = await this.repository.findMany(bounded(ids), sightOf(principal));
+    return views.map((view) => toExecution(view, principal));
+  }
+
+  async list(
+    input: RequestOf<typeof runRequests.listExecutions>,
+    principal: Principal,
+  ): Promise<ResponseOf<typeof runRequests.listExecutions>> {
+    const filter = { ...sightOf(principal), states: input.states, savedQueryId: input.savedQueryId };
+    const page = parsePage(
+      input.page,
+      'executions',
+      {
+        workspaceId: filter.workspaceId,
+        callerId: filter.callerId ?? null,
+        states: [...input.states].sort(),
+        savedQueryId: input.savedQueryId ?? null,
+      },
+      ['number', 'string'],
+    );
+    const after = page.after && { micros: page.after[0], id: page.after[1] };
+    const views = await this.repository.list(filter, page.limit, after);
+    const { rows, cursors, pageInfo } = toPage(views, page, (view) => [view.submittedMicros, view.id]);
+    return { executions: rows.map((view) => toExecution(view, principal)), cursors, pageInfo };
+  }
+
+  async listFinished(
+    { after, limit }: RequestOf<typeof runRequests.listFinished>,
+    principal: Principal,
+  ): Promise<ResponseOf<typeof runRequests.listFinished>> {
+    if (!after) return { finished: [], position: await this.finished.now(), skipped: false };
+    if (limit < 1 || limit > finishedMax) {
+      throw new AppError('input.invalid', `limit must be from 1 to ${finishedMax}.`, { path: ['limit'] });
+    }
+    const read = await this.finished.list(principal.workspaceId, principal.userId, checked(after), limit);
+    return {
+      finished: read.finished.map(({ position, view }) => ({ position, execution: toExecution(view, principal) })),
+      position: read.horizon,
+      skipped: read.isSkipped,
+    };
+  }
+
+  async versions(ids: readonly string[]): Promise<ResponseOf<typeof runRequests.getVersions>['versions']> {
+    return this.repository.versions(bounded(ids));
+  }
+}
+
+/** A caller's own need no permission; everyone's need `execution.read`. */
+export function sightOf(principal: Principal): Sight {
+  return {
+    workspaceId: principal.workspaceId,
+    callerId: principal.permissions.has('execution.read') ? undefined : principal.userId,
+  };
+}
+
+function toExecution({ submittedMicros: _, ...view }: ExecutionView, principal: Principal): Execution {
+  return { ...view, sql: canReadSql(principal) ? view.sql : undefined, parameters: {} };
+}
+
+// Who may write SQL or read the source may read the statement; who only runs saved queries may not.
+function canReadSql({ permissions }: Principal): boolean {
+  return permissions.has('query.run') || permissions.has('data_source.read');
+}
+
+function bounded(ids: readonly string[]): readonly string[] {
+  if (ids.length > idsMax) {
+    throw new AppError('input.too_large', `At most ${idsMax} executions at once.`, { path: ['ids'] });
+  }
+  return ids;
+}
+
+const xidMax = 2n ** 64n - 1n;
+
+function checked(after: FinishedPosition): FinishedPosition {
+  if (!/^\d{1,20}$/.test(after.xid) || BigInt(after.xid) > xidMax || after.sequence < 0) {
+    throw new AppError('input.cursor_invalid', 'This is no place in the order of final states.', { path: ['after'] });
+  }
+  return after;
+}

@@ -1,0 +1,25 @@
+import type { Execution, FinishedPosition, RunState } from '#libs/contracts';
+
+/** Who looks: their own executions, or everyone's in the workspace. */
+export interface Sight {
+  readonly workspaceId: string;
+  /** Undefined: everyone's. */
+  readonly callerId: string | undefined;
+}
+
+/** An execution as it is stored; what of it this caller may read is decided by the service. */
+export interface ExecutionView extends Omit<Execution, 'sql' | 'parameters'> {
+  readonly sql: string;
+  /** Where it stands in the list, in microseconds since the epoch. */
+  readonly submittedMicros: number;
+}
+
+export interface ListFilter extends Sight {
+  readonly states: readonly RunState[];
+  readonly savedQueryId: string | undefined;
+}
+
+export interface FinishedView {
+  readonly position: Required<FinishedPosition>;
+  readonly view: ExecutionView;
+}

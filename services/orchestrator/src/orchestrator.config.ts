@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import {
+  databaseSettings,
+  defineConfig,
+  integerText,
+  redisSettings,
+  serviceSettings,
+  setting,
+  type ConfigOf,
+} from '#libs/config';
+
+const hour = 3_600;
+const day = 24 * hour;
+const mebibyte = 1024 * 1024;
+const byteCountMax = 1024 * 1024 * mebibyte;
+
+/** Seconds that may have decimals, so that a test's lease need not take a second. */
+function secondsText(min: number, max: number): z.ZodType<number> {
+  return z.coerce.number<string>().min(min).max(max);
+}
+
+export const orchestratorConfig = defineConfig({
+  service: serviceSettings('orchestrator', { metricsPort: 4103 }),
+  redis: redisSettings,
+  database: databaseSettings('orchestrator'),
+  limits: {
+    rowsDefault: setting('SLUICE_ORCHESTRATOR_LIMIT_ROWS_DEFAULT', integerText(1, 1_000_000_000), {
+      default: 1_000_000,
+      describe: 'The most rows of a result, where the caller names no limit.',
+    }),
+    rowsMax: setting('SLUICE_ORCHESTRATOR_LIMIT_ROWS_MAX', integerText(1, 1_000_000_000), {
+      default: 10_000_000,
+      describe: 'The greatest limit of rows that a caller may ask for.',
+    }),
+    bytesDefault: setting('SLUICE_ORCHESTRATOR_LIMIT_BYTES_DEFAULT', integerText(1, byteCountMax), {
+      default: 1024 * mebibyte,
+      describe: 'The most bytes of a result, where the caller names no limit.',
+    }),
+    bytesMax: setting('SLUICE_ORCHESTRATOR_LIMIT_BYTES_MAX', integerText(1, byteCountMax), {
+      default: 2048 * mebibyte,
+      describe: 'The greatest limit of bytes that a caller may ask for.',
+    }),
+    timeoutDefaultSeconds: setting('SLUICE_ORCHESTRATOR_TIMEOUT_DEFAULT_SECONDS', integerText(1, day), {
+      default: 300,
+      describe: 'How long a query may run at its source, where the caller names no limit.',
+    }),
+    timeoutScheduledSeconds: setting('SLUICE_ORCHESTRATOR_TIMEOUT_SCHEDULED_SECONDS', integerText(1, day), {
+      default: 1_800,
+      describe: 'The same for the priority SCHEDULED.',
+    }),
+    timeoutMaxSeconds: setting('SLUICE_ORCHESTRATOR_TIMEOUT_MAX_SECONDS', integerText(1, day), {
+      default: hour,
+      describe: 'The greatest limit of time that a caller may ask for.',
+    }),
+    sqlBytesMax: setting('SLUICE_ORCHESTRATOR_SQL_BYTES_MAX', integerText(1, 8 * mebibyte), {
+      default: 100 * 1024,
+      describe: 'The longest SQL text that is taken.',
+    }),
+  },
+  queue: {
+    waitMaxSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_WAIT_MAX_SECONDS', integerText(1, day), {
+      default: 900,
+      describe: 'How long a run may wait for a slot before it ends as TIMED_OUT.',
+    }),
+    waitScheduledMaxSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_WAIT_SCHEDULED_MAX_SECONDS', integerText(1, 7 * day), {
+      default: 4 * hour,
+      describe: 'The same for the priority SCHEDULED.',
+    }),
+    pollMs: setting('SLUICE_ORCHESTRATOR_DISPATCH_POLL_MS', integerText(20, 60_000), {
+      default: 1_000,
+      describe: 'How often the queue is looked at without being told of a change.',
+    }),
+    unclaimedMs: setting('SLUICE_ORCHESTRATOR_UNCLAIMED_MS', integerText(100, 600_000), {
+      default: 5_000,
+      describe: 'How long a dispatched run waits for its claim before it is queued again; doubles with each time.',
+    }),
+    addTimeoutMs: setting('SLUICE_ORCHESTRATOR_ENQUEUE_TIMEOUT_MS', integerText(50, 60_000), {
+      default: 2_000,
+      describe: 'How long handing a job to the queue in Redis may take.',
+    }),
+  },
+  lease: {
+    leaseSeconds: setting('SLUICE_ORCHESTRATOR_LEASE_SECONDS', secondsText(0.2, 600), {
+      default: 30,
+      describe: 'How long a run is a silent worker’s. Workers tell of themselves six times in it.',
+    }),
+    workerLiveSeconds: setting('SLUICE_ORCHESTRATOR_WORKER_LIVE_SECONDS', secondsText(0.2, 600), {
+      default: 30,
+      describe: 'How long the slots of a silent worker count.',
+    }),
+    reapMs: setting('SLUICE_ORCHESTRATOR_REAP_MS', integerText(20, 60_000), {
+      default: 1_000,
+      describe: 'How often lost jobs, expired leases and passed deadlines are looked for.',
+    }),
+    stopGraceMs: setting('SLUICE_ORCHESTRATOR_STOP_GRACE_MS', integerText(50, 60_000), {
+      default: 3_000,
+      describe: 'How long a worker has to end a run by itself when it is stopped or its time is up.',
+    }),
+    stopRequestMs: setting('SLUICE_ORCHESTRATOR_STOP_REQUEST_MS', integerText(50, 60_000), {
+      default: 1_000,
+      describe: 'How long the worker’s answer to a stop is awaited before any other cancels at the source.',
+    }),
+    cancelAtSourceMs: setting('SLUICE_ORCHESTRATOR_CANCEL_AT_SOURCE_MS', integerText(50, 60_000), {
+      default: 5_000,
+      describe: 'How long cancelling at the source may take; after that the run ends all the same.',
+    }),
+    attemptsMax: setting('SLUICE_ORCHESTRATOR_ATTEMPTS_MAX', integerText(1, 20), {
+      default: 3,
+      describe: 'How often a run is tried while it has shown no row.',
+    }),
+    retryInitialMs: setting('SLUICE_ORCHESTRATOR_RETRY_INITIAL_MS', integerText(1, 60_000), {
+      default: 500,
+      describe: 'The wait before the second try; it doubles from try to try, with jitter, up to 30 s.',
+    }),
+  },
+  history: {
+    keepDays: setting('SLUICE_ORCHESTRATOR_HISTORY_DAYS', integerText(1, 3_650), {
+      default: 30,
+      describe: 'How long finished executions are kept.',
+    }),
+    sweepSeconds: setting('SLUICE_ORCHESTRATOR_HISTORY_SWEEP_SECONDS', integerText(1, day), {
+      default: 300,
+      describe: 'How often old executions, idempotency keys and workers are deleted.',
+    }),
+  },
+});
+
+export type OrchestratorConfig = ConfigOf<typeof orchestratorConfig>;

@@ -1,0 +1,62 @@
+import { BullModule } from '@nestjs/bullmq';
+import { Module } from '@nestjs/common';
+import { CONFIG } from '#libs/config';
+import { databaseModule } from '#libs/database';
+import { DispatchRepository } from './dispatch/dispatch.repository.js';
+import { DispatcherService } from './dispatch/dispatcher.service.js';
+import { runQueueName, runQueueOptions } from './dispatch/run-queue.options.js';
+import { RunQueueStore } from './dispatch/run-queue.store.js';
+import { CancelRepository } from './execution/cancel.repository.js';
+import { CancelService } from './execution/cancel.service.js';
+import { ExecutionController } from './execution/execution.controller.js';
+import { ExecutionRepository } from './execution/execution.repository.js';
+import { ExecutionService } from './execution/execution.service.js';
+import { FinishedRepository } from './execution/finished.repository.js';
+import { HistoryRepository } from './history/history.repository.js';
+import { HistoryService } from './history/history.service.js';
+import { CreateOrchestrator1795219300000 } from './migrations/1795219300000-create-orchestrator.js';
+import { ReaperLoop } from './reaping/reaper-loop.service.js';
+import { ReaperRepository } from './reaping/reaper.repository.js';
+import { ReaperService } from './reaping/reaper.service.js';
+import { ResultsClient } from './reaping/results.client.js';
+import { SnapshotRepository } from './reaping/snapshot.repository.js';
+import { SourceCancelService } from './reaping/source-cancel.service.js';
+import { StopService } from './reaping/stop.service.js';
+import { WorkerClient } from './reaping/worker.client.js';
+import { AttemptService } from './run/attempt.service.js';
+import { ClaimService } from './run/claim.service.js';
+import { FinishService } from './run/finish.service.js';
+import { RunChanges } from './run/run-changes.service.js';
+import { RunMetrics } from './run/run-metrics.service.js';
+import { RunController } from './run/run.controller.js';
+import { RunRepository } from './run/run.repository.js';
+import { MetadataClient } from './source/metadata.client.js';
+import { SourceConsumer } from './source/source.consumer.js';
+import { SourceRepository } from './source/source.repository.js';
+import { SourceService } from './source/source.service.js';
+import { SubmissionController } from './submission/submission.controller.js';
+import { SubmissionRepository } from './submission/submission.repository.js';
+import { SubmitService } from './submission/submit.service.js';
+import { HeartbeatController } from './worker/heartbeat.controller.js';
+import { HeartbeatRepository } from './worker/heartbeat.repository.js';
+import { HeartbeatService } from './worker/heartbeat.service.js';
+
+@Module({
+  imports: [
+    databaseModule({ entities: [], migrations: [CreateOrchestrator1795219300000] }),
+    BullModule.registerQueueAsync({ name: runQueueName, inject: [CONFIG], useFactory: runQueueOptions }),
+  ],
+  controllers: [SubmissionController, ExecutionController, RunController, HeartbeatController, SourceConsumer],
+  providers: [
+    ...[SubmitService, SubmissionRepository],
+    ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],
+    ...[RunRepository, RunChanges, RunMetrics, ClaimService, FinishService, AttemptService],
+    ...[DispatcherService, DispatchRepository, RunQueueStore],
+    ...[HeartbeatService, HeartbeatRepository],
+    ...[SourceService, SourceRepository, MetadataClient],
+    ...[ReaperLoop, ReaperService, ReaperRepository, StopService, SourceCancelService, SnapshotRepository],
+    ...[WorkerClient, ResultsClient],
+    ...[HistoryService, HistoryRepository],
+  ],
+})
+export class OrchestratorModule {}

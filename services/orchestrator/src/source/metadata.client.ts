@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { BusClient, serviceContext, type MessageContext } from '#libs/bus';
+import { metadataRequests, type RequestOf, type ResponseOf, type SourceConnection } from '#libs/contracts';
+
+type Subject = RequestOf<typeof metadataRequests.resolveRunnable>['subject'];
+
+@Injectable()
+export class MetadataClient {
+  constructor(private readonly bus: BusClient) {}
+
+  /** What the caller may run, asked in the caller's own name. */
+  async resolveRunnable(
+    subject: Subject,
+    context: MessageContext,
+    signal: AbortSignal,
+  ): Promise<ResponseOf<typeof metadataRequests.resolveRunnable>> {
+    return this.bus.request(metadataRequests.resolveRunnable, { subject }, { context, signal });
+  }
+
+  /** A source as it is now; undefined where it is gone. */
+  async findSource(
+    sourceId: string,
+    workspaceId: string,
+    requestId: string,
+    ttlMs: number,
+  ): Promise<SourceConnection | undefined> {
+    const { sources } = await this.bus.request(
+      metadataRequests.getSourceConnections,
+      { ids: [sourceId] },
+      { context: serviceContext('orchestrator', workspaceId, requestId), ttlMs },
+    );
+    return sources[0];
+  }
+}

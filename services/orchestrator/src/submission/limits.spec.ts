@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { AppError } from '#libs/kernel';
+import { flightKey } from './flight-key.js';
+import { resolveLimits } from './limits.js';
+
+const settings = {
+  rowsDefault: 1_000,
+  rowsMax: 10_000,
+  bytesDefault: 500,
+  bytesMax: 5_000,
+  timeoutDefaultSeconds: 300,
+  timeoutScheduledSeconds: 1_800,
+  timeoutMaxSeconds: 3_600,
+  sqlBytesMax: 100,
+};
+
+describe('resolveLimits', () => {
+  it('takes the service’s own limits where none are named, a longer time for SCHEDULED', () => {
+    expect(resolveLimits(undefined, 'INTERACTIVE', settings)).toEqual({ rows: 1_000, bytes: 500, timeoutMs: 300_000 });
+    expect(resolveLimits({}, 'SCHEDULED', settings).timeoutMs).toBe(1_800_000);
+  });
+
+  it('never gives a default above the maximum', () => {
+    const tight = { ...settings, rowsMax: 10, bytesMax: 20, timeoutMaxSeconds: 30 };
+    expect(resolveLimits(undefined, 'SCHEDULED', tight)).toEqual({ rows: 10, bytes: 20, timeoutMs: 30_000 });
+  });
+
+  it('names every limit that is out of bounds by its place in the input', () => {
+    const ask = (): unknown => resolveLimits({ rows: 0, bytes: 5_001, timeoutSeconds: -1 }, 'DASHBOARD', settings);
+    expect(ask).toThrow(AppError);
+    try {
+      ask();
+    } catch (error) {
+      expect(error instanceof AppError && error.issues.map((issue) => [issue.code, ...issue.path])).toEqual([
+        ['input.invalid', 'limits', 'rows'],
+        ['input.invalid', 'limits', 'bytes'],
+        ['input.invalid', 'limits', 'timeoutSeconds'],
+      ]);
+    }
+  });
+});
+
+describe('flightKey', () => {
+  const parts = {
+    workspaceId: 'wsp_1',
+    sourceId: 'src_1',
+    sourceVersion: 1,
+    sql: 'select 1',
+    limits: { rows: 1, bytes: 2, timeoutMs: 3 },
+  };
+
+  it('is equal for equal questions', () => {
+    expect(flightKey(parts)).toEqual(flightKey({ ...parts, limits: { ...parts.limits } }));
+  });
+
+  it('differs by whatever can change the answer', () => {
+    const others = [
+      { ...parts, workspaceId: 'wsp_2' },
+      { ...parts, sourceId: 'src_2' },
+      { ...parts, sourceVersion: 2 },
+      { ...parts, sql: 'select 2' },
+      { ...parts, limits: { ...parts.limits, rows: 9 } },
+      { ...parts, limits: { ...parts.limits, bytes: 9 } },
+      { ...parts, limits: { ...parts.limits, timeoutMs: 9 } },
+    ];
+    const keys = new Set([parts, ...others].map((each) => flightKey(each).toString('hex')));
+    expect(keys.size).toBe(others.length + 1);
+  });
+});

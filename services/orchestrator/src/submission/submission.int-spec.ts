@@ -1,0 +1,173 @@
+import type { DataSource } from 'typeorm';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { metadataRequests, type SourceConnection } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { startPostgres, until, type PostgresServer } from '#libs/testing';
+import {
+  answerAround,
+  newPrincipal,
+  newSource,
+  openDatabase,
+  startOrchestrator,
+  submitSql,
+  TestWorker,
+  type Orchestrator,
+} from '../../test/orchestrator-harness.js';
+
+let server: PostgresServer;
+let dataSource: DataSource;
+let orchestrator: Orchestrator;
+let principal: Principal;
+let source: SourceConnection;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  dataSource = await openDatabase(await server.createDatabase());
+});
+
+afterAll(async () => {
+  await dataSource.destroy();
+  await server.stop();
+});
+
+beforeEach(async () => {
+  await dataSource.query(
+    'truncate orchestrator.run, orchestrator.execution, orchestrator.lane, orchestrator.worker, orchestrator.source',
+  );
+  orchestrator = startOrchestrator(dataSource);
+  principal = newPrincipal();
+  source = newSource(principal.workspaceId);
+  answerAround(orchestrator.bus, source);
+});
+
+async function countOf(table: 'run' | 'execution'): Promise<number> {
+  const [row]: { n: string }[] = await dataSource.query(`select count(*) as n from orchestrator.${table}`);
+  return Number(row?.n);
+}
+
+describe('a question', () => {
+  it('without a free slot waits, and tells its place', async () => {
+    const first = await submitSql(orchestrator, principal, source, 'select 1');
+    const second = await submitSql(orchestrator, principal, source, 'select 2');
+    expect(first).toMatchObject({ state: 'QUEUED', version: 1, queuePosition: 1, cacheStatus: 'MISS', attempts: 0 });
+    expect(second).toMatchObject({ queuePosition: 2, sql: 'select 2', submittedById: principal.userId });
+    expect(orchestrator.jobs).toEqual([]);
+  });
+
+  it('with a free slot is dispatched in the transaction of its insert, as one job with its whole plan', async () => {
+    await new TestWorker(orchestrator).announce(1);
+    const execution = await submitSql(orchestrator, principal, source, 'select 1', { limits: { rows: 7 } });
+    expect(execution).toMatchObject({ state: 'QUEUED', version: 1, queuePosition: 1 });
+    expect(orchestrator.jobs).toMatchObject([
+      { runId: execution.runId, fence: 1, sql: 'select 1', rowsMax: 7, timeoutMs: 300_000, source },
+    ]);
+  });
+
+  it('asked 1,000 times at once is run once', async () => {
+    const callers = Array.from({ length: 1_000 }, () => newPrincipal({ workspaceId: principal.workspaceId }));
+    const executions = await Promise.all(callers.map((each) => submitSql(orchestrator, each, source, 'select 1')));
+    expect(new Set(executions.map(({ runId }) => runId)).size).toBe(1);
+    expect(executions.filter(({ cacheStatus }) => cacheStatus === 'MISS')).toHaveLength(1);
+    expect(new Set(executions.map(({ id }) => id)).size).toBe(1_000);
+    expect([await countOf('run'), await countOf('execution')]).toEqual([1, 1_000]);
+  });
+
+  it('that differs in its limits, text or source version is run by itself', async () => {
+    const runs = [
+      await submitSql(orchestrator, principal, source, 'select 1'),
+      await submitSql(orchestrator, principal, source, 'select 1', { limits: { rows: 1 } }),
+      await submitSql(orchestrator, principal, source, 'select 2'),
+    ];
+    orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({ source: { ...source, version: 2 } }));
+    runs.push(await submitSql(orchestrator, principal, source, 'select 1'));
+    expect(new Set(runs.map(({ runId }) => runId)).size).toBe(4);
+  });
+
+  it('asked again once its run has ended is run again', async () => {
+    const worker = new TestWorker(orchestrator);
+    await worker.announce(1);
+    const first = await submitSql(orchestrator, principal, source, 'select 1');
+    await worker.claim({ runId: first.runId, fence: 1 });
+    await worker.succeed({ runId: first.runId, fence: 1 });
+    const second = await submitSql(orchestrator, principal, source, 'select 1');
+    expect(second.runId).not.toBe(first.runId);
+    expect(second.cacheStatus).toBe('MISS');
+  });
+
+  it('of a more urgent caller moves the run that waits up', async () => {
+    const slow = await submitSql(orchestrator, principal, source, 'select 1', { priority: 'DASHBOARD' });
+    const urgent = await submitSql(orchestrator, principal, source, 'select 1');
+    expect(urgent.runId).toBe(slow.runId);
+    const lanes = await dataSource.query('select class, queued from orchestrator.lane order by class');
+    expect(lanes).toEqual([
+      { class: 1, queued: 1 },
+      { class: 2, queued: 0 },
+    ]);
+  });
+});
+
+describe('an idempotency key', () => {
+  it('answers the same call with the first call’s execution, even many at once', async () => {
+    const ask = () => submitSql(orchestrator, principal, source, 'select 1', { idempotencyKey: 'k1' });
+    const executions = await Promise.all(Array.from({ length: 20 }, ask));
+    expect(new Set(executions.map(({ id }) => id)).size).toBe(1);
+    expect([await countOf('run'), await countOf('execution')]).toEqual([1, 1]);
+  });
+
+  it('refuses another input', async () => {
+    await submitSql(orchestrator, principal, source, 'select 1', { idempotencyKey: 'k1' });
+    await expect(
+      submitSql(orchestrator, principal, source, 'select 2', { idempotencyKey: 'k1' }),
+    ).rejects.toMatchObject({ code: 'run.idempotency_conflict', path: ['idempotencyKey'] });
+    expect(await countOf('run')).toBe(1);
+  });
+
+  it('is each caller’s own', async () => {
+    const other = newPrincipal({ workspaceId: principal.workspaceId });
+    const mine = await submitSql(orchestrator, principal, source, 'select 1', { idempotencyKey: 'k1' });
+    const theirs = await submitSql(orchestrator, other, source, 'select 2', { idempotencyKey: 'k1' });
+    expect(theirs.id).not.toBe(mine.id);
+  });
+
+  it('can be used again after a day', async () => {
+    const first = await submitSql(orchestrator, principal, source, 'select 1', { idempotencyKey: 'k1' });
+    await dataSource.query(`update orchestrator.execution set submitted_at = now() - interval '25 hours'`);
+    await orchestrator.history.purge();
+    const second = await submitSql(orchestrator, principal, source, 'select 2', { idempotencyKey: 'k1' });
+    expect(second.id).not.toBe(first.id);
+  });
+});
+
+describe('a question that cannot be run', () => {
+  it.each([
+    ['delete from t', 'sql.not_read_only', ['query', 'sql', 'text']],
+    ['selec 1', 'sql.rejected', ['query', 'sql', 'text']],
+    ['', 'input.invalid', ['query', 'sql', 'text']],
+    [`select '${'x'.repeat(103_000)}'`, 'sql.too_long', ['query', 'sql', 'text']],
+  ])('is refused with its place and leaves nothing: %.20s', async (text, code, path) => {
+    await expect(submitSql(orchestrator, principal, source, text)).rejects.toMatchObject({ code, path });
+    expect([await countOf('run'), await countOf('execution')]).toEqual([0, 0]);
+  });
+
+  it('is refused while its source is paused', async () => {
+    orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({ source: { ...source, paused: true } }));
+    await expect(submitSql(orchestrator, principal, source, 'select 1')).rejects.toMatchObject({
+      code: 'source.paused',
+      path: ['query', 'sql', 'dataSourceId'],
+    });
+  });
+
+  it('is refused without the permission for its kind', async () => {
+    const viewer = newPrincipal({ permissions: new Set(['saved_query.run']) });
+    await expect(submitSql(orchestrator, viewer, source, 'select 1')).rejects.toMatchObject({ code: 'auth.forbidden' });
+  });
+});
+
+it('a waiting run goes to the first slot that comes', async () => {
+  await orchestrator.dispatcher.onApplicationBootstrap();
+  const execution = await submitSql(orchestrator, principal, source, 'select 1');
+  await new TestWorker(orchestrator).announce(1);
+  await until(() => orchestrator.jobs.length === 1);
+  expect(orchestrator.jobs).toMatchObject([{ runId: execution.runId, fence: 1 }]);
+  await orchestrator.dispatcher.onModuleDestroy();
+});

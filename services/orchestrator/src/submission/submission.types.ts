@@ -1,0 +1,42 @@
+import type { CacheStatus, RunPlan, SourceConnection } from '#libs/contracts';
+import type { PriorityClass } from '../run/run.types.js';
+import type { ResolvedLimits } from './limits.js';
+
+/** A question that has passed every check and only needs its rows. */
+export interface Submission {
+  readonly executionId: string;
+  /** The id of the run, where a new one is begun. */
+  readonly runId: string;
+  readonly workspaceId: string;
+  readonly callerId: string;
+  readonly flightKey: Buffer;
+  readonly source: SourceConnection;
+  readonly sql: string;
+  readonly limits: ResolvedLimits;
+  readonly class: PriorityClass;
+  readonly savedQueryId: string | undefined;
+  readonly idempotency: Idempotency | undefined;
+  readonly requestId: string;
+  readonly traceparent: string;
+  readonly traceId: string | undefined;
+}
+
+export interface Idempotency {
+  readonly key: string;
+  readonly inputHash: Buffer;
+}
+
+export type SubmissionOutcome =
+  | {
+      readonly kind: 'accepted';
+      readonly cacheStatus: CacheStatus;
+      /** Set where the run was dispatched in the same transaction; its job is to be added now. */
+      readonly plan: RunPlan | undefined;
+    }
+  /** The key was used before. */
+  | { readonly kind: 'repeated' };
+
+export interface EarlierCall {
+  readonly executionId: string;
+  readonly inputHash: Buffer;
+}

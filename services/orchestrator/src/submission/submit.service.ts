@@ -1,0 +1,176 @@
+import { Injectable } from '@nestjs/common';
+import { context as traceContext, propagation, trace } from '@opentelemetry/api';
+import { InjectConfig } from '#libs/config';
+import type { BusContext } from '#libs/bus';
+import type { Execution, RequestOf, runRequests, SourceConnection } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { AppError, newId } from '#libs/kernel';
+import { RunQueueStore } from '../dispatch/run-queue.store.js';
+import { ExecutionService } from '../execution/execution.service.js';
+import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { RunChanges } from '../run/run-changes.service.js';
+import { priorityClass } from '../run/run.types.js';
+import { defaultPool } from '../dispatch/pool.js';
+import { MetadataClient } from '../source/metadata.client.js';
+import { flightKey } from './flight-key.js';
+import { inputHash } from './input-hash.js';
+import { resolveLimits } from './limits.js';
+import { checkSqlText, proveQuery } from './query-proof.js';
+import { SubmissionRepository } from './submission.repository.js';
+import type { Idempotency, Submission } from './submission.types.js';
+
+type SubmitInput = RequestOf<typeof runRequests.submitExecution>;
+
+interface Question {
+  readonly source: SourceConnection;
+  readonly sql: string;
+  readonly savedQueryId: string | undefined;
+}
+
+const idempotencyKeyMax = 200;
+
+/** Takes a question: every check first, then one commit, then the job. */
+@Injectable()
+export class SubmitService {
+  constructor(
+    private readonly repository: SubmissionRepository,
+    private readonly executions: ExecutionService,
+    private readonly metadata: MetadataClient,
+    private readonly queue: RunQueueStore,
+    private readonly changes: RunChanges,
+    @InjectConfig() private readonly config: OrchestratorConfig,
+  ) {}
+
+  async submit(input: SubmitInput, principal: Principal, context: BusContext): Promise<Execution> {
+    const idempotency = idempotencyOf(input);
+    if (idempotency) {
+      const earlier = await this.findEarlier(idempotency, principal);
+      if (earlier) return earlier;
+    }
+    const limits = resolveLimits(input.limits, input.priority, this.config.limits);
+    const { source, sql, savedQueryId } = await this.resolve(input, principal, context);
+    const submission: Submission = {
+      executionId: newId('execution'),
+      runId: newId('run'),
+      workspaceId: principal.workspaceId,
+      callerId: principal.userId,
+      flightKey: flightKey({
+        workspaceId: principal.workspaceId,
+        sourceId: source.id,
+        sourceVersion: source.version,
+        sql,
+        limits,
+      }),
+      source,
+      sql,
+      limits,
+      class: priorityClass[input.priority],
+      savedQueryId,
+      idempotency,
+      requestId: context.requestId,
+      ...traceOfWork(),
+    };
+    return this.accept(submission, principal);
+  }
+
+  private async accept(submission: Submission, principal: Principal): Promise<Execution> {
+    const outcome = await this.repository.accept(submission);
+    if (outcome.kind === 'repeated') {
+      const earlier = submission.idempotency && (await this.findEarlier(submission.idempotency, principal));
+      if (earlier) return earlier;
+      throw new Error('an idempotency key was taken by an execution that is not there');
+    }
+    const added = outcome.plan && this.queue.add(outcome.plan);
+    const [execution] = await Promise.all([this.executions.get(submission.executionId, principal), added]);
+    if (!outcome.plan && execution.state === 'QUEUED') this.changes.queueChanged(defaultPool);
+    return execution;
+  }
+
+  private async findEarlier(idempotency: Idempotency, principal: Principal): Promise<Execution | undefined> {
+    const earlier = await this.repository.findEarlierCall(principal.workspaceId, principal.userId, idempotency.key);
+    if (!earlier) return undefined;
+    if (!earlier.inputHash.equals(idempotency.inputHash)) {
+      throw new AppError('run.idempotency_conflict', 'This idempotency key was used with another input.', {
+        path: ['idempotencyKey'],
+      });
+    }
+    return this.executions.get(earlier.executionId, principal);
+  }
+
+  private async resolve(input: SubmitInput, principal: Principal, context: BusContext): Promise<Question> {
+    const { query } = input;
+    switch (query.case) {
+      case 'sql': {
+        if (!principal.permissions.has('query.run')) throw forbidden('query.run');
+        checkSqlText(query.value.text, this.config.limits.sqlBytesMax);
+        const { source } = await this.resolveRunnable(
+          { case: 'dataSourceId', value: query.value.dataSourceId },
+          context,
+          ['query', 'sql', 'dataSourceId'],
+        );
+        await proveQuery(source, query.value.text, ['query', 'sql', 'text']);
+        return { source, sql: query.value.text, savedQueryId: undefined };
+      }
+      case 'savedQuery': {
+        if (!principal.permissions.has('saved_query.run')) throw forbidden('saved_query.run');
+        const path = ['query', 'savedQuery', 'id'];
+        const { source, savedQuery } = await this.resolveRunnable(
+          { case: 'savedQueryId', value: query.value.id },
+          context,
+          path,
+        );
+        if (!savedQuery) throw new Error('metadata resolved a saved query without it');
+        // It was proven when it was saved; what counts is today's proof.
+        await proveQuery(source, savedQuery.sql, path);
+        return { source, sql: savedQuery.sql, savedQueryId: savedQuery.id };
+      }
+      default:
+        throw new AppError('input.invalid', 'Exactly one kind of query is needed.', { path: ['query'] });
+    }
+  }
+
+  private async resolveRunnable(
+    subject: Parameters<MetadataClient['resolveRunnable']>[0],
+    context: BusContext,
+    path: readonly string[],
+  ) {
+    const resolved = await this.metadata.resolveRunnable(subject, context, context.signal).catch((error: unknown) => {
+      throw atPath(error, path);
+    });
+    const { source } = resolved;
+    if (!source) throw new Error('metadata resolved something runnable without its source');
+    if (source.paused) {
+      throw new AppError('source.paused', 'The data source is paused.', { path, retryable: true });
+    }
+    return { source, savedQuery: resolved.savedQuery };
+  }
+}
+
+function idempotencyOf(input: SubmitInput): Idempotency | undefined {
+  const key = input.idempotencyKey;
+  if (key === undefined) return undefined;
+  if (key.length === 0 || key.length > idempotencyKeyMax || key.includes('\0')) {
+    throw new AppError('input.invalid', `An idempotency key has from 1 to ${idempotencyKeyMax} characters.`, {
+      path: ['idempotencyKey'],
+    });
+  }
+  return { key, inputHash: inputHash(input) };
+}
+
+function forbidden(permission: string): AppError {
+  return new AppError('auth.forbidden', `This needs the permission ${permission}.`);
+}
+
+// What metadata does not find, it does not find at a place of the caller's input.
+function atPath(error: unknown, path: readonly string[]): unknown {
+  if (!(error instanceof AppError) || error.path.length > 0) return error;
+  if (error.code !== 'source.not_found' && error.code !== 'saved_query.not_found') return error;
+  return new AppError(error.code, error.publicMessage, { path, cause: error });
+}
+
+/** The trace that the worker's spans and the execution's traceId belong to. */
+function traceOfWork(): { traceparent: string; traceId: string | undefined } {
+  const carrier: { traceparent?: string } = {};
+  propagation.inject(traceContext.active(), carrier);
+  return { traceparent: carrier.traceparent ?? '', traceId: trace.getActiveSpan()?.spanContext().traceId };
+}

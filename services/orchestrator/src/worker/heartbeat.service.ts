@@ -1,0 +1,29 @@
+import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
+import type { RequestOf, ResponseOf, runRequests } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { RunChanges } from '../run/run-changes.service.js';
+import { HeartbeatRepository } from './heartbeat.repository.js';
+
+const runsMax = 1_000;
+
+@Injectable()
+export class HeartbeatService {
+  constructor(
+    private readonly repository: HeartbeatRepository,
+    private readonly changes: RunChanges,
+    @InjectConfig() private readonly config: OrchestratorConfig,
+  ) {}
+
+  async beat(input: RequestOf<typeof runRequests.heartbeat>): Promise<ResponseOf<typeof runRequests.heartbeat>> {
+    if (input.slots < 0 || input.runs.length > runsMax) {
+      throw new AppError('input.invalid', `slots must not be negative, and runs at most ${runsMax}.`);
+    }
+    const { held, stopped, hasMoreSlots } = await this.repository.beat(input, this.config.lease.leaseSeconds);
+    // A worker beats every few seconds, so this alone keeps the firehose from being flooded.
+    for (const { run, hasProgressed } of held) if (hasProgressed) this.changes.progressed(run);
+    if (hasMoreSlots) this.changes.queueChanged(input.pool);
+    return { stopped: stopped.map(({ id, fence }) => ({ runId: id, fence })) };
+  }
+}

@@ -1,0 +1,219 @@
+import { DataSource } from 'typeorm';
+import { loadConfig } from '#libs/config';
+import type { BusContext } from '#libs/bus';
+import {
+  metadataRequests,
+  resultsRequests,
+  type Execution,
+  type RequestOf,
+  type runRequests,
+  type RunPlan,
+  type SourceConnection,
+} from '#libs/contracts';
+import { InboxRepository, OutboxEntity, InboxEntity, OutboxRepository } from '#libs/database';
+import type { Principal } from '#libs/identity';
+import { newId } from '#libs/kernel';
+import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { DispatchRepository } from '../src/dispatch/dispatch.repository.js';
+import { DispatcherService } from '../src/dispatch/dispatcher.service.js';
+import type { RunQueueStore } from '../src/dispatch/run-queue.store.js';
+import { CancelRepository } from '../src/execution/cancel.repository.js';
+import { CancelService } from '../src/execution/cancel.service.js';
+import { ExecutionRepository } from '../src/execution/execution.repository.js';
+import { ExecutionService } from '../src/execution/execution.service.js';
+import { FinishedRepository } from '../src/execution/finished.repository.js';
+import { HistoryRepository } from '../src/history/history.repository.js';
+import { HistoryService } from '../src/history/history.service.js';
+import { CreateOrchestrator1795219300000 } from '../src/migrations/1795219300000-create-orchestrator.js';
+import { orchestratorConfig, type OrchestratorConfig } from '../src/orchestrator.config.js';
+import { ReaperRepository } from '../src/reaping/reaper.repository.js';
+import { ReaperService } from '../src/reaping/reaper.service.js';
+import { ResultsClient } from '../src/reaping/results.client.js';
+import { SnapshotRepository } from '../src/reaping/snapshot.repository.js';
+import { SourceCancelService } from '../src/reaping/source-cancel.service.js';
+import { StopService } from '../src/reaping/stop.service.js';
+import { WorkerClient } from '../src/reaping/worker.client.js';
+import { AttemptService } from '../src/run/attempt.service.js';
+import { ClaimService } from '../src/run/claim.service.js';
+import { FinishService } from '../src/run/finish.service.js';
+import { RunChanges } from '../src/run/run-changes.service.js';
+import { RunMetrics } from '../src/run/run-metrics.service.js';
+import { RunRepository } from '../src/run/run.repository.js';
+import { MetadataClient } from '../src/source/metadata.client.js';
+import { SourceRepository } from '../src/source/source.repository.js';
+import { SourceService } from '../src/source/source.service.js';
+import { SubmissionRepository } from '../src/submission/submission.repository.js';
+import { SubmitService } from '../src/submission/submit.service.js';
+import { HeartbeatRepository } from '../src/worker/heartbeat.repository.js';
+import { HeartbeatService } from '../src/worker/heartbeat.service.js';
+import { FakeBus } from './fake-bus.js';
+
+type Overrides = { [K in keyof OrchestratorConfig]?: Partial<OrchestratorConfig[K]> };
+
+/** A database with the orchestrator's schema, for one suite. */
+export async function openDatabase(url: string, poolSize = 20): Promise<DataSource> {
+  const dataSource = await new DataSource({
+    type: 'postgres',
+    url,
+    schema: 'orchestrator',
+    poolSize,
+    entities: [OutboxEntity, InboxEntity],
+    migrations: [CreateOrchestrator1795219300000],
+  }).initialize();
+  await dataSource.query('create schema if not exists orchestrator');
+  await dataSource.runMigrations();
+  return dataSource;
+}
+
+/** One orchestrator on a real database, with a bus and a job queue that the test answers and reads. */
+export function startOrchestrator(dataSource: DataSource, overrides: Overrides = {}) {
+  const config = configOf(overrides);
+  const bus = new FakeBus();
+  const logger = AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' });
+  const metrics = new MetricsRegistry('orchestrator');
+  const jobs: RunPlan[] = [];
+  // The one method that the orchestrator calls.
+  const queue = { add: async (plan: RunPlan) => void jobs.push(plan) } as unknown as RunQueueStore;
+  const runs = new RunRepository(dataSource, new OutboxRepository('orchestrator'));
+  const changes = new RunChanges(bus.asClient(), new RunMetrics(metrics));
+  const metadata = new MetadataClient(bus.asClient());
+  const results = new ResultsClient(bus.asClient());
+  const workers = new WorkerClient(bus.asClient());
+  const snapshots = new SnapshotRepository(dataSource);
+  const sources = new SourceCancelService(metadata, snapshots, workers, logger, config, metrics);
+  const stops = new StopService(runs, changes, workers, sources, results, logger, config);
+  const attempts = new AttemptService(runs, results, sources, changes, config);
+  const executions = new ExecutionService(new ExecutionRepository(dataSource), new FinishedRepository(dataSource));
+  const dispatch = new DispatchRepository(dataSource);
+  const submissions = new SubmissionRepository(dataSource, dispatch, config);
+  return {
+    bus,
+    jobs,
+    runs,
+    stops,
+    executions,
+    dispatch,
+    submissions,
+    dispatcher: new DispatcherService(dispatch, queue, logger, config, changes, metrics),
+    submit: new SubmitService(submissions, executions, metadata, queue, changes, config),
+    cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
+    claims: new ClaimService(runs, changes, config),
+    finishes: new FinishService(runs, attempts, changes, logger),
+    heartbeats: new HeartbeatService(new HeartbeatRepository(dataSource), changes, config),
+    reaper: new ReaperService(
+      new ReaperRepository(dataSource),
+      runs,
+      attempts,
+      stops,
+      changes,
+      logger,
+      config,
+      metrics,
+    ),
+    sourceService: new SourceService(new SourceRepository(dataSource, new InboxRepository()), runs, changes),
+    history: new HistoryService(new HistoryRepository(dataSource), logger, config, metrics),
+  };
+}
+
+export type Orchestrator = ReturnType<typeof startOrchestrator>;
+
+/** Settings as they are by default, but for what a test needs otherwise. */
+function configOf(overrides: Overrides): OrchestratorConfig {
+  const config = loadConfig(orchestratorConfig, {
+    SLUICE_REDIS_URL: 'redis://127.0.0.1:1',
+    SLUICE_DATABASE_URL: 'postgresql://127.0.0.1:1/none',
+  });
+  const merged = Object.entries(config).map(([group, values]) => [
+    group,
+    { ...values, ...overrides[group as keyof OrchestratorConfig] },
+  ]);
+  // The same groups with the same members, some of other values.
+  return Object.fromEntries(merged) as OrchestratorConfig;
+}
+
+export function newPrincipal(part: Partial<Principal> = {}): Principal {
+  return {
+    userId: newId('user'),
+    workspaceId: newId('workspace'),
+    permissions: new Set(['query.run', 'saved_query.run']),
+    groups: [],
+    issuedAt: new Date(),
+    expiresAt: new Date(Date.now() + 60_000),
+    ...part,
+  } as Principal;
+}
+
+export function newSource(workspaceId: string, part: Partial<SourceConnection> = {}): SourceConnection {
+  return {
+    id: newId('dataSource'),
+    workspaceId,
+    name: 'flights',
+    type: 'postgres',
+    version: 1,
+    options: { host: 'db' },
+    maxConcurrentExecutions: 1_000,
+    paused: false,
+    ...part,
+  };
+}
+
+/** Has metadata know one source and results know of no row. */
+export function answerAround(bus: FakeBus, source: SourceConnection): void {
+  bus.answer(metadataRequests.resolveRunnable, () => ({ source }));
+  bus.answer(metadataRequests.getSourceConnections, () => ({ sources: [source] }));
+  bus.answer(resultsRequests.fenceRun, () => ({ sealed: false, pagesCommitted: 0, rowCount: 0, byteCount: 0 }));
+}
+
+/** What a worker process does, by hand. */
+export class TestWorker {
+  constructor(
+    private readonly orchestrator: Orchestrator,
+    readonly id = newId('worker'),
+  ) {}
+
+  async announce(slots: number): Promise<void> {
+    await this.orchestrator.heartbeats.beat({ workerId: this.id, pool: 'default', slots, runs: [] });
+  }
+
+  async claim({ runId, fence }: { runId: string; fence: number }): Promise<boolean> {
+    const handle = { values: { backend_pid: `${fence}` } };
+    const { granted } = await this.orchestrator.claims.claim({ runId, fence, workerId: this.id, handle });
+    return granted;
+  }
+
+  async succeed({ runId, fence }: { runId: string; fence: number }): Promise<boolean> {
+    const { accepted } = await this.orchestrator.finishes.finish({
+      runId,
+      fence,
+      outcome: { case: 'succeeded', value: { rows: 3, bytes: 30 } },
+    });
+    return accepted;
+  }
+}
+
+/** The context of a caller's request; the bus is a fake, so it carries no proof of who asks. */
+export function newContext(principal: Principal): BusContext {
+  return {
+    workspaceId: principal.workspaceId,
+    requestId: newId('request'),
+    signal: new AbortController().signal,
+  } as unknown as BusContext;
+}
+
+export async function submitSql(
+  orchestrator: Orchestrator,
+  principal: Principal,
+  source: SourceConnection,
+  text: string,
+  more: Partial<RequestOf<typeof runRequests.submitExecution>> = {},
+): Promise<Execution> {
+  return orchestrator.submit.submit(
+    {
+      query: { case: 'sql', value: { dataSourceId: source.id, text } },
+      priority: 'INTERACTIVE',
+      ...more,
+    },
+    principal,
+    newContext(principal),
+  );
+}
