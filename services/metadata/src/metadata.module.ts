@@ -1,0 +1,54 @@
+import { Module } from '@nestjs/common';
+import { CONFIG } from '#libs/config';
+import { databaseModule } from '#libs/database';
+import { MasterKeys } from '#libs/encryption';
+import { DataSourceController } from './data-source/data-source.controller.js';
+import { DataSourceEntity } from './data-source/data-source.entity.js';
+import { DataSourceRepository } from './data-source/data-source.repository.js';
+import { DataSourceService } from './data-source/data-source.service.js';
+import type { MetadataConfig } from './metadata.config.js';
+import { CreateMetadata1795219100000 } from './migrations/1795219100000-create-metadata.js';
+import { RunnableController } from './runnable/runnable.controller.js';
+import { RunnableService } from './runnable/runnable.service.js';
+import { SavedQueryController } from './saved-query/saved-query.controller.js';
+import { SavedQueryEntity } from './saved-query/saved-query.entity.js';
+import { SavedQueryRepository } from './saved-query/saved-query.repository.js';
+import { SavedQueryService } from './saved-query/saved-query.service.js';
+import { DataKeyClient } from './secret/data-key.client.js';
+import { MASTER_KEYS } from './secret/master-keys.js';
+import { SecretService } from './secret/secret.service.js';
+import { SchemaRefreshService } from './source-schema/schema-refresh.service.js';
+import { SourceSchemaController } from './source-schema/source-schema.controller.js';
+import { SourceSchemaService } from './source-schema/source-schema.service.js';
+import { SourceTableEntity } from './source-schema/source-table.entity.js';
+import { SourceTableRepository } from './source-schema/source-table.repository.js';
+import { WorkerClient } from './source-schema/worker.client.js';
+
+@Module({
+  imports: [
+    databaseModule({
+      entities: [DataSourceEntity, SourceTableEntity, SavedQueryEntity],
+      migrations: [CreateMetadata1795219100000],
+    }),
+  ],
+  controllers: [DataSourceController, SourceSchemaController, SavedQueryController, RunnableController],
+  providers: [
+    DataKeyClient,
+    DataSourceRepository,
+    DataSourceService,
+    {
+      provide: MASTER_KEYS,
+      inject: [CONFIG],
+      useFactory: ({ masterKeys }: MetadataConfig) => MasterKeys.parse(masterKeys),
+    },
+    RunnableService,
+    SavedQueryRepository,
+    SavedQueryService,
+    SchemaRefreshService,
+    SecretService,
+    SourceSchemaService,
+    SourceTableRepository,
+    WorkerClient,
+  ],
+})
+export class MetadataModule {}

@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import type { metadataRequests, RequestOf, ResponseOf, SourceConnection } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import type { Permission } from '#libs/identity';
+import type { Caller } from '../caller.js';
+import { DataSourceRepository } from '../data-source/data-source.repository.js';
+import { toConnection } from '../data-source/to-data-source.js';
+import { Issues } from '../input/issues.js';
+import { checkIds } from '../input/text.js';
+import { SavedQueryRepository } from '../saved-query/saved-query.repository.js';
+import { toSavedQuery } from '../saved-query/to-saved-query.js';
+
+/** What is needed to run something: for the orchestrator. */
+@Injectable()
+export class RunnableService {
+  constructor(
+    private readonly sources: DataSourceRepository,
+    private readonly queries: SavedQueryRepository,
+  ) {}
+
+  /**
+   * The connection that a statement or a saved query runs on, for a caller who may run it. Running a saved query asks for
+   * no right to read its source.
+   * @throws AppError `source.not_found`, `saved_query.not_found`, `auth.forbidden`
+   */
+  async resolve(
+    { subject }: RequestOf<typeof metadataRequests.resolveRunnable>,
+    caller: Caller,
+  ): Promise<ResponseOf<typeof metadataRequests.resolveRunnable>> {
+    const { workspaceId } = caller;
+    switch (subject.case) {
+      case 'dataSourceId':
+        demand(caller, 'query.run');
+        return { source: await this.connection(workspaceId, subject.value) };
+      case 'savedQueryId': {
+        demand(caller, 'saved_query.run');
+        const [query] = await this.queries.find(workspaceId, [subject.value]);
+        if (!query) throw new AppError('saved_query.not_found', 'There is no such saved query.');
+        return { source: await this.connection(workspaceId, query.dataSourceId), savedQuery: toSavedQuery(query) };
+      }
+      case undefined:
+        throw new AppError('input.invalid', 'There is nothing to run: name a data source or a saved query.');
+    }
+  }
+
+  /** Of any workspace, for the orchestrator itself, which cancels for all of them; what is deleted is absent. */
+  async connections(ids: readonly string[]): Promise<SourceConnection[]> {
+    const issues = new Issues();
+    checkIds(ids, issues);
+    issues.throwIfAny();
+    return ids.length === 0 ? [] : (await this.sources.findOfAnyWorkspace(ids)).map(toConnection);
+  }
+
+  private async connection(workspaceId: string, id: string): Promise<SourceConnection> {
+    return toConnection(await this.sources.get({ workspaceId, id }));
+  }
+}
+
+function demand({ permissions }: Caller, permission: Permission): void {
+  if (!permissions.has(permission)) {
+    throw new AppError('auth.forbidden', `This needs the permission ${permission}.`);
+  }
+}

@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, In } from 'typeorm';
+import { escapeLike, inTransaction, isForeignKeyViolation, type ParsedPage } from '#libs/database';
+import { AppError } from '#libs/kernel';
+import { SavedQueryEntity } from './saved-query.entity.js';
+
+export interface SavedQueryFilter {
+  readonly workspaceId: string;
+  readonly search: string | undefined;
+  readonly tags: readonly string[];
+}
+
+export interface SavedQueryKey {
+  readonly workspaceId: string;
+  readonly id: string;
+}
+
+type NewRow = Omit<SavedQueryEntity, 'version' | 'createdAt' | 'updatedAt'>;
+type RowChange = Partial<Omit<SavedQueryEntity, 'id' | 'workspaceId' | 'version' | 'createdAt' | 'updatedAt'>>;
+
+/** Saved queries in PostgreSQL. */
+@Injectable()
+export class SavedQueryRepository {
+  constructor(@InjectDataSource() private readonly database: DataSource) {}
+
+  find(workspaceId: string, ids: readonly string[]): Promise<SavedQueryEntity[]> {
+    return this.database.manager.findBy(SavedQueryEntity, { workspaceId, id: In([...ids]) });
+  }
+
+  async list(
+    { workspaceId, search, tags }: SavedQueryFilter,
+    page: ParsedPage<readonly ['string', 'string']>,
+  ): Promise<{ rows: SavedQueryEntity[]; totalCount: number }> {
+    const all = this.database
+      .getRepository(SavedQueryEntity)
+      .createQueryBuilder('query')
+      .where('query.workspaceId = :workspaceId', { workspaceId });
+    if (search !== undefined) all.andWhere('query.searchKey like :search', { search: `%${escapeLike(search)}%` });
+    if (tags.length > 0) all.andWhere('query.tags @> :tags', { tags: [...tags] });
+    const rows = all.clone().orderBy('query.nameKey').addOrderBy('query.id').limit(page.limit);
+    if (page.after) {
+      const [nameKey, id] = page.after;
+      rows.andWhere('(query.nameKey, query.id) > (:nameKey, :id)', { nameKey, id });
+    }
+    const [totalCount, shown] = await Promise.all([all.getCount(), rows.getMany()]);
+    return { rows: shown, totalCount };
+  }
+
+  /** @throws AppError `source.not_found` where the workspace has no such data source */
+  async insert(row: NewRow): Promise<SavedQueryEntity> {
+    try {
+      return await inTransaction(this.database, async (manager) => {
+        await manager.insert(SavedQueryEntity, row);
+        return manager.findOneByOrFail(SavedQueryEntity, { id: row.id });
+      });
+    } catch (error) {
+      if (!isForeignKeyViolation(error, 'saved_query_data_source_fkey')) throw error;
+      throw new AppError('source.not_found', 'There is no such data source.', { path: ['dataSourceId'] });
+    }
+  }
+
+  /**
+   * Changes a query that is still at `version`.
+   * @throws AppError `saved_query.not_found`, `entity.conflict`
+   */
+  async update(
+    { workspaceId, id }: SavedQueryKey,
+    version: number,
+    change: (current: SavedQueryEntity) => RowChange,
+  ): Promise<SavedQueryEntity> {
+    return inTransaction(this.database, async (manager) => {
+      const current = await manager.findOne(SavedQueryEntity, {
+        where: { workspaceId, id },
+        lock: { mode: 'pessimistic_write' },
+      });
+      if (!current) throw notFound();
+      if (current.version !== version) throw changedMeanwhile();
+      await manager.update(
+        SavedQueryEntity,
+        { id },
+        { ...change(current), version: version + 1, updatedAt: () => 'now()' },
+      );
+      return manager.findOneByOrFail(SavedQueryEntity, { id });
+    });
+  }
+
+  /** @throws AppError `saved_query.not_found` */
+  async delete({ workspaceId, id }: SavedQueryKey): Promise<void> {
+    const { affected } = await this.database.manager.delete(SavedQueryEntity, { workspaceId, id });
+    if (affected !== 1) throw notFound();
+  }
+}
+
+function notFound(): AppError {
+  return new AppError('saved_query.not_found', 'There is no such saved query.', { path: ['id'] });
+}
+
+function changedMeanwhile(): AppError {
+  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
+    path: ['version'],
+  });
+}

@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import type { metadataRequests, RequestOf, ResponseOf, SavedQuery } from '#libs/contracts';
+import { parsePage, toPage } from '#libs/database';
+import { newId } from '#libs/kernel';
+import type { Caller } from '../caller.js';
+import { Issues } from '../input/issues.js';
+import { checkTags } from '../input/tags.js';
+import { checkIds, checkSearch, keyOf } from '../input/text.js';
+import { parseNewSavedQuery, parseSavedQueryChange } from './saved-query.input.js';
+import { SavedQueryRepository } from './saved-query.repository.js';
+import { toSavedQuery } from './to-saved-query.js';
+
+/** Saved queries of a workspace. */
+@Injectable()
+export class SavedQueryService {
+  constructor(private readonly queries: SavedQueryRepository) {}
+
+  /** Those that exist in the caller's workspace; without the text for who may run them only, none for anyone else. */
+  async get(ids: readonly string[], { workspaceId, permissions }: Caller): Promise<SavedQuery[]> {
+    const issues = new Issues();
+    checkIds(ids, issues);
+    issues.throwIfAny();
+    const canRead = permissions.has('saved_query.read');
+    if (ids.length === 0 || !(canRead || permissions.has('saved_query.run'))) return [];
+    const found = (await this.queries.find(workspaceId, ids)).map(toSavedQuery);
+    return canRead ? found : found.map((query) => ({ ...query, sql: '' }));
+  }
+
+  /** Alphabetical. */
+  async list(
+    input: RequestOf<typeof metadataRequests.listSavedQueries>,
+    { workspaceId }: Caller,
+  ): Promise<ResponseOf<typeof metadataRequests.listSavedQueries>> {
+    const issues = new Issues();
+    const search = checkSearch(input.search, issues);
+    const tags = checkTags(input.tags, issues).toSorted();
+    issues.throwIfAny();
+    const filters = { workspaceId, search: search ?? null, tags };
+    const page = parsePage(input.page, 'savedQueries', filters, ['string', 'string']);
+    const { rows, totalCount } = await this.queries.list({ workspaceId, search, tags }, page);
+    const { rows: shown, cursors, pageInfo } = toPage(rows, page, (row) => [row.nameKey, row.id]);
+    return { savedQueries: shown.map(toSavedQuery), cursors, pageInfo, totalCount };
+  }
+
+  async create(input: RequestOf<typeof metadataRequests.createSavedQuery>, caller: Caller): Promise<SavedQuery> {
+    const { workspaceId, userId } = caller;
+    const query = parseNewSavedQuery(input);
+    const row = await this.queries.insert({
+      id: newId('savedQuery'),
+      workspaceId,
+      ...query,
+      ...keysOf(query),
+      createdById: userId,
+      updatedById: userId,
+    });
+    return toSavedQuery(row);
+  }
+
+  async update(input: RequestOf<typeof metadataRequests.updateSavedQuery>, caller: Caller): Promise<SavedQuery> {
+    const { workspaceId, userId } = caller;
+    const { name, description, sql, tags } = parseSavedQueryChange(input);
+    const row = await this.queries.update({ workspaceId, id: input.id }, input.version, (current) => {
+      const next = {
+        name: name ?? current.name,
+        description: description === undefined ? current.description : description,
+        sql: sql ?? current.sql,
+        tags: tags ?? current.tags,
+      };
+      return { ...next, ...keysOf(next), updatedById: userId };
+    });
+    return toSavedQuery(row);
+  }
+
+  async delete(id: string, { workspaceId }: Caller): Promise<void> {
+    await this.queries.delete({ workspaceId, id });
+  }
+}
+
+function keysOf({ name, description }: { name: string; description: string | null }) {
+  return { nameKey: keyOf(name), searchKey: keyOf(`${name}\n${description ?? ''}`) };
+}

@@ -1,0 +1,54 @@
+import { Injectable } from '@nestjs/common';
+import { BusClient, serviceContext } from '#libs/bus';
+import { workerRequests, type ResponseOf, type SourceConnection, type Table } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+
+const answerMaxMs = 20_000;
+/** What is left to bring our own answer back in time. */
+const reserveMs = 250;
+
+export interface WorkerCall {
+  readonly requestId: string;
+  /** What the caller's own request has left; undefined where nobody waits. */
+  readonly remainingMs?: number | undefined;
+}
+
+/** Workers are who talk to sources. What they answer of a source, such as a wrong password, is passed on as it is. */
+@Injectable()
+export class WorkerClient {
+  constructor(private readonly bus: BusClient) {}
+
+  testSource(source: SourceConnection, call: WorkerCall): Promise<ResponseOf<typeof workerRequests.testSource>> {
+    return refuseSilence(this.bus.request(workerRequests.testSource, { source }, optionsOf(source, call)));
+  }
+
+  async readSchema(source: SourceConnection, call: WorkerCall): Promise<readonly Table[]> {
+    const { tables } = await refuseSilence(
+      this.bus.request(workerRequests.readSchema, { source }, optionsOf(source, call)),
+    );
+    return tables;
+  }
+}
+
+function optionsOf({ workspaceId }: SourceConnection, { requestId, remainingMs = Infinity }: WorkerCall) {
+  return {
+    context: serviceContext('metadata', workspaceId, requestId),
+    ttlMs: Math.max(1, Math.min(answerMaxMs, remainingMs - reserveMs)),
+  };
+}
+
+const silences: readonly string[] = ['bus.timeout', 'bus.unavailable', 'bus.unimplemented'];
+
+/** A worker that says nothing is, to who asks, a source that cannot be reached. */
+async function refuseSilence<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof AppError) || !silences.includes(error.code)) throw error;
+    throw new AppError('source.unavailable', 'The data source did not answer in time.', {
+      retryable: true,
+      internalMessage: `no worker answered: ${error.message}`,
+      cause: error,
+    });
+  }
+}
