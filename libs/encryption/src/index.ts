@@ -1,0 +1,3 @@
+export { wrapDataKey, newDataKey, unwrapDataKey, type DataKey, type WrappedDataKey } from './data-key.js';
+export { MasterKeys } from './master-keys.js';
+export { openSecrets, sealSecrets, type SealedSecrets } from './secrets.js';
