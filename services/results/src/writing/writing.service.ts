@@ -25,7 +25,7 @@ export class WritingService {
     const taken = isFirst ? await this.repository.addFirstPage(asked) : await this.repository.addPage(asked);
     if (taken) {
       this.metrics.pageTaken(asked.page);
-      await this.tell(asked, taken);
+      this.tell(asked, taken);
       return true;
     }
     const standing = await this.repository.standingOf(asked.runId);
@@ -41,7 +41,7 @@ export class WritingService {
       : await this.repository.sealPages(asked, ttlSeconds);
     if (taken) {
       this.metrics.sealed(asked);
-      await this.tell(asked, taken);
+      this.tell(asked, taken);
       return true;
     }
     const standing = await this.repository.standingOf(asked.runId);
@@ -54,19 +54,15 @@ export class WritingService {
     return this.repository.closeFence(closed);
   }
 
-  private async answerRefusal(
-    what: 'page' | 'seal',
-    refusal: Refusal,
-    asked: RunTry,
-    standing?: Standing,
-  ): Promise<boolean> {
+  private answerRefusal(what: 'page' | 'seal', refusal: Refusal, asked: RunTry, standing?: Standing): boolean {
     this.metrics.refused(what, refusal);
     // The first answer was lost, and so may have been what was told of it.
-    if (refusal === 'repeated' && standing) await this.tell(asked, standing);
+    if (refusal === 'repeated' && standing) this.tell(asked, standing);
     return refusal === 'repeated';
   }
 
-  private async tell({ runId, workspaceId, fence }: RunTry, { rowCount, byteCount }: Progress): Promise<void> {
-    await this.bus.tell(rowsCommitted, runId, { runId, workspaceId, fence, rows: rowCount, bytes: byteCount });
+  /** Behind the commit, and beside the answer: the worker does not wait for what only hurries. It never rejects. */
+  private tell({ runId, workspaceId, fence }: RunTry, { rowCount, byteCount }: Progress): void {
+    void this.bus.tell(rowsCommitted, runId, { runId, workspaceId, fence, rows: rowCount, bytes: byteCount });
   }
 }
