@@ -13,9 +13,12 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return constraint === undefined || constraintOf(error) === constraint;
 }
 
+// Since PostgreSQL 18, `on delete restrict` has a code of its own.
+const pointerFaults: readonly (string | undefined)[] = ['23503', '23001'];
+
 /** True where a row that is pointed to is missing, or one that is pointed at was to go. */
 export function isForeignKeyViolation(error: unknown, constraint?: string): boolean {
-  if (postgresCode(error) !== '23503') return false;
+  if (!pointerFaults.includes(postgresCode(error))) return false;
   return constraint === undefined || constraintOf(error) === constraint;
 }
 

@@ -43,8 +43,8 @@ export function parseNewDataSource(input: RequestOf<typeof metadataRequests.crea
   const maxConcurrentExecutions = input.maxConcurrentExecutions ?? maxConcurrentExecutionsDefault;
   checkLimit(maxConcurrentExecutions, issues);
   const type = findSourceType(input.type);
-  // A protobuf Struct holds JSON and nothing else. A null stands for a member that is absent.
-  const given = withoutNulls((input.options ?? {}) as JsonObject);
+  // A null stands for a member that is absent.
+  const given = withoutNulls(input.options ?? {});
   if (type) issues.addAll(checkSourceOptions(type, given));
   else issues.add(['type'], `type must be one of ${sourceTypes.map((each) => each.name).join(', ')}.`);
   issues.throwIfAny();
@@ -68,8 +68,7 @@ export function parseDataSourceChange(input: RequestOf<typeof metadataRequests.u
     : input.maxConcurrentExecutions;
   if (maxConcurrentExecutions !== undefined) checkLimit(maxConcurrentExecutions, issues);
   issues.throwIfAny();
-  // A protobuf Struct holds JSON and nothing else.
-  const options = input.options as JsonObject | undefined;
+  const { options } = input;
   return {
     name,
     options,

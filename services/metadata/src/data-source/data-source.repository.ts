@@ -70,8 +70,7 @@ export class DataSourceRepository {
   async insert(row: NewRow, requestId: string): Promise<DataSourceEntity> {
     return refuseTakenName(
       inTransaction(this.database, async (manager) => {
-        // TypeORM's type for a row takes a JSON column apart without end; this row is one of the entity.
-        await manager.insert(DataSourceEntity, row as object);
+        await manager.insert(DataSourceEntity, untyped(row));
         return this.tell(manager, row, requestId);
       }),
     );
@@ -94,8 +93,7 @@ export class DataSourceRepository {
         await manager.update(
           DataSourceEntity,
           { id: key.id },
-          // As above.
-          { ...change(current), version: version + 1, updatedAt: () => 'now()' } as object,
+          { ...untyped(change(current)), version: version + 1, updatedAt: () => 'now()' },
         );
         return this.tell(manager, key, requestId);
       }),
@@ -126,6 +124,11 @@ export class DataSourceRepository {
     await this.outbox.add(manager, dataSourceChanged, { ...eventOf(row), deleted: false }, context);
     return row;
   }
+}
+
+/** TypeORM's own type for a row takes a JSON column apart without end. */
+function untyped(row: NewRow | RowChange): object {
+  return row;
 }
 
 async function lock(manager: EntityManager, { workspaceId, id }: DataSourceKey): Promise<DataSourceEntity> {

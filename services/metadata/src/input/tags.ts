@@ -2,7 +2,6 @@ import type { Issues } from './issues.js';
 
 const tagsMax = 20;
 const tagMax = 50;
-// eslint-disable-next-line no-control-regex
 const controls = /[\u0000-\u001f\u007f]/;
 
 /** Tags as they are kept and compared: lower case, single spaces, each once, in the order given. */

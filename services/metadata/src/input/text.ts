@@ -6,9 +6,7 @@ const searchMax = 200;
 const idsMax = 100;
 
 // Control characters hide in a name and break lines of logs; a text may have its line feeds and tabs.
-// eslint-disable-next-line no-control-regex
 const controls = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
-// eslint-disable-next-line no-control-regex
 const controlsOfText = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
 /** A name as it is kept: without space around it, in one form of Unicode. */

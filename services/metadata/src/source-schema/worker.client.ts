@@ -33,7 +33,7 @@ export class WorkerClient {
 function optionsOf({ workspaceId }: SourceConnection, { requestId, remainingMs = Infinity }: WorkerCall) {
   return {
     context: serviceContext('metadata', workspaceId, requestId),
-    ttlMs: Math.max(1, Math.min(answerMaxMs, remainingMs - reserveMs)),
+    ttlMs: Math.max(1, Math.floor(Math.min(answerMaxMs, remainingMs - reserveMs))),
   };
 }
 
