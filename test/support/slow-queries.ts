@@ -43,3 +43,8 @@ export function slowRowsQuery(count: number, work = 20_000): MarkedQuery {
     text: `select i, md5(i::text) as ${mark} from generate_series(1, ${count}) t(i) where (select count(*) from generate_series(1, ${work}) w(j) where j + i > 0) > 0`,
   };
 }
+
+/** A text that no other test asks, so that single flight does not join it to anything. */
+export function unique(sql: string): string {
+  return `${sql} /* ${randomUUID()} */`;
+}

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -138,9 +137,4 @@ export class TestMesh implements AsyncDisposable {
       secrets: { databasePassword, readerPassword, adminPassword, masterKeys, signingKeys, cursorKeys },
     };
   }
-}
-
-/** A text that no other test asks, so that single flight does not join it to anything. */
-export function unique(sql: string): string {
-  return `${sql} /* ${randomUUID()} */`;
 }
