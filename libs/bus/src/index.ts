@@ -1,0 +1,10 @@
+export { AppErrorFilter } from './app-error.filter.js';
+export { BusClient, type RequestOptions } from './bus-client.js';
+export { BusContext } from './bus-context.js';
+export { BusMetrics } from './bus-metrics.js';
+export { BusServer, type BusServerOptions } from './bus-server.js';
+export { DeadLetters } from './dead-letters.js';
+export { FirehoseReader } from './firehose-reader.js';
+export { HandlesEvent, HandlesRequest } from './handles.js';
+export { serviceContext, type MessageContext } from './message-context.js';
+export { OutboxRelay } from './outbox-relay.js';

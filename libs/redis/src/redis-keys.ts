@@ -1,0 +1,35 @@
+/** Every key that is used directly, made in one place: `<prefix>:{<tag>}:<part>`. The tag keeps what belongs together on one slot. */
+export class RedisKeys {
+  constructor(readonly prefix: string) {}
+
+  /** Requests to a service. */
+  requests(service: string): string {
+    return this.key(service, 'request:v1');
+  }
+
+  /** What one instance reads for itself: replies, and requests directed to it. */
+  instance(instance: string): string {
+    return this.key(`r:${instance}`, 'inbox');
+  }
+
+  events(area: string, version: number): string {
+    return this.key(area, `event:v${version}`);
+  }
+
+  deadLetters(stream: string): string {
+    return `${stream}:dead`;
+  }
+
+  firehose(partition: number): string {
+    return this.key(`ev:${partition}`, 'run');
+  }
+
+  /** The prefix of BullMQ's own keys; a queue's name follows it. */
+  get bull(): string {
+    return `{${this.prefix}:bull}`;
+  }
+
+  private key(tag: string, part: string): string {
+    return `${this.prefix}:{${tag}}:${part}`;
+  }
+}

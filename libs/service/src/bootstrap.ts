@@ -1,0 +1,134 @@
+import type { DynamicModule, INestApplication, INestApplicationContext, Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { AppErrorFilter, BusServer } from '#libs/bus';
+import { ConfigError, loadConfig, type ConfigDefinition, type ConfigOf } from '#libs/config';
+import type { ServiceName } from '#libs/contracts';
+import { NestLogger } from './nest-logger.js';
+import { startOperationsServer } from './operations-server.js';
+import { startRuntime, type RuntimeConfig, type ServiceRuntime } from './runtime.js';
+import { ServiceModule } from './service-module.js';
+
+interface CommonOptions<D extends ConfigDefinition> {
+  config: D;
+  module: Type<unknown>;
+}
+
+interface BusService<D extends ConfigDefinition> extends CommonOptions<D> {
+  name: ServiceName;
+}
+
+/** The gateway: it answers no requests of the bus, and listens on a public port. */
+interface HttpService<D extends ConfigDefinition> extends CommonOptions<D> {
+  name: 'gateway';
+  http: (config: ConfigOf<D>) => { host: string; port: number };
+  /** Adds to the application before it listens. */
+  prepare?: (app: INestApplication, config: ConfigOf<D>) => void | Promise<void>;
+}
+
+/** sysexits.h: something was found in an unconfigured or misconfigured state. */
+const exitConfig = 78;
+
+/**
+ * A service's whole life: settings, log, traces, Redis, bus, modules, port for operators, and at SIGTERM or SIGINT an
+ * orderly end. A fault at start is printed and ends the process.
+ */
+export async function bootstrap<D extends ConfigDefinition>(options: BusService<D> | HttpService<D>): Promise<void> {
+  const config = loadOrExit(options.config);
+  const runtime = await startRuntime(options.name, config);
+  const { logger } = runtime;
+  process.on('unhandledRejection', (err) => exitBroken(runtime, err));
+  process.on('uncaughtException', (err) => exitBroken(runtime, err));
+  try {
+    const app = await createApplication(options, config, runtime);
+    const operations = await startOperationsServer({
+      host: config.service.metricsHost,
+      port: config.service.metricsPort,
+      health: runtime.health,
+      metrics: runtime.metrics,
+    });
+    logger.info({ operationsPort: operations.port }, 'started');
+    onStopSignal(async () => {
+      runtime.health.startDraining();
+      await runtime.lifecycle.drain();
+      await app.close();
+      await runtime.stop();
+      await operations.close();
+    }, runtime);
+  } catch (err) {
+    exitBroken(runtime, err);
+  }
+}
+
+function loadOrExit<D extends ConfigDefinition>(definition: D): ConfigOf<D> & RuntimeConfig {
+  try {
+    // Every service's definition holds serviceSettings and redisSettings; startRuntime reads those alone.
+    return loadConfig(definition) as ConfigOf<D> & RuntimeConfig;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(exitConfig);
+  }
+}
+
+async function createApplication<D extends ConfigDefinition>(
+  options: BusService<D> | HttpService<D>,
+  config: ConfigOf<D> & RuntimeConfig,
+  runtime: ServiceRuntime,
+): Promise<INestApplicationContext> {
+  const root: DynamicModule = {
+    module: class RootModule {},
+    imports: [ServiceModule.with(runtime.providers), options.module],
+  };
+  const nest = { logger: new NestLogger(runtime.logger), abortOnError: false } as const;
+  if (options.name === 'gateway') {
+    const app = await NestFactory.create(root, { ...nest, bodyParser: false });
+    await options.prepare?.(app, config);
+    const { host, port } = options.http(config);
+    await app.listen(port, host);
+    return app;
+  }
+  const strategy = new BusServer({ service: options.name }, runtime.client, runtime.busParts);
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(root, { ...nest, strategy });
+  app.useGlobalFilters(new AppErrorFilter());
+  await app.listen();
+  return app;
+}
+
+function onStopSignal(stop: () => Promise<void>, { logger, drainSeconds }: ServiceRuntime): void {
+  let isStopping = false;
+  const begin = (signal: NodeJS.Signals): void => {
+    if (isStopping) return;
+    isStopping = true;
+    logger.info({ signal }, 'stopping');
+    const timer = setTimeout(
+      () => {
+        logger.error({ drainSeconds }, 'draining took too long');
+        logger.flush();
+        process.exit(1);
+      },
+      drainSeconds * 1_000 + 5_000,
+    );
+    stop().then(
+      () => {
+        clearTimeout(timer);
+        logger.info({}, 'stopped');
+        logger.flush();
+        process.exit(0);
+      },
+      (err: unknown) => {
+        logger.error({ err }, 'stopping failed');
+        logger.flush();
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', begin).on('SIGINT', begin);
+}
+
+// A broken invariant: what is in memory can no longer be trusted, and PostgreSQL knows all that counts.
+function exitBroken({ logger }: ServiceRuntime, err: unknown): never {
+  logger.error({ err }, 'the process cannot go on');
+  logger.flush();
+  process.exit(1);
+}

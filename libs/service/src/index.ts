@@ -1,0 +1,3 @@
+export { bootstrap } from './bootstrap.js';
+export { CLOCK } from './clock-token.js';
+export { Lifecycle } from './lifecycle.js';
