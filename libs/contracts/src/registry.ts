@@ -41,10 +41,12 @@ export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequest
 
 export type EventArea = 'metadata' | 'run';
 
-/** The streams of events and the groups that read them, a group for each service. */
-export const eventStreams: Readonly<Record<EventArea, { version: number; groups: readonly ServiceName[] }>> = {
-  metadata: { version: 1, groups: ['orchestrator'] },
-  run: { version: 1, groups: ['results'] },
+/** The streams of events: who writes them, and the groups that read them, a group for each service. */
+export const eventStreams: Readonly<
+  Record<EventArea, { version: number; publisher: ServiceName; groups: readonly ServiceName[] }>
+> = {
+  metadata: { version: 1, publisher: 'metadata', groups: ['orchestrator'] },
+  run: { version: 1, publisher: 'orchestrator', groups: ['results'] },
 };
 
 export interface EventContract<Event> {

@@ -1,9 +1,10 @@
 import type { DynamicModule, INestApplication, INestApplicationContext, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { AppErrorFilter, BusServer } from '#libs/bus';
+import { AppErrorFilter, BusServer, OutboxRelay } from '#libs/bus';
 import { ConfigError, loadConfig, type ConfigDefinition, type ConfigOf } from '#libs/config';
-import type { ServiceName } from '#libs/contracts';
+import { eventStreams, type EventArea, type ServiceName } from '#libs/contracts';
+import { OutboxStore } from '#libs/database';
 import { NestLogger } from './nest-logger.js';
 import { startOperationsServer } from './operations-server.js';
 import { startRuntime, type RuntimeConfig, type ServiceRuntime } from './runtime.js';
@@ -91,8 +92,23 @@ async function createApplication<D extends ConfigDefinition>(
   const strategy = new BusServer({ service: options.name }, runtime.client, runtime.busParts);
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(root, { ...nest, strategy });
   app.useGlobalFilters(new AppErrorFilter());
+  relayEvents(options.name, app, runtime);
   await app.listen();
   return app;
+}
+
+/** Carries the service's committed events into its streams, where it has any. */
+function relayEvents(
+  service: ServiceName,
+  app: INestApplicationContext,
+  { busParts, lifecycle }: ServiceRuntime,
+): void {
+  // The keys of the registry's own table.
+  const areas = (Object.keys(eventStreams) as EventArea[]).filter((area) => eventStreams[area].publisher === service);
+  if (areas.length === 0) return;
+  const relay = new OutboxRelay(app.get(OutboxStore, { strict: false }), areas, busParts);
+  relay.start();
+  lifecycle.onDrain('telling events', () => relay.stop());
 }
 
 function onStopSignal(stop: () => Promise<void>, { logger, drainSeconds }: ServiceRuntime): void {

@@ -1,5 +1,5 @@
 import type { Provider } from '@nestjs/common';
-import { BusClient, BusMetrics } from '#libs/bus';
+import { BusClient, BusMetrics, FirehoseReader } from '#libs/bus';
 import { CONFIG } from '#libs/config';
 import type { ServiceName } from '#libs/contracts';
 import { SystemClock } from '#libs/kernel';
@@ -61,6 +61,7 @@ export async function startRuntime(name: ServiceName | 'gateway', config: Runtim
       { provide: RedisConnections, useValue: redis },
       { provide: BusMetrics, useValue: busParts.metrics },
       { provide: BusClient, useValue: client },
+      { provide: FirehoseReader, useValue: new FirehoseReader(busParts) },
       { provide: Lifecycle, useValue: lifecycle },
     ],
     async stop() {

@@ -159,6 +159,8 @@ export const GetDataSourcesRequestSchema: GenMessage<GetDataSourcesRequest> = /*
   messageDesc(file_sluice_metadata_v1_metadata, 3);
 
 /**
+ * What is absent is unknown or not the caller's to see.
+ *
  * @generated from message sluice.metadata.v1.GetDataSourcesResponse
  */
 export type GetDataSourcesResponse = Message<"sluice.metadata.v1.GetDataSourcesResponse"> & {
@@ -537,6 +539,8 @@ export type SavedQuery = Message<"sluice.metadata.v1.SavedQuery"> & {
   dataSourceId: string;
 
   /**
+   * Empty for a caller who may run it and not read it; the text of a query never is.
+   *
    * @generated from field: string sql = 5;
    */
   sql: string;
@@ -587,6 +591,8 @@ export const GetSavedQueriesRequestSchema: GenMessage<GetSavedQueriesRequest> = 
   messageDesc(file_sluice_metadata_v1_metadata, 20);
 
 /**
+ * What is absent is unknown or not the caller's to see.
+ *
  * @generated from message sluice.metadata.v1.GetSavedQueriesResponse
  */
 export type GetSavedQueriesResponse = Message<"sluice.metadata.v1.GetSavedQueriesResponse"> & {
