@@ -13,7 +13,8 @@ export class OutboxRelay {
   private loop: Promise<void> | undefined;
   private wake: () => void = () => undefined;
   private isPoked = false;
-  private readonly seen = new Map<string, boolean>();
+  /** How many entries each stream had ever been given when it was last looked at; the count begins anew with a new stream. */
+  private readonly entriesAdded = new Map<EventArea, number>();
 
   constructor(
     private readonly store: OutboxStore,
@@ -45,6 +46,7 @@ export class OutboxRelay {
       try {
         await this.rebuildWhatIsLost();
         while ((await this.store.publishNext(batch, (messages) => this.publish(messages))) === batch);
+        await this.noteEntriesAdded();
         failures = 0;
         await this.nextTime();
       } catch (err) {
@@ -73,24 +75,37 @@ export class OutboxRelay {
     const client = this.parts.redis.client('broker');
     for (const message of messages) {
       await client.xadd(this.keyOf(message.area), '*', field, Buffer.from(message.envelope));
-      this.seen.set(message.area, true);
     }
   }
 
-  /** A stream that was there and is gone has taken events with it; whoever had handled them knows them by their id. */
+  /**
+   * A stream with fewer entries added than before is another one: FLUSHALL or a failover took the old one, and events with
+   * it. At a first look, one that never had an entry counts as lost too. Whoever had handled an event knows it by its id.
+   */
   private async rebuildWhatIsLost(): Promise<void> {
-    const client = this.parts.redis.client('broker');
     for (const area of this.areas) {
-      const exists = (await client.exists(this.keyOf(area))) === 1;
-      const wasThere = this.seen.get(area);
-      this.seen.set(area, exists);
-      if (exists || wasThere === undefined) continue;
-      if (wasThere) await this.rebuild(area);
+      const before = this.entriesAdded.get(area);
+      const now = await this.entriesAddedOf(area);
+      if (before === undefined ? now === 0 : now < before) await this.rebuild(area);
+    }
+    await this.noteEntriesAdded();
+  }
+
+  private async noteEntriesAdded(): Promise<void> {
+    for (const area of this.areas) this.entriesAdded.set(area, await this.entriesAddedOf(area));
+  }
+
+  private async entriesAddedOf(area: EventArea): Promise<number> {
+    try {
+      const raw: unknown = await this.parts.redis.client('broker').xinfo('STREAM', this.keyOf(area));
+      return Array.isArray(raw) ? Number(raw[raw.indexOf('entries-added') + 1]) : 0;
+    } catch (error) {
+      if (error instanceof Error && error.message.includes('no such key')) return 0;
+      throw error;
     }
   }
 
   private async rebuild(area: EventArea): Promise<void> {
-    this.parts.metrics.lost.inc({ stream: area });
     let after = 0;
     let count = 0;
     for (;;) {
@@ -100,6 +115,8 @@ export class OutboxRelay {
       after = messages.at(-1)?.sequence ?? after;
       if (messages.length < batch) break;
     }
+    if (count === 0) return;
+    this.parts.metrics.lost.inc({ stream: area });
     this.parts.logger.warn({ area, count }, 'a stream of events was lost and is told again');
   }
 
