@@ -9,12 +9,13 @@ import {
   setting,
   type ConfigOf,
 } from '#libs/config';
+import { MasterKeys } from '#libs/encryption';
 
 export const metadataConfig = defineConfig({
   service: serviceSettings('metadata', { metricsPort: 4102 }),
   redis: redisSettings,
   database: databaseSettings('metadata'),
-  masterKeys: secret('SLUICE_MASTER_KEYS', z.string().min(1), {
+  masterKeys: secret('SLUICE_MASTER_KEYS', z.string().refine(areMasterKeys), {
     describe: 'The master keys, <id>:<base64 of 32 bytes> between commas; the first one encrypts, all decrypt.',
   }),
   dataKeyMaxAgeSeconds: setting('SLUICE_METADATA_DATA_KEY_MAX_AGE_SECONDS', integerText(1, 86_400), {
@@ -24,3 +25,12 @@ export const metadataConfig = defineConfig({
 });
 
 export type MetadataConfig = ConfigOf<typeof metadataConfig>;
+
+/** Asked with all other settings, so that a wrong key is listed with their faults. */
+function areMasterKeys(text: string): boolean {
+  try {
+    return MasterKeys.parse(text).currentId !== '';
+  } catch {
+    return false;
+  }
+}

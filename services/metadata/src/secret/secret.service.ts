@@ -5,14 +5,14 @@ import { DataKeyClient } from './data-key.client.js';
 import { MASTER_KEYS } from './master-keys.js';
 
 /** Secrets as a row keeps them. */
-export interface SealedSecrets {
+export interface SecretColumns {
   readonly secretNames: string[];
   readonly masterKeyId: string | null;
   readonly wrappedKey: Uint8Array | null;
   readonly ciphertext: Uint8Array | null;
 }
 
-export const noSecrets: SealedSecrets = { secretNames: [], masterKeyId: null, wrappedKey: null, ciphertext: null };
+export const noSecrets: SecretColumns = { secretNames: [], masterKeyId: null, wrappedKey: null, ciphertext: null };
 
 /** The secrets of data sources, under the data key of their workspace and bound to their source. */
 @Injectable()
@@ -36,7 +36,7 @@ export class SecretSealer {
     private readonly masterKeys: MasterKeys,
   ) {}
 
-  seal(sourceId: string, secrets: JsonObject): SealedSecrets {
+  seal(sourceId: string, secrets: JsonObject): SecretColumns {
     const secretNames = Object.keys(secrets);
     if (secretNames.length === 0) return noSecrets;
     return { secretNames, ...sealSecrets(secrets, this.dataKey, this.aadOf(sourceId)) };
@@ -46,7 +46,7 @@ export class SecretSealer {
    * Some of a source's secrets, to seal them again beside new ones.
    * @throws AppError `secret.unreadable` where the ciphertext was changed or is another source's
    */
-  open(source: SealedSecrets & { readonly id: string }, names: readonly string[]): JsonObject {
+  open(source: SecretColumns & { readonly id: string }, names: readonly string[]): JsonObject {
     const { masterKeyId, wrappedKey, ciphertext } = source;
     if (masterKeyId === null || !wrappedKey || !ciphertext) {
       throw new AppError('secret.unreadable', 'The secrets of this data source cannot be read. Set them again.');
