@@ -86,13 +86,17 @@ export class OutboxRelay {
     for (const area of this.areas) {
       const before = this.entriesAdded.get(area);
       const now = await this.entriesAddedOf(area);
-      if (before === undefined ? now === 0 : now < before) await this.rebuild(area);
+      if (before === undefined ? now > 0 : now >= before) continue;
+      this.entriesAdded.set(area, now);
+      await this.rebuild(area);
     }
-    await this.noteEntriesAdded();
   }
 
+  // Never lowered here: a loss since the last look is for rebuildWhatIsLost to find.
   private async noteEntriesAdded(): Promise<void> {
-    for (const area of this.areas) this.entriesAdded.set(area, await this.entriesAddedOf(area));
+    for (const area of this.areas) {
+      this.entriesAdded.set(area, Math.max(this.entriesAdded.get(area) ?? 0, await this.entriesAddedOf(area)));
+    }
   }
 
   private async entriesAddedOf(area: EventArea): Promise<number> {
