@@ -193,7 +193,7 @@ describe('Messages', () => {
 });
 
 describe('Limits of a document over a WebSocket are those of HTTP', () => {
-  test.each([
+  test.each<[string, string, Record<string, unknown>?]>([
     ['101 aliases', `{ ${Array.from({ length: 101 }, (_, index) => `a${index}: __typename`).join(' ')} }`],
     ['500 times the same field', `{ ${'__typename '.repeat(500)} }`],
     ['10 directives at one place', '{ __typename @aa@aa@aa@aa@aa@aa@aa@aa@aa@aa }'],

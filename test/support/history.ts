@@ -42,6 +42,10 @@ function checkSitting(sitting: Sitting, index: number, verdict: Verdict, place: 
   const [first] = sitting.events;
   if (first && first.__typename !== 'ExecutionSnapshot')
     faults.push(`connection ${index} began with ${first.__typename}`);
+  // Broken connections are expected; to be told that the execution, the cursor or the caller is not good is not.
+  if (/NOT_FOUND|INVALID_INPUT|FORBIDDEN|UNAUTHENTICATED|closed with 44/.test(sitting.end)) {
+    faults.push(`connection ${index} was refused: ${sitting.end}`);
+  }
   let isOver = false;
   for (const [position, event] of sitting.events.entries()) {
     if (isOver) faults.push(`${event.__typename} was told behind the final state`);
