@@ -2,6 +2,7 @@ import { BullModule } from '@nestjs/bullmq';
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
 import { databaseModule } from '#libs/database';
+import { RedisConnections } from '#libs/redis';
 import { DispatchRepository } from './dispatch/dispatch.repository.js';
 import { DispatcherService } from './dispatch/dispatcher.service.js';
 import { runQueueName, runQueueOptions } from './dispatch/run-queue.options.js';
@@ -44,7 +45,11 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
 @Module({
   imports: [
     databaseModule({ entities: [], migrations: [CreateOrchestrator1795219300000] }),
-    BullModule.registerQueueAsync({ name: runQueueName, inject: [CONFIG], useFactory: runQueueOptions }),
+    BullModule.registerQueueAsync({
+      name: runQueueName,
+      inject: [CONFIG, RedisConnections],
+      useFactory: runQueueOptions,
+    }),
   ],
   controllers: [SubmissionController, ExecutionController, RunController, HeartbeatController, SourceConsumer],
   providers: [

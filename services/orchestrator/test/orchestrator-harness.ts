@@ -65,15 +65,15 @@ export async function openDatabase(url: string, poolSize = 20): Promise<DataSour
   return dataSource;
 }
 
-/** One orchestrator on a real database, with a bus and a job queue that the test answers and reads. */
-export function startOrchestrator(dataSource: DataSource, overrides: Overrides = {}) {
-  const config = configOf(overrides);
+/** One orchestrator on a real database, with a bus that the test answers; unless it has a queue, the test reads the jobs. */
+export function startOrchestrator(dataSource: DataSource, overrides: Overrides = {}, store?: RunQueueStore) {
+  const config = newConfig(overrides);
   const bus = new FakeBus();
   const logger = AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' });
   const metrics = new MetricsRegistry('orchestrator');
   const jobs: RunPlan[] = [];
   // The one method that the orchestrator calls.
-  const queue = { add: async (plan: RunPlan) => void jobs.push(plan) } as unknown as RunQueueStore;
+  const queue = store ?? ({ add: (plan: RunPlan) => void jobs.push(plan) } as unknown as RunQueueStore);
   const runs = new RunRepository(dataSource, new OutboxRepository('orchestrator'));
   const changes = new RunChanges(bus.asClient(), new RunMetrics(metrics));
   const metadata = new MetadataClient(bus.asClient());
@@ -94,7 +94,8 @@ export function startOrchestrator(dataSource: DataSource, overrides: Overrides =
     executions,
     dispatch,
     submissions,
-    dispatcher: new DispatcherService(dispatch, queue, logger, config, changes, metrics),
+    /** Not begun by itself: most tests dispatch when they want to. */
+    newDispatcher: () => new DispatcherService(dispatch, queue, logger, config, changes, metrics),
     submit: new SubmitService(submissions, executions, metadata, queue, changes, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
@@ -118,7 +119,7 @@ export function startOrchestrator(dataSource: DataSource, overrides: Overrides =
 export type Orchestrator = ReturnType<typeof startOrchestrator>;
 
 /** Settings as they are by default, but for what a test needs otherwise. */
-function configOf(overrides: Overrides): OrchestratorConfig {
+export function newConfig(overrides: Overrides = {}): OrchestratorConfig {
   const config = loadConfig(orchestratorConfig, {
     SLUICE_REDIS_URL: 'redis://127.0.0.1:1',
     SLUICE_DATABASE_URL: 'postgresql://127.0.0.1:1/none',

@@ -95,7 +95,7 @@ export class DispatcherService implements OnApplicationBootstrap, OnModuleDestro
     end();
     if (outcome.kind === 'busy') return 'busy';
     this.dispatched.inc(outcome.plans.length);
-    await Promise.all(outcome.plans.map((plan) => this.queue.add(plan)));
+    for (const plan of outcome.plans) this.queue.add(plan);
     return outcome.hasMore ? 'more' : 'done';
   }
 }

@@ -14,6 +14,7 @@ import { runQueueName } from './run-queue.options.js';
 @Injectable()
 export class RunQueueStore implements OnModuleDestroy {
   private readonly adds;
+  private readonly underWay = new Set<Promise<void>>();
 
   constructor(
     @InjectQueue(runQueueName) private readonly queue: Queue,
@@ -30,8 +31,23 @@ export class RunQueueStore implements OnModuleDestroy {
     });
   }
 
-  /** Never rejects. */
-  async add(plan: RunPlan): Promise<void> {
+  /** In the background, as no answer depends on it. */
+  add(plan: RunPlan): void {
+    const work = this.addNow(plan).finally(() => this.underWay.delete(work));
+    this.underWay.add(work);
+  }
+
+  /** Resolves when all that was handed over is in the queue, or has failed. */
+  async settle(): Promise<void> {
+    await Promise.all(this.underWay);
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.settle();
+    await this.queue.close().catch(() => undefined);
+  }
+
+  private async addNow(plan: RunPlan): Promise<void> {
     const jobId = `${plan.runId}-${plan.fence}`;
     try {
       await within(
@@ -47,10 +63,6 @@ export class RunQueueStore implements OnModuleDestroy {
       this.adds.inc({ outcome: 'failed' });
       this.logger.warn({ err, runId: plan.runId, fence: plan.fence }, 'a job could not be added to the run queue');
     }
-  }
-
-  async onModuleDestroy(): Promise<void> {
-    await this.queue.close().catch(() => undefined);
   }
 }
 

@@ -164,10 +164,11 @@ describe('a question that cannot be run', () => {
 });
 
 it('a waiting run goes to the first slot that comes', async () => {
-  await orchestrator.dispatcher.onApplicationBootstrap();
+  const dispatcher = orchestrator.newDispatcher();
+  dispatcher.onApplicationBootstrap();
   const execution = await submitSql(orchestrator, principal, source, 'select 1');
   await new TestWorker(orchestrator).announce(1);
   await until(() => orchestrator.jobs.length === 1);
   expect(orchestrator.jobs).toMatchObject([{ runId: execution.runId, fence: 1 }]);
-  await orchestrator.dispatcher.onModuleDestroy();
+  await dispatcher.onModuleDestroy();
 });

@@ -80,10 +80,9 @@ export class SubmitService {
       if (earlier) return earlier;
       throw new Error('an idempotency key was taken by an execution that is not there');
     }
-    const added = outcome.plan && this.queue.add(outcome.plan);
-    const [execution] = await Promise.all([this.executions.get(submission.executionId, principal), added]);
-    if (!outcome.plan && execution.state === 'QUEUED') this.changes.queueChanged(defaultPool);
-    return execution;
+    if (outcome.plan) this.queue.add(outcome.plan);
+    else this.changes.queueChanged(defaultPool);
+    return this.executions.get(submission.executionId, principal);
   }
 
   private async findEarlier(idempotency: Idempotency, principal: Principal): Promise<Execution | undefined> {
