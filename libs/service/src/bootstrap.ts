@@ -5,6 +5,7 @@ import { AppErrorFilter, BusServer, OutboxRelay } from '#libs/bus';
 import { ConfigError, loadConfig, type ConfigDefinition, type ConfigOf } from '#libs/config';
 import { eventStreams, type EventArea, type ServiceName } from '#libs/contracts';
 import { OutboxStore } from '#libs/database';
+import { IdentityModule } from '#libs/identity';
 import { NestLogger } from './nest-logger.js';
 import { startOperationsServer } from './operations-server.js';
 import { startRuntime, type RuntimeConfig, type ServiceRuntime } from './runtime.js';
@@ -79,7 +80,7 @@ async function createApplication<D extends ConfigDefinition>(
 ): Promise<INestApplicationContext> {
   const root: DynamicModule = {
     module: class RootModule {},
-    imports: [ServiceModule.with(runtime.providers), options.module],
+    imports: [ServiceModule.with(runtime.providers), IdentityModule, options.module],
   };
   const nest = { logger: new NestLogger(runtime.logger), abortOnError: false } as const;
   if (options.name === 'gateway') {
