@@ -7,7 +7,7 @@ export const permissions = {
   'saved_query.run': 'Run saved queries, also those whose data source one may not see.',
   'api_key.manage': "Make, list and revoke one's own API keys.",
   'data_source.read': 'See data sources and their schema, and the text of saved queries.',
-  'query.run': 'Run SQL of one’s own on every data source.',
+  'query.run': "Run one's own SQL on every data source.",
   'saved_query.manage': 'Make, change and delete saved queries.',
   'execution.read': "See everyone's executions and results; one's own need no permission.",
   'cache.invalidate': 'Have cached results forgotten.',
