@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
 import { databaseModule } from '#libs/database';
+import { IdentityModule } from '#libs/identity';
 import { PageStore } from '#libs/result-store';
 import { HealthRegistry } from '#libs/telemetry';
 import { CreateResults1795219200000 } from './database/migrations/1795219200000-create-results.js';
@@ -23,7 +24,7 @@ import { WritingRepository } from './writing/writing.repository.js';
 import { WritingService } from './writing/writing.service.js';
 
 @Module({
-  imports: [databaseModule({ entities: [], migrations: [CreateResults1795219200000] })],
+  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateResults1795219200000] })],
   controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController],
   providers: [
     {

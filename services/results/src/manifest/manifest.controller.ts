@@ -5,7 +5,6 @@ import { resultsRequests, type RequestOf, type ResponseOf } from '#libs/contract
 import { AppError, isId } from '#libs/kernel';
 import { AllowAuthenticated, principalOf } from '#libs/identity';
 import { ManifestService } from './manifest.service.js';
-import type { Scope } from './manifest.types.js';
 
 const runIdsMax = 500;
 
@@ -21,7 +20,7 @@ export class ManifestController {
   ): Promise<ResponseOf<typeof resultsRequests.getManifests>> {
     if (runIds.length > runIdsMax)
       throw new AppError('input.too_large', `At most ${runIdsMax} runs at once.`, { path: ['runIds'] });
-    return { manifests: await this.service.manifests(runIds, scopeOf(context), !withoutRows) };
+    return { manifests: await this.service.manifests(runIds, principalOf(context).workspaceId, !withoutRows) };
   }
 
   @HandlesRequest(resultsRequests.locatePages)
@@ -33,11 +32,6 @@ export class ManifestController {
     if (!isId('run', runId)) throw new AppError('input.invalid', 'runId is not the id of a run.', { path: ['runId'] });
     if (fromRow < 0) throw new AppError('input.invalid', 'fromRow cannot be negative.', { path: ['fromRow'] });
     if (rowCount < 1) throw new AppError('input.invalid', 'rowCount is at least 1.', { path: ['rowCount'] });
-    return this.service.locate(runId, scopeOf(context), { fromRow, rowCount });
+    return this.service.locate(runId, principalOf(context).workspaceId, { fromRow, rowCount });
   }
-}
-
-/** A caller sees the workspace that the token was made for, whatever the envelope says; a service asks for any. */
-function scopeOf(context: BusContext): Scope {
-  return context.actor.case === 'service' ? 'every workspace' : { workspaceId: principalOf(context).workspaceId };
 }

@@ -13,7 +13,6 @@ const columns: Column[] = [
   { name: 'n', type: 'INTEGER', nullable: false },
   { name: 'n_2', type: 'TEXT', nullable: true },
 ];
-const everywhere = 'every workspace';
 const rowsPerPage = 7;
 const pageCount = 5_000;
 const total = rowsPerPage * pageCount;
@@ -66,29 +65,28 @@ async function fillPages(): Promise<void> {
 }
 
 async function numbersOf(fromRow: number, rowCount: number): Promise<number[]> {
-  const { pages } = await service.locate(paged.runId, everywhere, { fromRow, rowCount });
+  const { pages } = await service.locate(paged.runId, workspaceId, { fromRow, rowCount });
   return pages.map(({ number }) => number);
 }
 
 describe('a manifest', () => {
   it('comes with its inline rows, or without where they are not wanted', async () => {
-    const [manifest] = await service.manifests([inlined.runId], { workspaceId }, true);
+    const [manifest] = await service.manifests([inlined.runId], workspaceId, true);
     expect(manifest).toMatchObject({ ...inlined, columns, state: 'COMPLETE', rowCount: 2, truncated: true, inline });
-    const [bare] = await service.manifests([inlined.runId], { workspaceId }, false);
+    const [bare] = await service.manifests([inlined.runId], workspaceId, false);
     expect(bare?.inline).toBeUndefined();
   });
 
-  it('is not there for another workspace, and is for a service', async () => {
+  it('is not there for another workspace', async () => {
     const runIds = [paged.runId, inlined.runId, newId('run')];
-    expect(await service.manifests(runIds, { workspaceId: newId('workspace') }, true)).toEqual([]);
-    expect(await service.manifests(runIds, { workspaceId }, true)).toHaveLength(2);
-    expect(await service.manifests(runIds, everywhere, true)).toHaveLength(2);
+    expect(await service.manifests(runIds, newId('workspace'), true)).toEqual([]);
+    expect(await service.manifests(runIds, workspaceId, true)).toHaveLength(2);
   });
 
   it('is not there for a run that was only fenced', async () => {
     const fenced = { workspaceId, runId: newId('run'), fence: 1 };
     await writing.closeFence(fenced);
-    expect(await service.manifests([fenced.runId], everywhere, true)).toEqual([]);
+    expect(await service.manifests([fenced.runId], workspaceId, true)).toEqual([]);
   });
 
   it('past its time says so and gives no rows, whether a sweep has come by or not', async () => {
@@ -97,9 +95,9 @@ describe('a manifest', () => {
       { ...over, columns, rowCount: 1, byteCount: 1, truncated: false, pageCount: 0, inline },
       -1,
     );
-    const [manifest] = await service.manifests([over.runId], everywhere, true);
+    const [manifest] = await service.manifests([over.runId], workspaceId, true);
     expect(manifest).toMatchObject({ state: 'EXPIRED', columns, rowCount: 1, inline: undefined });
-    const reading = service.locate(over.runId, everywhere, { fromRow: 0, rowCount: 1 });
+    const reading = service.locate(over.runId, workspaceId, { fromRow: 0, rowCount: 1 });
     await expect(reading).rejects.toMatchObject({ code: 'result.expired' });
   });
 });
@@ -114,7 +112,7 @@ describe('rows', () => {
   });
 
   it('behind the last are in no page, and the manifest still comes', async () => {
-    const { manifest, pages } = await service.locate(paged.runId, everywhere, { fromRow: total, rowCount: 1 });
+    const { manifest, pages } = await service.locate(paged.runId, workspaceId, { fromRow: total, rowCount: 1 });
     expect(pages).toEqual([]);
     expect(manifest).toMatchObject({ rowCount: total, fence: 3 });
   });
@@ -124,13 +122,13 @@ describe('rows', () => {
   });
 
   it('of an inline result come with the manifest and need no page', async () => {
-    const { manifest, pages } = await service.locate(inlined.runId, { workspaceId }, { fromRow: 0, rowCount: 2 });
+    const { manifest, pages } = await service.locate(inlined.runId, workspaceId, { fromRow: 0, rowCount: 2 });
     expect(Buffer.from(manifest?.inline ?? [])).toEqual(inline);
     expect(pages).toEqual([]);
   });
 
   it('of another workspace are nowhere', async () => {
-    const stranger = { workspaceId: newId('workspace') };
+    const stranger = newId('workspace');
     expect(await service.locate(paged.runId, stranger, { fromRow: 0, rowCount: 1 })).toEqual({
       manifest: undefined,
       pages: [],

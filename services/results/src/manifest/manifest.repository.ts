@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Column, ManifestState, StoredPage } from '#libs/contracts';
 import { resultTables, type ResultTables } from '../database/result-tables.js';
-import type { RowRange, Scope, StoredManifest } from './manifest.types.js';
+import type { RowRange, StoredManifest } from './manifest.types.js';
 
 interface ManifestRow {
   run_id: string;
@@ -39,15 +39,15 @@ export class ManifestRepository {
     this.tables = resultTables(dataSource);
   }
 
-  /** Those of the runs that have written anything and are within the scope. Past its time a result is expired, swept or not. */
-  async find(runIds: readonly string[], scope: Scope, withInline: boolean): Promise<StoredManifest[]> {
+  /** Those of the runs that are the workspace's and have written anything. Past its time a result is expired, swept or not. */
+  async find(runIds: readonly string[], workspaceId: string, withInline: boolean): Promise<StoredManifest[]> {
     const rows: ManifestRow[] = await this.dataSource.query(
       `select run_id, workspace_id, fence, columns, page_count, row_count, byte_count, truncated, expires_at,
          case when is_over then 'EXPIRED' else state end as state,
          case when $3 and not is_over then inline end as inline
        from (select *, coalesce(expires_at <= now(), false) as is_over from ${this.tables.manifest}) as m
-       where run_id = any($1) and state <> 'NONE' and workspace_id = coalesce($2, workspace_id)`,
-      [runIds, scope === 'every workspace' ? null : scope.workspaceId, withInline],
+       where run_id = any($1) and state <> 'NONE' and workspace_id = $2`,
+      [runIds, workspaceId, withInline],
     );
     return rows.map(manifestOf);
   }

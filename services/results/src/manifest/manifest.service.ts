@@ -2,16 +2,16 @@ import { Injectable } from '@nestjs/common';
 import type { Manifest, StoredPage } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { ManifestRepository } from './manifest.repository.js';
-import type { RowRange, Scope } from './manifest.types.js';
+import type { RowRange } from './manifest.types.js';
 
 /** What a reader needs to know of results: how far they are, and where their rows lie. */
 @Injectable()
 export class ManifestService {
   constructor(private readonly repository: ManifestRepository) {}
 
-  /** What is unknown or out of scope is left out. */
-  async manifests(runIds: readonly string[], scope: Scope, withInline: boolean): Promise<Manifest[]> {
-    const found = await this.repository.find(runIds, scope, withInline);
+  /** What is unknown, or another workspace's, is left out. */
+  async manifests(runIds: readonly string[], workspaceId: string, withInline: boolean): Promise<Manifest[]> {
+    const found = await this.repository.find(runIds, workspaceId, withInline);
     return found.map(({ manifest }) => manifest);
   }
 
@@ -21,10 +21,10 @@ export class ManifestService {
    */
   async locate(
     runId: string,
-    scope: Scope,
+    workspaceId: string,
     range: RowRange,
   ): Promise<{ manifest: Manifest | undefined; pages: StoredPage[] }> {
-    const [found] = await this.repository.find([runId], scope, true);
+    const [found] = await this.repository.find([runId], workspaceId, true);
     if (!found) return { manifest: undefined, pages: [] };
     const { manifest, pageCount } = found;
     if (manifest.state === 'EXPIRED')

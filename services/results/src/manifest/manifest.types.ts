@@ -1,8 +1,5 @@
 import type { Manifest } from '#libs/contracts';
 
-/** Who asks: a workspace, or a service on behalf of all of them. */
-export type Scope = { readonly workspaceId: string } | 'every workspace';
-
 /** A manifest and how its rows are stored. */
 export interface StoredManifest {
   readonly manifest: Manifest;

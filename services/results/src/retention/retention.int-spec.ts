@@ -91,8 +91,8 @@ async function sealInline(of: RunTry, ttlSeconds: number): Promise<void> {
   expect(await writing.sealInline(seal, ttlSeconds)).toBeDefined();
 }
 
-async function stateOf({ runId }: RunTry): Promise<string | undefined> {
-  const [found] = await new ManifestRepository(dataSource).find([runId], 'every workspace', true);
+async function stateOf({ runId, workspaceId }: RunTry): Promise<string | undefined> {
+  const [found] = await new ManifestRepository(dataSource).find([runId], workspaceId, true);
   return found?.manifest.state;
 }
 
