@@ -52,6 +52,8 @@ class FakeBus {
     this.asked.push({ pattern: contract.pattern, input, ttlMs });
     if (context.actor.case !== 'service') throw new AppError('auth.forbidden', 'Only services.');
     switch (contract.pattern) {
+      case authRequests.listRevocations.pattern:
+        return { revision: 1, revocations: [] };
       case authRequests.getDataKey.pattern:
         return this.dataKeyOf(input.workspaceId);
       case workerRequests.readSchema.pattern:

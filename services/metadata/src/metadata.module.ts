@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
 import { databaseModule } from '#libs/database';
 import { MasterKeys } from '#libs/encryption';
+import { IdentityModule } from '#libs/identity';
 import { DataSourceController } from './data-source/data-source.controller.js';
 import { DataSourceEntity } from './data-source/data-source.entity.js';
 import { DataSourceRepository } from './data-source/data-source.repository.js';
@@ -26,6 +27,7 @@ import { WorkerClient } from './source-schema/worker.client.js';
 
 @Module({
   imports: [
+    IdentityModule,
     databaseModule({
       entities: [DataSourceEntity, SourceTableEntity, SavedQueryEntity],
       migrations: [CreateMetadata1795219100000],

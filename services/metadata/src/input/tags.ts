@@ -2,7 +2,7 @@ import type { Issues } from './issues.js';
 
 const tagsMax = 20;
 const tagMax = 50;
-const controls = /[\u0000-\u001f\u007f]/;
+const controls = /\p{Cc}/u;
 
 /** Tags as they are kept and compared: lower case, single spaces, each once, in the order given. */
 export function checkTags(tags: readonly string[], issues: Issues): string[] {

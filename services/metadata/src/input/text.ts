@@ -6,8 +6,8 @@ const searchMax = 200;
 const idsMax = 100;
 
 // Control characters hide in a name and break lines of logs; a text may have its line feeds and tabs.
-const controls = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
-const controlsOfText = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
+const controls = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+const controlsOfText = /(?![\n\r\t])\p{Cc}/u;
 
 /** A name as it is kept: without space around it, in one form of Unicode. */
 export function checkName(text: string, issues: Issues): string {
