@@ -20,12 +20,13 @@ beforeAll(async () => {
 });
 
 const textPath = ['query', 'sql', 'text'];
+const refusedSql = { code: expect.stringMatching(/^SQL_/), path: textPath };
 const readerOptions = () => ({ ...mesh.access.reader, ssl: { mode: 'disable' } });
 
 /** Refused at once: no execution, one error that says what is wrong and where. */
 async function expectRefused(
   input: Record<string, unknown>,
-  code: string | RegExp,
+  code: RegExp,
   path: readonly string[],
   deadlineMs = 2_000,
 ): Promise<void> {
@@ -35,7 +36,7 @@ async function expectRefused(
   expect(execution).toBeNull();
   expect(errors).toEqual([
     {
-      code: typeof code === 'string' ? code : expect.stringMatching(code),
+      code: expect.stringMatching(code),
       message: expect.stringMatching(/\w{3}/),
       path,
       retryable: expect.any(Boolean),
@@ -56,7 +57,9 @@ describe.each(['flights_pg', 'flights'] as const)('SQL that is not one plain que
     ['a SET', 'set search_path = x'],
     ['a BEGIN', 'begin'],
     ['a PREPARE', 'prepare p as select 1'],
-  ])('%s is SQL_NOT_READ_ONLY', (_, sql) => expectRefused(sqlInput(sources[name], sql), 'SQL_NOT_READ_ONLY', textPath));
+  ])('%s is SQL_NOT_READ_ONLY', (_, sql) =>
+    expectRefused(sqlInput(sources[name], sql), /^SQL_NOT_READ_ONLY$/, textPath),
+  );
 
   test.each([
     ['malformed', 'selec 1 form'],
@@ -112,14 +115,13 @@ describe('SQL that would read the machine by way of DuckDB', () => {
     ['the secrets', 'select * from duckdb_secrets()'],
   ])('%s is refused, or fails without an answer', async (_, sql) => {
     const { execution, errors } = await tryRun(mesh.admin, sqlInput(sources.flights, sql, { waitSeconds: 10 }));
-    if (execution) expect(execution).toMatchObject({ state: 'FAILED', result: null });
-    else expect(errors[0]).toMatchObject({ code: expect.stringMatching(/^SQL_/), path: textPath });
+    expect(execution ?? errors[0]).toMatchObject(execution ? { state: 'FAILED', result: null } : refusedSql);
   });
 });
 
 describe('Input', () => {
   test('an unknown source is NOT_FOUND at its place', () =>
-    expectRefused(sqlInput('src_00000000000000000000000000', 'select 1'), 'NOT_FOUND', [
+    expectRefused(sqlInput('src_00000000000000000000000000', 'select 1'), /^NOT_FOUND$/, [
       'query',
       'sql',
       'dataSourceId',
@@ -131,17 +133,17 @@ describe('Input', () => {
   );
 
   test('an unknown saved query is NOT_FOUND at its place', () =>
-    expectRefused({ query: { savedQuery: { id: 'qry_00000000000000000000000000' } } }, 'NOT_FOUND', [
+    expectRefused({ query: { savedQuery: { id: 'qry_00000000000000000000000000' } } }, /^NOT_FOUND$/, [
       'query',
       'savedQuery',
       'id',
     ]));
 
   test('an oversized text is INVALID_INPUT at its place', () =>
-    expectRefused(sqlInput(sources.flights, `select '${'x'.repeat(300_000)}'`), 'INVALID_INPUT', textPath));
+    expectRefused(sqlInput(sources.flights, `select '${'x'.repeat(300_000)}'`), /^INVALID_INPUT$/, textPath));
 
   test('an idempotency key that is too long is INVALID_INPUT at its place', () =>
-    expectRefused(sqlInput(sources.flights, 'select 1', { idempotencyKey: 'k'.repeat(10_000) }), 'INVALID_INPUT', [
+    expectRefused(sqlInput(sources.flights, 'select 1', { idempotencyKey: 'k'.repeat(10_000) }), /^INVALID_INPUT$/, [
       'idempotencyKey',
     ]));
 
@@ -208,7 +210,7 @@ describe('A source that does not answer', () => {
   test('because it is paused is refused at its place', async () => {
     const { id, version } = await newDataSource(mesh.admin, 'postgres', readerOptions());
     await updateDataSource(mesh.admin, { id, version, paused: true });
-    await expectRefused(sqlInput(id, 'select 1'), 'DATA_SOURCE_UNAVAILABLE', ['query', 'sql', 'dataSourceId']);
+    await expectRefused(sqlInput(id, 'select 1'), /^DATA_SOURCE_UNAVAILABLE$/, ['query', 'sql', 'dataSourceId']);
   });
 });
 
@@ -223,15 +225,17 @@ describe('A question that fails at the source', () => {
       mesh.admin,
       sqlInput(sources.flights_pg, unique(sql), { waitSeconds: 10 }),
     );
-    if (!execution) return expect(errors[0]?.code).toMatch(/^SQL_/);
-    expect(execution).toMatchObject({ state: 'FAILED', error: { code: 'QUERY_FAILED', sourceCode, retryable: false } });
+    // The proof may know already that the role's question is about what nobody may ask.
+    expect(execution ?? errors[0]).toMatchObject(
+      execution ? { state: 'FAILED', error: { code: 'QUERY_FAILED', sourceCode, retryable: false } } : refusedSql,
+    );
   });
 
   test('a failure behind the first rows keeps the rows that were told, as PARTIAL', async () => {
     const text = unique('select 1 / (60000 - i) as n from generate_series(1, 100000) t(i)');
     const execution = await runToEnd(mesh.admin, sources.flights_pg, text);
     expect(execution).toMatchObject({ state: 'FAILED', error: { sourceCode: '22012' } });
-    if (execution.result) expect(execution.result.state).toBe('PARTIAL');
+    expect([undefined, 'PARTIAL']).toContain(execution.result?.state);
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { delay } from '#libs/kernel';
 import type { ApiClient } from '../support/api-client.js';
 import type { ExecutionEvent } from '../support/api-types.js';
 import { executionsFinished } from '../support/execution-events.js';
@@ -40,9 +41,12 @@ async function readUntilTold(events: AsyncGenerator<ExecutionEvent>, ids: string
 async function begun(client: ApiClient): Promise<{ events: AsyncGenerator<ExecutionEvent>; cursor: string }> {
   const events = executionsFinished(client);
   const first = events.next();
-  let isTold = false;
-  void first.then(() => (isTold = true));
-  while (!isTold) await finish(client, 1);
+  const isTold = first.then(() => true);
+  const isNotYet = async (): Promise<boolean> => {
+    await finish(client, 1);
+    return !(await Promise.race([isTold, delay(50).then(() => false)]));
+  };
+  while (await isNotYet());
   const { value } = await first;
   if (value === undefined) throw new Error('the subscription ended before it had begun');
   return { events, cursor: (value as ExecutionEvent).cursor };
@@ -91,7 +95,6 @@ describe('executionsFinished', () => {
   });
 
   test('a made-up cursor is INVALID_INPUT', async () => {
-    const { events } = { events: executionsFinished(person.client, { after: 'made-up' }) };
-    await expect(events.next()).rejects.toThrow('INVALID_INPUT');
+    await expect(executionsFinished(person.client, { after: 'made-up' }).next()).rejects.toThrow('INVALID_INPUT');
   });
 });

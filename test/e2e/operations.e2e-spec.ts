@@ -71,7 +71,7 @@ describe('A trace', () => {
     );
     const query = spans.find(({ service, name }) => service.includes('worker') && /query|source|execute/.test(name));
     expect(query, spans.map(({ service, name }) => `${service} ${name}`).join('\n')).toBeDefined();
-    if (query) expect(ancestryOf(query, spans).at(-1)?.service).toContain('gateway');
+    expect(query && ancestryOf(query, spans).at(-1)?.service).toContain('gateway');
   });
 
   test('is the caller’s own where a traceparent came', async () => {

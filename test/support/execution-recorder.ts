@@ -35,9 +35,13 @@ export class ExecutionRecorder {
     return this.finished;
   }
 
+  private get isToStop(): boolean {
+    return this.options.signal?.aborted === true;
+  }
+
   private async record(): Promise<History> {
-    const { gateways, signal } = this.options;
-    for (let attempt = 0; signal?.aborted !== true; attempt += 1) {
+    const { gateways } = this.options;
+    for (let attempt = 0; !this.isToStop; attempt += 1) {
       const gateway = gateways[attempt % gateways.length];
       if (!gateway) throw new Error('a recorder needs a gateway');
       const sitting = await this.sit(gateway);
@@ -60,7 +64,7 @@ export class ExecutionRecorder {
       };
       for await (const event of executionEvents(client.at(gateway), args, { silenceMs })) {
         this.take(sitting, event);
-        if (this.options.signal?.aborted === true) return leave(sitting, 'stopped');
+        if (this.isToStop) return leave(sitting, 'stopped');
         if (leavesAfter !== undefined && sitting.events.length >= leavesAfter && !isEnd(event)) {
           return leave(sitting, 'left');
         }

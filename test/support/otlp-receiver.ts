@@ -71,7 +71,7 @@ export class OtlpReceiver {
 
   private take(body: OtlpBody): void {
     for (const { resource, scopeSpans = [] } of body.resourceSpans ?? []) {
-      const service = String(plain(resource?.attributes)['service.name'] ?? '');
+      const service = JSON.stringify(plain(resource?.attributes)['service.name'] ?? '');
       for (const { spans = [] } of scopeSpans) {
         for (const { traceId, spanId, parentSpanId = '', name, attributes } of spans) {
           this.spans.push({ traceId, spanId, parentSpanId, name, service, attributes: plain(attributes) });
