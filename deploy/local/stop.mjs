@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const file = join(fileURLToPath(new URL('../..', import.meta.url)), '.sluice', 'running.json');
+const directory =
+  process.env['SLUICE_LOCAL_DIRECTORY'] ?? join(fileURLToPath(new URL('../..', import.meta.url)), '.sluice');
+const file = join(directory, 'running.json');
 if (process.argv.includes('--help')) {
   console.log('npm stop: drains and ends the services, Redis and PostgreSQL that `npm start` began.');
   process.exit(0);
