@@ -27,6 +27,8 @@ export type CommandObserver = (role: RedisRole, command: string, seconds: number
 
 /** A command on a shared client fails after this long; a caller decides whether to repeat it. */
 const commandTimeoutMs = 5_000;
+/** A connection on which nothing comes back for this long is dead, and is made anew. */
+const socketTimeoutMs = 3_000;
 
 /** The Redis clients of a process: one shared for each role, and one of its own for each blocking reader. */
 export class RedisConnections {
@@ -50,7 +52,11 @@ export class RedisConnections {
   client(role: RedisRole): Redis {
     const known = this.shared.get(role);
     if (known) return known;
-    const client = this.open(role, { enableAutoPipelining: true, commandTimeout: commandTimeoutMs });
+    const client = this.open(role, {
+      enableAutoPipelining: true,
+      commandTimeout: commandTimeoutMs,
+      socketTimeout: socketTimeoutMs,
+    });
     if (this.observe) observeCommands(client, role, this.observe);
     this.shared.set(role, client);
     return client;
@@ -60,8 +66,8 @@ export class RedisConnections {
   blocking(role: RedisRole, blockMs: number): Redis {
     return this.open(role, {
       blockingTimeout: blockMs + 2_000,
+      socketTimeout: blockMs + socketTimeoutMs,
       commandTimeout: blockMs + 4_000,
-      autoResendUnfulfilledCommands: false,
     });
   }
 
@@ -97,7 +103,13 @@ export class RedisConnections {
   }
 
   private open(role: RedisRole, options: RedisOptions): Redis {
-    const client = new Redis({ maxRetriesPerRequest: 2, ...this.optionsOf(role), ...options });
+    const client = new Redis({
+      maxRetriesPerRequest: 2,
+      // What was on its way when a connection broke may have been done: sending it again is for whoever knows that it may.
+      autoResendUnfulfilledCommands: false,
+      ...this.optionsOf(role),
+      ...options,
+    });
     let isDown = false;
     client.on('error', (err: Error) => {
       if (isDown) return;
