@@ -141,7 +141,7 @@ export function newPrincipal(part: Partial<Principal> = {}): Principal {
     issuedAt: new Date(),
     expiresAt: new Date(Date.now() + 60_000),
     ...part,
-  } as Principal;
+  };
 }
 
 export function newSource(workspaceId: string, part: Partial<SourceConnection> = {}): SourceConnection {

@@ -10,10 +10,13 @@ export const runQueueName = `run-${defaultPool}`;
  * not be added.
  */
 export function runQueueOptions(config: OrchestratorConfig, redis: RedisConnections): QueueOptions {
+  const { retryStrategy, ...options } = redis.optionsOf('broker');
   return {
     prefix: redis.keys.bull,
     connection: {
-      ...redis.optionsOf('broker'),
+      ...options,
+      // ioredis has null for never; BullMQ leaves it out.
+      ...(retryStrategy ? { retryStrategy } : {}),
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
       commandTimeout: config.queue.addTimeoutMs,

@@ -205,7 +205,7 @@ describe('another’s execution', () => {
   it('in another workspace is absent, whatever the permissions', async () => {
     const execution = await ask();
     const stranger = newPrincipal({
-      permissions: new Set(['execution.read', 'execution.manage']) as Principal['permissions'],
+      permissions: new Set(['execution.read', 'execution.manage']),
     });
     expect(await orchestrator.executions.getMany([execution.id], stranger)).toEqual([]);
     await expect(cancel(execution, stranger)).rejects.toMatchObject({ code: 'run.not_found' });

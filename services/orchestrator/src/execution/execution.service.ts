@@ -48,7 +48,7 @@ export class ExecutionService {
     );
     const after = page.after && { micros: page.after[0], id: page.after[1] };
     const views = await this.repository.list(filter, page.limit, after);
-    const { rows, cursors, pageInfo } = toPage(views, page, (view) => [view.submittedMicros, view.id]);
+    const { rows, cursors, pageInfo } = toPage(views, page, (view) => [view.submittedMicros, view.execution.id]);
     return { executions: rows.map((view) => toExecution(view, principal)), cursors, pageInfo };
   }
 
@@ -81,8 +81,8 @@ export function sightOf(principal: Principal): Sight {
   };
 }
 
-function toExecution({ submittedMicros: _, ...view }: ExecutionView, principal: Principal): Execution {
-  return { ...view, sql: canReadSql(principal) ? view.sql : undefined, parameters: {} };
+function toExecution({ execution, sql }: ExecutionView, principal: Principal): Execution {
+  return canReadSql(principal) ? { ...execution, sql } : execution;
 }
 
 // Who may write SQL or read the source may read the statement; who only runs saved queries may not.

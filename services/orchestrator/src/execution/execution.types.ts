@@ -7,8 +7,10 @@ export interface Sight {
   readonly callerId: string | undefined;
 }
 
-/** An execution as it is stored; what of it this caller may read is decided by the service. */
-export interface ExecutionView extends Omit<Execution, 'sql' | 'parameters'> {
+/** An execution as it is stored; whether this caller may read its statement is decided by the service. */
+export interface ExecutionView {
+  /** Without its statement. */
+  readonly execution: Execution;
   readonly sql: string;
   /** Where it stands in the list, in microseconds since the epoch. */
   readonly submittedMicros: number;

@@ -43,18 +43,23 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async run(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      await delay(this.config.history.sweepSeconds * 1_000, { signal: this.stopping.signal });
-      if (this.stopping.signal.aborted) return;
+    while (await this.pause(this.config.history.sweepSeconds * 1_000)) {
       await this.purge().catch((err: unknown) => this.logger.warn({ err }, 'old executions could not be deleted'));
     }
   }
 
   private async repeat(kind: string, deleteBatch: () => Promise<number>): Promise<void> {
-    for (let count = this.repository.batchMax; count >= this.repository.batchMax && !this.stopping.signal.aborted;) {
-      count = await deleteBatch();
+    const { batchMax } = this.repository;
+    for (let isMore = true; isMore;) {
+      const count = await deleteBatch();
       this.purged.inc({ kind }, count);
-      if (count >= this.repository.batchMax) await delay(pauseMs, { signal: this.stopping.signal });
+      isMore = count >= batchMax && (await this.pause(pauseMs));
     }
+  }
+
+  /** @returns false where the process is stopping */
+  private async pause(ms: number): Promise<boolean> {
+    await delay(ms, { signal: this.stopping.signal });
+    return !this.stopping.signal.aborted;
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
-import type { DataSourceChanged, SourceConnection } from '#libs/contracts';
+import type { DataSourceChanged } from '#libs/contracts';
 import { inTransaction, InboxRepository } from '#libs/database';
 import type { RunTry } from '../run/run.types.js';
 
