@@ -1,80 +1,28 @@
-import { randomBytes } from 'node:crypto';
-import { Module } from '@nestjs/common';
-import { Test, type TestingModule } from '@nestjs/testing';
+import type { TestingModule } from '@nestjs/testing';
 import { DataSource as Database } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { BusClient } from '#libs/bus';
-import { CONFIG } from '#libs/config';
 import {
   authRequests,
   dataSourceChanged,
   envelopeCodec,
   workerRequests,
-  type AnyRequestContract,
   type DataSource,
   type DataSourceChanged,
   type SourceConnection,
   type Table,
 } from '#libs/contracts';
 import { OutboxStore } from '#libs/database';
-import { MasterKeys, newDataKey, openSecrets } from '#libs/encryption';
+import { openSecrets } from '#libs/encryption';
 import { AppError, newId, type JsonObject } from '#libs/kernel';
 import type { Permission } from '#libs/identity';
-import { Lifecycle } from '#libs/service';
-import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
+import { createMetadata, FakeBus, masterKeys } from '../test/metadata-harness.js';
 import type { Caller } from './caller.js';
 import { DataSourceService } from './data-source/data-source.service.js';
-import { MetadataModule } from './metadata.module.js';
 import { RunnableService } from './runnable/runnable.service.js';
 import { SavedQueryService } from './saved-query/saved-query.service.js';
 import { SchemaRefreshService } from './source-schema/schema-refresh.service.js';
 import { SourceSchemaService } from './source-schema/source-schema.service.js';
-
-const masterKeysText = `k1:${randomBytes(32).toString('base64')}`;
-const masterKeys = MasterKeys.parse(masterKeysText);
-
-/** Auth and the workers, as metadata sees them. */
-class FakeBus {
-  readonly asked: { pattern: string; input: unknown; ttlMs: number | undefined }[] = [];
-  private readonly dataKeys = new Map<string, ReturnType<typeof newDataKey>>();
-  readSchema: (source: SourceConnection) => Promise<Table[]> = async () => [];
-  testSource: (source: SourceConnection) => Promise<{ latencyMs: number; serverVersion: string }> = async () => ({
-    latencyMs: 1,
-    serverVersion: '18',
-  });
-
-  async request(
-    contract: AnyRequestContract,
-    input: { workspaceId: string; source: SourceConnection },
-    { ttlMs, context }: { ttlMs?: number; context: { actor: { case: string; value: string } } },
-  ): Promise<unknown> {
-    this.asked.push({ pattern: contract.pattern, input, ttlMs });
-    if (context.actor.case !== 'service') throw new AppError('auth.forbidden', 'Only services.');
-    switch (contract.pattern) {
-      case authRequests.listRevocations.pattern:
-        return { revision: 1, revocations: [] };
-      case authRequests.getDataKey.pattern:
-        return this.dataKeyOf(input.workspaceId);
-      case workerRequests.readSchema.pattern:
-        return { tables: await this.readSchema(input.source) };
-      case workerRequests.testSource.pattern:
-        return this.testSource(input.source);
-      default:
-        throw new Error(`nobody answers ${contract.pattern}`);
-    }
-  }
-
-  count(contract: AnyRequestContract): number {
-    return this.asked.filter((each) => each.pattern === contract.pattern).length;
-  }
-
-  private dataKeyOf(workspaceId: string) {
-    const known = this.dataKeys.get(workspaceId) ?? newDataKey(masterKeys, workspaceId);
-    this.dataKeys.set(workspaceId, known);
-    return known;
-  }
-}
 
 let server: PostgresServer;
 let app: TestingModule;
@@ -88,32 +36,7 @@ let database: Database;
 beforeAll(async () => {
   server = await startPostgres();
   bus = new FakeBus();
-  const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
-  const config = {
-    database: { url: await server.createDatabase(), password: undefined, schema: 'metadata', poolMax: 8 },
-    masterKeys: masterKeysText,
-    dataKeyMaxAgeSeconds: 300,
-  };
-  class SharedModule {}
-  Module({})(SharedModule);
-  app = await Test.createTestingModule({
-    imports: [
-      {
-        module: SharedModule,
-        global: true,
-        providers: [
-          { provide: CONFIG, useValue: config },
-          { provide: AppLogger, useValue: logger },
-          { provide: MetricsRegistry, useValue: new MetricsRegistry('metadata') },
-          { provide: HealthRegistry, useValue: new HealthRegistry() },
-          { provide: Lifecycle, useValue: new Lifecycle(logger) },
-          { provide: BusClient, useValue: bus },
-        ],
-        exports: [CONFIG, AppLogger, MetricsRegistry, HealthRegistry, Lifecycle, BusClient],
-      },
-      MetadataModule,
-    ],
-  }).compile();
+  app = await createMetadata(await server.createDatabase(), bus);
   await app.init();
   sources = app.get(DataSourceService);
   queries = app.get(SavedQueryService);

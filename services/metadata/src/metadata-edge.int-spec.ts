@@ -1,0 +1,172 @@
+import type { INestMicroservice } from '@nestjs/common';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AppErrorFilter, BusClient, BusMetrics, BusServer, serviceContext, type MessageContext } from '#libs/bus';
+import { metadataRequests, requestsByService, type RequestContract } from '#libs/contracts';
+import { accessTokenForm, permissions, toClaims, type Permission } from '#libs/identity';
+import { AppError, newId } from '#libs/kernel';
+import { RedisConnections } from '#libs/redis';
+import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { startPostgres, startRedis, type PostgresServer, type RedisServer } from '#libs/testing';
+import { createMetadata, FakeBus } from '../test/metadata-harness.js';
+
+let postgres: PostgresServer;
+let redis: RedisServer;
+let connections: RedisConnections;
+let client: BusClient;
+let app: INestMicroservice;
+let signingKey: CryptoKey;
+
+const workspaceId = newId('workspace');
+const allPermissions = Object.keys(permissions) as Permission[];
+
+beforeAll(async () => {
+  [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+  const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
+  const settings = { url: redis.url, username: undefined, password: undefined };
+  connections = new RedisConnections(
+    { prefix: 'test', broker: settings, session: settings, cache: { ...settings, url: undefined } },
+    logger,
+  );
+  const parts = { redis: connections, logger, metrics: new BusMetrics(new MetricsRegistry('metadata')) };
+  client = new BusClient('test', parts);
+  client.start();
+  const pair = await generateKeyPair('EdDSA', { extractable: true });
+  signingKey = pair.privateKey;
+  const bus = new FakeBus();
+  bus.jwksJson = JSON.stringify({ keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'EdDSA' }] });
+  const module = await createMetadata(await postgres.createDatabase(), bus);
+  app = module.createNestMicroservice<MicroserviceOptions>({
+    strategy: new BusServer({ service: 'metadata' }, client, parts),
+  });
+  app.useGlobalFilters(new AppErrorFilter());
+  await app.listen();
+});
+afterAll(async () => {
+  await app.close();
+  await client.stop();
+  await connections.close();
+  await Promise.all([postgres.stop(), redis.stop()]);
+});
+
+async function callerWith(granted: readonly Permission[]): Promise<MessageContext> {
+  const issuedAt = new Date();
+  const expiresAt = new Date(issuedAt.getTime() + 60_000);
+  const principal = { userId: newId('user'), workspaceId, permissions: new Set(granted), groups: [] };
+  const token = await new SignJWT({ ...toClaims({ ...principal, issuedAt, expiresAt }) })
+    .setProtectedHeader({ alg: accessTokenForm.algorithm, typ: accessTokenForm.type, kid: 'k' })
+    .setIssuer(accessTokenForm.issuer)
+    .setAudience(accessTokenForm.audience)
+    .sign(signingKey);
+  return { workspaceId, actor: { case: 'accessToken', value: token }, requestId: newId('request') };
+}
+
+async function outcomeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+    return 'done';
+  } catch (error) {
+    return error instanceof AppError ? error.code : String(error);
+  }
+}
+
+const page = { first: 1 };
+const id = newId('dataSource');
+const savedQueryId = newId('savedQuery');
+
+/** Every request, a harmless input, and the permissions any one of which is enough; none: any caller. */
+const rules: {
+  ask(context: MessageContext): Promise<unknown>;
+  name: string;
+  needs: readonly Permission[] | 'service';
+}[] = [
+  rule(metadataRequests.getDataSources, { ids: [id] }, []),
+  rule(metadataRequests.listDataSources, { page }, ['data_source.read']),
+  rule(metadataRequests.listTables, { dataSourceId: id, page }, ['data_source.read']),
+  rule(metadataRequests.createDataSource, { name: '', type: '' }, ['data_source.manage']),
+  rule(metadataRequests.updateDataSource, { id, version: 1, cleared: [] }, ['data_source.manage']),
+  rule(metadataRequests.deleteDataSource, { id }, ['data_source.manage']),
+  rule(metadataRequests.testDataSource, { id }, ['data_source.manage']),
+  rule(metadataRequests.refreshDataSourceSchema, { id }, ['data_source.manage']),
+  rule(metadataRequests.getSavedQueries, { ids: [savedQueryId] }, []),
+  rule(metadataRequests.listSavedQueries, { page, tags: [] }, ['saved_query.read']),
+  rule(metadataRequests.createSavedQuery, { name: '', dataSourceId: '', sql: '', tags: [] }, ['saved_query.manage']),
+  rule(metadataRequests.updateSavedQuery, { id: savedQueryId, version: 1, cleared: [] }, ['saved_query.manage']),
+  rule(metadataRequests.deleteSavedQuery, { id: savedQueryId }, ['saved_query.manage']),
+  rule(metadataRequests.resolveRunnable, { subject: { case: undefined } }, ['query.run', 'saved_query.run']),
+  rule(metadataRequests.getSourceConnections, { ids: [] }, 'service'),
+];
+
+function rule<Request, Response>(
+  contract: RequestContract<Request, Response>,
+  input: Request,
+  needs: readonly Permission[] | 'service',
+) {
+  const ask = (context: MessageContext) => client.request(contract, input, { context });
+  return { name: contract.pattern, ask, needs };
+}
+
+it('answers every request of its contract', () => {
+  expect(rules).toHaveLength(requestsByService.metadata.length);
+});
+
+describe.each(rules)('$name', ({ ask, needs }) => {
+  it('is refused to services that it is not for', async () => {
+    const refused = needs === 'service' ? 'auth.forbidden' : 'auth.unauthenticated';
+    expect(await outcomeOf(ask(serviceContext('gateway', workspaceId)))).toBe(refused);
+    expect(await outcomeOf(ask({ ...serviceContext('worker', workspaceId) }))).toBe(refused);
+  });
+
+  it('is refused to callers who have every permission but the one that it needs', async () => {
+    const others = allPermissions.filter((permission) => needs !== 'service' && !needs.includes(permission));
+    const outcome = await outcomeOf(ask(await callerWith(needs === 'service' ? allPermissions : others)));
+    expect(outcome === 'auth.forbidden').toBe(needs === 'service' || needs.length > 0);
+  });
+
+  it('reaches its handler for those whom it is for', async () => {
+    const context =
+      needs === 'service' ? serviceContext('orchestrator', workspaceId) : await callerWith(needs.slice(0, 1));
+    const outcome = await outcomeOf(ask(context));
+    expect(['done', 'input.invalid', 'source.not_found', 'saved_query.not_found']).toContain(outcome);
+  });
+});
+
+describe.each(rules.filter(({ needs }) => needs !== 'service'))('$name', ({ ask }) => {
+  it('is refused to callers whose token is forged or of another workspace', async () => {
+    const good = await callerWith(allPermissions);
+    const forged = { ...good, actor: { case: 'accessToken' as const, value: 'eyJhbGciOiJub25lIn0.e30.' } };
+    expect(await outcomeOf(ask(forged))).toBe('auth.unauthenticated');
+    expect(await outcomeOf(ask({ ...good, workspaceId: newId('workspace') }))).toBe('auth.unauthenticated');
+  });
+});
+
+it('brings a source there and back over the bus, and its secrets to nobody but the orchestrator', async () => {
+  const admin = await callerWith(allPermissions);
+  const options = { host: '127.0.0.1', database: 'd', user: 'u', password: 'hunter2' };
+  const created = await client.request(
+    metadataRequests.createDataSource,
+    { name: 'Sales', type: 'postgres', options },
+    { context: admin },
+  );
+  const sourceId = created.dataSource?.id ?? '';
+  expect(created.dataSource?.options).toEqual({ host: '127.0.0.1', database: 'd', user: 'u' });
+  const analyst = await callerWith(['query.run']);
+  const { source } = await client.request(
+    metadataRequests.resolveRunnable,
+    { subject: { case: 'dataSourceId', value: sourceId } },
+    { context: analyst },
+  );
+  expect(source?.secrets?.ciphertext.byteLength).toBeGreaterThan(20);
+  expect(Buffer.from(source?.secrets?.ciphertext ?? []).includes('hunter2')).toBe(false);
+  const refused = client.request(
+    metadataRequests.createDataSource,
+    { name: 'x', type: 'postgres', options: { ...options, host: '/tmp', sslkey: 'k' } },
+    { context: admin },
+  );
+  const error: unknown = await refused.catch((reason: unknown) => reason);
+  expect(error instanceof AppError && error.issues.map((issue) => issue.path.join('.')).toSorted()).toEqual([
+    'options.host',
+    'options.sslkey',
+  ]);
+});

@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { Module } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { BusClient } from '#libs/bus';
+import { CONFIG } from '#libs/config';
+import {
+  authRequests,
+  workerRequests,
+  type AnyRequestContract,
+  type SourceConnection,
+  type Table,
+} from '#libs/contracts';
+import { MasterKeys, newDataKey } from '#libs/encryption';
+import { AppError } from '#libs/kernel';
+import { Lifecycle } from '#libs/service';
+import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
+import { MetadataModule } from '../src/metadata.module.js';
+
+const masterKeysText = `k1:${randomBytes(32).toString('base64')}`;
+export const masterKeys = MasterKeys.parse(masterKeysText);
+
+/** Auth and the workers, as metadata sees them. */
+export class FakeBus {
+  jwksJson = '{"keys":[]}';
+  readonly asked: { pattern: string; input: unknown; ttlMs: number | undefined }[] = [];
+  private readonly dataKeys = new Map<string, ReturnType<typeof newDataKey>>();
+  readSchema: (source: SourceConnection) => Promise<Table[]> = async () => [];
+  testSource: (source: SourceConnection) => Promise<{ latencyMs: number; serverVersion: string }> = async () => ({
+    latencyMs: 1,
+    serverVersion: '18',
+  });
+
+  async request(
+    contract: AnyRequestContract,
+    input: { workspaceId: string; source: SourceConnection },
+    { ttlMs, context }: { ttlMs?: number; context: { actor: { case: string; value: string } } },
+  ): Promise<unknown> {
+    this.asked.push({ pattern: contract.pattern, input, ttlMs });
+    if (context.actor.case !== 'service') throw new AppError('auth.forbidden', 'Only services.');
+    switch (contract.pattern) {
+      case authRequests.getSigningKeys.pattern:
+        return { jwksJson: this.jwksJson };
+      case authRequests.listRevocations.pattern:
+        return { revision: 1, revocations: [], now: new Date() };
+      case authRequests.getDataKey.pattern:
+        return this.dataKeyOf(input.workspaceId);
+      case workerRequests.readSchema.pattern:
+        return { tables: await this.readSchema(input.source) };
+      case workerRequests.testSource.pattern:
+        return this.testSource(input.source);
+      default:
+        throw new Error(`nobody answers ${contract.pattern}`);
+    }
+  }
+
+  count(contract: AnyRequestContract): number {
+    return this.asked.filter((each) => each.pattern === contract.pattern).length;
+  }
+
+  private dataKeyOf(workspaceId: string) {
+    const known = this.dataKeys.get(workspaceId) ?? newDataKey(masterKeys, workspaceId);
+    this.dataKeys.set(workspaceId, known);
+    return known;
+  }
+}
+
+/** The whole service on a database of its own, with auth and the workers played by `bus`. Not yet initialised. */
+export function createMetadata(databaseUrl: string, bus: FakeBus): Promise<TestingModule> {
+  const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
+  const config = {
+    database: { url: databaseUrl, password: undefined, schema: 'metadata', poolMax: 8 },
+    masterKeys: masterKeysText,
+    dataKeyMaxAgeSeconds: 300,
+  };
+  class SharedModule {}
+  Module({})(SharedModule);
+  return Test.createTestingModule({
+    imports: [
+      {
+        module: SharedModule,
+        global: true,
+        providers: [
+          { provide: CONFIG, useValue: config },
+          { provide: AppLogger, useValue: logger },
+          { provide: MetricsRegistry, useValue: new MetricsRegistry('metadata') },
+          { provide: HealthRegistry, useValue: new HealthRegistry() },
+          { provide: Lifecycle, useValue: new Lifecycle(logger) },
+          { provide: BusClient, useValue: bus },
+        ],
+        exports: [CONFIG, AppLogger, MetricsRegistry, HealthRegistry, Lifecycle, BusClient],
+      },
+      MetadataModule,
+    ],
+  }).compile();
+}
