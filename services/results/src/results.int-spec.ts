@@ -196,7 +196,7 @@ describe('over the bus', () => {
 
   it('workers and gateways learn which store they must see', async () => {
     const { identity } = await client.request(resultsRequests.getStore, {}, worker);
-    await new PageStore(root).prove(identity);
+    await expect(new PageStore(root).prove(identity)).resolves.toBeUndefined();
   });
 
   it('the end of a failed run, told twice, closes what it wrote as a part, once', async () => {
