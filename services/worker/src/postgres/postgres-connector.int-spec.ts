@@ -308,13 +308,14 @@ describe('a cancel', () => {
     const session = await open();
     const running = rowsOf(session, 'select count(*) from numbers a, (select * from numbers limit 300) b');
     const { values } = session.handle;
-    for (const foreign of [
+    const foreigners: Record<string, string>[] = [
       { ...values, backendStart: String(Number(values['backendStart']) - 1) },
       { ...values, applicationName: 'sluice run_of_before' },
       { ...values, backendPid: '1' },
       { worker: 'wrk_1' },
       { ...values, backendPid: '1; select 1' },
-    ]) {
+    ];
+    for (const foreign of foreigners) {
       expect(await connector.cancel(source, { values: foreign })).toBe(false);
     }
     expect(await running).toEqual([['60000000']]);

@@ -1,0 +1,51 @@
+import { AppError } from '#libs/kernel';
+
+/** DuckDB tells its kind of error in front of the text: `Binder Error: …`. */
+const form = /^(?:Failed to [a-z ]+: )?([A-Z][A-Za-z]*(?: [A-Z][A-Za-z]*)*) Error: ([^]*)$/;
+
+/** Kinds that are about files and the engine, whose text may tell where things lie. */
+const insideKinds: ReadonlySet<string> = new Set([
+  'IO',
+  'Permission',
+  'Internal',
+  'INTERNAL',
+  'FATAL',
+  'HTTP',
+  'Connection',
+]);
+
+export interface DuckdbFailure {
+  readonly kind: string;
+  readonly message: string;
+}
+
+export function failureOf(error: unknown): DuckdbFailure {
+  const text = error instanceof Error ? error.message : String(error);
+  const [, kind, message] = form.exec(text) ?? [];
+  return { kind: kind ?? 'Unknown', message: message ?? text };
+}
+
+/** An instance that has failed inside refuses everything from then on. */
+export function isFatal(error: unknown): boolean {
+  const { kind, message } = failureOf(error);
+  return /^(internal|fatal)$/i.test(kind) || message.includes('database has been invalidated');
+}
+
+export function toDuckdbError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const { kind, message } = failureOf(error);
+  if (/^interrupt$/i.test(kind)) {
+    return new AppError('run.timed_out', 'The statement was stopped at the data source.', { cause: error });
+  }
+  if (kind === 'Unknown' || insideKinds.has(kind)) return unavailable(error);
+  // The place that DuckDB draws with a caret is kept; it is of the caller's own text.
+  return new AppError('run.query_failed', message.trim(), { details: { sourceCode: kind }, cause: error });
+}
+
+/** The source cannot be opened or read: a file that is missing, damaged or not what the options say. */
+export function unavailable(error: unknown): AppError {
+  return new AppError('source.unavailable', 'The files of the data source cannot be read.', {
+    internalMessage: error instanceof Error ? error.message : String(error),
+    cause: error,
+  });
+}

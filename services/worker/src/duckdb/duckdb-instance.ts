@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import { DuckDBInstance, quotedIdentifier, quotedString, type DuckDBConnection } from '@duckdb/node-api';
+import type { DuckdbSourceOptions, DuckdbTableFile } from '#libs/source-types';
+import { unavailable } from './duckdb-errors.js';
+
+export interface DuckdbLimits {
+  /** Of one instance; a source may ask for less. */
+  readonly memoryMb: number;
+  readonly threads: number;
+  /** Where an instance puts what does not fit its memory. */
+  readonly spillDirectory: string;
+  readonly spillMb: number;
+}
+
+/**
+ * An instance for one version of one source: in memory with a view for each file, or a database file opened read-only.
+ * It reads those files and nothing else, and nothing that a statement says can change that.
+ */
+export async function openDuckdbInstance(
+  key: string,
+  options: DuckdbSourceOptions,
+  limits: DuckdbLimits,
+): Promise<DuckDBInstance> {
+  let instance: DuckDBInstance | undefined;
+  try {
+    instance = await DuckDBInstance.create(
+      options.database ?? ':memory:',
+      options.database === undefined ? {} : { access_mode: 'READ_ONLY' },
+    );
+    const connection = await instance.connect();
+    for (const statement of settings(key, options, limits)) await connection.run(statement);
+    await createViews(connection, options.tables ?? {});
+    // From here on no setting changes, not even back.
+    await connection.run('set lock_configuration = true');
+    connection.closeSync();
+    return instance;
+  } catch (error) {
+    instance?.closeSync();
+    throw unavailable(error);
+  }
+}
+
+/** In this order: each of the later ones would keep an earlier one from being set. */
+function settings(key: string, options: DuckdbSourceOptions, limits: DuckdbLimits): string[] {
+  const paths = Object.values(options.tables ?? {}).map((file) => quotedString(pathOf(file)));
+  const memoryMb = Math.min(options.memoryLimitMb ?? limits.memoryMb, limits.memoryMb);
+  const threads = Math.min(options.threads ?? limits.threads, limits.threads);
+  return [
+    `set allowed_paths = [${paths.join(', ')}]`,
+    'set autoinstall_known_extensions = false',
+    'set autoload_known_extensions = false',
+    'set allow_community_extensions = false',
+    'set allow_persistent_secrets = false',
+    'set allow_unredacted_secrets = false',
+    `set memory_limit = '${memoryMb}MB'`,
+    `set threads = ${threads}`,
+    `set temp_directory = ${quotedString(join(limits.spillDirectory, key))}`,
+    `set max_temp_directory_size = '${limits.spillMb}MB'`,
+    `set timezone = 'UTC'`,
+    // A large LIMIT would otherwise collect all its rows before the first of them is read.
+    `set disabled_optimizers = 'late_materialization'`,
+    'set enable_external_access = false',
+  ];
+}
+
+async function createViews(
+  connection: DuckDBConnection,
+  tables: Readonly<Record<string, DuckdbTableFile>>,
+): Promise<void> {
+  for (const [name, file] of Object.entries(tables)) {
+    const reader = 'parquet' in file ? 'read_parquet' : 'read_csv';
+    await connection.run(
+      `create view ${quotedIdentifier(name)} as select * from ${reader}(${quotedString(pathOf(file))})`,
+    );
+  }
+}
+
+function pathOf(file: DuckdbTableFile): string {
+  return 'parquet' in file ? file.parquet : file.csv;
+}

@@ -1,0 +1,103 @@
+import { StatementType, type DuckDBConnection, type DuckDBDataChunk, type DuckDBResult } from '@duckdb/node-api';
+import type { SourceHandle } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import type { RowStream, SourceSession } from '../connector/connector.js';
+import { uniqueNames } from '../connector/unique-names.js';
+import { releaseChunks } from './release-chunks.js';
+import { toDuckdbError } from './duckdb-errors.js';
+import { columnTypeOf, type DuckdbColumnType } from './duckdb-types.js';
+
+/** One run's connection to an instance. */
+export class DuckdbSession implements SourceSession {
+  private isCanceled = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly connection: DuckDBConnection,
+    readonly handle: SourceHandle,
+    private readonly timeoutMs: number,
+    private readonly onClose: () => void,
+    private readonly onFailure: (error: unknown) => void,
+  ) {}
+
+  async query(sql: string): Promise<RowStream> {
+    // DuckDB has no time limit of its own; this is it.
+    this.timer = setTimeout(() => void this.cancel(), this.timeoutMs);
+    return this.guarded(async () => {
+      const result = await this.start(sql);
+      const types = result.columnTypes().map(columnTypeOf);
+      const names = uniqueNames(result.columnNames());
+      return {
+        columns: types.map(({ type }, index) => ({ name: names[index] ?? '', type, nullable: true })),
+        next: () => this.guarded(() => nextRows(result, types)),
+      };
+    });
+  }
+
+  async cancel(): Promise<void> {
+    this.isCanceled = true;
+    this.connection.interrupt();
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.timer);
+    this.connection.interrupt();
+    this.connection.closeSync();
+    this.onClose();
+  }
+
+  /** The engine's own verdict is asked once more: one statement, and a SELECT. */
+  private async start(sql: string): Promise<DuckDBResult> {
+    const statements = await this.connection.extractStatements(sql);
+    if (statements.count !== 1) throw refused();
+    const prepared = await statements.prepare(0);
+    try {
+      if (prepared.statementType !== StatementType.SELECT) throw refused();
+      return await prepared.stream();
+    } finally {
+      prepared.destroySync();
+    }
+  }
+
+  /** An interrupt that comes between two calls of the engine is not seen by either. */
+  private async guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      this.assertWanted();
+      const outcome = await work();
+      this.assertWanted();
+      return outcome;
+    } catch (error) {
+      this.onFailure(error);
+      throw toDuckdbError(error);
+    }
+  }
+
+  private assertWanted(): void {
+    if (this.isCanceled) throw new AppError('run.timed_out', 'The statement was stopped at the data source.');
+  }
+}
+
+async function nextRows(
+  result: DuckDBResult,
+  types: readonly DuckdbColumnType[],
+): Promise<readonly string[] | undefined> {
+  const chunk = await result.fetchChunk();
+  releaseChunks();
+  return chunk === null || chunk.rowCount === 0 ? undefined : rowsOf(chunk, types);
+}
+
+function rowsOf(chunk: DuckDBDataChunk, types: readonly DuckdbColumnType[]): string[] {
+  const rows = Array.from({ length: chunk.rowCount }, () => '[');
+  types.forEach(({ encode }, column) => {
+    const vector = chunk.getColumnVector(column);
+    for (let row = 0; row < rows.length; row += 1) {
+      const value = vector.getItem(row);
+      rows[row] += `${column > 0 ? ',' : ''}${value === null ? 'null' : encode(value)}`;
+    }
+  });
+  return rows.map((row) => `${row}]`);
+}
+
+function refused(): AppError {
+  return new AppError('sql.not_read_only', 'Only one SELECT that reads is run.');
+}

@@ -1,0 +1,47 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
+import { delay } from '#libs/kernel';
+import { Lifecycle } from '#libs/service';
+import { ConnectorRegistry } from '../connector/connector-registry.js';
+import type { WorkerConfig } from '../worker.config.js';
+import { HeartbeatService } from './heartbeat.service.js';
+import { HeldRuns } from './held-runs.js';
+import { RunProcessor } from './run.processor.js';
+
+/** What is kept of the drain time to hand back what has not ended. */
+const handBackMs = 4_000;
+
+/** The orderly end of a worker: no new jobs, then the ends of those it holds, then the connections to sources. */
+@Injectable()
+export class DrainService implements OnApplicationBootstrap {
+  constructor(
+    private readonly processor: RunProcessor,
+    private readonly heartbeat: HeartbeatService,
+    private readonly held: HeldRuns,
+    private readonly connectors: ConnectorRegistry,
+    private readonly lifecycle: Lifecycle,
+    @InjectConfig() private readonly config: WorkerConfig,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.lifecycle.onDrain('runs', () => this.drain());
+  }
+
+  private async drain(): Promise<void> {
+    await this.processor.stopTaking();
+    await this.heartbeat.announceDraining();
+    // What has not begun goes back at once; another worker begins it.
+    for (const run of this.held.all()) if (!run.isClaimed) run.stop('draining');
+    await this.endWithin(Math.max(0, this.config.service.drainSeconds * 1_000 - handBackMs));
+    for (const run of this.held.all()) run.stop('draining');
+    await this.endWithin(handBackMs);
+    this.heartbeat.stop();
+    await this.connectors.close();
+  }
+
+  private async endWithin(ms: number): Promise<void> {
+    const timeout = new AbortController();
+    await Promise.race([this.held.empty(), delay(ms, { signal: timeout.signal })]);
+    timeout.abort();
+  }
+}

@@ -1,0 +1,46 @@
+import { Processor, WorkerHost } from '@nestjs/bullmq';
+import type { Job, WorkerOptions } from 'bullmq';
+import { runPlanCodec } from '#libs/contracts';
+import { withLogFields } from '#libs/telemetry';
+import type { RunExecutionService } from './run-execution.service.js';
+import { inRunSpan } from './run-trace.js';
+
+/** A job: the plan of one try of a run, in base64 of its protobuf message. */
+interface RunJob {
+  readonly plan: string;
+}
+
+/**
+ * Takes jobs from the lane of a pool. A job is a hint that a run waits for this worker: whether it does, the claim
+ * says. BullMQ never tries a job again; that is for PostgreSQL to decide.
+ */
+export class RunProcessor extends WorkerHost {
+  constructor(private readonly runs: RunExecutionService) {
+    super();
+  }
+
+  async process(job: Job<RunJob>): Promise<string> {
+    const plan = runPlanCodec.decode(Buffer.from(job.data.plan, 'base64'));
+    const { requestId, workspaceId, runId } = plan;
+    return withLogFields({ requestId, workspaceId, runId }, () => inRunSpan(plan, () => this.runs.execute(plan)));
+  }
+
+  /** Takes no more jobs; those that are held go on. */
+  async stopTaking(): Promise<void> {
+    await this.worker.pause(true);
+  }
+}
+
+/** The processor of a pool. The name of a queue is a decorator's, so that each pool has a class of its own. */
+export function runProcessorOf(pool: string, slots: number, runs: RunExecutionService): RunProcessor {
+  const options: Omit<WorkerOptions, 'connection'> = {
+    concurrency: slots,
+    // A job whose worker died is taken from the lane; PostgreSQL knows its run and gives it out anew.
+    maxStalledCount: 0,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+  };
+  class PoolRunProcessor extends RunProcessor {}
+  Processor(`run-${pool}`, options)(PoolRunProcessor);
+  return new PoolRunProcessor(runs);
+}

@@ -1,0 +1,47 @@
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { HandlesRequest } from '#libs/bus';
+import { workerRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
+import { AllowService } from '#libs/identity';
+import { HeldRuns } from '../run/held-runs.js';
+import { given, SourceService } from './source.service.js';
+
+@Controller()
+export class SourceController {
+  constructor(
+    private readonly sources: SourceService,
+    private readonly held: HeldRuns,
+  ) {}
+
+  @HandlesRequest(workerRequests.testSource)
+  @AllowService('metadata')
+  testSource(
+    @Payload() { source }: RequestOf<typeof workerRequests.testSource>,
+  ): Promise<ResponseOf<typeof workerRequests.testSource>> {
+    return this.sources.test(given(source));
+  }
+
+  @HandlesRequest(workerRequests.readSchema)
+  @AllowService('metadata')
+  async readSchema(
+    @Payload() { source }: RequestOf<typeof workerRequests.readSchema>,
+  ): Promise<ResponseOf<typeof workerRequests.readSchema>> {
+    return { tables: await this.sources.readSchema(given(source)) };
+  }
+
+  @HandlesRequest(workerRequests.cancelAtSource)
+  @AllowService('orchestrator')
+  async cancelAtSource(
+    @Payload() { source, handle }: RequestOf<typeof workerRequests.cancelAtSource>,
+  ): Promise<ResponseOf<typeof workerRequests.cancelAtSource>> {
+    return { canceled: await this.sources.cancel(given(source), given(handle)) };
+  }
+
+  @HandlesRequest(workerRequests.stopRun)
+  @AllowService('orchestrator')
+  async stopRun(
+    @Payload() { runId, fence, timedOut }: RequestOf<typeof workerRequests.stopRun>,
+  ): Promise<ResponseOf<typeof workerRequests.stopRun>> {
+    return { stopping: this.held.stop(runId, fence, timedOut ? 'timedOut' : 'canceled') };
+  }
+}

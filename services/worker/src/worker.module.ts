@@ -1,0 +1,54 @@
+import { BullModule } from '@nestjs/bullmq';
+import { Module } from '@nestjs/common';
+import { CONFIG } from '#libs/config';
+import { RedisConnections } from '#libs/redis';
+import { PageStore } from '#libs/result-store';
+import { ConnectorRegistry } from './connector/connector-registry.js';
+import { DrainService } from './run/drain.service.js';
+import { HeartbeatService } from './run/heartbeat.service.js';
+import { HeldRuns } from './run/held-runs.js';
+import { RepeatingRequests } from './run/repeating-requests.js';
+import { RunClient } from './run/run.client.js';
+import { RunExecutionService } from './run/run-execution.service.js';
+import { RunMetrics } from './run/run-metrics.js';
+import { RunProcessor, runProcessorOf } from './run/run.processor.js';
+import { runQueueOptions } from './run/run-queue.options.js';
+import { SourceController } from './source/source.controller.js';
+import { SourceOpener } from './source/source-opener.js';
+import { SourceService } from './source/source.service.js';
+import { StoreCheckService } from './source/store-check.service.js';
+import type { WorkerConfig } from './worker.config.js';
+
+@Module({
+  imports: [
+    BullModule.forRootAsync({
+      inject: [RedisConnections],
+      useFactory: runQueueOptions,
+    }),
+  ],
+  controllers: [SourceController],
+  providers: [
+    {
+      provide: PageStore,
+      inject: [CONFIG],
+      useFactory: (config: WorkerConfig) => new PageStore(config.store.directory),
+    },
+    {
+      provide: RunProcessor,
+      inject: [CONFIG, RunExecutionService],
+      useFactory: ({ run }: WorkerConfig, runs: RunExecutionService) => runProcessorOf(run.pool, run.slots, runs),
+    },
+    ConnectorRegistry,
+    SourceOpener,
+    SourceService,
+    StoreCheckService,
+    HeldRuns,
+    RepeatingRequests,
+    RunClient,
+    RunMetrics,
+    RunExecutionService,
+    HeartbeatService,
+    DrainService,
+  ],
+})
+export class WorkerModule {}
