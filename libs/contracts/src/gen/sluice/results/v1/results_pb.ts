@@ -515,7 +515,7 @@ export const ResultsService: GenService<{
     output: typeof FenceRunResponseSchema;
   },
   /**
-   * On behalf of a caller who may see the execution, or for a service.
+   * On behalf of a caller who may see the execution.
    *
    * @generated from rpc sluice.results.v1.ResultsService.GetManifests
    */
