@@ -8,12 +8,6 @@ export { OutboxRepository, type EventContext } from './outbox/outbox.repository.
 export { OutboxStore, type OutboxBacklog, type OutboxMessage } from './outbox/outbox.store.js';
 export { escapeLike } from './pagination/escape-like.js';
 export { parsePage, toPage, type Page, type ParsedPage } from './pagination/page.js';
-export {
-  isConnectionFault,
-  isForeignKeyViolation,
-  isSerializationFailure,
-  isUniqueViolation,
-  postgresCode,
-} from './postgres-errors.js';
+export { isForeignKeyViolation, isUniqueViolation } from './postgres-errors.js';
 export { quoteIdentifier } from './quote-identifier.js';
 export { inTransaction, type TransactionOptions } from './transaction.js';

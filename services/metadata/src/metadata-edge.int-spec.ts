@@ -1,4 +1,5 @@
 import type { INestMicroservice } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +10,7 @@ import { AppError, newId } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, startRedis, type PostgresServer, type RedisServer } from '#libs/testing';
-import { createMetadata, FakeBus } from '../test/metadata-harness.js';
+import { FakeBus, metadataRoot } from '../test/metadata-harness.js';
 
 let postgres: PostgresServer;
 let redis: RedisServer;
@@ -36,9 +37,9 @@ beforeAll(async () => {
   signingKey = pair.privateKey;
   const bus = new FakeBus();
   bus.jwksJson = JSON.stringify({ keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'EdDSA' }] });
-  const module = await createMetadata(await postgres.createDatabase(), bus);
-  app = module.createNestMicroservice<MicroserviceOptions>({
+  app = await NestFactory.createMicroservice<MicroserviceOptions>(metadataRoot(await postgres.createDatabase(), bus), {
     strategy: new BusServer({ service: 'metadata' }, client, parts),
+    logger: false,
   });
   app.useGlobalFilters(new AppErrorFilter());
   await app.listen();

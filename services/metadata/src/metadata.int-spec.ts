@@ -1,4 +1,5 @@
-import type { TestingModule } from '@nestjs/testing';
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
 import { DataSource as Database } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -16,7 +17,7 @@ import { openSecrets } from '#libs/encryption';
 import { AppError, newId, type JsonObject } from '#libs/kernel';
 import type { Permission } from '#libs/identity';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
-import { createMetadata, FakeBus, masterKeys } from '../test/metadata-harness.js';
+import { FakeBus, masterKeys, metadataRoot } from '../test/metadata-harness.js';
 import type { Caller } from './caller.js';
 import { DataSourceService } from './data-source/data-source.service.js';
 import { RunnableService } from './runnable/runnable.service.js';
@@ -25,7 +26,7 @@ import { SchemaRefreshService } from './source-schema/schema-refresh.service.js'
 import { SourceSchemaService } from './source-schema/source-schema.service.js';
 
 let server: PostgresServer;
-let app: TestingModule;
+let app: INestApplicationContext;
 let bus: FakeBus;
 let sources: DataSourceService;
 let queries: SavedQueryService;
@@ -36,8 +37,7 @@ let database: Database;
 beforeAll(async () => {
   server = await startPostgres();
   bus = new FakeBus();
-  app = await createMetadata(await server.createDatabase(), bus);
-  await app.init();
+  app = await NestFactory.createApplicationContext(metadataRoot(await server.createDatabase(), bus), { logger: false });
   sources = app.get(DataSourceService);
   queries = app.get(SavedQueryService);
   schemas = app.get(SourceSchemaService);

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Module } from '@nestjs/common';
-import { Test, type TestingModule } from '@nestjs/testing';
+import type { DynamicModule } from '@nestjs/common';
 import { BusClient } from '#libs/bus';
 import { CONFIG } from '#libs/config';
 import {
@@ -64,32 +63,27 @@ export class FakeBus {
   }
 }
 
-/** The whole service on a database of its own, with auth and the workers played by `bus`. Not yet initialised. */
-export function createMetadata(databaseUrl: string, bus: FakeBus): Promise<TestingModule> {
+/** The whole service on a database of its own, with auth and the workers played by `bus`. */
+export function metadataRoot(databaseUrl: string, bus: FakeBus): DynamicModule {
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   const config = {
     database: { url: databaseUrl, password: undefined, schema: 'metadata', poolMax: 8 },
     masterKeys: masterKeysText,
     dataKeyMaxAgeSeconds: 300,
   };
-  class SharedModule {}
-  Module({})(SharedModule);
-  return Test.createTestingModule({
-    imports: [
-      {
-        module: SharedModule,
-        global: true,
-        providers: [
-          { provide: CONFIG, useValue: config },
-          { provide: AppLogger, useValue: logger },
-          { provide: MetricsRegistry, useValue: new MetricsRegistry('metadata') },
-          { provide: HealthRegistry, useValue: new HealthRegistry() },
-          { provide: Lifecycle, useValue: new Lifecycle(logger) },
-          { provide: BusClient, useValue: bus },
-        ],
-        exports: [CONFIG, AppLogger, MetricsRegistry, HealthRegistry, Lifecycle, BusClient],
-      },
-      MetadataModule,
-    ],
-  }).compile();
+  const shared = [
+    { provide: CONFIG, useValue: config },
+    { provide: AppLogger, useValue: logger },
+    { provide: MetricsRegistry, useValue: new MetricsRegistry('metadata') },
+    { provide: HealthRegistry, useValue: new HealthRegistry() },
+    { provide: Lifecycle, useValue: new Lifecycle(logger) },
+    { provide: BusClient, useValue: bus },
+  ];
+  const sharedModule: DynamicModule = {
+    module: class SharedModule {},
+    global: true,
+    providers: shared,
+    exports: shared.map(({ provide }) => provide),
+  };
+  return { module: class RootModule {}, imports: [sharedModule, MetadataModule] };
 }
