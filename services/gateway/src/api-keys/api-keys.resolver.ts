@@ -1,0 +1,53 @@
+import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
+import { authRequests, type ApiKey } from '#libs/contracts';
+import { listOf } from '../common/cleared.js';
+import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { payloadOf, type Payload } from '../errors/payload.js';
+import type { RequestContext } from '../request/request-context.js';
+
+interface CreateApiKeyArgs {
+  readonly input: {
+    readonly name: string;
+    readonly permissions?: string[] | null;
+    readonly expiresAt?: Date | null;
+  };
+}
+
+@Resolver('ApiKey')
+export class ApiKeysResolver {
+  @Query('apiKeys')
+  async apiKeys(_root: unknown, args: ListArgs, context: RequestContext): Promise<Connection<ApiKey>> {
+    const answer = await context.ask(authRequests.listApiKeys, { page: pageArgs(args) });
+    return toConnection(answer.apiKeys, answer);
+  }
+
+  @Mutation('createApiKey')
+  createApiKey(
+    _root: unknown,
+    { input }: CreateApiKeyArgs,
+    context: RequestContext,
+  ): Promise<Payload<{ apiKey: ApiKey | undefined; secret: string }>> {
+    const { name, permissions, expiresAt } = input;
+    return payloadOf(() =>
+      context.ask(authRequests.createApiKey, {
+        name,
+        permissions: listOf(permissions),
+        expiresAt: expiresAt ?? undefined,
+      }),
+    );
+  }
+
+  @Mutation('revokeApiKey')
+  revokeApiKey(
+    _root: unknown,
+    { id }: { readonly id: string },
+    context: RequestContext,
+  ): Promise<Payload<{ deletedId: string }>> {
+    return payloadOf(async () => ({ deletedId: (await context.ask(authRequests.revokeApiKey, { id })).id }));
+  }
+
+  @ResolveField('permissions')
+  permissions(key: ApiKey): readonly string[] | null {
+    return key.permissions?.values ?? null;
+  }
+}

@@ -1,0 +1,135 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
+import { runRequests, type Execution, type FinishedPosition } from '#libs/contracts';
+import { AppError, backoffMs, delay, type Clock } from '#libs/kernel';
+import { CLOCK } from '#libs/service';
+import { Cursors, type ExecutionPosition } from '../cursors/cursors.js';
+import { invalidInput } from '../errors/user-error.js';
+import type { GatewayConfig } from '../gateway.config.js';
+import { callerIdOf } from '../identity/caller.js';
+import type { RequestContext } from '../request/request-context.js';
+import { checkColumnsDistinct } from '../results/column-choice.js';
+import { resultIdOf } from '../results/result-view.js';
+import { ResultsService } from '../results/results.service.js';
+import { abortable } from './abortable.js';
+import type { ExecutionEvent } from './execution-event.js';
+import { ExecutionFeed, type FeedSource } from './execution-feed.js';
+import { FinishedFeed } from './finished-feed.js';
+import { RunHubService } from './run-hub.service.js';
+import type { RunWatch } from './run-watch.js';
+
+export interface ExecutionEventsArgs {
+  readonly id: string;
+  readonly after?: string | null;
+  readonly includeRows: boolean;
+  readonly rowsAfter?: string | null;
+  readonly columns?: readonly string[] | null;
+}
+
+type Events = AsyncGenerator<ExecutionEvent, void, undefined>;
+
+/** As many rows in one event as a page of a query may have. */
+const eventRowsMax = 10_000;
+const readTriesMax = 4;
+
+/** Makes the feeds of the two subscriptions out of the caller's rights, the firehose and the services. */
+@Injectable()
+export class EventsService {
+  constructor(
+    private readonly hub: RunHubService,
+    private readonly results: ResultsService,
+    private readonly cursors: Cursors,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @InjectConfig() private readonly config: Pick<GatewayConfig, 'rows'>,
+  ) {}
+
+  async executionEvents(args: ExecutionEventsArgs, context: RequestContext): Promise<Events> {
+    const execution = await readExecution(args.id, context);
+    const nextRow = this.firstRowOf(execution, args);
+    const { id: executionId, runId, workspaceId, version } = execution;
+    const watch = this.hub.watch({ executionId, runId, workspaceId }, version);
+    const feed = new ExecutionFeed(this.sourceOf(execution, watch, args, context), {
+      execution,
+      includeRows: args.includeRows,
+      nextRow,
+    });
+    return abortable(
+      (signal) => feed.events(signal),
+      context.signal,
+      () => watch.close(),
+    );
+  }
+
+  executionsFinished(after: string | null | undefined, context: RequestContext): Events {
+    const { workspaceId } = context.caller.principal;
+    const callerId = callerIdOf(context.caller);
+    const start = after ? this.cursors.readFinishedEvent(after, workspaceId, callerId) : undefined;
+    const ear = this.hub.listen(workspaceId);
+    const feed = new FinishedFeed({
+      revision: ear.revision,
+      list: (position: FinishedPosition | undefined, limit: number) =>
+        persistently(context.signal, () => context.ask(runRequests.listFinished, { after: position, limit })),
+      cursor: (position) => this.cursors.finishedEvent(workspaceId, callerId, position),
+    });
+    return abortable(
+      (signal) => feed.events(start, signal),
+      context.signal,
+      () => ear.close(),
+    );
+  }
+
+  private sourceOf(
+    { id, workspaceId, runId }: Execution,
+    watch: RunWatch,
+    { includeRows, columns = null }: ExecutionEventsArgs,
+    context: RequestContext,
+  ): FeedSource {
+    let rows: ReturnType<ResultsService['source']> | undefined;
+    return {
+      watch,
+      clock: this.clock,
+      read: () => persistently(context.signal, () => readExecution(id, context)),
+      readRows: async (execution, offset) => {
+        const source = (rows ??= this.results.source(execution, context, undefined, true));
+        const bounds = { rowsMax: eventRowsMax, bytesMax: this.config.rows.eventBytesMax, columns };
+        const read = await persistently(context.signal, () => source.read(offset, bounds));
+        return { page: this.results.toPage(execution, source, offset, read), count: read.count };
+      },
+      rowsExpired: () => rows?.manifest?.rowCount ?? 0,
+      cursor: ({ fence, version }, nextRow) => {
+        const place: ExecutionPosition = { workspaceId, executionId: id, includeRows, runId, fence, version, nextRow };
+        return this.cursors.executionEvent(place);
+      },
+    };
+  }
+
+  private firstRowOf(execution: Execution, { after, includeRows, rowsAfter, columns }: ExecutionEventsArgs): number {
+    if (columns) checkColumnsDistinct(columns);
+    const { id: executionId, workspaceId, runId } = execution;
+    if (after && rowsAfter) throw invalidInput('give after or rowsAfter, not both', 'rowsAfter');
+    if (after) {
+      return this.cursors.readExecutionEvent(after, { workspaceId, executionId, includeRows, runId }).nextRow;
+    }
+    return rowsAfter ? this.cursors.readRow(rowsAfter, 'rowsAfter', resultIdOf(execution)) : 0;
+  }
+}
+
+async function readExecution(id: string, context: RequestContext): Promise<Execution> {
+  const { executions } = await context.ask(runRequests.getExecutions, { ids: [id] });
+  const execution = executions[0];
+  if (!execution) throw new AppError('run.not_found', 'There is no such execution.', { path: ['id'] });
+  return execution;
+}
+
+/** A service that is away for a moment does not end a subscription. */
+async function persistently<T>(signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await read();
+    } catch (error) {
+      const isPassing = error instanceof AppError && error.retryable;
+      if (!isPassing || attempt >= readTriesMax - 1 || signal.aborted) throw error;
+      await delay(backoffMs(attempt, { initialMs: 250, maxMs: 2_000 }), { signal });
+    }
+  }
+}

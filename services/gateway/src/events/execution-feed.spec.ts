@@ -1,0 +1,302 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Execution, RunState } from '#libs/contracts';
+import { FakeClock } from '#libs/testing';
+import { RawRows } from '../results/raw-rows.js';
+import { abortable } from './abortable.js';
+import type { ExecutionEvent } from './execution-event.js';
+import { ExecutionFeed, type FeedSource } from './execution-feed.js';
+import { WatchedRuns } from './watched-runs.js';
+
+/** A run as the services keep it, and the firehose that tells of it, whole or with messages lost. */
+class World {
+  readonly runs = new WatchedRuns();
+  readonly clock = new FakeClock();
+  state: RunState = 'QUEUED';
+  version = 1;
+  rows = 0;
+  expired = false;
+
+  execution(): Execution {
+    const isFinal = finalStates.includes(this.state);
+    return {
+      id: 'exe_1',
+      workspaceId: 'wsp_1',
+      runId: 'run_1',
+      fence: 1,
+      state: this.state,
+      version: this.version,
+      dataSourceId: 'src_1',
+      priority: 'INTERACTIVE',
+      submittedById: 'usr_1',
+      submittedAt: new Date(0),
+      rows: this.rows,
+      bytes: this.rows * 10,
+      cacheStatus: 'MISS',
+      attempts: 1,
+      ...(isFinal ? { finishedAt: new Date(1_000) } : {}),
+    };
+  }
+
+  commitRows(count: number, isHeard: boolean): void {
+    this.rows += count;
+    if (isHeard) {
+      this.runs.onRowsCommitted({ runId: 'run_1', workspaceId: 'wsp_1', fence: 1, rows: this.rows, bytes: 0 });
+    }
+  }
+
+  change(state: RunState, isHeard: boolean): void {
+    this.state = state;
+    this.version += 1;
+    if (isHeard) this.tell();
+  }
+
+  tell(): void {
+    const { state, version, rows } = this;
+    const changedAt = new Date(500);
+    this.runs.onRunChanged({
+      runId: 'run_1',
+      workspaceId: 'wsp_1',
+      state,
+      version,
+      fence: 1,
+      rows,
+      bytes: 0,
+      changedAt,
+    });
+  }
+
+  reconcile(): void {
+    this.runs.reconcile('exe_1', this.version);
+  }
+
+  subscribe(start: { includeRows: boolean; nextRow: number }) {
+    const execution = this.execution();
+    const watch = this.runs.watch({ executionId: 'exe_1', runId: 'run_1', workspaceId: 'wsp_1' }, execution.version);
+    const source: FeedSource = {
+      watch,
+      clock: this.clock,
+      read: async () => this.execution(),
+      readRows: async (_execution, offset) => {
+        const count = Math.max(0, Math.min(this.rows - offset, 3));
+        const rows = Array.from({ length: count }, (_, index) => new RawRows(`[${offset + index}]`));
+        return { page: { offset, rows, endCursor: '', hasNextPage: true }, count };
+      },
+      rowsExpired: () => this.rows,
+      cursor: (_execution, nextRow) => String(nextRow),
+    };
+    const feed = new ExecutionFeed(source, { execution, ...start });
+    const outer = new AbortController();
+    return abortable(
+      (signal) => feed.events(signal),
+      outer.signal,
+      () => watch.close(),
+    );
+  }
+}
+
+const finalStates: readonly RunState[] = ['SUCCEEDED', 'FAILED', 'CANCELED', 'TIMED_OUT'];
+
+interface Seen {
+  rows: number[];
+  versions: number[];
+  names: string[];
+}
+
+function record(seen: Seen, event: ExecutionEvent): void {
+  seen.names.push(event.__typename);
+  if (event.__typename === 'ExecutionStateChanged') seen.versions.push(event.version);
+  if (event.__typename === 'RowsAppended') {
+    for (const { text } of event.page.rows) seen.rows.push((JSON.parse(text) as [number])[0]);
+  }
+}
+
+type Step =
+  | { kind: 'rows'; count: number; isHeard: boolean }
+  | { kind: 'run' | 'retell' | 'reconnect' | 'gap' | 'reconcile'; isHeard: boolean }
+  | { kind: 'draw'; count: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant('rows' as const), count: fc.integer({ min: 1, max: 8 }), isHeard: fc.boolean() }),
+  fc.record({
+    kind: fc.constantFrom(
+      'run' as const,
+      'retell' as const,
+      'reconnect' as const,
+      'gap' as const,
+      'reconcile' as const,
+    ),
+    isHeard: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant('draw' as const), count: fc.integer({ min: 1, max: 6 }) }),
+);
+
+/** Lets whatever is ready run on; a feed that waits for news stays where it is. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 30; turn++) await Promise.resolve();
+}
+
+/** A client that draws events, loses its connection, and comes back with its last cursor. */
+class Client {
+  readonly seen: Seen = { rows: [], versions: [], names: [] };
+  private cursor: string | undefined;
+  private feed: AsyncGenerator<ExecutionEvent, void, undefined>;
+  private pending: Promise<void> | undefined;
+  isDone = false;
+
+  constructor(
+    private readonly world: World,
+    private readonly includeRows: boolean,
+  ) {
+    this.feed = world.subscribe({ includeRows, nextRow: 0 });
+  }
+
+  async draw(): Promise<void> {
+    if (this.isDone) return;
+    this.pending ??= this.drawOne(this.feed);
+    await settle();
+  }
+
+  private async drawOne(feed: AsyncGenerator<ExecutionEvent, void, undefined>): Promise<void> {
+    const { done, value } = await feed.next();
+    // What arrives after the connection was lost is not seen.
+    if (feed !== this.feed) return;
+    this.pending = undefined;
+    if (done) {
+      this.isDone = true;
+      return;
+    }
+    this.cursor = value.cursor;
+    record(this.seen, value);
+  }
+
+  async reconnect(): Promise<void> {
+    if (this.isDone) return;
+    const old = this.feed;
+    this.pending = undefined;
+    this.feed = this.world.subscribe({ includeRows: this.includeRows, nextRow: Number(this.cursor ?? 0) });
+    await old.return();
+  }
+}
+
+async function play(world: World, client: Client, steps: readonly Step[]): Promise<void> {
+  for (const one of steps) {
+    switch (one.kind) {
+      case 'rows':
+        if (world.state === 'RUNNING') world.commitRows(one.count, one.isHeard);
+        break;
+      case 'run':
+        if (world.state === 'QUEUED') world.change('RUNNING', one.isHeard);
+        break;
+      case 'retell':
+        world.tell();
+        break;
+      case 'gap':
+        world.runs.doubtAll();
+        break;
+      case 'reconcile':
+        world.reconcile();
+        break;
+      case 'reconnect':
+        await client.reconnect();
+        break;
+      case 'draw':
+        for (let count = 0; count < one.count; count++) await client.draw();
+    }
+    world.clock.advance(100);
+    await settle();
+  }
+}
+
+describe('the events of an execution', () => {
+  it('have no gap and no repeat in rows, tell the latest state and end, whatever is lost and however often a client comes back', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40 }),
+        fc.constantFrom(...finalStates),
+        fc.boolean(),
+        fc.boolean(),
+        async (steps, end, includeRows, isEndHeard) => {
+          const world = new World();
+          const client = new Client(world, includeRows);
+          await play(world, client, steps);
+          world.change(end, isEndHeard);
+          // Lost messages are made good by the reconciler.
+          world.reconcile();
+          for (let draws = 0; draws < 500 && !client.isDone; draws++) await client.draw();
+
+          const { rows, versions, names } = client.seen;
+          expect(client.isDone).toBe(true);
+          expect(names[0]).toBe('ExecutionSnapshot');
+          expect(names.at(-1)).toBe('ExecutionStateChanged');
+          expect(versions.at(-1)).toBe(world.version);
+          expect(versions).toEqual([...versions].sort((one, other) => one - other));
+          expect(rows).toEqual(includeRows ? Array.from({ length: world.rows }, (_, index) => index) : []);
+          expect(world.runs.size).toBe(0);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('tell each version at most once to one connection', async () => {
+    const world = new World();
+    const client = new Client(world, false);
+    await client.draw();
+    world.change('RUNNING', true);
+    world.tell();
+    world.tell();
+    for (let draws = 0; draws < 5; draws++) await client.draw();
+    expect(client.seen.versions).toEqual([2]);
+  });
+
+  it('put all rows before the final state, also for one who comes after the end', async () => {
+    const world = new World();
+    world.change('RUNNING', true);
+    world.commitRows(7, true);
+    world.change('SUCCEEDED', true);
+    const client = new Client(world, true);
+    for (let draws = 0; draws < 20; draws++) await client.draw();
+    expect(client.seen.names).toEqual([
+      'ExecutionSnapshot',
+      ...['RowsAppended', 'RowsAppended', 'RowsAppended'],
+      'ExecutionStateChanged',
+    ]);
+    expect(client.seen.rows).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  });
+
+  it('tell progress as it is now and no more often than twice a second', async () => {
+    const world = new World();
+    world.change('RUNNING', true);
+    const client = new Client(world, false);
+    await client.draw();
+    world.clock.advance(600);
+    for (let burst = 0; burst < 10; burst++) {
+      world.commitRows(5, false);
+      world.tell();
+      await client.draw();
+    }
+    expect(client.seen.names).toEqual(['ExecutionSnapshot', 'ExecutionProgressed']);
+    world.clock.advance(600);
+    world.tell();
+    await client.draw();
+    expect(client.seen.names.at(-1)).toBe('ExecutionProgressed');
+  });
+
+  it('end at once when the subscriber leaves, also while nothing happens', async () => {
+    const world = new World();
+    const feed = world.subscribe({ includeRows: false, nextRow: 0 });
+    await feed.next();
+    const waiting = feed.next();
+    await settle();
+    await feed.return();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(world.runs.size).toBe(0);
+  });
+
+  it('leave nothing behind when they are ended before they began', async () => {
+    const world = new World();
+    await world.subscribe({ includeRows: true, nextRow: 0 }).return();
+    expect(world.runs.size).toBe(0);
+  });
+});

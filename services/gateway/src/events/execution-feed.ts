@@ -1,0 +1,174 @@
+import type { Execution } from '#libs/contracts';
+import { AppError, type Clock } from '#libs/kernel';
+import { isFinal } from '../results/result-view.js';
+import type { RowPage } from '../results/results.service.js';
+import type { ExecutionEvent } from './execution-event.js';
+import type { RunWatch } from './run-watch.js';
+
+/** What a feed needs of the world. */
+export interface FeedSource {
+  readonly watch: RunWatch;
+  readonly clock: Clock;
+  /** The execution as it is now, never older than what was heard before the call. */
+  read(): Promise<Execution>;
+  /** The rows from `offset` on that can be read now, with the count of them; @throws AppError result.expired */
+  readRows(execution: Execution, offset: number): Promise<{ page: RowPage; count: number }>;
+  /** How many rows the result had, once they are gone. */
+  rowsExpired(): number;
+  cursor(execution: Execution, nextRow: number): string;
+}
+
+export interface FeedStart {
+  /** Read after the watch had begun. */
+  readonly execution: Execution;
+  readonly includeRows: boolean;
+  readonly nextRow: number;
+}
+
+/** Progress is told no more often than this. */
+const progressIntervalMs = 500;
+/** An idle feed reads again after this long what no message tells: the place in the queue, and rows whose message was lost. */
+const idleMsMax = 5_000;
+
+/**
+ * The events of one execution for one subscriber, drawn and never pushed: the next event is made when the last has left
+ * for the socket. First the snapshot; then changes as levels, of which the latest always comes; rows in order, without
+ * gap or repeat; the final state behind the last row. Ends without a final state only by a fault or by the signal.
+ */
+export class ExecutionFeed {
+  private execution: Execution;
+  private nextRow: number;
+  private toldVersion: number;
+  private toldProgress = '';
+  private toldProgressAtMs = 0;
+  private stateSeen = 0;
+  private rowsSeen = -1;
+
+  constructor(
+    private readonly source: FeedSource,
+    { execution, nextRow, includeRows }: FeedStart,
+  ) {
+    this.execution = execution;
+    this.nextRow = nextRow;
+    this.toldVersion = execution.version;
+    this.wantsRows = includeRows;
+    source.watch.readVersion = execution.version;
+  }
+
+  private wantsRows: boolean;
+
+  async *events(signal: AbortSignal): AsyncGenerator<ExecutionEvent, void, undefined> {
+    yield this.tell({ __typename: 'ExecutionSnapshot' });
+    for (;;) {
+      const revision = this.source.watch.revision;
+      await this.catchUp();
+      if (isFinal(this.execution.state)) break;
+      const event = this.stateChange() ?? (await this.newRows()) ?? this.progress();
+      if (event) yield event;
+      else if (!(await this.waitForMore(revision, signal))) return;
+      if (signal.aborted) return;
+    }
+    for (let rows = await this.lastRows(); rows; rows = await this.lastRows()) {
+      yield rows;
+      if (signal.aborted) return;
+    }
+    yield this.toldState();
+  }
+
+  /** Reads the execution again if anything was heard of its state since the last read. */
+  private async catchUp(): Promise<void> {
+    const { watch } = this.source;
+    const { stateRevision } = watch;
+    if (stateRevision <= this.stateSeen) return;
+    this.accept(await this.source.read());
+    this.stateSeen = stateRevision;
+  }
+
+  private accept(read: Execution): void {
+    // Versions only grow, so an older copy is a late one.
+    if (read.version >= this.execution.version) this.execution = read;
+    this.source.watch.readVersion = this.execution.version;
+  }
+
+  private stateChange(): ExecutionEvent | undefined {
+    return this.execution.version > this.toldVersion ? this.toldState() : undefined;
+  }
+
+  private async newRows(): Promise<ExecutionEvent | undefined> {
+    const { rowsRevision } = this.source.watch;
+    // Nothing is committed before a run has begun, and what was not there is there only after a message.
+    if (!this.wantsRows || this.execution.state === 'QUEUED' || rowsRevision <= this.rowsSeen) return undefined;
+    const event = await this.lastRows();
+    if (!event) this.rowsSeen = rowsRevision;
+    return event;
+  }
+
+  private async lastRows(): Promise<ExecutionEvent | undefined> {
+    if (!this.wantsRows) return undefined;
+    try {
+      const { page, count } = await this.source.readRows(this.now(), this.nextRow);
+      if (count === 0) return undefined;
+      this.nextRow += count;
+      return this.tell({ __typename: 'RowsAppended', page });
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'result.expired') throw error;
+      this.wantsRows = false;
+      this.nextRow = Math.max(this.nextRow, this.source.rowsExpired());
+      return this.tell({ __typename: 'EventsSkipped', reason: 'The result has expired.' });
+    }
+  }
+
+  private progress(): ExecutionEvent | undefined {
+    const isDue = this.source.clock.monotonicMs() - this.toldProgressAtMs >= progressIntervalMs;
+    return isDue && progressOf(this.now()) !== this.toldProgress
+      ? this.tell({ __typename: 'ExecutionProgressed' })
+      : undefined;
+  }
+
+  private async waitForMore(revision: number, signal: AbortSignal): Promise<boolean> {
+    const { watch, clock } = this.source;
+    const hasProgress = progressOf(this.now()) !== this.toldProgress;
+    const untilDueMs = progressIntervalMs - (clock.monotonicMs() - this.toldProgressAtMs);
+    const timeoutMs = hasProgress ? Math.max(untilDueMs, 1) : idleMsMax;
+    await watch.heardMoreThan(revision, signal, timeoutMs);
+    const isIdle = watch.revision === revision && !hasProgress;
+    if (isIdle && this.execution.state === 'QUEUED' && !signal.aborted) this.accept(await this.source.read());
+    if (isIdle) this.rowsSeen = -1;
+    return !signal.aborted;
+  }
+
+  private toldState(): ExecutionEvent {
+    const { state, version, finishedAt, startedAt } = this.execution;
+    this.toldVersion = version;
+    const at = this.source.watch.changedAt(version) ?? finishedAt ?? startedAt ?? new Date(this.source.clock.nowMs());
+    return this.tell({ __typename: 'ExecutionStateChanged', state, version, at });
+  }
+
+  /** The execution as last read, with the progress that was heard since. */
+  private now(): Execution {
+    const { level } = this.source.watch;
+    const { execution } = this;
+    if (!level || isFinal(execution.state) || level.version < execution.version) return execution;
+    return {
+      ...execution,
+      rows: Math.max(execution.rows, level.rows),
+      bytes: Math.max(execution.bytes, level.bytes),
+      fraction: level.fraction ?? execution.fraction,
+    };
+  }
+
+  private tell<E extends WithoutPlace<ExecutionEvent>>(event: E): ExecutionEvent {
+    const execution = this.now();
+    this.toldProgress = progressOf(execution);
+    this.toldProgressAtMs = this.source.clock.monotonicMs();
+    const cursor = this.source.cursor(execution, this.nextRow);
+    // The members that WithoutPlace takes away are those that are added here.
+    return { ...event, execution, cursor } as unknown as ExecutionEvent;
+  }
+}
+
+type WithoutPlace<E> = E extends unknown ? Omit<E, 'cursor' | 'execution'> : never;
+
+function progressOf({ rows, bytes, fraction, queuePosition }: Execution): string {
+  return `${rows}/${bytes}/${fraction ?? ''}/${queuePosition ?? ''}`;
+}

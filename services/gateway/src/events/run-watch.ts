@@ -1,0 +1,114 @@
+import type { RunState } from '#libs/contracts';
+import { Revision } from './revision.js';
+
+/** What the firehose says of a run: a level, of which only the latest counts. */
+export interface RunLevel {
+  readonly state: RunState;
+  readonly version: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly fraction: number | undefined;
+  readonly changedAt: Date | undefined;
+}
+
+export interface WatchedIds {
+  readonly executionId: string;
+  readonly runId: string;
+  readonly workspaceId: string;
+}
+
+/**
+ * One subscriber's ear at a run. Nothing is queued: what arrives raises a level and wakes whoever waits, so that a slow
+ * subscriber costs as much memory as a quick one. A revision is a place in what was heard; whoever remembers the one
+ * from before a read cannot miss what came during it.
+ */
+export class RunWatch {
+  private readonly heard = new Revision();
+  private stateHeard = 0;
+  private rowsHeard = 0;
+  private readonly ownChanges = new Map<number, Date>();
+
+  constructor(
+    readonly ids: WatchedIds,
+    /** The version that the subscriber read last; the reconciler compares it with the service's. */
+    public readVersion: number,
+    private latest: RunLevel | undefined,
+    private readonly onClose: (watch: RunWatch) => void,
+  ) {}
+
+  /** Grows with whatever is heard. */
+  get revision(): number {
+    return this.heard.value;
+  }
+
+  /** The revision at which the state was last said to have changed, or may have. */
+  get stateRevision(): number {
+    return this.stateHeard;
+  }
+
+  /** Likewise for committed rows. */
+  get rowsRevision(): number {
+    return this.rowsHeard;
+  }
+
+  get level(): RunLevel | undefined {
+    return this.latest;
+  }
+
+  /** When this version came about, where it was heard. */
+  changedAt(version: number): Date | undefined {
+    return this.ownChanges.get(version) ?? (this.latest?.version === version ? this.latest.changedAt : undefined);
+  }
+
+  /** A change of the run. Older ones than the latest only tell of rows. */
+  raise(level: RunLevel): void {
+    const { latest } = this;
+    const isNewer = latest === undefined || level.version > latest.version;
+    const rows = Math.max(level.rows, latest?.rows ?? 0);
+    const bytes = Math.max(level.bytes, latest?.bytes ?? 0);
+    this.latest = isNewer || level.version === latest.version ? { ...level, rows, bytes } : { ...latest, rows, bytes };
+    this.hear({ state: isNewer, rows: false });
+  }
+
+  /** The execution has a state of its own now. */
+  raiseOwn(version: number, changedAt: Date | undefined): void {
+    if (changedAt) this.ownChanges.set(version, changedAt);
+    this.hear({ state: true, rows: false });
+  }
+
+  /** Rows up to this count can be read. */
+  raiseRows(rows: number, bytes: number): void {
+    if (this.latest) {
+      const { latest } = this;
+      this.latest = { ...latest, rows: Math.max(rows, latest.rows), bytes: Math.max(bytes, latest.bytes) };
+    }
+    this.hear({ state: false, rows: true });
+  }
+
+  /** Something may have been missed: whatever is known is read again. */
+  doubt(): void {
+    this.hear({ state: true, rows: true });
+  }
+
+  /** The reconciler's word: the service has this version. */
+  reconcile(version: number): void {
+    if (version > this.readVersion) this.hear({ state: true, rows: true });
+  }
+
+  /** Resolves when more than `known` has been heard, after `timeoutMs`, or when the signal fires. */
+  heardMoreThan(known: number, signal: AbortSignal, timeoutMs?: number): Promise<void> {
+    return this.heard.beyond(known, signal, timeoutMs);
+  }
+
+  close(): void {
+    this.onClose(this);
+  }
+
+  private hear(what: { state: boolean; rows: boolean }): void {
+    // What has changed is noted before anyone wakes to ask for it.
+    const revision = this.heard.value + 1;
+    if (what.state) this.stateHeard = revision;
+    if (what.rows) this.rowsHeard = revision;
+    this.heard.raise();
+  }
+}

@@ -1,0 +1,82 @@
+import { LRUCache } from 'lru-cache';
+import type { ExecutionChanged, RowsCommitted, RunChanged } from '#libs/contracts';
+import { RunWatch, type RunLevel, type WatchedIds } from './run-watch.js';
+
+/** A change is remembered for as long as a subscriber may need to enter after the read that told it the run. */
+const recentMax = 50_000;
+const recentMs = 60_000;
+
+/** The map from runs and executions to those who watch them. */
+export class WatchedRuns {
+  private readonly byRun = new Map<string, Set<RunWatch>>();
+  private readonly byExecution = new Map<string, Set<RunWatch>>();
+  private readonly recent = new LRUCache<string, RunLevel>({ max: recentMax, ttl: recentMs, ttlAutopurge: false });
+
+  get size(): number {
+    let size = 0;
+    for (const watches of this.byExecution.values()) size += watches.size;
+    return size;
+  }
+
+  /**
+   * Begins to watch. `readVersion` is what the caller has read before it knew the run's id: what was heard since counts
+   * as heard by this watch, so nothing falls between that read and this call.
+   */
+  watch(ids: WatchedIds, readVersion: number): RunWatch {
+    const latest = this.recent.get(ids.runId);
+    const own = this.recent.get(ids.executionId);
+    const watch = new RunWatch(ids, readVersion, latest, (closed) => this.remove(closed));
+    addTo(this.byRun, ids.runId, watch);
+    addTo(this.byExecution, ids.executionId, watch);
+    if (latest && latest.version > readVersion) watch.doubt();
+    if (own && own.version > readVersion) watch.raiseOwn(own.version, own.changedAt);
+    return watch;
+  }
+
+  onRunChanged({ runId, state, version, rows, bytes, fraction, changedAt }: RunChanged): void {
+    const level: RunLevel = { state, version, rows, bytes, fraction, changedAt };
+    const known = this.recent.peek(runId);
+    if (!known || version >= known.version) this.recent.set(runId, level);
+    for (const watch of this.byRun.get(runId) ?? []) watch.raise(level);
+  }
+
+  onExecutionChanged({ executionId, state, version, changedAt }: ExecutionChanged): void {
+    this.recent.set(executionId, { state, version, rows: 0, bytes: 0, fraction: undefined, changedAt });
+    for (const watch of this.byExecution.get(executionId) ?? []) watch.raiseOwn(version, changedAt);
+  }
+
+  onRowsCommitted({ runId, rows, bytes }: RowsCommitted): void {
+    for (const watch of this.byRun.get(runId) ?? []) watch.raiseRows(rows, bytes);
+  }
+
+  /** The firehose has a gap: what was missed can be anything. */
+  doubtAll(): void {
+    this.recent.clear();
+    for (const watches of this.byExecution.values()) for (const watch of watches) watch.doubt();
+  }
+
+  /** What is watched, for the reconciler. */
+  executionIds(): string[] {
+    return [...this.byExecution.keys()];
+  }
+
+  reconcile(executionId: string, version: number): void {
+    for (const watch of this.byExecution.get(executionId) ?? []) watch.reconcile(version);
+  }
+
+  private remove(watch: RunWatch): void {
+    removeFrom(this.byRun, watch.ids.runId, watch);
+    removeFrom(this.byExecution, watch.ids.executionId, watch);
+  }
+}
+
+function addTo(map: Map<string, Set<RunWatch>>, key: string, watch: RunWatch): void {
+  const watches = map.get(key);
+  if (watches) watches.add(watch);
+  else map.set(key, new Set([watch]));
+}
+
+function removeFrom(map: Map<string, Set<RunWatch>>, key: string, watch: RunWatch): void {
+  const watches = map.get(key);
+  if (watches?.delete(watch) && watches.size === 0) map.delete(key);
+}

@@ -1,0 +1,118 @@
+import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
+import type { GraphQLResolveInfo } from 'graphql';
+import {
+  runRequests,
+  type DataSource,
+  type Execution,
+  type RunState,
+  type SavedQuery,
+  type User,
+} from '#libs/contracts';
+import { isErrorCode, toPublicErrorCode, type PublicErrorCode } from '#libs/kernel';
+import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { wholeSeconds } from '../errors/user-error.js';
+import type { RequestContext } from '../request/request-context.js';
+import { selects } from '../request/selects.js';
+import { resultOf, type ResultView } from '../results/result-view.js';
+import type { RunQueryInput } from './execution-input.js';
+import { ExecutionsService, type RunQueryPayload } from './executions.service.js';
+
+interface ExecutionsArgs extends ListArgs {
+  readonly states?: RunState[] | null;
+  readonly savedQueryId?: string | null;
+}
+
+@Resolver('Execution')
+export class ExecutionsResolver {
+  constructor(private readonly executions: ExecutionsService) {}
+
+  @Query('execution')
+  async execution(_root: unknown, { id }: { readonly id: string }, context: RequestContext): Promise<Execution | null> {
+    void context.caller;
+    return context.loaders.executions.load(id);
+  }
+
+  @Query('executions')
+  async list(_root: unknown, args: ExecutionsArgs, context: RequestContext): Promise<Connection<Execution>> {
+    const { states, savedQueryId } = args;
+    const answer = await context.ask(runRequests.listExecutions, {
+      page: pageArgs(args),
+      states: states ?? [],
+      savedQueryId: savedQueryId ?? undefined,
+    });
+    return toConnection(answer.executions, answer);
+  }
+
+  @Mutation('runQuery')
+  runQuery(
+    _root: unknown,
+    { input }: { readonly input: RunQueryInput },
+    context: RequestContext,
+  ): Promise<RunQueryPayload> {
+    return this.executions.run(input, context);
+  }
+
+  @Mutation('runQueries')
+  async runQueries(
+    _root: unknown,
+    { inputs }: { readonly inputs: readonly RunQueryInput[] },
+    context: RequestContext,
+  ): Promise<{ results: RunQueryPayload[] }> {
+    return { results: await this.executions.runAll(inputs, context) };
+  }
+
+  @Mutation('cancelExecution')
+  cancelExecution(_root: unknown, { id }: { readonly id: string }, context: RequestContext): Promise<RunQueryPayload> {
+    return this.executions.cancel(id, context);
+  }
+
+  @ResolveField('dataSource')
+  dataSource({ dataSourceId }: Execution, _args: unknown, { loaders }: RequestContext): Promise<DataSource | null> {
+    return loaders.dataSources.load(dataSourceId);
+  }
+
+  @ResolveField('savedQuery')
+  async savedQuery(
+    { savedQueryId }: Execution,
+    _args: unknown,
+    { loaders }: RequestContext,
+  ): Promise<SavedQuery | null> {
+    return savedQueryId === undefined ? null : loaders.savedQueries.load(savedQueryId);
+  }
+
+  @ResolveField('submittedBy')
+  submittedBy({ submittedById }: Execution, _args: unknown, { loaders }: RequestContext): Promise<User | null> {
+    return loaders.users.load(submittedById);
+  }
+
+  @ResolveField('progress')
+  progress({ rows, bytes, fraction }: Execution) {
+    return { rows, bytes, fraction };
+  }
+
+  @ResolveField('error')
+  error({ error }: Execution) {
+    if (!error) return null;
+    return { ...error, code: publicCodeOf(error.code), retryAfterSeconds: wholeSeconds(error.retryAfterSeconds) };
+  }
+
+  @ResolveField('cache')
+  cache({ cacheStatus }: Execution) {
+    // Neither of the two ways of answering takes a stored result, so there is no age and no end of one.
+    return { status: cacheStatus, ageSeconds: null, expiresAt: null };
+  }
+
+  @ResolveField('result')
+  result(
+    execution: Execution,
+    _args: unknown,
+    { loaders }: RequestContext,
+    info: GraphQLResolveInfo,
+  ): Promise<ResultView | null> {
+    return resultOf(execution, selects(info, 'rows') ? loaders.manifestsWithRows : loaders.manifests);
+  }
+}
+
+function publicCodeOf(code: string): PublicErrorCode {
+  return isErrorCode(code) ? toPublicErrorCode(code) : 'INTERNAL';
+}

@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import { runRequests, type Execution } from '#libs/contracts';
+import { AppError, toAppError } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
+import { isFault, invalidInput, userErrorsOf, type UserError } from '../errors/user-error.js';
+import { mutationFault, payloadOf, type Payload } from '../errors/payload.js';
+import { RunHubService } from '../events/run-hub.service.js';
+import type { RequestContext } from '../request/request-context.js';
+import { isFinal } from '../results/result-view.js';
+import { toSubmitRequest, waitMsOf, type RunQueryInput } from './execution-input.js';
+
+export type RunQueryPayload = Payload<{ execution: Execution }>;
+
+const queriesMax = 50;
+
+/** Submits queries and waits for their end by the same messages that feed the subscriptions, so nothing is polled. */
+@Injectable()
+export class ExecutionsService {
+  constructor(
+    private readonly hub: RunHubService,
+    private readonly logger: AppLogger,
+  ) {}
+
+  run(input: RunQueryInput, context: RequestContext): Promise<RunQueryPayload> {
+    return payloadOf(async () => {
+      const waitMs = waitMsOf(input);
+      const execution = await this.submit(input, context);
+      return { execution: waitMs > 0 ? await this.untilFinal(execution, waitMs, context) : execution };
+    });
+  }
+
+  /** Each stands by itself, also where it fails by a fault. */
+  async runAll(inputs: readonly RunQueryInput[], context: RequestContext): Promise<RunQueryPayload[]> {
+    if (inputs.length > queriesMax) throw invalidInput(`at most ${queriesMax} queries at once`, 'inputs');
+    // Without a caller none can be run, which is one fault and not fifty.
+    void context.caller;
+    return Promise.all(
+      inputs.map((input) => this.run(input, context).catch((error: unknown) => ({ errors: this.faultAsData(error) }))),
+    );
+  }
+
+  async cancel(id: string, context: RequestContext): Promise<RunQueryPayload> {
+    return payloadOf(async () => {
+      const { execution } = await context.ask(runRequests.cancelExecution, { id });
+      return { execution: present(execution) };
+    });
+  }
+
+  private async submit(input: RunQueryInput, context: RequestContext): Promise<Execution> {
+    const idempotencyKey = input.idempotencyKey ?? undefined;
+    const { execution } = await context.ask(
+      runRequests.submitExecution,
+      toSubmitRequest(input),
+      idempotencyKey === undefined ? {} : { idempotencyKey },
+    );
+    return present(execution);
+  }
+
+  private async untilFinal(submitted: Execution, waitMs: number, context: RequestContext): Promise<Execution> {
+    if (isFinal(submitted.state)) return submitted;
+    const { id: executionId, runId, workspaceId, version } = submitted;
+    const watch = this.hub.watch({ executionId, runId, workspaceId }, version);
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(waitMs)]);
+    let execution = submitted;
+    try {
+      for (let seen = 0; !isFinal(execution.state) && !signal.aborted;) {
+        const { revision, stateRevision } = watch;
+        if (stateRevision > seen) {
+          seen = stateRevision;
+          execution = await this.read(execution, context);
+          watch.readVersion = execution.version;
+        } else {
+          await watch.heardMoreThan(revision, signal);
+        }
+      }
+      return execution;
+    } finally {
+      watch.close();
+    }
+  }
+
+  /** The query was accepted; if it cannot be read now, the answer is what is known of it, and polling says the rest. */
+  private async read(known: Execution, context: RequestContext): Promise<Execution> {
+    try {
+      const { executions } = await context.ask(runRequests.getExecutions, { ids: [known.id] });
+      return executions[0] ?? known;
+    } catch (err) {
+      this.logger.warn({ err, executionId: known.id }, 'an execution that is waited for could not be read');
+      return known;
+    }
+  }
+
+  private faultAsData(error: unknown): UserError[] {
+    const fault = toAppError(mutationFault(error));
+    if (isFault(fault)) this.logger.error({ err: error }, 'one of several queries could not be submitted');
+    return userErrorsOf(fault);
+  }
+}
+
+function present(execution: Execution | undefined): Execution {
+  if (!execution)
+    throw new AppError('internal', 'Something went wrong on our side.', { internalMessage: 'no execution came' });
+  return execution;
+}

@@ -1,0 +1,88 @@
+import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import { Module, type NestModule } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { GraphQLModule } from '@nestjs/graphql';
+import { CONFIG } from '#libs/config';
+import { IdentityModule } from '#libs/identity';
+import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
+import { Cursors } from './cursors/cursors.js';
+import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
+import { EventsResolver } from './events/events.resolver.js';
+import { EventsService } from './events/events.service.js';
+import { RunHubService } from './events/run-hub.service.js';
+import { ExecutionsResolver } from './executions/executions.resolver.js';
+import { ExecutionsService } from './executions/executions.service.js';
+import { ContextFactory } from './http/context-factory.js';
+import { ContextModule } from './http/context.module.js';
+import { ErrorPasserFilter } from './http/error-passer.filter.js';
+import { graphqlOptions } from './http/graphql-options.js';
+import { HttpEdge } from './http/http-edge.js';
+import { ObservingPlugin } from './http/observing.plugin.js';
+import { ActorResolver, NodeResolver } from './node/node.resolver.js';
+import { FaultLog } from './observability/fault-log.js';
+import { RequestMetrics } from './observability/request-metrics.js';
+import { OperationsService } from './operations/operations.service.js';
+import { PreparedDocuments } from './operations/prepared-documents.js';
+import { DecodedPagesStore } from './results/decoded-pages.store.js';
+import { ResultsResolver } from './results/results.resolver.js';
+import { ResultsService } from './results/results.service.js';
+import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js';
+import { SessionsResolver } from './sessions/sessions.resolver.js';
+import { UsersResolver } from './users/users.resolver.js';
+import { ViewerResolver } from './viewer/viewer.resolver.js';
+import { GraphqlSocketServer } from './websocket/graphql-socket-server.js';
+import { SessionsService } from './websocket/sessions.service.js';
+import { WebSocketEdge } from './websocket/websocket-edge.service.js';
+
+const resolvers = [
+  ActorResolver,
+  ApiKeysResolver,
+  DataSourcesResolver,
+  EventsResolver,
+  ExecutionsResolver,
+  NodeResolver,
+  ResultsResolver,
+  SavedQueriesResolver,
+  SessionsResolver,
+  UsersResolver,
+  ViewerResolver,
+];
+
+@Module({
+  imports: [
+    IdentityModule,
+    ContextModule,
+    GraphQLModule.forRootAsync<ApolloDriverConfig>({
+      driver: ApolloDriver,
+      imports: [ContextModule],
+      inject: [CONFIG, ContextFactory, PreparedDocuments],
+      useFactory: graphqlOptions,
+    }),
+  ],
+  providers: [
+    ...resolvers,
+    { provide: APP_FILTER, useClass: ErrorPasserFilter },
+    Cursors,
+    DecodedPagesStore,
+    EventsService,
+    ExecutionsService,
+    FaultLog,
+    GraphqlSocketServer,
+    HttpEdge,
+    ObservingPlugin,
+    OperationsService,
+    RequestMetrics,
+    ResultsService,
+    RunHubService,
+    SessionsService,
+    WebSocketEdge,
+  ],
+})
+export class GatewayModule implements NestModule {
+  constructor(private readonly edge: HttpEdge) {}
+
+  /** Nest mounts this before Apollo, so every request comes through the edge first. */
+  configure(): void {
+    this.edge.install();
+  }
+}

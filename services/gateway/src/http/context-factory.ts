@@ -1,0 +1,33 @@
+import { Injectable } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { BusClient } from '#libs/bus';
+import { AuthenticatorService } from '../identity/authenticator.service.js';
+import { RequestContext, type Credentials } from '../request/request-context.js';
+import { currentRequestId } from '../request/request-scope.js';
+
+/** Makes what resolvers know of a request. */
+@Injectable()
+export class ContextFactory {
+  constructor(
+    private readonly bus: BusClient,
+    private readonly authenticator: AuthenticatorService,
+  ) {}
+
+  async forHttp(request: Request, response: Response): Promise<RequestContext> {
+    const requestId = currentRequestId();
+    const gone = new AbortController();
+    // Where the answer has been sent nobody listens any more, and where the client has left, a wait ends.
+    response.once('close', () => gone.abort());
+    const credentials = await this.credentialsOf(request.headers.authorization, requestId);
+    return new RequestContext(this.bus, requestId, { credentials }, gone.signal);
+  }
+
+  private async credentialsOf(authorization: string | undefined, requestId: string): Promise<Credentials> {
+    if (authorization === undefined) return { kind: 'none' };
+    try {
+      return { kind: 'good', caller: await this.authenticator.authenticate(authorization, requestId) };
+    } catch (error) {
+      return { kind: 'refused', error };
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import type { Request, Response } from 'express';
+import { scalars } from '../common/scalars.js';
+import { formatError } from '../errors/format-error.js';
+import type { GatewayConfig } from '../gateway.config.js';
+import type { PreparedDocuments } from '../operations/prepared-documents.js';
+import { currentRequestId } from '../request/request-scope.js';
+import { stringifyWithRows } from '../results/raw-rows.js';
+import { readTypeDefs } from '../schema/type-defs.js';
+import type { ContextFactory } from './context-factory.js';
+import { graphqlPath } from './http-edge.js';
+
+/** Apollo Server's part: it executes what HttpEdge has let through. */
+export function graphqlOptions(
+  config: Pick<GatewayConfig, 'introspection'>,
+  contexts: ContextFactory,
+  documents: PreparedDocuments,
+): ApolloDriverConfig {
+  return {
+    driver: ApolloDriver,
+    path: graphqlPath,
+    typeDefs: readTypeDefs(),
+    resolvers: { ...scalars },
+    context: ({ req, res }: { req: Request; res: Response }) => contexts.forHttp(req, res),
+    formatError: (_formatted, error) => formatError(error, currentRequestId()),
+    stringifyResult: stringifyWithRows,
+    documentStore: documentStore(documents),
+    introspection: config.introspection,
+    graphiql: false,
+    csrfPrevention: true,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
+    includeStacktraceInErrorResponses: false,
+    hideSchemaDetailsFromClientErrors: true,
+    status400ForVariableCoercionErrors: true,
+    // Who is not signed in is answered with 401, which the driver would make a 200.
+    preserveHttpStatusForExecutionErrors: false,
+    autoTransformHttpErrors: false,
+    stopOnTerminationSignals: false,
+  };
+}
+
+/** Apollo asks for documents by a prefix and the SHA-256 of their text, and parses only those that are not here. */
+function documentStore(documents: PreparedDocuments): ApolloDriverConfig['documentStore'] {
+  const hashLength = 64;
+  return {
+    get: async (key) => documents.byHash(key.slice(-hashLength)),
+    set: async () => {},
+    delete: async () => false,
+  };
+}

@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import { TokenVerifier } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import { ApiKeyExchange } from './api-key-exchange.js';
+import type { Caller } from './caller.js';
+
+const lengthMax = 8_192;
+const apiKeyPrefix = 'slk_';
+
+/** Finds out who sent an `Authorization` value: `Bearer <access token or API key>` or `Key <API key>`. */
+@Injectable()
+export class AuthenticatorService {
+  constructor(
+    private readonly verifier: TokenVerifier,
+    private readonly apiKeys: ApiKeyExchange,
+  ) {}
+
+  /**
+   * @throws AppError of the area auth where the credentials are not good, and of bus where nobody could say
+   */
+  async authenticate(authorization: string, requestId: string): Promise<Caller> {
+    const { apiKey, accessToken } = readCredentials(authorization);
+    if (apiKey === undefined) return { principal: await this.verifier.verify(accessToken), accessToken };
+    const exchanged = await this.apiKeys.accessToken(apiKey, requestId);
+    try {
+      return { principal: await this.verifier.verify(exchanged), accessToken: exchanged };
+    } catch (error) {
+      this.apiKeys.forget(apiKey);
+      throw error;
+    }
+  }
+}
+
+type Credentials = { apiKey: string; accessToken?: undefined } | { apiKey?: undefined; accessToken: string };
+
+function readCredentials(authorization: string): Credentials {
+  const match = /^(bearer|key) +([\x21-\x7e]+)$/i.exec(authorization.slice(0, lengthMax + 1).trim());
+  const [, scheme = '', value = ''] = authorization.length > lengthMax ? [] : (match ?? []);
+  if (value.startsWith(apiKeyPrefix)) return { apiKey: value };
+  if (scheme.toLowerCase() === 'bearer') return { accessToken: value };
+  throw new AppError('auth.unauthenticated', 'The credentials are not of a form that is known.');
+}

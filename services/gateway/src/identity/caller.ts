@@ -1,0 +1,12 @@
+import type { Principal } from '#libs/identity';
+
+/** Who asks, proven, and the proof that goes with each request to a service. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly accessToken: string;
+}
+
+/** The same caller in the same workspace has the same; API keys are callers of their own. */
+export function callerIdOf({ principal }: Caller): string {
+  return principal.apiKeyId ?? principal.userId;
+}

@@ -1,0 +1,83 @@
+import DataLoader from 'dataloader';
+import {
+  authRequests,
+  metadataRequests,
+  resultsRequests,
+  runRequests,
+  type ApiKey,
+  type DataSource,
+  type Execution,
+  type Manifest,
+  type SavedQuery,
+  type User,
+  type Workspace,
+} from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import type { RequestContext } from './request-context.js';
+
+/** One request to a service for all things of a kind that an operation needs. Null: unknown, or not the caller's to see. */
+export interface Loaders {
+  readonly users: Loader<User>;
+  readonly workspaces: Loader<Workspace>;
+  readonly apiKeys: Loader<ApiKey>;
+  readonly dataSources: Loader<DataSource>;
+  readonly savedQueries: Loader<SavedQuery>;
+  readonly executions: Loader<Execution>;
+  /** By the run's id, without the rows that may lie in them. */
+  readonly manifests: Loader<Manifest>;
+  /** By the run's id, with the rows of small results. */
+  readonly manifestsWithRows: Loader<Manifest>;
+}
+
+type Loader<T> = DataLoader<string, T | null>;
+
+export function createLoaders(context: RequestContext): Loaders {
+  const manifests = (withoutRows: boolean): Loader<Manifest> =>
+    loader(
+      async (runIds) => (await context.ask(resultsRequests.getManifests, { runIds, withoutRows })).manifests,
+      (manifest) => manifest.runId,
+    );
+  return {
+    users: loader(async (ids) => (await context.ask(authRequests.getUsers, { ids })).users, idOf),
+    workspaces: loader(async (ids) => (await context.ask(authRequests.getWorkspaces, { ids })).workspaces, idOf),
+    apiKeys: loader(async (ids) => (await context.ask(authRequests.getApiKeys, { ids })).apiKeys, idOf),
+    dataSources: loader(async (ids) => (await context.ask(metadataRequests.getDataSources, { ids })).dataSources, idOf),
+    savedQueries: loader(
+      async (ids) => (await context.ask(metadataRequests.getSavedQueries, { ids })).savedQueries,
+      idOf,
+    ),
+    executions: loader(async (ids) => (await context.ask(runRequests.getExecutions, { ids })).executions, idOf),
+    manifests: manifests(true),
+    manifestsWithRows: manifests(false),
+  };
+}
+
+/** Services answer at most this many in one request. */
+const batchMax = 100;
+
+function idOf({ id }: { readonly id: string }): string {
+  return id;
+}
+
+function loader<T>(fetch: (ids: string[]) => Promise<readonly T[]>, keyOf: (item: T) => string): Loader<T> {
+  return new DataLoader(
+    async (ids) => {
+      const found = new Map((await fetchPermitted(fetch, [...ids])).map((item) => [keyOf(item), item]));
+      return ids.map((id) => found.get(id) ?? null);
+    },
+    { maxBatchSize: batchMax },
+  );
+}
+
+/** What may not be seen looks like what is not there. */
+async function fetchPermitted<T>(
+  fetch: (ids: string[]) => Promise<readonly T[]>,
+  ids: string[],
+): Promise<readonly T[]> {
+  try {
+    return await fetch(ids);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'auth.forbidden') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,92 @@
+import type { BusClient } from '#libs/bus';
+import type { Actor, RequestContract } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import type { Caller } from '../identity/caller.js';
+import { createLoaders, type Loaders } from './loaders.js';
+
+/** Credentials are checked once for each request; a refusal counts only for the fields that need a caller. */
+export type Credentials =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'refused'; readonly error: unknown }
+  | { readonly kind: 'good'; readonly caller: Caller };
+
+/** Where the credentials of a request are; those of a WebSocket may be renewed while a subscription lasts. */
+export interface CredentialsHolder {
+  readonly credentials: Credentials;
+}
+
+export interface AskOptions {
+  readonly ttlMs?: number;
+  readonly idempotencyKey?: string;
+}
+
+/**
+ * What resolvers know of the request at hand. Apollo copies it by its prototype for each operation, so what is made on
+ * first use belongs to one operation.
+ */
+export class RequestContext {
+  private madeLoaders: Loaders | undefined;
+
+  constructor(
+    private readonly bus: BusClient,
+    readonly requestId: string,
+    private readonly holder: CredentialsHolder,
+    /** Fires when nobody waits for the answer any more. */
+    readonly signal: AbortSignal,
+  ) {}
+
+  get loaders(): Loaders {
+    return (this.madeLoaders ??= createLoaders(this));
+  }
+
+  /** The same request with nothing read yet, for the next event of a subscription. */
+  afresh(): RequestContext {
+    return new RequestContext(this.bus, this.requestId, this.holder, this.signal);
+  }
+
+  get isSignedIn(): boolean {
+    return this.holder.credentials.kind === 'good';
+  }
+
+  /** The caller, or undefined where no credentials came. @throws AppError where they were refused */
+  get callerIfAny(): Caller | undefined {
+    const { credentials } = this.holder;
+    if (credentials.kind === 'refused') throw credentials.error;
+    return credentials.kind === 'good' ? credentials.caller : undefined;
+  }
+
+  get caller(): Caller {
+    const caller = this.callerIfAny;
+    if (!caller) throw new AppError('auth.unauthenticated', 'Sign in first.');
+    return caller;
+  }
+
+  /** Asks a service on behalf of the caller. */
+  // Async, so that a missing caller is a rejection like any other failure.
+  async ask<Request, Response>(
+    contract: RequestContract<Request, Response>,
+    input: Request,
+    options: AskOptions = {},
+  ): Promise<Response> {
+    const { principal, accessToken } = this.caller;
+    return this.send(contract, input, principal.workspaceId, { case: 'accessToken', value: accessToken }, options);
+  }
+
+  /** Asks a service on behalf of whoever it is, for what comes before signing in. */
+  askAnonymously<Request, Response>(contract: RequestContract<Request, Response>, input: Request): Promise<Response> {
+    return this.send(contract, input, '', { case: undefined }, {});
+  }
+
+  private send<Request, Response>(
+    contract: RequestContract<Request, Response>,
+    input: Request,
+    workspaceId: string,
+    actor: Actor,
+    options: AskOptions,
+  ): Promise<Response> {
+    return this.bus.request(contract, input, {
+      context: { workspaceId, actor, requestId: this.requestId },
+      ...options,
+    });
+  }
+}

@@ -1,0 +1,27 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { newId } from '#libs/kernel';
+import { withLogFields } from '#libs/telemetry';
+
+/** One request from outside, as far as every layer below it may know it. */
+export interface RequestScope {
+  readonly requestId: string;
+}
+
+const scopes = new AsyncLocalStorage<RequestScope>();
+
+/** Runs `work`, and all that it awaits, in the scope of one request; its log lines carry the request's id. */
+export function runInScope<T>(scope: RequestScope, work: () => T): T {
+  return scopes.run(scope, () => withLogFields({ requestId: scope.requestId }, work));
+}
+
+/** The id of the request at hand; a new one where something goes wrong outside of any. */
+export function currentRequestId(): string {
+  return scopes.getStore()?.requestId ?? newId('request');
+}
+
+const wellFormed = /^[A-Za-z0-9._-]{8,128}$/;
+
+/** The caller's own X-Request-ID if it is well formed, else a new one. */
+export function requestIdOf(header: string | readonly string[] | undefined): string {
+  return typeof header === 'string' && wellFormed.test(header) ? header : newId('request');
+}

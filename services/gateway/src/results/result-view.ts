@@ -1,0 +1,44 @@
+import type DataLoader from 'dataloader';
+import type { Execution, Manifest, RunState } from '#libs/contracts';
+import { siblingId } from '#libs/kernel';
+
+/** One execution's view of its run's rows. Two executions of one run share pages, never ids or cursors. */
+export interface ResultView {
+  readonly id: string;
+  readonly execution: Execution;
+  readonly manifest: Manifest;
+}
+
+export type ResultState = 'WRITING' | 'COMPLETE' | 'PARTIAL' | 'EXPIRED';
+
+/** The result of an execution, or null until there are columns. */
+export async function resultOf(
+  execution: Execution,
+  manifests: DataLoader<string, Manifest | null>,
+): Promise<ResultView | null> {
+  const manifest = await manifests.load(execution.runId);
+  return manifest && toResultView(execution, manifest);
+}
+
+export function toResultView(execution: Execution, manifest: Manifest): ResultView | null {
+  // A try that failed before its first row leaves a manifest without columns.
+  if (manifest.columns.length === 0 && manifest.state !== 'COMPLETE') return null;
+  return { id: resultIdOf(execution), execution, manifest };
+}
+
+export function resultIdOf(execution: Execution): string {
+  return siblingId('result', execution.id);
+}
+
+const finalStates: ReadonlySet<RunState> = new Set(['SUCCEEDED', 'FAILED', 'CANCELED', 'TIMED_OUT']);
+
+export function isFinal(state: RunState): boolean {
+  return finalStates.has(state);
+}
+
+/** The state follows the execution: one that was canceled has a partial result, whatever its run still does for others. */
+export function resultStateOf(execution: Execution, manifest: Manifest): ResultState {
+  if (manifest.state === 'EXPIRED') return 'EXPIRED';
+  if (!isFinal(execution.state)) return 'WRITING';
+  return execution.state === 'SUCCEEDED' ? 'COMPLETE' : 'PARTIAL';
+}

@@ -1,0 +1,122 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { BusClient, serviceContext } from '#libs/bus';
+import { InjectConfig } from '#libs/config';
+import { resultsRequests, type Execution } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import { HealthRegistry } from '#libs/telemetry';
+import { Cursors } from '../cursors/cursors.js';
+import { invalidInput } from '../errors/user-error.js';
+import type { GatewayConfig } from '../gateway.config.js';
+import type { RequestContext } from '../request/request-context.js';
+import { checkColumnsDistinct, columnIndexes } from './column-choice.js';
+import { DecodedPagesStore } from './decoded-pages.store.js';
+import type { RawRows } from './raw-rows.js';
+import { isFinal, resultIdOf, type ResultView } from './result-view.js';
+import { RowSource, type RowsRead } from './row-source.js';
+
+export interface RowsArgs {
+  readonly first: number;
+  readonly after?: string | null;
+  readonly offset?: number | null;
+  readonly columns?: readonly string[] | null;
+}
+
+/** The contract's RowPage. */
+export interface RowPage {
+  readonly offset: number;
+  readonly rows: readonly RawRows[];
+  readonly endCursor: string;
+  readonly hasNextPage: boolean;
+}
+
+const rowsMax = 10_000;
+
+/** Reads rows from the page table and the store. */
+@Injectable()
+export class ResultsService implements OnModuleInit {
+  private isStoreProven = false;
+
+  constructor(
+    private readonly bus: BusClient,
+    private readonly pages: DecodedPagesStore,
+    private readonly cursors: Cursors,
+    private readonly health: HealthRegistry,
+    @InjectConfig() private readonly config: Pick<GatewayConfig, 'rows' | 'service'>,
+  ) {}
+
+  onModuleInit(): void {
+    this.health.register('result-store', () => this.proveStore());
+  }
+
+  /** One page of an execution's rows. */
+  async rowsOf(result: ResultView, args: RowsArgs, context: RequestContext): Promise<RowPage> {
+    const { execution, manifest } = result;
+    const columns = args.columns ?? null;
+    const offset = this.offsetOf(result, args);
+    if (manifest.state === 'EXPIRED') throw expired();
+    if (columns) columnIndexes(manifest.columns, columns);
+    const source = this.source(execution, context, manifest);
+    const read = await source.read(offset, {
+      rowsMax: args.first,
+      bytesMax: this.config.rows.responseBytesMax,
+      columns,
+    });
+    return this.toPage(execution, source, offset, read);
+  }
+
+  /** The rows of an execution's run, for one reader. */
+  source(
+    execution: Execution,
+    context: RequestContext,
+    manifest?: ResultView['manifest'],
+    readsAhead = false,
+  ): RowSource {
+    const { runId } = execution;
+    return new RowSource(
+      {
+        locate: (fromRow, rowCount) => context.ask(resultsRequests.locatePages, { runId, fromRow, rowCount }),
+        open: (of, page) => this.pages.get(of, page),
+        openInline: (of, inline) => this.pages.getInline(of, inline),
+      },
+      manifest,
+      readsAhead,
+    );
+  }
+
+  toPage(execution: Execution, source: RowSource, offset: number, { rows, count }: RowsRead): RowPage {
+    const end = offset + count;
+    return {
+      offset,
+      rows,
+      endCursor: this.cursors.row(resultIdOf(execution), end),
+      hasNextPage: !isFinal(execution.state) || end < (source.manifest?.rowCount ?? 0),
+    };
+  }
+
+  private offsetOf({ id }: ResultView, { first, after, offset, columns }: RowsArgs): number {
+    if (first < 1 || first > rowsMax) throw invalidInput(`first must be from 1 to ${rowsMax}`, 'first');
+    if (columns) checkColumnsDistinct(columns);
+    const hasAfter = after !== null && after !== undefined;
+    if (hasAfter && offset !== null && offset !== undefined) {
+      throw invalidInput('give after or offset, not both', 'offset');
+    }
+    if (hasAfter) return this.cursors.readRow(after, 'after', id);
+    if ((offset ?? 0) < 0) throw invalidInput('offset must not be negative', 'offset');
+    return offset ?? 0;
+  }
+
+  private async proveStore(): Promise<void> {
+    if (this.isStoreProven) return;
+    const { identity } = await this.bus.request(
+      resultsRequests.getStore,
+      {},
+      { context: serviceContext('gateway', '') },
+    );
+    await this.pages.prove(identity);
+    this.isStoreProven = true;
+  }
+}
+
+export function expired(): AppError {
+  return new AppError('result.expired', 'The result has expired; run the query again.');
+}
