@@ -9,5 +9,4 @@ export { OutboxStore, type OutboxBacklog, type OutboxMessage } from './outbox/ou
 export { escapeLike } from './pagination/escape-like.js';
 export { parsePage, toPage, type Page, type ParsedPage } from './pagination/page.js';
 export { isForeignKeyViolation, isUniqueViolation } from './postgres-errors.js';
-export { quoteIdentifier } from './quote-identifier.js';
 export { inTransaction, type TransactionOptions } from './transaction.js';
