@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
 import { RedisConnections } from '#libs/redis';
 import { PageStore } from '#libs/result-store';
+import { AppLogger } from '#libs/telemetry';
 import { ConnectorRegistry } from './connector/connector-registry.js';
 import { DrainService } from './run/drain.service.js';
 import { HeartbeatService } from './run/heartbeat.service.js';
@@ -21,6 +22,8 @@ import type { WorkerConfig } from './worker.config.js';
 
 @Module({
   imports: [
+    // The queue is the orchestrator's; this registers what finds processors, and no queue.
+    BullModule.registerQueue(),
     BullModule.forRootAsync({
       inject: [RedisConnections],
       useFactory: runQueueOptions,
@@ -35,8 +38,9 @@ import type { WorkerConfig } from './worker.config.js';
     },
     {
       provide: RunProcessor,
-      inject: [CONFIG, RunExecutionService],
-      useFactory: ({ run }: WorkerConfig, runs: RunExecutionService) => runProcessorOf(run.pool, run.slots, runs),
+      inject: [CONFIG, RunExecutionService, AppLogger],
+      useFactory: ({ run }: WorkerConfig, runs: RunExecutionService, logger: AppLogger) =>
+        runProcessorOf(run, runs, logger),
     },
     ConnectorRegistry,
     SourceOpener,

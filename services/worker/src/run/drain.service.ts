@@ -29,13 +29,15 @@ export class DrainService implements OnApplicationBootstrap {
 
   private async drain(): Promise<void> {
     await this.processor.stopTaking();
-    await this.heartbeat.announceDraining();
+    // Nobody waits for the answer: it is the orchestrator that should know soon.
+    const announced = this.heartbeat.announceDraining();
     // What has not begun goes back at once; another worker begins it.
     for (const run of this.held.all()) if (!run.isClaimed) run.stop('draining');
     await this.endWithin(Math.max(0, this.config.service.drainSeconds * 1_000 - handBackMs));
     for (const run of this.held.all()) run.stop('draining');
     await this.endWithin(handBackMs);
     this.heartbeat.stop();
+    await Promise.race([announced, delay(handBackMs)]);
     await this.connectors.close();
   }
 

@@ -1,7 +1,7 @@
-import { Processor, WorkerHost } from '@nestjs/bullmq';
+import { OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
 import type { Job, WorkerOptions } from 'bullmq';
 import { runPlanCodec } from '#libs/contracts';
-import { withLogFields } from '#libs/telemetry';
+import { withLogFields, type AppLogger } from '#libs/telemetry';
 import type { RunExecutionService } from './run-execution.service.js';
 import { inRunSpan } from './run-trace.js';
 
@@ -15,8 +15,17 @@ interface RunJob {
  * says. BullMQ never tries a job again; that is for PostgreSQL to decide.
  */
 export class RunProcessor extends WorkerHost {
-  constructor(private readonly runs: RunExecutionService) {
+  constructor(
+    private readonly runs: RunExecutionService,
+    private readonly logger: AppLogger,
+  ) {
     super();
+  }
+
+  // Without a listener a lost connection would end the process.
+  @OnWorkerEvent('error')
+  onError(err: Error): void {
+    this.logger.warn({ err }, 'the connection to the lane of runs has failed');
   }
 
   async process(job: Job<RunJob>): Promise<string> {
@@ -32,7 +41,11 @@ export class RunProcessor extends WorkerHost {
 }
 
 /** The processor of a pool. The name of a queue is a decorator's, so that each pool has a class of its own. */
-export function runProcessorOf(pool: string, slots: number, runs: RunExecutionService): RunProcessor {
+export function runProcessorOf(
+  { pool, slots }: { pool: string; slots: number },
+  runs: RunExecutionService,
+  logger: AppLogger,
+): RunProcessor {
   const options: Omit<WorkerOptions, 'connection'> = {
     concurrency: slots,
     // A job whose worker died is taken from the lane; PostgreSQL knows its run and gives it out anew.
@@ -42,5 +55,5 @@ export function runProcessorOf(pool: string, slots: number, runs: RunExecutionSe
   };
   class PoolRunProcessor extends RunProcessor {}
   Processor(`run-${pool}`, options)(PoolRunProcessor);
-  return new PoolRunProcessor(runs);
+  return new PoolRunProcessor(runs, logger);
 }
