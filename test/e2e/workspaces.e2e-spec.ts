@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { delay } from '#libs/kernel';
+import { until } from '#libs/testing';
+import type { ApiClient } from '../support/api-client.js';
+import { deleteDataSource, newDataSource, testDataSource, updateDataSource } from '../support/data-sources.js';
+import { collect, executionEvents, executionsFinished } from '../support/execution-events.js';
+import { cancel, findExecution, run, runToEnd, sendRows, sqlInput, tryRun } from '../support/executions.js';
+import { newApiKey, newPerson, revokeApiKey, updateUser } from '../support/people.js';
+import { sharedMesh } from '../support/running-mesh.js';
+import { createSavedQuery, newSavedQuery, updateSavedQuery } from '../support/saved-queries.js';
+import { newWorkspace } from '../support/second-workspace.js';
+import { slowQuery, unique } from '../support/slow-queries.js';
+
+const mesh = sharedMesh();
+afterAll(() => mesh.close());
+
+// The strongest caller of another workspace, who knows every id of ours.
+let stranger: ApiClient;
+let sourceId = '';
+beforeAll(async () => {
+  stranger = await newWorkspace(mesh);
+  sourceId = (await mesh.source('flights_pg')).id;
+});
+
+const readerOptions = () => ({ ...mesh.access.reader, ssl: { mode: 'disable' } });
+
+describe('An administrator of another workspace who knows our ids', () => {
+  test('sees none of our things in any list', async () => {
+    await runToEnd(mesh.admin, sourceId, unique('select 1'));
+    await newSavedQuery(mesh.admin, sourceId, 'select 1');
+    const lists = await stranger.request<Record<string, { nodes: { id: string }[] }>>(`{
+      dataSources(first: 100) { nodes { id } } savedQueries(first: 100) { nodes { id } }
+      executions(first: 100) { nodes { id } } apiKeys(first: 100) { nodes { id } } }`);
+    expect(Object.values(lists).map(({ nodes }) => nodes)).toEqual([[], [], [], []]);
+    const { users } = await stranger.request<{ users: { totalCount: number } }>('{ users(first: 100) { totalCount } }');
+    expect(users.totalCount).toBe(1);
+  });
+
+  test('cannot tell our ids from ids that do not exist', async () => {
+    const savedQuery = await newSavedQuery(mesh.admin, sourceId, 'select 1');
+    const { user } = await newPerson(mesh.admin, 'viewer');
+    const execution = await runToEnd(mesh.admin, sourceId, unique('select 1'));
+    for (const id of [sourceId, savedQuery.id, user.id, execution.id, execution.result?.id ?? '']) {
+      const { data } = await stranger.send<{ node: unknown }>('query ($id: ID!) { node(id: $id) { id } }', { id });
+      expect([id, data?.node ?? null]).toEqual([id, null]);
+    }
+    expect(await findExecution(stranger, execution.id)).toBeNull();
+    expect((await sendRows(stranger, execution.id, { first: 1 })).data?.execution ?? null).toBeNull();
+  });
+
+  test('can run nothing of ours', async () => {
+    const bySource = await tryRun(stranger, sqlInput(sourceId, 'select 1'));
+    expect(bySource).toMatchObject({
+      execution: null,
+      errors: [{ code: 'NOT_FOUND', path: ['query', 'sql', 'dataSourceId'] }],
+    });
+    const { id } = await newSavedQuery(mesh.admin, sourceId, 'select 1');
+    const bySavedQuery = await tryRun(stranger, { query: { savedQuery: { id } } });
+    expect(bySavedQuery).toMatchObject({
+      execution: null,
+      errors: [{ code: 'NOT_FOUND', path: ['query', 'savedQuery', 'id'] }],
+    });
+  });
+
+  test('can change nothing of ours', async () => {
+    const source = await newDataSource(mesh.admin, 'postgres', readerOptions());
+    const savedQuery = await newSavedQuery(mesh.admin, sourceId, 'select 1');
+    const { user } = await newPerson(mesh.admin, 'viewer');
+    const key = await newApiKey(await mesh.signInAdmin());
+    const execution = await run(mesh.admin, sourceId, slowQuery(3_000).text);
+    const answers = {
+      update: await updateDataSource(stranger, { id: source.id, version: source.version, paused: true }),
+      remove: await deleteDataSource(stranger, source.id),
+      probe: await testDataSource(stranger, source.id),
+      savedQuery: await updateSavedQuery(stranger, { id: savedQuery.id, version: savedQuery.version, sql: 'select 2' }),
+      newSavedQuery: await createSavedQuery(stranger, { name: 'x', dataSourceId: source.id, sql: 'select 1' }),
+      user: await updateUser(stranger, { id: user.id, version: user.version, disabled: true }),
+      key: await revokeApiKey(stranger, key.id),
+      cancel: await cancel(stranger, execution.id),
+    };
+    expect(Object.entries(answers).map(([what, { errors }]) => [what, errors[0]?.code])).toEqual(
+      Object.keys(answers).map((what) => [what, 'NOT_FOUND']),
+    );
+    expect((await cancel(mesh.admin, execution.id)).errors).toEqual([]);
+  });
+
+  test('hears nothing of ours', async () => {
+    const { id } = await runToEnd(mesh.admin, sourceId, unique('select 1'));
+    await expect(collect(executionEvents(stranger, { id }))).rejects.toThrow('NOT_FOUND');
+    const own = await newDataSource(stranger, 'postgres', readerOptions());
+    const events = executionsFinished(stranger);
+    const told = events.next();
+    const isTold = told.then(() => true);
+    const theirs: string[] = [];
+    await until(
+      async () => {
+        await runToEnd(mesh.admin, sourceId, unique('select 1'));
+        theirs.push((await runToEnd(stranger, own.id, unique('select 1'))).id);
+        return Promise.race([isTold, delay(50).then(() => false)]);
+      },
+      { what: 'the first event' },
+    );
+    const { value } = await told;
+    expect(theirs).toContain(value?.execution?.id);
+    await events.return(undefined);
+  });
+
+  test('and we share no run: the same text on the same server is a run for each workspace', async () => {
+    const own = await newDataSource(stranger, 'postgres', readerOptions());
+    const { text } = slowQuery(500);
+    const [ours, theirs] = await Promise.all([runToEnd(mesh.admin, sourceId, text), runToEnd(stranger, own.id, text)]);
+    expect([ours.cache.status, theirs.cache.status]).toEqual(['MISS', 'MISS']);
+  });
+});
