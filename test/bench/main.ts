@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { BenchResult, Effort } from './bench.ts';
+import { benchBus } from './bus.bench.ts';
 import { startInstallation } from './installation.ts';
 import { benchLatency } from './latency.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, toMarkdown } from './report.ts';
@@ -33,6 +34,7 @@ interface Options {
 }
 
 const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>> = {
+  bus: (effort) => benchBus(effort, say),
   start: (effort) => benchStart(effort, say),
   latency: (effort) => onMesh((mesh) => benchLatency(mesh, effort, say)),
   rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
