@@ -16,6 +16,7 @@ import { FinishedRepository } from './execution/finished.repository.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { HistoryService } from './history/history.service.js';
 import { CreateOrchestrator1795219300000 } from './migrations/1795219300000-create-orchestrator.js';
+import { HearingRepository } from './reaping/hearing.repository.js';
 import { ReaperLoop } from './reaping/reaper-loop.service.js';
 import { ReaperRepository } from './reaping/reaper.repository.js';
 import { ReaperService } from './reaping/reaper.service.js';
@@ -59,7 +60,15 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
     ...[DispatcherService, DispatchRepository, RunQueueStore],
     ...[HeartbeatService, HeartbeatRepository],
     ...[SourceService, SourceRepository, MetadataClient],
-    ...[ReaperLoop, ReaperService, ReaperRepository, StopService, SourceCancelService, SnapshotRepository],
+    ...[
+      ReaperLoop,
+      HearingRepository,
+      ReaperService,
+      ReaperRepository,
+      StopService,
+      SourceCancelService,
+      SnapshotRepository,
+    ],
     ...[WorkerClient, ResultsClient],
     ...[HistoryService, HistoryRepository],
   ],

@@ -1,4 +1,3 @@
-import { DataSource } from 'typeorm';
 import { loadConfig } from '#libs/config';
 import type { BusContext } from '#libs/bus';
 import {
@@ -10,7 +9,7 @@ import {
   type RunPlan,
   type SourceConnection,
 } from '#libs/contracts';
-import { InboxRepository, OutboxEntity, InboxEntity, OutboxRepository } from '#libs/database';
+import { InboxRepository, OutboxRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
@@ -24,7 +23,6 @@ import { ExecutionService } from '../src/execution/execution.service.js';
 import { FinishedRepository } from '../src/execution/finished.repository.js';
 import { HistoryRepository } from '../src/history/history.repository.js';
 import { HistoryService } from '../src/history/history.service.js';
-import { CreateOrchestrator1795219300000 } from '../src/migrations/1795219300000-create-orchestrator.js';
 import { orchestratorConfig, type OrchestratorConfig } from '../src/orchestrator.config.js';
 import { ReaperRepository } from '../src/reaping/reaper.repository.js';
 import { ReaperService } from '../src/reaping/reaper.service.js';
@@ -46,27 +44,13 @@ import { SubmissionRepository } from '../src/submission/submission.repository.js
 import { SubmitService } from '../src/submission/submit.service.js';
 import { HeartbeatRepository } from '../src/worker/heartbeat.repository.js';
 import { HeartbeatService } from '../src/worker/heartbeat.service.js';
+import type { TestDatabase } from './data-source.js';
 import { FakeBus } from './fake-bus.js';
 
 type Overrides = { [K in keyof OrchestratorConfig]?: Partial<OrchestratorConfig[K]> };
 
-/** A database with the orchestrator's schema, for one suite. */
-export async function openDatabase(url: string, poolSize = 20): Promise<DataSource> {
-  const dataSource = await new DataSource({
-    type: 'postgres',
-    url,
-    schema: 'orchestrator',
-    poolSize,
-    entities: [OutboxEntity, InboxEntity],
-    migrations: [CreateOrchestrator1795219300000],
-  }).initialize();
-  await dataSource.query('create schema if not exists orchestrator');
-  await dataSource.runMigrations();
-  return dataSource;
-}
-
 /** One orchestrator on a real database, with a bus that the test answers; unless it has a queue, the test reads the jobs. */
-export function startOrchestrator(dataSource: DataSource, overrides: Overrides = {}, store?: RunQueueStore) {
+export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides = {}, store?: RunQueueStore) {
   const config = newConfig(overrides);
   const bus = new FakeBus();
   const logger = AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' });
@@ -217,4 +201,10 @@ export async function submitSql(
     principal,
     newContext(principal),
   );
+}
+
+/** One whole look of a reaper, with all that it settles. */
+export async function sweep({ reaper }: Orchestrator, mayExpire = true): Promise<void> {
+  await reaper.sweep(mayExpire);
+  await reaper.settle();
 }

@@ -1,10 +1,10 @@
-import type { DataSource } from 'typeorm';
 import type { RunState } from '#libs/contracts';
+import type { TestDatabase } from './data-source.js';
 
 const tables = ['run', 'execution', 'lane', 'worker', 'source', 'finished_horizon', 'outbox', 'inbox'];
 
 /** Empties the schema between tests; a test that left a run behind must not feed the next one's dispatcher. */
-export async function clear(dataSource: DataSource): Promise<void> {
+export async function clear(dataSource: TestDatabase): Promise<void> {
   await dataSource.query(`truncate ${tables.map((table) => `orchestrator.${table}`).join(', ')}`);
 }
 
@@ -19,20 +19,20 @@ export interface StoredRun {
   readonly source: Buffer | null;
 }
 
-export async function storedRun(dataSource: DataSource, id: string): Promise<StoredRun> {
+export async function storedRun(dataSource: TestDatabase, id: string): Promise<StoredRun> {
   const [run]: StoredRun[] = await dataSource.query('select * from orchestrator.run where id = $1', [id]);
   if (!run) throw new Error(`${id} is not there`);
   return run;
 }
 
 /** How many final states were told of a run. */
-export async function eventsOf(dataSource: DataSource): Promise<number> {
+export async function eventsOf(dataSource: TestDatabase): Promise<number> {
   const [row]: { n: string }[] = await dataSource.query('select count(*) as n from orchestrator.outbox');
   return Number(row?.n);
 }
 
 /** Every lane must say what the runs say. */
-export async function laneFaults(dataSource: DataSource): Promise<unknown[]> {
+export async function laneFaults(dataSource: TestDatabase): Promise<unknown[]> {
   return dataSource.query(`
     select * from (
       select pool, source_id, workspace_id, user_id, class, count(*) as n from orchestrator.run where state = 'QUEUED'

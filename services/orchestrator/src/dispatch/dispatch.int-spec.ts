@@ -6,14 +6,15 @@ import type { Principal } from '#libs/identity';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, startRedis, until, type PostgresServer, type RedisServer } from '#libs/testing';
+import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
   newConfig,
   newPrincipal,
   newSource,
-  openDatabase,
   startOrchestrator,
   submitSql,
+  sweep,
   TestWorker,
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
@@ -202,7 +203,7 @@ describe('the queue in Redis', () => {
     await queue.obliterate({ force: true });
     const dispatcher = orchestrator.newDispatcher();
     await until(async () => {
-      await orchestrator.reaper.sweep(false);
+      await sweep(orchestrator, false);
       return (await jobsOf(queue)).includes(`${runId}-2`);
     });
     expect(await storedRun(dataSource, runId)).toMatchObject({
@@ -224,7 +225,7 @@ describe('the queue in Redis', () => {
     redis.resume();
     const dispatcher = orchestrator.newDispatcher();
     await until(async () => {
-      await orchestrator.reaper.sweep(false);
+      await sweep(orchestrator, false);
       return (await jobsOf(queue)).some((id) => id.startsWith(runId));
     });
     await dispatcher.onModuleDestroy();

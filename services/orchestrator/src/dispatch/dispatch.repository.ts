@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { RunPlan } from '#libs/contracts';
 import { inTransaction } from '#libs/database';
-import { assignments } from '../run/run-move.js';
+import { assignments } from '../run/run-move.repository.js';
 import { decodeSource } from '../source/source-snapshot.js';
 
 /** What of the run's row goes into its plan. */
@@ -72,6 +72,20 @@ export class DispatchRepository {
       [pool],
     );
     return row?.held ?? false;
+  }
+
+  /** The same, and whether this version of the source is known here, in one question. */
+  async tryLockFor(
+    manager: EntityManager,
+    pool: string,
+    source: { readonly id: string; readonly version: number },
+  ): Promise<{ isLocked: boolean; isKnown: boolean }> {
+    const [row]: { held: boolean; is_known: boolean }[] = await manager.query(
+      `select pg_try_advisory_xact_lock(hashtextextended('sluice.dispatch.' || $1, 0)) as held,
+         exists (select 1 from orchestrator.source where id = $2 and (deleted or version >= $3)) as is_known`,
+      [pool, source.id, source.version],
+    );
+    return { isLocked: row?.held ?? false, isKnown: row?.is_known ?? false };
   }
 }
 

@@ -9,13 +9,14 @@ import {
 } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { startPostgres, type PostgresServer } from '#libs/testing';
+import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
   newPrincipal,
   newSource,
-  openDatabase,
   startOrchestrator,
   submitSql,
+  sweep,
   TestWorker,
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
@@ -130,10 +131,10 @@ describe('a cancel', () => {
     const execution = await runningBy(worker);
     await cancel(execution);
     await orchestrator.stops.settle();
-    await orchestrator.reaper.sweep(false);
+    await sweep(orchestrator, false);
     expect(await storedRun(dataSource, execution.runId)).toMatchObject({ state: 'CANCELING' });
     await dataSource.query(`update orchestrator.run set canceling_at = now() - interval '2 s'`);
-    await orchestrator.reaper.sweep(false);
+    await sweep(orchestrator, false);
     expect(await storedRun(dataSource, execution.runId)).toMatchObject({ state: 'CANCELED' });
   });
 

@@ -6,6 +6,7 @@ import type { ExecutionChanged } from '#libs/contracts';
 import { runColumns, toRun, type RunRow } from '../run/run.row.js';
 import { RunRepository } from '../run/run.repository.js';
 import type { Run } from '../run/run.types.js';
+import { joinableStates } from '../run/transitions.js';
 import type { Sight } from './execution.types.js';
 
 export type LeaveOutcome =
@@ -47,8 +48,7 @@ export class CancelRepository {
     executionId: string,
     goesOn: boolean,
   ): Promise<LeaveOutcome> {
-    const isCancelable = run.state === 'QUEUED' || run.state === 'DISPATCHED' || run.state === 'RUNNING';
-    if (!isCancelable) return { kind: 'unchanged' };
+    if (!joinableStates.some((state) => state === run.state)) return { kind: 'unchanged' };
     if (goesOn) return { kind: 'left', change: await setOwnState(manager, run, executionId) };
     const moved =
       run.state === 'RUNNING'

@@ -4,11 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { FinishedPosition, SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { startPostgres, type PostgresServer } from '#libs/testing';
+import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
   newPrincipal,
   newSource,
-  openDatabase,
   startOrchestrator,
   submitSql,
   TestWorker,

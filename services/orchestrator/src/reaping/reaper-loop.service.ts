@@ -2,8 +2,9 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy }
 import { InjectConfig } from '#libs/config';
 import { delay, type Clock } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
-import { AppLogger, HealthRegistry } from '#libs/telemetry';
+import { AppLogger } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { HearingRepository } from './hearing.repository.js';
 import { ReaperHealth } from './reaper-health.js';
 import { ReaperService } from './reaper.service.js';
 import { StopService } from './stop.service.js';
@@ -20,7 +21,7 @@ export class ReaperLoop implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly reaper: ReaperService,
     private readonly stops: StopService,
-    private readonly dependencies: HealthRegistry,
+    private readonly hearing: HearingRepository,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
     @Inject(CLOCK) clock: Clock,
@@ -35,13 +36,14 @@ export class ReaperLoop implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     this.stopping.abort();
     await this.work;
+    await this.reaper.settle();
     await this.stops.settle();
   }
 
   /** Beside the sweeps, so that a slow one is not taken for a stopped process. */
   private async watch(): Promise<void> {
     while (!this.stopping.signal.aborted) {
-      this.health.tick(await this.canHear());
+      this.health.tick(await this.hearing.isReachable());
       await this.pause();
     }
   }
@@ -55,12 +57,6 @@ export class ReaperLoop implements OnApplicationBootstrap, OnModuleDestroy {
       }
       await this.pause();
     }
-  }
-
-  /** Heartbeats come by the broker and end in PostgreSQL. The cache is only a copy. */
-  private async canHear(): Promise<boolean> {
-    const { checks } = await this.dependencies.readiness();
-    return Object.entries(checks).every(([name, { ok }]) => ok || name.includes('cache'));
   }
 
   private pause(): Promise<void> {

@@ -3,13 +3,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { resultsRequests, workerRequests, type Execution, type SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { startPostgres, type PostgresServer } from '#libs/testing';
+import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
   newPrincipal,
   newSource,
-  openDatabase,
   startOrchestrator,
   submitSql,
+  sweep,
   TestWorker,
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
@@ -43,7 +44,6 @@ beforeEach(async () => {
   await worker.announce(4);
 });
 
-const sweep = (mayExpire = true): Promise<void> => orchestrator.reaper.sweep(mayExpire);
 const patterns = (): string[] => orchestrator.bus.requests.map(({ pattern }) => pattern);
 
 async function running(): Promise<Execution> {
@@ -72,7 +72,7 @@ function fenced(part: { sealed?: boolean; pagesCommitted?: number }): void {
 describe('a run whose worker was lost', () => {
   it('is tried again while no page was committed, once its results are fenced and its statement is cancelled', async () => {
     const { id, runId } = await lost();
-    await sweep();
+    await sweep(orchestrator);
     expect(patterns()).toEqual([
       resultsRequests.fenceRun.pattern,
       expect.stringContaining('GetSourceConnections'),
@@ -89,7 +89,7 @@ describe('a run whose worker was lost', () => {
   it('ends as lost once a page could be read: rows that were shown never change', async () => {
     fenced({ pagesCommitted: 1 });
     const { id } = await lost();
-    await sweep();
+    await sweep(orchestrator);
     expect(await orchestrator.executions.get(id, principal)).toMatchObject({
       state: 'FAILED',
       rows: 4,
@@ -101,7 +101,7 @@ describe('a run whose worker was lost', () => {
   it('has succeeded where its result was sealed, and nothing is cancelled', async () => {
     fenced({ sealed: true });
     const { id } = await lost();
-    await sweep();
+    await sweep(orchestrator);
     expect(await orchestrator.executions.get(id, principal)).toMatchObject({ state: 'SUCCEEDED', rows: 4, bytes: 40 });
     expect(orchestrator.bus.countOf(workerRequests.cancelAtSource)).toBe(0);
   });
@@ -109,31 +109,31 @@ describe('a run whose worker was lost', () => {
   it('is tried no more often than it may be', async () => {
     const { id } = await lost();
     await dataSource.query('update orchestrator.run set attempts = attempts_max');
-    await sweep();
+    await sweep(orchestrator);
     expect(await orchestrator.executions.get(id, principal)).toMatchObject({ state: 'FAILED' });
   });
 
   it('waits for results, without whose word nothing is decided', async () => {
     orchestrator.bus.answer(resultsRequests.fenceRun, () => Promise.reject(new Error('away')));
     const { runId } = await lost();
-    await sweep();
+    await sweep(orchestrator);
     expect(await storedRun(dataSource, runId)).toMatchObject({ state: 'RUNNING' });
     fenced({});
     await dataSource.query('update orchestrator.run set reaped_until = null');
-    await sweep();
+    await sweep(orchestrator);
     expect(await storedRun(dataSource, runId)).toMatchObject({ state: 'QUEUED' });
   });
 
   it('is settled even where its source cannot be reached', async () => {
     orchestrator.bus.answer(workerRequests.cancelAtSource, () => Promise.reject(new Error('no route')));
     const { runId } = await lost();
-    await sweep();
+    await sweep(orchestrator);
     expect(await storedRun(dataSource, runId)).toMatchObject({ state: 'QUEUED' });
   });
 
   it('is left alone by a reaper that has not been healthy for a whole lease', async () => {
     const { runId } = await lost();
-    await sweep(false);
+    await sweep(orchestrator, false);
     expect(await storedRun(dataSource, runId)).toMatchObject({ state: 'RUNNING' });
     expect(patterns()).toEqual([]);
   });
@@ -142,7 +142,7 @@ describe('a run whose worker was lost', () => {
     fenced({ pagesCommitted: 2 });
     await lost();
     const others = [orchestrator, startOrchestrator(dataSource), startOrchestrator(dataSource)];
-    await Promise.all(others.map((each) => each.reaper.sweep(true)));
+    await Promise.all(others.map((each) => sweep(each, true)));
     expect(await eventsOf(dataSource)).toBe(1);
   });
 });
@@ -152,7 +152,7 @@ describe('time', () => {
     orchestrator.bus.answer(workerRequests.stopRun, () => ({ stopping: false }));
     const { id } = await running();
     await dataSource.query(`update orchestrator.run set deadline = now() - interval '1 h'`);
-    await sweep(false);
+    await sweep(orchestrator, false);
     await orchestrator.stops.settle();
     expect(orchestrator.bus.requests).toContainEqual(
       expect.objectContaining({ input: expect.objectContaining({ timedOut: true }), instance: worker.id }),
@@ -167,10 +167,10 @@ describe('time', () => {
   it('in the queue is bounded too', async () => {
     await worker.announce(0);
     const { id } = await submitSql(orchestrator, principal, source, 'select 2');
-    await sweep(false);
+    await sweep(orchestrator, false);
     expect(await orchestrator.executions.get(id, principal)).toMatchObject({ state: 'QUEUED' });
     await dataSource.query(`update orchestrator.run set queue_deadline = now() - interval '1 s'`);
-    await sweep(false);
+    await sweep(orchestrator, false);
     expect(await orchestrator.executions.get(id, principal)).toMatchObject({
       state: 'TIMED_OUT',
       version: 2,
@@ -184,7 +184,7 @@ describe('time', () => {
       await dataSource.query(`update orchestrator.run set dispatched_at = now() - make_interval(secs => $1)`, [
         seconds,
       ]);
-      await sweep(false);
+      await sweep(orchestrator, false);
       return (await storedRun(dataSource, runId)).state;
     };
     expect(await unclaimedFor(4)).toBe('DISPATCHED');

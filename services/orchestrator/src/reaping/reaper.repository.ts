@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
-import { moveRun } from '../run/run-move.js';
+import { moveRun } from '../run/run-move.repository.js';
 import { runColumns, toRun, type RunRow } from '../run/run.row.js';
 import type { Run, RunTry } from '../run/run.types.js';
 
@@ -49,27 +49,27 @@ export class ReaperRepository {
   }
 
   /** Running, but their worker has been silent for a whole lease. */
-  async takeExpired(): Promise<Run[]> {
-    return this.take(`state = 'RUNNING' and lease_until < now()`, []);
+  async takeExpired(limit: number): Promise<Run[]> {
+    return this.take(`state = 'RUNNING' and lease_until < now()`, limit, []);
   }
 
   /** To be stopped, but not ended by their worker in time. */
-  async takeStuck(graceMs: number): Promise<Run[]> {
-    return this.take(`state = 'CANCELING' and canceling_at < now() - $1 * interval '1 millisecond'`, [graceMs]);
+  async takeStuck(graceMs: number, limit: number): Promise<Run[]> {
+    return this.take(`state = 'CANCELING' and canceling_at < now() - $2 * interval '1 millisecond'`, limit, [graceMs]);
   }
 
-  private async take(condition: string, parameters: readonly unknown[]): Promise<Run[]> {
+  private async take(condition: string, limit: number, parameters: readonly unknown[]): Promise<Run[]> {
     const rows: RunRow[] = await this.dataSource.query(
       `with r as (
          update orchestrator.run set reaped_until = now() + interval '${claimSeconds} seconds'
          where id in (
            select id from orchestrator.run
            where ${condition} and coalesce(reaped_until, '-infinity') < now()
-           limit ${batchMax} for update skip locked)
+           limit $1 for update skip locked)
          returning *
        )
        select ${runColumns} from r`,
-      [...parameters],
+      [limit, ...parameters],
     );
     return rows.map(toRun);
   }

@@ -12,6 +12,9 @@ import { StopService } from './stop.service.js';
 
 type Finding = 'unclaimed' | 'overdue' | 'timed_out' | 'expired' | 'stuck';
 
+/** So that a large loss is worked off in even steps. */
+const underWayMax = 50;
+
 /**
  * Makes good what messages, jobs and processes have lost, from PostgreSQL alone. Every effect is fenced or harmless to
  * repeat, so any number of reapers may work at once.
@@ -19,6 +22,7 @@ type Finding = 'unclaimed' | 'overdue' | 'timed_out' | 'expired' | 'stuck';
 @Injectable()
 export class ReaperService {
   private readonly found;
+  private readonly underWay = new Set<Promise<void>>();
 
   constructor(
     private readonly repository: ReaperRepository,
@@ -37,13 +41,18 @@ export class ReaperService {
     });
   }
 
-  /** One look at everything. @param mayExpire whether this process may take a worker's silence for its death */
+  /** One look at everything; what takes longer goes on behind it. @param mayExpire whether this process may take a worker's silence for its death */
   async sweep(mayExpire: boolean): Promise<void> {
     await this.queueUnclaimed();
     await this.endOverdue();
     await this.stopTimedOut();
     await this.endStuck();
     if (mayExpire) await this.settleExpired();
+  }
+
+  /** Resolves when every run that was found is settled, or left to the next look. */
+  async settle(): Promise<void> {
+    await Promise.all(this.underWay);
   }
 
   private async queueUnclaimed(): Promise<void> {
@@ -76,33 +85,32 @@ export class ReaperService {
   }
 
   private async endStuck(): Promise<void> {
-    const stuck = await this.repository.takeStuck(this.config.lease.stopGraceMs);
-    await this.forEach('stuck', stuck, (run) => this.stops.end(run));
+    const stuck = await this.repository.takeStuck(this.config.lease.stopGraceMs, this.roomLeft());
+    for (const run of stuck) this.settleLater('stuck', run, this.stops.end(run));
   }
 
   private async settleExpired(): Promise<void> {
-    const expired = await this.repository.takeExpired();
-    await this.forEach('expired', expired, async (run) => {
+    const expired = await this.repository.takeExpired(this.roomLeft());
+    for (const run of expired) {
       // A try that has already told why it failed is over by that, and not for want of its worker.
       const end = run.error
         ? ({ kind: 'failed', error: run.error } as const)
         : ({ kind: 'lost', error: workerLostError } as const);
-      await this.attempts.settleRunning(run, end);
-    });
+      this.settleLater('expired', run, this.attempts.settleRunning(run, end));
+    }
   }
 
-  /** Side by side, as each waits for other services; one that fails is found again. */
-  private async forEach(finding: Finding, runs: readonly Run[], work: (run: Run) => Promise<unknown>): Promise<void> {
-    await Promise.all(
-      runs.map(async (run) => {
-        this.count(finding, run);
-        try {
-          await work(run);
-        } catch (err) {
-          this.logger.warn({ err, runId: run.id, finding }, 'a run could not be settled yet');
-        }
-      }),
-    );
+  /** In the background, as it waits for other services, and the next look must not wait with it. What fails is found again. */
+  private settleLater(finding: Finding, run: Run, settling: Promise<unknown>): void {
+    this.count(finding, run);
+    const work = settling
+      .catch((err: unknown) => this.logger.warn({ err, runId: run.id, finding }, 'a run could not be settled yet'))
+      .then(() => void this.underWay.delete(work));
+    this.underWay.add(work);
+  }
+
+  private roomLeft(): number {
+    return Math.max(0, underWayMax - this.underWay.size);
   }
 
   private count(finding: Finding, run: Run): void {

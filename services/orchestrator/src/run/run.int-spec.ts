@@ -4,13 +4,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { resultsRequests, workerRequests, type Execution, type RunError, type SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { startPostgres, type PostgresServer } from '#libs/testing';
+import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
   newPrincipal,
   newSource,
-  openDatabase,
   startOrchestrator,
   submitSql,
+  sweep,
   TestWorker,
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
@@ -210,7 +211,7 @@ describe('the end of a try', () => {
       rowCount: 1,
       byteCount: 1,
     }));
-    await orchestrator.reaper.sweep(true);
+    await sweep(orchestrator, true);
     expect(await storedRun(dataSource, runId)).toMatchObject({ state: 'FAILED', error_code: broken.code });
   });
 
@@ -239,7 +240,7 @@ it('a heartbeat keeps the lease, tells progress once, and leaves the version alo
   await beat();
   expect(orchestrator.bus.told).toMatchObject([{ message: { rows: 10, bytes: 100, version: 2, state: 'RUNNING' } }]);
   expect(await orchestrator.executions.get(id, principal)).toMatchObject({ rows: 10, fraction: 0.5, version: 2 });
-  await orchestrator.reaper.sweep(true);
+  await sweep(orchestrator, true);
   expect(await storedRun(dataSource, runId)).toMatchObject({ state: 'RUNNING' });
 });
 
@@ -256,7 +257,7 @@ describe('under any schedule of workers, callers, reapers and losses', () => {
     cancel: (run) => orchestrator.cancels.cancel(run.id, principal),
     join: () => submitSql(orchestrator, newPrincipal({ workspaceId: principal.workspaceId }), source, 'select 1'),
     dispatch: () => orchestrator.dispatch.fill('default', 30, 8),
-    reap: () => orchestrator.reaper.sweep(true),
+    reap: () => sweep(orchestrator, true),
     loseWorker: (run) =>
       dataSource.query(
         `update orchestrator.run set lease_until = now() - interval '1 s' where id = $1 and lease_until is not null`,

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import { runFinished, type RunError, type SourceHandle } from '#libs/contracts';
 import { inTransaction, OutboxRepository } from '#libs/database';
-import { moveRun, type MoveValues } from './run-move.js';
+import { moveRun, type MoveValues } from './run-move.repository.js';
 import { runColumns, toRun, type RunRow } from './run.row.js';
 import type { CancelReason, Run, RunTry } from './run.types.js';
 import type { FinishName } from './transitions.js';
@@ -54,6 +54,8 @@ export class RunRepository {
         'started_at = coalesce(started_at, now())',
         "deadline = now() + timeout_ms * interval '1 millisecond'",
         'unclaimed_count = 0',
+        // What the last try failed with says nothing of this one.
+        'error_code = null',
       ],
       parameters: [workerId, values, leaseSeconds],
     });

@@ -39,7 +39,7 @@ export type FinalState = (typeof finalStates)[number];
 /** A slot of a worker and one of the source's connections are taken. */
 export const activeStates = ['DISPATCHED', 'RUNNING', 'CANCELING'] as const satisfies readonly RunState[];
 
-/** Another caller's equal question may still be answered by the run. The index run_flight has the same states. */
+/** An equal question may still join the run, and its last caller may still stop it. The index run_flight has the same states. */
 export const joinableStates = ['QUEUED', 'DISPATCHED', 'RUNNING'] as const satisfies readonly RunState[];
 
 type TransitionTo<State extends RunState> = {

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { metadataRequests, type SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
+import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
   newPrincipal,
   newSource,
-  openDatabase,
   startOrchestrator,
   submitSql,
   TestWorker,

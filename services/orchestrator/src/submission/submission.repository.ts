@@ -14,12 +14,16 @@ import {
 } from '../dispatch/dispatch.repository.js';
 import { defaultPool } from '../dispatch/pool.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { joinableStates } from '../run/transitions.js';
 import { encodeSource } from '../source/source-snapshot.js';
 import { rememberSource } from '../source/source.repository.js';
 import type { EarlierCall, Submission, SubmissionOutcome } from './submission.types.js';
 
 /** How often a run may slip away between finding it and joining it. Each time it has ended, so a new one can begin. */
 const joinTriesMax = 10;
+
+/** As the index run_flight has it. */
+const isJoinable = `state in (${joinableStates.map((state) => `'${state}'`).join(', ')})`;
 
 interface Seat {
   readonly runId: string;
@@ -49,7 +53,6 @@ export class SubmissionRepository {
   async accept(submission: Submission): Promise<SubmissionOutcome> {
     try {
       return await inTransaction(this.dataSource, async (manager) => {
-        await rememberSource(manager, submission.source);
         const { runId, cacheStatus, plan } = await this.takeSeat(manager, submission);
         if (!(await insertExecution(manager, submission, runId, cacheStatus))) throw new KeyTaken();
         return { kind: 'accepted', cacheStatus, plan };
@@ -62,7 +65,8 @@ export class SubmissionRepository {
   }
 
   private async takeSeat(manager: EntityManager, submission: Submission): Promise<Seat> {
-    const isLocked = await this.dispatch.tryLock(manager, defaultPool);
+    const { isLocked, isKnown } = await this.dispatch.tryLockFor(manager, defaultPool, submission.source);
+    if (!isKnown) await rememberSource(manager, submission.source);
     for (let attempt = 0; attempt < joinTriesMax; attempt += 1) {
       const seat = (await this.beginRun(manager, submission, isLocked)) ?? (await joinRun(manager, submission));
       if (seat) return seat;
@@ -94,7 +98,7 @@ export class SubmissionRepository {
            case when is_free then 1 else 0 end,
            case when is_free then now() end
          from slot
-         on conflict (flight_key) where state in ('QUEUED', 'DISPATCHED', 'RUNNING') do nothing
+         on conflict (flight_key) where ${isJoinable} do nothing
          returning *
        )
        select ${planColumns}, r.state from r`,
@@ -118,7 +122,7 @@ class KeyTaken extends Error {}
  * once. A run that waits in a less urgent class moves up first.
  */
 async function joinRun(manager: EntityManager, submission: Submission): Promise<Seat | undefined> {
-  const joinable = `flight_key = $1 and state in ('QUEUED', 'DISPATCHED', 'RUNNING')`;
+  const joinable = `flight_key = $1 and ${isJoinable}`;
   const [found]: { class: number; state: string }[] = await manager.query(
     `select class, state from orchestrator.run where ${joinable}`,
     [submission.flightKey],
