@@ -8,6 +8,7 @@ import {
   setting,
   type ConfigOf,
 } from '#libs/config';
+import { sqlLengthMax } from '#libs/sql';
 
 const hour = 3_600;
 const day = 24 * hour;
@@ -52,9 +53,9 @@ export const orchestratorConfig = defineConfig({
       default: hour,
       describe: 'The greatest limit of time that a caller may ask for.',
     }),
-    sqlBytesMax: setting('SLUICE_ORCHESTRATOR_SQL_BYTES_MAX', integerText(1, 8 * mebibyte), {
+    sqlBytesMax: setting('SLUICE_ORCHESTRATOR_SQL_BYTES_MAX', integerText(1, 4 * sqlLengthMax), {
       default: 100 * 1024,
-      describe: 'The longest SQL text that is taken.',
+      describe: 'The longest SQL text that is taken, in bytes; the proof takes at most 100,000 characters.',
     }),
   },
   queue: {

@@ -203,6 +203,14 @@ describe('another’s execution', () => {
     });
   });
 
+  it('named by what is no id is absent', async () => {
+    for (const id of ['', 'exe_', 'exe_\0', "exe_' or true --"]) {
+      await expect(orchestrator.cancels.cancel(id, principal)).rejects.toMatchObject({ code: 'run.not_found' });
+      expect(await orchestrator.executions.getMany([id], principal)).toEqual([]);
+      expect(await orchestrator.executions.versions([id])).toEqual([]);
+    }
+  });
+
   it('in another workspace is absent, whatever the permissions', async () => {
     const execution = await ask();
     const stranger = newPrincipal({

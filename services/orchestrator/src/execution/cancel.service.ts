@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Execution } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
-import { AppError } from '#libs/kernel';
+import { AppError, isId } from '#libs/kernel';
 import { StopService } from '../reaping/stop.service.js';
 import { RunChanges } from '../run/run-changes.service.js';
 import { CancelRepository } from './cancel.repository.js';
@@ -20,7 +20,9 @@ export class CancelService {
   /** Cancels one caller's execution, their own or with `execution.manage` anyone's. Already final: no error. */
   async cancel(executionId: string, principal: Principal): Promise<Execution> {
     const reach = reachOf(principal);
-    const outcome = await this.repository.leave(executionId, reach);
+    const outcome = isId('execution', executionId)
+      ? await this.repository.leave(executionId, reach)
+      : ({ kind: 'absent' } as const);
     switch (outcome.kind) {
       case 'absent':
         // Who sees another's execution learns that it may not be cancelled; who does not, learns nothing.

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Execution, FinishedPosition, RequestOf, ResponseOf, runRequests } from '#libs/contracts';
 import { parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
-import { AppError } from '#libs/kernel';
+import { AppError, isId } from '#libs/kernel';
 import { ExecutionRepository } from './execution.repository.js';
 import type { ExecutionView, Sight } from './execution.types.js';
 import { FinishedRepository } from './finished.repository.js';
@@ -20,13 +20,13 @@ export class ExecutionService {
 
   /** @throws AppError `run.not_found` */
   async get(id: string, principal: Principal, sight: Sight = sightOf(principal)): Promise<Execution> {
-    const [view] = await this.repository.findMany([id], sight);
+    const [view] = await this.repository.findMany(wellFormed([id]), sight);
     if (!view) throw new AppError('run.not_found', 'There is no such execution.', { path: ['id'] });
     return toExecution(view, principal);
   }
 
   async getMany(ids: readonly string[], principal: Principal): Promise<Execution[]> {
-    const views = await this.repository.findMany(bounded(ids), sightOf(principal));
+    const views = await this.repository.findMany(wellFormed(bounded(ids)), sightOf(principal));
     return views.map((view) => toExecution(view, principal));
   }
 
@@ -47,7 +47,9 @@ export class ExecutionService {
       ['number', 'string'],
     );
     const after = page.after && { micros: page.after[0], id: page.after[1] };
-    const views = await this.repository.list(filter, page.limit, after);
+    const { savedQueryId } = input;
+    const isKnowable = savedQueryId === undefined || isId('savedQuery', savedQueryId);
+    const views = isKnowable ? await this.repository.list(filter, page.limit, after) : [];
     const { rows, cursors, pageInfo } = toPage(views, page, (view) => [view.submittedMicros, view.execution.id]);
     return { executions: rows.map((view) => toExecution(view, principal)), cursors, pageInfo };
   }
@@ -69,7 +71,7 @@ export class ExecutionService {
   }
 
   async versions(ids: readonly string[]): Promise<ResponseOf<typeof runRequests.getVersions>['versions']> {
-    return this.repository.versions(bounded(ids));
+    return this.repository.versions(wellFormed(bounded(ids)));
   }
 }
 
@@ -90,6 +92,11 @@ function canReadSql({ permissions }: Principal): boolean {
   return permissions.has('query.run') || permissions.has('data_source.read');
 }
 
+/** What is no id names nothing, and may hold what PostgreSQL takes for no text at all. */
+function wellFormed(ids: readonly string[]): string[] {
+  return ids.filter((id) => isId('execution', id));
+}
+
 function bounded(ids: readonly string[]): readonly string[] {
   if (ids.length > idsMax) {
     throw new AppError('input.too_large', `At most ${idsMax} executions at once.`, { path: ['ids'] });
@@ -100,8 +107,17 @@ function bounded(ids: readonly string[]): readonly string[] {
 const xidMax = 2n ** 64n - 1n;
 
 function checked(after: FinishedPosition): FinishedPosition {
-  if (!/^\d{1,20}$/.test(after.xid) || BigInt(after.xid) > xidMax || after.sequence < 0) {
+  if (
+    !/^\d{1,20}$/.test(after.xid) ||
+    BigInt(after.xid) > xidMax ||
+    after.sequence < 0 ||
+    !isPlace(after.executionId)
+  ) {
     throw new AppError('input.cursor_invalid', 'This is no place in the order of final states.', { path: ['after'] });
   }
   return after;
+}
+
+function isPlace(executionId: string | undefined): boolean {
+  return executionId === undefined || isId('execution', executionId);
 }

@@ -143,6 +143,8 @@ describe('a question that cannot be run', () => {
     ['delete from t', 'sql.not_read_only', ['query', 'sql', 'text']],
     ['selec 1', 'sql.rejected', ['query', 'sql', 'text']],
     ['', 'input.invalid', ['query', 'sql', 'text']],
+    ['select 1; select 2', 'sql.not_read_only', ['query', 'sql', 'text']],
+    ["select '\0'", 'sql.rejected', ['query', 'sql', 'text']],
     [`select '${'x'.repeat(103_000)}'`, 'sql.too_long', ['query', 'sql', 'text']],
   ])('is refused with its place and leaves nothing: %.20s', async (text, code, path) => {
     await expect(submitSql(orchestrator, principal, source, text)).rejects.toMatchObject({ code, path });
