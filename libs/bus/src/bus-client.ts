@@ -9,7 +9,7 @@ import {
 } from '#libs/contracts';
 import { AppError, backoffMs, delay, newId } from '#libs/kernel';
 import type { ReaderParts } from './blocking-reader.js';
-import { InstanceInbox } from './instance-inbox.js';
+import { InboxWriter, InstanceInbox } from './instance-inbox.js';
 import type { MessageContext } from './message-context.js';
 import { partitionOf } from './partition-of.js';
 import { field } from './stream-entry.js';
@@ -41,11 +41,13 @@ interface Pending {
 export class BusClient {
   readonly inbox: InstanceInbox;
   private readonly pending = new Map<string, Pending>();
+  private readonly inboxes: InboxWriter;
 
   constructor(
     readonly instance: string,
     private readonly parts: ReaderParts,
   ) {
+    this.inboxes = new InboxWriter(parts.redis);
     this.inbox = new InstanceInbox(parts.redis.keys.instance(instance), parts);
     this.inbox.on('REPLY', ({ envelope }) => this.pending.get(envelope.inReplyTo)?.resolve(envelope));
   }
@@ -121,13 +123,9 @@ export class BusClient {
       idempotencyKey: options.idempotencyKey ?? '',
       replyTo: this.inbox.key,
     });
-    const { keys } = this.parts.redis;
-    const key = options.instance === undefined ? keys.requests(contract.service) : keys.instance(options.instance);
     const reply = this.replyOf(envelope.id, waitMs, options.signal);
     try {
-      await this.parts.redis
-        .client('broker')
-        .xadd(key, 'MAXLEN', '~', requestStreamMax, '*', field, Buffer.from(envelopeCodec.encode(envelope)));
+      await this.send(contract.service, options.instance, envelopeCodec.encode(envelope));
     } catch (cause) {
       this.pending.delete(envelope.id);
       // Refused by the server, so surely not sent; a lost connection leaves it open.
@@ -135,6 +133,14 @@ export class BusClient {
       return reply;
     }
     return reply;
+  }
+
+  private async send(service: string, instance: string | undefined, envelope: Uint8Array): Promise<void> {
+    const { redis } = this.parts;
+    if (instance !== undefined) return this.inboxes.add(redis.keys.instance(instance), envelope);
+    await redis
+      .client('broker')
+      .xadd(redis.keys.requests(service), 'MAXLEN', '~', requestStreamMax, '*', field, Buffer.from(envelope));
   }
 
   private replyOf(id: string, waitMs: number, signal: AbortSignal | undefined): Promise<Envelope | undefined> {

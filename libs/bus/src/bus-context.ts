@@ -10,9 +10,8 @@ export class BusContext extends BaseRpcContext<[Envelope]> implements MessageCon
   readonly messageId: string;
   /** Set where the caller may repeat the request; it is stored with the effect. */
   readonly idempotencyKey: string | undefined;
-  /** Fires when nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
   private readonly deadline: number;
+  private lazySignal: AbortSignal | undefined;
 
   constructor(envelope: Envelope, remainingMs: number = envelope.ttlMs) {
     super([envelope]);
@@ -22,7 +21,15 @@ export class BusContext extends BaseRpcContext<[Envelope]> implements MessageCon
     this.messageId = envelope.id;
     this.idempotencyKey = envelope.idempotencyKey === '' ? undefined : envelope.idempotencyKey;
     this.deadline = performance.now() + remainingMs;
-    this.signal = envelope.kind === 'REQUEST' ? AbortSignal.timeout(Math.max(1, Math.ceil(remainingMs))) : neverAborted;
+  }
+
+  /** Fires when nobody waits for the answer any more; never for an event. Made when first asked for: most handlers do not. */
+  get signal(): AbortSignal {
+    this.lazySignal ??=
+      this.getArgs()[0].kind === 'REQUEST'
+        ? AbortSignal.timeout(Math.max(1, Math.ceil(this.remainingMs())))
+        : neverAborted;
+    return this.lazySignal;
   }
 
   /** Milliseconds until the answer is of no use. */

@@ -1,16 +1,17 @@
 import { firstValueFrom, isObservable } from 'rxjs';
 import type { MessageHandler } from '@nestjs/microservices';
 import { envelopeCodec, toFailure, type AnyRequestContract, type Envelope } from '#libs/contracts';
-import { AppError, newId, toAppError } from '#libs/kernel';
+import { AppError, toAppError } from '#libs/kernel';
 import { withLogFields } from '#libs/telemetry';
 import { BusContext } from './bus-context.js';
 import type { ReaderParts } from './blocking-reader.js';
-import { addToInbox } from './instance-inbox.js';
+import { InboxWriter } from './instance-inbox.js';
 import { inTraceOf } from './trace.js';
 
 /** Runs a request's handler and sends its answer; an answer that cannot be sent is the caller's time-out. */
 export class RequestDispatcher {
   private readonly contracts: ReadonlyMap<string, AnyRequestContract>;
+  private readonly inboxes: InboxWriter;
 
   constructor(
     contracts: readonly AnyRequestContract[],
@@ -18,12 +19,13 @@ export class RequestDispatcher {
     private readonly parts: ReaderParts,
   ) {
     this.contracts = new Map(contracts.map((contract) => [contract.pattern, contract]));
+    this.inboxes = new InboxWriter(parts.redis);
   }
 
   async dispatch(envelope: Envelope, remainingMs: number): Promise<void> {
     const reply = await this.answer(envelope, remainingMs);
     try {
-      await addToInbox(this.parts, envelope.replyTo, envelopeCodec.encode(reply));
+      await this.inboxes.add(envelope.replyTo, envelopeCodec.encode(reply));
     } catch (err) {
       this.parts.logger.warn({ err, pattern: envelope.type }, 'a reply could not be sent');
     }
@@ -74,7 +76,7 @@ function unimplemented(pattern: string): AppError {
 
 function replyTo(request: Envelope, outcome: { payload: Uint8Array } | { failure: AppError }): Envelope {
   return {
-    id: newId('message'),
+    id: request.id,
     kind: 'REPLY',
     type: '',
     version: 1,

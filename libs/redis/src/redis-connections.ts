@@ -25,9 +25,7 @@ interface RedisLogger {
 /** Called for each command of a shared client, with the time from call to reply. */
 export type CommandObserver = (role: RedisRole, command: string, seconds: number) => void;
 
-/** A command on a shared client fails after this long; a caller decides whether to repeat it. */
-const commandTimeoutMs = 5_000;
-/** A connection on which nothing comes back for this long is dead, and is made anew. */
+/** A connection that owes a reply and on which nothing comes back for this long is dead: its commands fail, and it is made anew. */
 const socketTimeoutMs = 3_000;
 
 /** The Redis clients of a process: one shared for each role, and one of its own for each blocking reader. */
