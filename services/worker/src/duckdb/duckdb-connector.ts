@@ -1,4 +1,6 @@
-import { createHash } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { version, type DuckDBConnection, type DuckDBInstance } from '@duckdb/node-api';
 import type { SourceHandle, Table } from '#libs/contracts';
 import { parseSourceOptions } from '#libs/source-types';
@@ -11,6 +13,7 @@ import { readDuckdbSchema } from './read-duckdb-schema.js';
 interface Held {
   readonly instance: Promise<DuckDBInstance>;
   readonly version: number;
+  readonly spillDirectory: string;
   users: number;
   /** Closed when its last user leaves. */
   isRetired: boolean;
@@ -20,6 +23,7 @@ interface Held {
 /** DuckDB inside the worker: an instance for each version of a source, shared by its runs, locked before the first. */
 export class DuckdbConnector implements Connector {
   private readonly held = new Map<string, Held>();
+  private readonly closing = new Set<Promise<void>>();
   private readonly sessions = new Map<string, DuckdbSession>();
 
   constructor(
@@ -68,7 +72,8 @@ export class DuckdbConnector implements Connector {
   }
 
   async close(): Promise<void> {
-    for (const [key, held] of this.held) this.retire(key, held);
+    for (const [sourceId, held] of this.held) this.retire(sourceId, held);
+    await Promise.all(this.closing);
   }
 
   private async withConnection<T>(source: OpenedSource, use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
@@ -106,9 +111,10 @@ export class DuckdbConnector implements Connector {
   private hold(source: OpenedSource): Held {
     const known = this.held.get(source.id);
     if (known && known.version === source.version) return known;
-    const key = createHash('sha256').update(`${this.worker}/${source.id}/${source.version}`).digest('hex').slice(0, 24);
+    const spillDirectory = join(this.limits.spillDirectory, randomUUID());
     const held: Held = {
-      instance: openDuckdbInstance(key, parseSourceOptions('duckdb', source.options), this.limits),
+      instance: openDuckdbInstance(parseSourceOptions('duckdb', source.options), this.limits, spillDirectory),
+      spillDirectory,
       version: source.version,
       users: 0,
       isRetired: false,
@@ -125,7 +131,7 @@ export class DuckdbConnector implements Connector {
     held.users -= 1;
     if (held.users > 0) return;
     if (held.isRetired) {
-      close(held);
+      this.closeLater(held);
       return;
     }
     // The memory of an instance that nobody asks goes back.
@@ -133,20 +139,26 @@ export class DuckdbConnector implements Connector {
     held.timer.unref();
   }
 
+  private closeLater(held: Held): void {
+    const closing: Promise<void> = close(held).finally(() => this.closing.delete(closing));
+    this.closing.add(closing);
+  }
+
   private retire(sourceId: string, held: Held): void {
     if (this.held.get(sourceId) === held) this.held.delete(sourceId);
     if (held.isRetired) return;
     held.isRetired = true;
     clearTimeout(held.timer);
-    if (held.users === 0) close(held);
+    if (held.users === 0) this.closeLater(held);
   }
 }
 
-function close(held: Held): void {
-  void held.instance.then(
-    (instance) => instance.closeSync(),
+async function close({ instance, spillDirectory }: Held): Promise<void> {
+  await instance.then(
+    (opened) => opened.closeSync(),
     () => undefined,
   );
+  await rm(spillDirectory, { recursive: true, force: true }).catch(() => undefined);
 }
 
 function escape(name: string): string {

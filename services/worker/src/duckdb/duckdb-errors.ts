@@ -1,7 +1,7 @@
 import { AppError } from '#libs/kernel';
 
 /** DuckDB tells its kind of error in front of the text: `Binder Error: …`. */
-const form = /^(?:Failed to [a-z ]+: )?([A-Z][A-Za-z]*(?: [A-Z][A-Za-z]*)*) Error: ([^]*)$/;
+const form = /^(?:Failed to [a-z ]+: )?([A-Z][A-Za-z ]{0,40}?) Error: ([^]*)$/;
 
 /** Kinds that are about files and the engine, whose text may tell where things lie. */
 const insideKinds: ReadonlySet<string> = new Set([
@@ -13,6 +13,8 @@ const insideKinds: ReadonlySet<string> = new Set([
   'HTTP',
   'Connection',
 ]);
+
+const outOfMemory = 'Out of Memory';
 
 export interface DuckdbFailure {
   readonly kind: string;
@@ -36,6 +38,14 @@ export function toDuckdbError(error: unknown): AppError {
   const { kind, message } = failureOf(error);
   if (/^interrupt$/i.test(kind)) {
     return new AppError('run.timed_out', 'The statement was stopped at the data source.', { cause: error });
+  }
+  // The engine's text goes on about its own directories and settings.
+  if (kind === outOfMemory) {
+    return new AppError('run.query_failed', 'The statement needs more memory than the data source may use.', {
+      internalMessage: message,
+      details: { sourceCode: kind },
+      cause: error,
+    });
   }
   if (kind === 'Unknown' || insideKinds.has(kind)) return unavailable(error);
   // The place that DuckDB draws with a caret is kept; it is of the caller's own text.

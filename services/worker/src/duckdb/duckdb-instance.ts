@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import { DuckDBInstance, quotedIdentifier, quotedString, type DuckDBConnection } from '@duckdb/node-api';
 import type { DuckdbSourceOptions, DuckdbTableFile } from '#libs/source-types';
 import { unavailable } from './duckdb-errors.js';
@@ -7,7 +7,7 @@ export interface DuckdbLimits {
   /** Of one instance; a source may ask for less. */
   readonly memoryMb: number;
   readonly threads: number;
-  /** Where an instance puts what does not fit its memory. */
+  /** Where instances put what does not fit their memory, each into a directory of its own. */
   readonly spillDirectory: string;
   readonly spillMb: number;
 }
@@ -17,18 +17,20 @@ export interface DuckdbLimits {
  * It reads those files and nothing else, and nothing that a statement says can change that.
  */
 export async function openDuckdbInstance(
-  key: string,
   options: DuckdbSourceOptions,
   limits: DuckdbLimits,
+  spillDirectory: string,
 ): Promise<DuckDBInstance> {
   let instance: DuckDBInstance | undefined;
   try {
+    // The engine makes the last directory of a path, and only that.
+    await mkdir(spillDirectory, { recursive: true, mode: 0o700 });
     instance = await DuckDBInstance.create(
       options.database ?? ':memory:',
       options.database === undefined ? {} : { access_mode: 'READ_ONLY' },
     );
     const connection = await instance.connect();
-    for (const statement of settings(key, options, limits)) await connection.run(statement);
+    for (const statement of settings(options, limits, spillDirectory)) await connection.run(statement);
     await createViews(connection, options.tables ?? {});
     // From here on no setting changes, not even back.
     await connection.run('set lock_configuration = true');
@@ -41,7 +43,7 @@ export async function openDuckdbInstance(
 }
 
 /** In this order: each of the later ones would keep an earlier one from being set. */
-function settings(key: string, options: DuckdbSourceOptions, limits: DuckdbLimits): string[] {
+function settings(options: DuckdbSourceOptions, limits: DuckdbLimits, spillDirectory: string): string[] {
   const paths = Object.values(options.tables ?? {}).map((file) => quotedString(pathOf(file)));
   const memoryMb = Math.min(options.memoryLimitMb ?? limits.memoryMb, limits.memoryMb);
   const threads = Math.min(options.threads ?? limits.threads, limits.threads);
@@ -54,7 +56,7 @@ function settings(key: string, options: DuckdbSourceOptions, limits: DuckdbLimit
     'set allow_unredacted_secrets = false',
     `set memory_limit = '${memoryMb}MB'`,
     `set threads = ${threads}`,
-    `set temp_directory = ${quotedString(join(limits.spillDirectory, key))}`,
+    `set temp_directory = ${quotedString(spillDirectory)}`,
     `set max_temp_directory_size = '${limits.spillMb}MB'`,
     `set timezone = 'UTC'`,
     // A large LIMIT would otherwise collect all its rows before the first of them is read.

@@ -10,6 +10,7 @@ import {
   type DuckDBUnionValue,
   type DuckDBValue,
 } from '@duckdb/node-api';
+import { placeOfEntry } from './entries-by-place.js';
 
 type Encode = (value: DuckDBValue) => string;
 type EncoderOf = (type: DuckDBType) => Encode;
@@ -19,13 +20,13 @@ export function encoderOfStruct(type: DuckDBStructType, encoderOf: EncoderOf): (
   const entries = type.entryNames.map((name, index) => {
     const entryType = type.entryTypes[index];
     return {
-      name,
+      place: placeOfEntry(index),
       key: JSON.stringify(name === '' ? String(index + 1) : name),
-      encode: entryType && encoderOf(entryType),
+      encode: entryType ? encoderOf(entryType) : () => 'null',
     };
   });
   return (value) =>
-    `{${entries.map(({ name, key, encode }) => `${key}:${encode?.(value.entries[name] ?? null) ?? 'null'}`).join(',')}}`;
+    `{${entries.map(({ place, key, encode }) => `${key}:${encode(value.entries[place] ?? null)}`).join(',')}}`;
 }
 
 /** An object whose names are the keys' text: what JSON would show of a key, without its quotation marks. */
@@ -45,10 +46,12 @@ export function encoderOfUnion(type: DuckDBUnionType, encoderOf: EncoderOf): (va
   return ({ tag, value }) => encoders.get(tag)?.(value) ?? 'null';
 }
 
-/** A variant carries the type of each value with it; what has none is told by the value itself. */
+/** A variant carries the type of each scalar with it; structs and lists in it are told by what they hold. */
 export function encodeVariant(value: DuckDBValue, encoderOf: EncoderOf): string {
   if (value instanceof DuckDBVariantValue) {
-    return value.type ? encoderOf(value.type)(value.value) : encodeVariant(value.value, encoderOf);
+    const { value: inner, type } = value;
+    const isNested = inner instanceof DuckDBListValue || inner instanceof DuckDBStructValue;
+    return type && !isNested ? encoderOf(type)(inner) : encodeVariant(inner, encoderOf);
   }
   if (value instanceof DuckDBListValue)
     return `[${value.items.map((item) => encodeVariant(item, encoderOf)).join(',')}]`;

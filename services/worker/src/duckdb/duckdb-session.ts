@@ -3,14 +3,21 @@ import type { SourceHandle } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import type { RowStream, SourceSession } from '../connector/connector.js';
 import { uniqueNames } from '../connector/unique-names.js';
+import { entriesByPlace } from './entries-by-place.js';
 import { releaseChunks } from './release-chunks.js';
 import { toDuckdbError } from './duckdb-errors.js';
 import { columnTypeOf, type DuckdbColumnType } from './duckdb-types.js';
+
+/** An interrupt that comes before the engine has begun is forgotten by it, so that it has to be said again. */
+const interruptEveryMs = 25;
 
 /** One run's connection to an instance. */
 export class DuckdbSession implements SourceSession {
   private isCanceled = false;
   private timer: NodeJS.Timeout | undefined;
+  /** The call that the engine is in, or the last one. */
+  private call: Promise<unknown> = Promise.resolve();
+  private isInCall = false;
 
   constructor(
     private readonly connection: DuckDBConnection,
@@ -36,12 +43,22 @@ export class DuckdbSession implements SourceSession {
 
   async cancel(): Promise<void> {
     this.isCanceled = true;
+    if (!this.isInCall) return;
+    const interrupt = setInterval(() => this.connection.interrupt(), interruptEveryMs);
     this.connection.interrupt();
+    try {
+      await this.call;
+    } catch {
+      // Whoever made the call is told.
+    } finally {
+      clearInterval(interrupt);
+    }
   }
 
   async close(): Promise<void> {
     clearTimeout(this.timer);
-    this.connection.interrupt();
+    // A connection that is closed under a call takes the process with it.
+    await this.cancel();
     this.connection.closeSync();
     this.onClose();
   }
@@ -59,16 +76,21 @@ export class DuckdbSession implements SourceSession {
     }
   }
 
-  /** An interrupt that comes between two calls of the engine is not seen by either. */
+  /** One call of the engine. A cancel that comes between two of them is seen here. */
   private async guarded<T>(work: () => Promise<T>): Promise<T> {
+    this.assertWanted();
+    this.isInCall = true;
+    const call = work();
+    this.call = call;
     try {
-      this.assertWanted();
-      const outcome = await work();
+      const outcome = await call;
       this.assertWanted();
       return outcome;
     } catch (error) {
       this.onFailure(error);
       throw toDuckdbError(error);
+    } finally {
+      this.isInCall = false;
     }
   }
 
@@ -90,6 +112,7 @@ function rowsOf(chunk: DuckDBDataChunk, types: readonly DuckdbColumnType[]): str
   const rows = Array.from({ length: chunk.rowCount }, () => '[');
   types.forEach(({ encode }, column) => {
     const vector = chunk.getColumnVector(column);
+    entriesByPlace(vector.type);
     for (let row = 0; row < rows.length; row += 1) {
       const value = vector.getItem(row);
       rows[row] += `${column > 0 ? ',' : ''}${value === null ? 'null' : encode(value)}`;
