@@ -52,7 +52,6 @@ export class RedisConnections {
     if (known) return known;
     const client = this.open(role, {
       enableAutoPipelining: true,
-      commandTimeout: commandTimeoutMs,
       socketTimeout: socketTimeoutMs,
     });
     if (this.observe) observeCommands(client, role, this.observe);
