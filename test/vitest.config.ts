@@ -21,7 +21,13 @@ export default defineConfig({
     }),
   ],
   // Tests run the libraries' sources; package.json's imports lead to dist/.
-  resolve: { alias: [{ find: /^#libs\/([^/]+)$/, replacement: `${root}/libs/$1/src/index.ts` }] },
+  resolve: {
+    alias: [
+      { find: /^#libs\/([^/]+)$/, replacement: `${root}/libs/$1/src/index.ts` },
+      // Node takes this file too; the bundler would take its twin for ES modules, and graphql refuses to be there twice.
+      { find: /^graphql$/, replacement: `${root}/node_modules/graphql/index.js` },
+    ],
+  },
   test: {
     environment: 'node',
     pool: 'forks',

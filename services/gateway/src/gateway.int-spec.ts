@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Global, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { createClient, type Client, type ExecutionResult } from 'graphql-ws';
+import { createClient, type Client } from 'graphql-ws';
+import type { FormattedExecutionResult } from 'graphql';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -23,7 +24,9 @@ import {
   type Execution,
   type Manifest,
   type RequestContract,
+  type Revocation,
   type RunState,
+  type StoredPage,
   type ServiceName,
 } from '#libs/contracts';
 import { accessTokenForm, toClaims, type Principal } from '#libs/identity';
@@ -107,6 +110,7 @@ class Gateway {
     private readonly app: INestApplication,
     private readonly lifecycle: Lifecycle,
     private readonly close: () => Promise<void>,
+    private readonly metrics: MetricsRegistry,
     readonly port: number,
   ) {}
 
@@ -115,10 +119,11 @@ class Gateway {
     const client = new BusClient(config.service.instance, parts);
     client.start();
     const lifecycle = new Lifecycle(parts.logger);
+    const metrics = new MetricsRegistry('gateway');
     const providers = [
       { provide: CONFIG, useValue: config },
       { provide: AppLogger, useValue: parts.logger },
-      { provide: MetricsRegistry, useValue: new MetricsRegistry('gateway') },
+      { provide: MetricsRegistry, useValue: metrics },
       { provide: HealthRegistry, useValue: new HealthRegistry() },
       { provide: CLOCK, useValue: new SystemClock() },
       { provide: BusClient, useValue: client },
@@ -136,7 +141,7 @@ class Gateway {
       await client.stop();
       await parts.redis.close();
     };
-    return new Gateway(app, lifecycle, close, (app.getHttpServer().address() as AddressInfo).port);
+    return new Gateway(app, lifecycle, close, metrics, (app.getHttpServer().address() as AddressInfo).port);
   }
 
   get url(): string {
@@ -150,6 +155,12 @@ class Gateway {
       body: JSON.stringify({ query, variables }),
     });
     return { status: response.status, headers: response.headers, ...((await response.json()) as Partial<Answer>) };
+  }
+
+  /** Pages of rows that were read for pushed events and answers. */
+  async pagesRead(): Promise<number> {
+    const metric = await this.metrics.registry.getSingleMetric('sluice_gateway_page_lookups_total')?.get();
+    return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
   }
 
   connect(authorization: string | undefined): Client {
@@ -183,9 +194,10 @@ interface Answer {
 /** A run that the fake orchestrator and results serve, and that a test moves on. */
 class Run {
   readonly execution: Execution;
-  readonly rows: string[] = [];
+  readonly pages: StoredPage[] = [];
+  rowCount = 0;
 
-  constructor() {
+  constructor(private readonly store: PageStore) {
     this.execution = {
       id: newId('execution'),
       workspaceId,
@@ -209,7 +221,7 @@ class Run {
     return ['SUCCEEDED', 'FAILED', 'CANCELED', 'TIMED_OUT'].includes(this.execution.state);
   }
 
-  async manifest(): Promise<Manifest> {
+  get manifest(): Manifest {
     return {
       runId: this.execution.runId,
       workspaceId,
@@ -219,15 +231,33 @@ class Run {
         { name: 'n', type: 'INTEGER', nullable: false },
         { name: 'carrier', type: 'TEXT', nullable: true },
       ],
-      rowCount: this.rows.length,
-      byteCount: this.rows.length * 10,
+      rowCount: this.rowCount,
+      byteCount: this.rowCount * 10,
       truncated: false,
-      inline: await encodePage(this.rows),
+      inline: this.inline,
     };
   }
 
-  commitRows(count: number): void {
-    for (let added = 0; added < count; added++) this.rows.push(JSON.stringify([this.rows.length, 'ž\u2028"']));
+  private inline: Uint8Array | undefined;
+
+  private newRows(count: number): string[] {
+    return Array.from({ length: count }, (_, index) => JSON.stringify([this.rowCount + index, 'ž\u2028"']));
+  }
+
+  /** Rows as a run commits them, in a page of the store. */
+  async commitRows(count: number, row?: string): Promise<void> {
+    const { runId, fence } = this.execution;
+    const number = this.pages.length;
+    const bytes = await encodePage(row === undefined ? this.newRows(count) : [row]);
+    const stored = await this.store.put({ workspaceId, runId, fence, page: number }, bytes);
+    this.pages.push({ number, firstRow: this.rowCount, rowCount: count, ...stored });
+    this.rowCount += count;
+  }
+
+  /** Rows so few that they travel with the manifest. */
+  async sealInline(count: number): Promise<void> {
+    this.inline = await encodePage(this.newRows(count));
+    this.rowCount = count;
   }
 
   move(state: RunState): void {
@@ -248,6 +278,7 @@ describe('the gateway', () => {
   let signingKey: CryptoKey;
   let authorization: string;
   const runs = new Map<string, Run>();
+  const revoked: Revocation[] = [];
   const closing: (() => Promise<unknown>)[] = [];
 
   async function tokenFor(principal: Partial<Principal> = {}): Promise<string> {
@@ -269,7 +300,7 @@ describe('the gateway', () => {
   }
 
   function newRun(): Run {
-    const run = new Run();
+    const run = new Run(new PageStore(directory));
     runs.set(run.execution.id, run);
     return run;
   }
@@ -282,7 +313,7 @@ describe('the gateway', () => {
 
   async function tellRows(run: Run): Promise<void> {
     const { runId } = run.execution;
-    await teller.tell(rowsCommitted, runId, { runId, workspaceId, fence: 1, rows: run.rows.length, bytes: 0 });
+    await teller.tell(rowsCommitted, runId, { runId, workspaceId, fence: 1, rows: run.rowCount, bytes: 0 });
   }
 
   const runOf = (runId: string): Run | undefined =>
@@ -297,7 +328,11 @@ describe('the gateway', () => {
     const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'k1', alg: 'EdDSA', use: 'sig' };
     services = new Services(redis.url);
     services.on(authRequests.getSigningKeys, () => ({ jwksJson: JSON.stringify({ keys: [jwk] }) }));
-    services.on(authRequests.listRevocations, () => ({ revision: 1, revocations: [], now: new Date() }));
+    services.on(authRequests.listRevocations, () => ({
+      revision: revoked.length,
+      revocations: revoked,
+      now: new Date(),
+    }));
     services.on(authRequests.getViewer, () => ({
       id: 'viewer-1',
       workspace: { id: workspaceId, slug: 'acme', name: 'Acme', createdAt: new Date(0) },
@@ -314,14 +349,15 @@ describe('the gateway', () => {
       }),
     }));
     services.on(resultsRequests.getStore, () => ({ identity: 'store-1' }));
-    services.on(resultsRequests.getManifests, async ({ runIds, withoutRows }) => {
-      const found = await Promise.all(runIds.map((id) => runOf(id)?.manifest()));
-      const manifests = found.filter((manifest) => manifest !== undefined);
+    services.on(resultsRequests.getManifests, ({ runIds, withoutRows }) => {
+      const manifests = runIds.flatMap((id) => runOf(id)?.manifest ?? []);
       return { manifests: withoutRows ? manifests.map((one) => ({ ...one, inline: undefined })) : manifests };
     });
-    services.on(resultsRequests.locatePages, async ({ runId }) => ({
-      manifest: await runOf(runId)?.manifest(),
-      pages: [],
+    services.on(resultsRequests.locatePages, ({ runId, fromRow, rowCount }) => ({
+      manifest: runOf(runId)?.manifest,
+      pages: (runOf(runId)?.pages ?? []).filter(
+        (page) => page.firstRow + page.rowCount > fromRow && page.firstRow < fromRow + rowCount,
+      ),
     }));
     services.start();
     const parts = partsOf('teller', redis.url);
@@ -510,7 +546,7 @@ describe('the gateway', () => {
       await until(() => services.asked.includes('SubmitExecution'));
       run.move('RUNNING');
       await tell(run);
-      run.commitRows(3);
+      await run.sealInline(3);
       run.move('SUCCEEDED');
       await tell(run);
       const { data, errors } = await answer;
@@ -580,7 +616,7 @@ describe('the gateway', () => {
 
     it('pages through rows by cursor and offset, and refuses both at once, strange cursors and strange columns', async () => {
       const run = newRun();
-      run.commitRows(5);
+      await run.commitRows(5);
       run.move('SUCCEEDED');
       const page = async (args: string): Promise<Answer> =>
         gateway.ask(
@@ -634,7 +670,7 @@ describe('the gateway', () => {
     /** Collects events until the subscription ends or `enough` says so. */
     function collect(client: Client, variables: Record<string, unknown>) {
       const events: Record<string, any>[] = []; // eslint-disable-line @typescript-eslint/no-explicit-any -- events of any kind
-      const results: ExecutionResult[] = [];
+      const results: FormattedExecutionResult<Record<string, unknown>, unknown>[] = [];
       let end: (() => void) | undefined;
       const done = new Promise<unknown>((resolve) => {
         end = client.subscribe<Record<string, unknown>>(
@@ -663,10 +699,10 @@ describe('the gateway', () => {
       run.move('RUNNING');
       await tell(run);
       await until(() => events.length === 2);
-      run.commitRows(4);
+      await run.commitRows(4);
       await tellRows(run);
       await until(() => events.length === 3);
-      run.commitRows(2);
+      await run.commitRows(2);
       run.move('SUCCEEDED');
       await tell(run);
       expect(await done).toBeUndefined();
@@ -686,13 +722,13 @@ describe('the gateway', () => {
     it('goes on at another gateway from where a client was, and tells the end also to who comes late', async () => {
       const run = newRun();
       run.move('RUNNING');
-      run.commitRows(3);
+      await run.commitRows(3);
       const client = gateway.connect(authorization);
       const before = collect(client, { id: run.execution.id, includeRows: true });
       await until(() => namesOf(before.events).includes('RowsAppended'));
       before.end();
       await client.dispose();
-      run.commitRows(2);
+      await run.commitRows(2);
       run.move('SUCCEEDED');
       const elsewhere = other.connect(authorization);
       const after = before.events.at(-1)?.['cursor'] as string;
@@ -767,6 +803,51 @@ describe('the gateway', () => {
       // Five seconds are allowed for.
       const ending = await tokenFor({ expiresAt: new Date(Date.now() - 3_000) });
       expect(await closeCodeOf(`Bearer ${ending}`)).toBe(4403);
+    });
+
+    it('closes a socket within five seconds when its session is revoked', async () => {
+      const sessionId = newId('session');
+      const client = gateway.connect(`Bearer ${await tokenFor({ sessionId })}`);
+      const { events, done } = collect(client, { id: newRun().execution.id });
+      await until(() => events.length === 1);
+      const begun = performance.now();
+      revoked.push({ subject: 'SESSION', subjectId: sessionId, notBefore: new Date(Date.now() + 1_000) });
+      expect(await done).toMatchObject({ code: 4403 });
+      expect(performance.now() - begun).toBeLessThan(5_000);
+    });
+
+    it('holds back for a client that does not read, whatever others read', async () => {
+      const pages = 60;
+      const run = newRun();
+      run.move('RUNNING');
+      const wide = JSON.stringify([0, 'x'.repeat(400_000)]);
+      for (let page = 0; page < pages; page++) await run.commitRows(1, wide);
+      run.move('SUCCEEDED');
+      const variables = { id: run.execution.id, includeRows: true };
+      const client = gateway.connect(authorization);
+      const readAll = async (): Promise<void> => {
+        const { events, done } = collect(client, variables);
+        await done;
+        expect(events.filter(({ __typename }) => __typename === 'RowsAppended')).toHaveLength(pages);
+      };
+      const atFirst = await gateway.pagesRead();
+      await readAll();
+      const forOne = (await gateway.pagesRead()) - atFirst;
+
+      const stuck = new WebSocket(gateway.url.replace('http', 'ws'), 'graphql-transport-ws');
+      const send = (message: object): void => stuck.send(JSON.stringify(message));
+      const acknowledged = new Promise((resolve) => stuck.once('message', resolve));
+      stuck.on('open', () => send({ type: 'connection_init', payload: { authorization } }));
+      await acknowledged;
+      stuck.pause();
+      send({ id: '1', type: 'subscribe', payload: { query: subscription, variables } });
+      await readAll();
+      // What the stuck client was sent fits into the buffers of two sockets; the rest is still in the store.
+      expect((await gateway.pagesRead()) - atFirst).toBeLessThan(3 * forOne);
+      stuck.resume();
+      await until(async () => (await gateway.pagesRead()) - atFirst === 3 * forOne, { what: 'the rest' });
+      stuck.terminate();
+      await client.dispose();
     });
 
     it('refuses upgrades from pages of other origins and at other paths', async () => {

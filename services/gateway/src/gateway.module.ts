@@ -9,6 +9,7 @@ import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
 import { EventsResolver } from './events/events.resolver.js';
 import { EventsService } from './events/events.service.js';
+import { ExecutionReader } from './events/execution-reader.js';
 import { RunHubService } from './events/run-hub.service.js';
 import { ExecutionsResolver } from './executions/executions.resolver.js';
 import { ExecutionsService } from './executions/executions.service.js';
@@ -65,6 +66,7 @@ const resolvers = [
     Cursors,
     DecodedPagesStore,
     EventsService,
+    ExecutionReader,
     ExecutionsService,
     FaultLog,
     GraphqlSocketServer,

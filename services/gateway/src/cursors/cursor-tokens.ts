@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { AppError } from '#libs/kernel';
 import type { CursorKeys } from './cursor-keys.js';
 

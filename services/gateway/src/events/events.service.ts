@@ -13,6 +13,7 @@ import { resultIdOf } from '../results/result-view.js';
 import { ResultsService } from '../results/results.service.js';
 import { abortable } from './abortable.js';
 import type { ExecutionEvent } from './execution-event.js';
+import { ExecutionReader } from './execution-reader.js';
 import { ExecutionFeed, type FeedSource } from './execution-feed.js';
 import { FinishedFeed } from './finished-feed.js';
 import { RunHubService } from './run-hub.service.js';
@@ -39,12 +40,13 @@ export class EventsService {
     private readonly hub: RunHubService,
     private readonly results: ResultsService,
     private readonly cursors: Cursors,
+    private readonly executions: ExecutionReader,
     @Inject(CLOCK) private readonly clock: Clock,
     @InjectConfig() private readonly config: Pick<GatewayConfig, 'rows'>,
   ) {}
 
   async executionEvents(args: ExecutionEventsArgs, context: RequestContext): Promise<Events> {
-    const execution = await readExecution(args.id, context);
+    const execution = await this.executions.read(args.id, context);
     const nextRow = this.firstRowOf(execution, args);
     const { id: executionId, runId, workspaceId, version } = execution;
     const watch = this.hub.watch({ executionId, runId, workspaceId }, version);
@@ -88,7 +90,7 @@ export class EventsService {
     return {
       watch,
       clock: this.clock,
-      read: () => persistently(context.signal, () => readExecution(id, context)),
+      read: () => persistently(context.signal, () => this.executions.read(id, context)),
       readRows: async (execution, offset) => {
         const source = (rows ??= this.results.source(execution, context, undefined, true));
         const bounds = { rowsMax: eventRowsMax, bytesMax: this.config.rows.eventBytesMax, columns };
@@ -112,13 +114,6 @@ export class EventsService {
     }
     return rowsAfter ? this.cursors.readRow(rowsAfter, 'rowsAfter', resultIdOf(execution)) : 0;
   }
-}
-
-async function readExecution(id: string, context: RequestContext): Promise<Execution> {
-  const { executions } = await context.ask(runRequests.getExecutions, { ids: [id] });
-  const execution = executions[0];
-  if (!execution) throw new AppError('run.not_found', 'There is no such execution.', { path: ['id'] });
-  return execution;
 }
 
 /** A service that is away for a moment does not end a subscription. */

@@ -157,13 +157,12 @@ export class ExecutionFeed {
     };
   }
 
-  private tell<E extends WithoutPlace<ExecutionEvent>>(event: E): ExecutionEvent {
+  private tell(event: WithoutPlace<ExecutionEvent>): ExecutionEvent {
     const execution = this.now();
     this.toldProgress = progressOf(execution);
     this.toldProgressAtMs = this.source.clock.monotonicMs();
     const cursor = this.source.cursor(execution, this.nextRow);
-    // The members that WithoutPlace takes away are those that are added here.
-    return { ...event, execution, cursor } as unknown as ExecutionEvent;
+    return { ...event, execution, cursor };
   }
 }
 

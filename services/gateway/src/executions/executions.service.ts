@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { runRequests, type Execution } from '#libs/contracts';
 import { AppError, toAppError } from '#libs/kernel';
+import { Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import { isFault, invalidInput, userErrorsOf, type UserError } from '../errors/user-error.js';
 import { mutationFault, payloadOf, type Payload } from '../errors/payload.js';
@@ -15,11 +16,19 @@ const queriesMax = 50;
 
 /** Submits queries and waits for their end by the same messages that feed the subscriptions, so nothing is polled. */
 @Injectable()
-export class ExecutionsService {
+export class ExecutionsService implements OnModuleInit {
+  private readonly draining = new AbortController();
+
   constructor(
     private readonly hub: RunHubService,
     private readonly logger: AppLogger,
+    private readonly lifecycle: Lifecycle,
   ) {}
+
+  onModuleInit(): void {
+    // The server may answer sooner than it was asked to, and one that stops does.
+    this.lifecycle.onDrain('waits for queries', async () => this.draining.abort());
+  }
 
   run(input: RunQueryInput, context: RequestContext): Promise<RunQueryPayload> {
     return payloadOf(async () => {
@@ -60,7 +69,7 @@ export class ExecutionsService {
     if (isFinal(submitted.state)) return submitted;
     const { id: executionId, runId, workspaceId, version } = submitted;
     const watch = this.hub.watch({ executionId, runId, workspaceId }, version);
-    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(waitMs)]);
+    const signal = AbortSignal.any([context.signal, this.draining.signal, AbortSignal.timeout(waitMs)]);
     let execution = submitted;
     try {
       for (let seen = 0; !isFinal(execution.state) && !signal.aborted;) {

@@ -2,6 +2,7 @@ import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import type { Request, Response } from 'express';
 import { scalars } from '../common/scalars.js';
 import { formatError } from '../errors/format-error.js';
+import { withLocatableErrors } from '../errors/locatable.js';
 import type { GatewayConfig } from '../gateway.config.js';
 import type { PreparedDocuments } from '../operations/prepared-documents.js';
 import { currentRequestId } from '../request/request-scope.js';
@@ -21,6 +22,7 @@ export function graphqlOptions(
     path: graphqlPath,
     typeDefs: readTypeDefs(),
     resolvers: { ...scalars },
+    transformSchema: withLocatableErrors,
     context: ({ req, res }: { req: Request; res: Response }) => contexts.forHttp(req, res),
     formatError: (_formatted, error) => formatError(error, currentRequestId()),
     stringifyResult: stringifyWithRows,
@@ -32,7 +34,6 @@ export function graphqlOptions(
     persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     hideSchemaDetailsFromClientErrors: true,
-    status400ForVariableCoercionErrors: true,
     // Who is not signed in is answered with 401, which the driver would make a 200.
     preserveHttpStatusForExecutionErrors: false,
     autoTransformHttpErrors: false,

@@ -1,6 +1,7 @@
 import type { ApolloServerPlugin, GraphQLRequestContextWillSendResponse, GraphQLRequestListener } from '@apollo/server';
 import { Plugin } from '@nestjs/apollo';
 import { trace } from '@opentelemetry/api';
+import { GraphQLError } from 'graphql';
 import { FaultLog } from '../observability/fault-log.js';
 import { RequestMetrics } from '../observability/request-metrics.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -18,6 +19,7 @@ export class ObservingPlugin implements ApolloServerPlugin<RequestContext> {
     return {
       didResolveOperation: async ({ operation }) => {
         const { type, field } = this.metrics.labelsOf(operation);
+        if (type === 'subscription') throw notOverHttp();
         trace.getActiveSpan()?.setAttributes({ 'graphql.operation.type': type, 'graphql.operation.field': field });
       },
       didEncounterErrors: async ({ errors }) => {
@@ -41,4 +43,10 @@ export class ObservingPlugin implements ApolloServerPlugin<RequestContext> {
       if (code === 'UNAUTHENTICATED' && !contextValue.isSignedIn) response.http.status = 401;
     }
   }
+}
+
+function notOverHttp(): GraphQLError {
+  return new GraphQLError('Subscriptions are served over WebSocket, by graphql-transport-ws.', {
+    extensions: { http: { status: 400 } },
+  });
 }

@@ -8,12 +8,12 @@ import {
   type DataSource,
   type Execution,
   type Manifest,
+  type RequestContract,
   type SavedQuery,
   type User,
   type Workspace,
 } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
-import type { RequestContext } from './request-context.js';
 
 /** One request to a service for all things of a kind that an operation needs. Null: unknown, or not the caller's to see. */
 export interface Loaders {
@@ -31,7 +31,12 @@ export interface Loaders {
 
 type Loader<T> = DataLoader<string, T | null>;
 
-export function createLoaders(context: RequestContext): Loaders {
+/** Who asks the services on behalf of the caller. */
+interface Asker {
+  ask<Request, Response>(contract: RequestContract<Request, Response>, input: Request): Promise<Response>;
+}
+
+export function createLoaders(context: Asker): Loaders {
   const manifests = (withoutRows: boolean): Loader<Manifest> =>
     loader(
       async (runIds) => (await context.ask(resultsRequests.getManifests, { runIds, withoutRows })).manifests,

@@ -1,5 +1,5 @@
 import { createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult } from 'graphql';
-import { RequestContext } from '../request/request-context.js';
+import type { RequestContext } from '../request/request-context.js';
 import { runInScope } from '../request/request-scope.js';
 
 /**
@@ -24,9 +24,9 @@ class DrawnEvents implements AsyncGenerator<ExecutionResult, void, undefined> {
   next(): Promise<IteratorResult<ExecutionResult, void>> {
     // Each draw comes from the socket's own work, outside of the request's scope.
     return runInScope(this.context, async (): Promise<IteratorResult<ExecutionResult, void>> => {
-      const { done, value: rootValue } = await this.events.next();
-      if (done) return { done: true, value: undefined };
-      const value = await execute({ ...this.args, rootValue, contextValue: this.context.afresh() });
+      const event: IteratorResult<unknown, unknown> = await this.events.next();
+      if (event.done) return { done: true, value: undefined };
+      const value = await execute({ ...this.args, rootValue: event.value, contextValue: this.context.afresh() });
       return { done: false, value };
     });
   }

@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import DataLoader from 'dataloader';
+import { runRequests, type Execution } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import type { RequestContext } from '../request/request-context.js';
+
+/** The services answer at most this many in one request. */
+const idsMax = 100;
+
+/**
+ * Reads executions for subscriptions. A message wakes all who watch a run at once, and those of one caller are answered
+ * by one request. Nothing is remembered beyond it: a read is never older than its call.
+ */
+@Injectable()
+export class ExecutionReader {
+  // What may be seen is what one proof allows, and the same token proves the same principal object.
+  private readonly byPrincipal = new WeakMap<Principal, DataLoader<string, Execution | null>>();
+
+  /** @throws AppError run.not_found where there is none that the caller may see */
+  async read(id: string, context: RequestContext): Promise<Execution> {
+    const execution = await this.loaderOf(context).load(id);
+    if (!execution) throw new AppError('run.not_found', 'There is no such execution.', { path: ['id'] });
+    return execution;
+  }
+
+  private loaderOf(context: RequestContext): DataLoader<string, Execution | null> {
+    const { principal } = context.caller;
+    const known = this.byPrincipal.get(principal);
+    if (known) return known;
+    const loader = new DataLoader((ids: readonly string[]) => readAll(ids, context), { cache: false });
+    this.byPrincipal.set(principal, loader);
+    return loader;
+  }
+}
+
+async function readAll(ids: readonly string[], context: RequestContext): Promise<(Execution | null)[]> {
+  const distinct = [...new Set(ids)];
+  const found = new Map<string, Execution>();
+  for (let from = 0; from < distinct.length; from += idsMax) {
+    const { executions } = await context.ask(runRequests.getExecutions, { ids: distinct.slice(from, from + idsMax) });
+    for (const execution of executions) found.set(execution.id, execution);
+  }
+  return ids.map((id) => found.get(id) ?? null);
+}
