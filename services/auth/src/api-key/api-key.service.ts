@@ -1,0 +1,86 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { ApiKey, authRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import { parsePage, toPage } from '#libs/database';
+import type { Principal } from '#libs/identity';
+import { AppError, isId, type Clock } from '#libs/kernel';
+import { CLOCK } from '#libs/service';
+import { AppLogger } from '#libs/telemetry';
+import { checkIds } from '../input/text.js';
+import { RevocationRepository } from '../revocation/revocation.repository.js';
+import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { UserRepository } from '../user/user.repository.js';
+import type { UserKey } from '../user/user.types.js';
+import { parseApiKey } from './api-key.input.js';
+import { ApiKeyRepository } from './api-key.repository.js';
+import { newSecret } from './api-key-secret.js';
+import { toApiKey } from './to-api-key.js';
+
+/** A caller's own API keys. */
+@Injectable()
+export class ApiKeyService {
+  constructor(
+    private readonly keys: ApiKeyRepository,
+    private readonly users: UserRepository,
+    private readonly revocations: RevocationRepository,
+    private readonly transactions: TransactionRepository,
+    private readonly logger: AppLogger,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  async get(ids: readonly string[], caller: Principal): Promise<ApiKey[]> {
+    const known = checkIds('apiKey', ids);
+    if (known.length === 0) return [];
+    return (await this.keys.find(ownerOf(caller), known)).map(toApiKey);
+  }
+
+  async list(
+    input: RequestOf<typeof authRequests.listApiKeys>,
+    caller: Principal,
+  ): Promise<ResponseOf<typeof authRequests.listApiKeys>> {
+    const { workspaceId, userId } = caller;
+    const page = parsePage(input.page, 'apiKeys', { workspaceId, userId });
+    const { rows, totalCount } = await this.keys.list(ownerOf(caller), page);
+    const { rows: shown, cursors, pageInfo } = toPage(rows, page, ({ id }) => [id]);
+    return { apiKeys: shown.map(toApiKey), cursors, pageInfo, totalCount };
+  }
+
+  /** The secret is in the answer and nowhere else. */
+  async create(
+    input: RequestOf<typeof authRequests.createApiKey>,
+    caller: Principal,
+  ): Promise<ResponseOf<typeof authRequests.createApiKey>> {
+    const secret = newSecret();
+    const owner = ownerOf(caller);
+    const row = await this.transactions.run(async (transaction) => {
+      // Both locked, so that neither a disabled user nor a revoked key leaves a new key behind.
+      const locked = await this.users.lockForToken(transaction, owner);
+      const key = caller.apiKeyId && (await this.keys.lockGood(transaction, caller.apiKeyId));
+      if (!locked || (caller.apiKeyId !== undefined && !key)) throw noLongerGood();
+      const parsed = parseApiKey(input, { permissions: caller.permissions, key: key || undefined }, this.clock.nowMs());
+      return this.keys.insert(transaction, owner, { ...parsed, makerKeyId: caller.apiKeyId, secret });
+    });
+    this.logger.info({ userId: owner.id, keyId: row.id }, 'an API key was made');
+    return { apiKey: toApiKey(row), secret: secret.secret };
+  }
+
+  async revoke(id: string, caller: Principal): Promise<void> {
+    const owner = ownerOf(caller);
+    const revoked = await this.transactions.run(async (transaction) => {
+      const ids = isId('apiKey', id) ? await this.keys.revoke(transaction, owner, id) : [];
+      await this.revocations.add(transaction, 'API_KEY', ids);
+      return ids;
+    });
+    if (revoked.length === 0) {
+      throw new AppError('auth.api_key_not_found', 'There is no such API key.', { path: ['id'] });
+    }
+    this.logger.info({ userId: owner.id, keyIds: revoked }, 'API keys were revoked');
+  }
+}
+
+function ownerOf({ workspaceId, userId }: Principal): UserKey {
+  return { workspaceId, id: userId };
+}
+
+function noLongerGood(): AppError {
+  return new AppError('auth.token_revoked', 'The access token is no longer good.');
+}

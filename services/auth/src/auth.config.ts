@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import {
+  databaseSettings,
+  defineConfig,
+  integerText,
+  redisSettings,
+  secret,
+  serviceSettings,
+  setting,
+  type ConfigOf,
+} from '#libs/config';
+import { MasterKeys } from '#libs/encryption';
+import { accessTokenForm } from '#libs/identity';
+import { parseSigningKeys } from './signing/signing-keys.js';
+import { slugPattern } from './workspace/slug.js';
+
+const day = 86_400;
+
+export const authConfig = defineConfig({
+  service: serviceSettings('auth', { metricsPort: 4101 }),
+  redis: redisSettings,
+  database: databaseSettings('auth'),
+  masterKeys: secret('SLUICE_MASTER_KEYS', parsedBy(MasterKeys.parse), {
+    describe: 'The master keys, <id>:<base64 of 32 bytes> between commas; the first one encrypts, all decrypt.',
+  }),
+  signingKeys: secret('SLUICE_AUTH_SIGNING_KEYS', parsedBy(parseSigningKeys), {
+    describe:
+      'The Ed25519 private keys that sign access tokens, as a JWK, a JWK set or PEM; the first one signs, all are published.',
+  }),
+  accessTokenTtlSeconds: setting(
+    'SLUICE_AUTH_ACCESS_TOKEN_TTL_SECONDS',
+    integerText(30, accessTokenForm.lifetimeMaxSeconds),
+    { default: 300, describe: 'How long an access token is good.' },
+  ),
+  session: {
+    ttlSeconds: setting('SLUICE_AUTH_SESSION_TTL_SECONDS', integerText(300, 365 * day), {
+      default: 30 * day,
+      describe: 'How long a session lasts at most; then its user signs in again.',
+    }),
+    idleSeconds: setting('SLUICE_AUTH_SESSION_IDLE_SECONDS', integerText(60, 365 * day), {
+      default: 7 * day,
+      describe: 'How long a session lasts without being refreshed.',
+    }),
+  },
+  signIn: {
+    failuresMax: setting('SLUICE_AUTH_SIGN_IN_FAILURES_MAX', integerText(1, 1_000), {
+      default: 10,
+      describe: 'How many failed sign-ins one email address may have in a window before it has to wait.',
+    }),
+    addressFailuresMax: setting('SLUICE_AUTH_SIGN_IN_ADDRESS_FAILURES_MAX', integerText(1, 100_000), {
+      default: 100,
+      describe: 'How many failed sign-ins may come from one network address in a window.',
+    }),
+    windowSeconds: setting('SLUICE_AUTH_SIGN_IN_WINDOW_SECONDS', integerText(1, day), {
+      default: 300,
+      describe: 'The window in which failed sign-ins are counted.',
+    }),
+  },
+  bootstrap: {
+    workspace: setting('SLUICE_AUTH_BOOTSTRAP_WORKSPACE', z.string().regex(slugPattern).optional(), {
+      describe: 'The slug of the first workspace, made at start where there is no user yet.',
+    }),
+    email: setting('SLUICE_AUTH_BOOTSTRAP_EMAIL', z.string().optional(), {
+      describe: 'The email address of its administrator.',
+    }),
+    password: secret('SLUICE_AUTH_BOOTSTRAP_PASSWORD', z.string().optional(), {
+      describe: "The administrator's password; it is read only where there is no user yet.",
+    }),
+  },
+});
+
+export type AuthConfig = ConfigOf<typeof authConfig>;
+
+/** A setting that is read by a parser which throws. */
+function parsedBy<T>(parse: (text: string) => T): z.ZodType<T> {
+  return z.string().transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'it cannot be read' });
+      return z.NEVER;
+    }
+  });
+}

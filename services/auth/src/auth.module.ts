@@ -1,0 +1,73 @@
+import { Module } from '@nestjs/common';
+import { databaseModule } from '#libs/database';
+import { IdentityModule } from '#libs/identity';
+import { ApiKeyExchangeService } from './api-key/api-key-exchange.service.js';
+import { ApiKeyController } from './api-key/api-key.controller.js';
+import { ApiKeyRepository } from './api-key/api-key.repository.js';
+import { ApiKeyService } from './api-key/api-key.service.js';
+import { BootstrapLockRepository } from './bootstrap/bootstrap-lock.repository.js';
+import { BootstrapService } from './bootstrap/bootstrap.service.js';
+import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
+import { PasswordService } from './password/password.service.js';
+import { RetentionService } from './retention/retention.service.js';
+import { RevocationController } from './revocation/revocation.controller.js';
+import { RevocationRepository } from './revocation/revocation.repository.js';
+import { SessionTokenService } from './session/session-token.service.js';
+import { SessionController } from './session/session.controller.js';
+import { SessionMetrics } from './session/session.metrics.js';
+import { SessionRepository } from './session/session.repository.js';
+import { SessionService } from './session/session.service.js';
+import { SignInService } from './session/sign-in.service.js';
+import { SigningController } from './signing/signing.controller.js';
+import { TokenIssuerService } from './signing/token-issuer.service.js';
+import { SignInThrottleRepository } from './throttle/sign-in-throttle.repository.js';
+import { SignInThrottleService } from './throttle/sign-in-throttle.service.js';
+import { TransactionRepository } from './transaction/transaction.repository.js';
+import { GroupRepository } from './user/group.repository.js';
+import { UserController } from './user/user.controller.js';
+import { UserRepository } from './user/user.repository.js';
+import { UserService } from './user/user.service.js';
+import { ViewerController } from './viewer/viewer.controller.js';
+import { ViewerService } from './viewer/viewer.service.js';
+import { WorkspaceController } from './workspace/workspace.controller.js';
+import { WorkspaceRepository } from './workspace/workspace.repository.js';
+import { WorkspaceService } from './workspace/workspace.service.js';
+
+@Module({
+  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateAuth1795219000000] })],
+  controllers: [
+    SigningController,
+    RevocationController,
+    SessionController,
+    ApiKeyController,
+    UserController,
+    ViewerController,
+    WorkspaceController,
+  ],
+  providers: [
+    TransactionRepository,
+    TokenIssuerService,
+    RevocationRepository,
+    WorkspaceRepository,
+    WorkspaceService,
+    GroupRepository,
+    UserRepository,
+    UserService,
+    ViewerService,
+    PasswordService,
+    SignInThrottleRepository,
+    SignInThrottleService,
+    SessionRepository,
+    SessionMetrics,
+    SessionTokenService,
+    SessionService,
+    SignInService,
+    ApiKeyRepository,
+    ApiKeyService,
+    ApiKeyExchangeService,
+    BootstrapLockRepository,
+    BootstrapService,
+    RetentionService,
+  ],
+})
+export class AuthModule {}

@@ -1,0 +1,68 @@
+import { isIPv6 } from 'node:net';
+import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
+import { AppError } from '#libs/kernel';
+import type { AuthConfig } from '../auth.config.js';
+import { SignInThrottleRepository, type Counted } from './sign-in-throttle.repository.js';
+
+export interface Attempt {
+  readonly email: string;
+  readonly clientAddress: string | undefined;
+}
+
+/**
+ * Limits guessing: so many failures for one email address, known or not, and so many from one network address, in a window
+ * that does not grow. Checked where a password is about to be checked, so a burst gains at most the few that run at once.
+ */
+@Injectable()
+export class SignInThrottleService {
+  constructor(
+    private readonly failures: SignInThrottleRepository,
+    @InjectConfig() private readonly config: Pick<AuthConfig, 'signIn'>,
+  ) {}
+
+  /** @throws AppError `auth.throttled` */
+  async admit(attempt: Attempt): Promise<void> {
+    const read = await Promise.all(countedOf(attempt).map((counted) => this.waitSecondsOf(counted)));
+    const waitSeconds = Math.max(...read);
+    if (waitSeconds <= 0) return;
+    throw new AppError('auth.throttled', 'Too many failed attempts. Try again later.', {
+      retryable: true,
+      retryAfterSeconds: Math.ceil(waitSeconds),
+    });
+  }
+
+  async failed(attempt: Attempt): Promise<void> {
+    const { windowSeconds } = this.config.signIn;
+    await Promise.all(countedOf(attempt).map((counted) => this.failures.add(counted, windowSeconds)));
+  }
+
+  /** Whoever knows the password starts anew; the network address does not, or one good account would free it. */
+  async succeeded({ email }: Attempt): Promise<void> {
+    await this.failures.clear({ kind: 'account', value: email });
+  }
+
+  private async waitSecondsOf(counted: Counted): Promise<number> {
+    const { failuresMax, addressFailuresMax } = this.config.signIn;
+    const { failures, endsInSeconds } = await this.failures.read(counted);
+    return failures >= (counted.kind === 'account' ? failuresMax : addressFailuresMax) ? endsInSeconds : 0;
+  }
+}
+
+function countedOf({ email, clientAddress }: Attempt): Counted[] {
+  const account: Counted = { kind: 'account', value: email };
+  return clientAddress ? [account, { kind: 'address', value: networkOf(clientAddress) }] : [account];
+}
+
+/** One customer has one IPv4 address, but a whole /64 of IPv6. */
+function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = address.split('%')[0]?.split('::') ?? [];
+  const groups = head.split(':').filter((group) => group !== '');
+  const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').filter((group) => group !== '').length;
+  const all = [...groups, ...Array.from({ length: Math.max(missing, 0) }, () => '0'), ...(tail?.split(':') ?? [])];
+  return all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group || '0', 16).toString(16))
+    .join(':');
+}

@@ -1,0 +1,129 @@
+import { Injectable } from '@nestjs/common';
+import type { authRequests, RequestOf, ResponseOf, User } from '#libs/contracts';
+import { parsePage, toPage } from '#libs/database';
+import { permissionsOfRoles, type Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
+import { Issues } from '../input/issues.js';
+import { checkIds, checkSearch } from '../input/text.js';
+import { PasswordService } from '../password/password.service.js';
+import { RevocationRepository } from '../revocation/revocation.repository.js';
+import { SessionRepository } from '../session/session.repository.js';
+import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import { toUser } from './to-user.js';
+import { parseNewUser, parseUserChange, refuseExcess } from './user.input.js';
+import { UserRepository } from './user.repository.js';
+import type { UserChange, UserRow } from './user.types.js';
+
+/** The users of a workspace, as those see and manage them who may. */
+@Injectable()
+export class UserService {
+  constructor(
+    private readonly transactions: TransactionRepository,
+    private readonly users: UserRepository,
+    private readonly sessions: SessionRepository,
+    private readonly revocations: RevocationRepository,
+    private readonly passwords: PasswordService,
+    private readonly logger: AppLogger,
+  ) {}
+
+  /** Those of them that are in the caller's workspace. */
+  async get(ids: readonly string[], caller: Principal): Promise<User[]> {
+    const known = checkIds('user', ids);
+    if (known.length === 0) return [];
+    return (await this.users.find(caller.workspaceId, known)).map((row) => toUser(row, caller));
+  }
+
+  /** The caller's own row. @throws AppError `auth.user_not_found` */
+  async getSelf({ workspaceId, userId }: Principal): Promise<UserRow> {
+    const [row] = await this.users.find(workspaceId, [userId]);
+    if (!row) throw new AppError('auth.user_not_found', 'There is no such user.');
+    return row;
+  }
+
+  async list(
+    input: RequestOf<typeof authRequests.listUsers>,
+    caller: Principal,
+  ): Promise<ResponseOf<typeof authRequests.listUsers>> {
+    const { workspaceId } = caller;
+    const issues = new Issues();
+    const search = checkSearch(input.search, issues);
+    issues.throwIfAny();
+    const filters = { workspaceId, search: search ?? null };
+    const page = parsePage(input.page, 'users', filters, ['string', 'string']);
+    const { rows, totalCount } = await this.users.list(workspaceId, search, page);
+    const { rows: shown, cursors, pageInfo } = toPage(rows, page, ({ nameKey, id }) => [nameKey, id]);
+    return { users: shown.map((row) => toUser(row, caller)), cursors, pageInfo, totalCount };
+  }
+
+  async create(input: RequestOf<typeof authRequests.createUser>, caller: Principal): Promise<User> {
+    const { password, ...user } = parseNewUser(input, caller.permissions);
+    const passwordHash = password === undefined ? undefined : await this.passwords.hash(password);
+    const row = await this.transactions.run((transaction) =>
+      this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash }),
+    );
+    this.logger.info({ userId: row.id, byUserId: caller.userId, roles: row.roleNames }, 'a user was made');
+    return toUser(row, caller);
+  }
+
+  /** Tokens from before a change of rights are refused from its commit on. */
+  async update(input: RequestOf<typeof authRequests.updateUser>, caller: Principal): Promise<User> {
+    const change = parseUserChange(input);
+    const row = await this.transactions.run(async (transaction) => {
+      const current = await this.users.lock(transaction, { workspaceId: caller.workspaceId, id: input.id });
+      if (current.version !== input.version) throw changedMeanwhile();
+      await this.refuseUnsafe(transaction, current, change, caller);
+      const changed = await this.users.update(transaction, current, change);
+      if (change.disabled === true) await this.sessions.endAllOf(transaction, current.id);
+      if (changesRights(current, changed)) await this.revocations.add(transaction, 'USER', [current.id]);
+      return changed;
+    });
+    this.logger.info({ userId: row.id, byUserId: caller.userId, fields: Object.keys(change) }, 'a user was changed');
+    return toUser(row, caller);
+  }
+
+  private async refuseUnsafe(
+    transaction: Transaction,
+    current: UserRow,
+    change: UserChange,
+    caller: Principal,
+  ): Promise<void> {
+    const issues = new Issues();
+    const added = (change.roleNames ?? []).map((role) => (current.roleNames.includes(role) ? '' : role));
+    refuseExcess(added, caller.permissions, issues);
+    if ([...permissionsOfRoles(current.roleNames)].some((permission) => !caller.permissions.has(permission))) {
+      issues.forbid(['id'], 'This user has permissions that you do not have.');
+    }
+    issues.throwIfAny();
+    const wasAdministrator = isAdministrator(current);
+    if (!wasAdministrator || isAdministrator({ ...current, ...change })) return;
+    if (await this.users.hasOtherAdministrator(transaction, current)) return;
+    throw new AppError('input.invalid', 'This is the last enabled administrator of the workspace.', {
+      path: [change.disabled === true ? 'disabled' : 'roleNames'],
+    });
+  }
+}
+
+function isAdministrator({
+  roleNames,
+  disabled,
+}: Pick<UserRow, 'disabled'> & { roleNames: readonly string[] }): boolean {
+  return !disabled && roleNames.includes('admin');
+}
+
+/** If tokens of before say something that is no longer so. Attributes are not in them. */
+function changesRights(before: UserRow, after: UserRow): boolean {
+  const differs = (one: readonly string[], other: readonly string[]): boolean =>
+    one.toSorted().join('\n') !== other.toSorted().join('\n');
+  return (
+    before.disabled !== after.disabled ||
+    differs(before.roleNames, after.roleNames) ||
+    differs(before.groupNames, after.groupNames)
+  );
+}
+
+function changedMeanwhile(): AppError {
+  return new AppError('entity.conflict', 'The user has been changed since it was read. Read it again.', {
+    path: ['version'],
+  });
+}

@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { Workspace } from '#libs/contracts';
+import type { WrappedDataKey } from '#libs/encryption';
+import type { Transaction } from '../transaction/transaction.repository.js';
+
+@Injectable()
+export class WorkspaceRepository {
+  constructor(@InjectDataSource() private readonly database: DataSource) {}
+
+  async find(id: string): Promise<Workspace | undefined> {
+    const [row] = await this.database.query<Required<Workspace>[]>(
+      `select id, slug, name, created_at as "createdAt" from auth.workspace where id = $1`,
+      [id],
+    );
+    return row;
+  }
+
+  async insert(
+    transaction: Transaction,
+    workspace: { id: string; slug: string; name: string },
+    { masterKeyId, wrappedKey }: WrappedDataKey,
+  ): Promise<void> {
+    await transaction.query(
+      `insert into auth.workspace (id, slug, name, master_key_id, wrapped_key) values ($1, $2, $3, $4, $5)`,
+      [workspace.id, workspace.slug, workspace.name, masterKeyId, wrappedKey],
+    );
+  }
+
+  async findDataKey(id: string): Promise<WrappedDataKey | undefined> {
+    const [row] = await this.database.query<WrappedDataKey[]>(
+      `select master_key_id as "masterKeyId", wrapped_key as "wrappedKey" from auth.workspace where id = $1`,
+      [id],
+    );
+    return row;
+  }
+
+  /** Changes the wrapping alone; the key is the same. */
+  async replaceWrapping(id: string, known: WrappedDataKey, replacement: WrappedDataKey): Promise<void> {
+    await this.database.query(
+      `update auth.workspace set master_key_id = $3, wrapped_key = $4 where id = $1 and wrapped_key = $2`,
+      [id, known.wrappedKey, replacement.masterKeyId, replacement.wrappedKey],
+    );
+  }
+}

@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
+import type { Workspace } from '#libs/contracts';
+import { unwrapDataKey, wrapDataKey, type WrappedDataKey } from '#libs/encryption';
+import type { Principal } from '#libs/identity';
+import { AppError, isId } from '#libs/kernel';
+import type { AuthConfig } from '../auth.config.js';
+import { checkIds } from '../input/text.js';
+import { WorkspaceRepository } from './workspace.repository.js';
+
+@Injectable()
+export class WorkspaceService {
+  constructor(
+    private readonly workspaces: WorkspaceRepository,
+    @InjectConfig() private readonly config: Pick<AuthConfig, 'masterKeys'>,
+  ) {}
+
+  /** A token is for one workspace, so the caller sees that one. */
+  async get(ids: readonly string[], caller: Principal): Promise<Workspace[]> {
+    if (!checkIds('workspace', ids).includes(caller.workspaceId)) return [];
+    return [await this.getOwn(caller)];
+  }
+
+  async getOwn({ workspaceId }: Principal): Promise<Workspace> {
+    const workspace = await this.workspaces.find(workspaceId);
+    if (!workspace) throw notFound();
+    return workspace;
+  }
+
+  /** The data key as it is kept; it is wrapped anew when the master key has changed since. */
+  async getDataKey(workspaceId: string): Promise<WrappedDataKey> {
+    const known = isId('workspace', workspaceId) ? await this.workspaces.findDataKey(workspaceId) : undefined;
+    if (!known) throw notFound();
+    const { masterKeys } = this.config;
+    if (known.masterKeyId === masterKeys.currentId) return known;
+    const { key } = unwrapDataKey(known, masterKeys, workspaceId);
+    const { masterKeyId, wrappedKey } = wrapDataKey(key, masterKeys, workspaceId);
+    await this.workspaces.replaceWrapping(workspaceId, known, { masterKeyId, wrappedKey });
+    return { masterKeyId, wrappedKey };
+  }
+}
+
+function notFound(): AppError {
+  return new AppError('auth.workspace_not_found', 'There is no such workspace.');
+}
