@@ -58,7 +58,7 @@ export const gatewayConfig = defineConfig({
       describe: 'The most directives of an operation, and a tenth of it at one place.',
     }),
     fields: setting('SLUICE_GATEWAY_LIMIT_FIELDS', integerText(10, 100_000), {
-      default: 1_000,
+      default: 450,
       describe: 'The most fields of an operation, each fragment counted wherever it is used.',
     }),
     tokens: setting('SLUICE_GATEWAY_LIMIT_TOKENS', integerText(100, 100_000), {

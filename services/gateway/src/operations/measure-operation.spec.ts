@@ -1,4 +1,4 @@
-import { parse } from 'graphql';
+import { getIntrospectionQuery, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { endless, measureDocument } from './measure-operation.js';
 
@@ -17,8 +17,7 @@ describe('the measure of a document', () => {
 
   it('counts a fragment wherever it is used, and repeated fields as often as they stand there', () => {
     const { fields, depth } = measure('{ ...f x { ...f } a a a } fragment f on T { one two { three } }');
-    // Twice through the operation and once as a definition of its own, which validation walks through as well.
-    expect(fields).toBe(3 * 3 + 4);
+    expect(fields).toBe(2 * 3 + 4);
     expect(depth).toBe(3);
   });
 
@@ -36,7 +35,12 @@ describe('the measure of a document', () => {
     expect(measure('type T { a: Int }')).toEqual(endless);
   });
 
-  it('does not count the nesting of introspection', () => {
-    expect(measure('{ __schema { types { fields { type { ofType { ofType { name } } } } } } }').depth).toBe(1);
+  it('does not count the nesting and the fields of introspection', () => {
+    const { depth, fields } = measure(getIntrospectionQuery({ inputValueDeprecation: true, oneOf: true }));
+    expect([depth, fields]).toEqual([1, 1]);
+  });
+
+  it('counts fragments that nothing uses', () => {
+    expect(measure('{ a } fragment f on T { one two }').fields).toBe(3);
   });
 });

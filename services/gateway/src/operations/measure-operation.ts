@@ -33,12 +33,12 @@ export function measureDocument(document: DocumentNode): Measure {
   const measurer = new Measurer(fragments);
   let total = nothing;
   for (const node of document.definitions) {
-    // Unused fragments are validated as well, so they count.
     if (node.kind === Kind.OPERATION_DEFINITION) total = both(total, measurer.operation(node));
-    else if (node.kind === Kind.FRAGMENT_DEFINITION) total = both(total, measurer.fragment(node.name.value));
-    else return endless;
+    else if (node.kind !== Kind.FRAGMENT_DEFINITION) return endless;
   }
-  return total;
+  // A fragment that nothing uses is validated all the same.
+  const unused = [...fragments.keys()].filter((name) => !measurer.hasMeasured(name));
+  return unused.map((name) => measurer.fragment(name)).reduce(both, total);
 }
 
 interface Directed {
@@ -58,6 +58,10 @@ class Measurer {
   }): Measure {
     const variables = (node.variableDefinitions ?? []).map(directivesOf);
     return [directivesOf(node), ...variables].reduce(both, this.selections(node.selectionSet));
+  }
+
+  hasMeasured(fragment: string): boolean {
+    return this.known.has(fragment);
   }
 
   fragment(name: string): Measure {
@@ -88,12 +92,12 @@ class Measurer {
         return this.selections(selection.selectionSet);
       case Kind.FIELD: {
         const inner = selection.selectionSet ? this.selections(selection.selectionSet) : nothing;
-        // Introspection nests deep by its nature, has few fields, and circles in it are found by a rule of its own.
+        // Introspection nests deep and wide by its nature; its length is bounded in tokens, and circles in it have a rule of their own.
         const isMeta = selection.name.value.startsWith('__');
         return {
           ...inner,
           depth: isMeta ? 1 : inner.depth + 1,
-          fields: inner.fields + 1,
+          fields: isMeta ? 1 : inner.fields + 1,
           aliases: inner.aliases + (selection.alias ? 1 : 0),
         };
       }

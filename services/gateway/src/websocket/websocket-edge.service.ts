@@ -32,7 +32,8 @@ export class WebSocketEdge implements OnApplicationBootstrap {
     maxPayload: messageBytesMax,
     // Compression costs 250 KiB for each socket, and most of what is sent has been packed and unpacked before.
     perMessageDeflate: false,
-    handleProtocols: (protocols) => handleProtocols(protocols),
+    // A protocol that we do not speak is taken, so that the client can be told by a close code.
+    handleProtocols: (protocols) => handleProtocols(protocols) || ([...protocols][0] ?? false),
   });
   private readonly origins: Origins;
   private readonly closed;
