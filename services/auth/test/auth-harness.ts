@@ -6,8 +6,8 @@ import { firstValueFrom, isObservable } from 'rxjs';
 import { DataSource } from 'typeorm';
 import { AppErrorFilter, BusClient, BusContext, serviceContext, type MessageContext } from '#libs/bus';
 import { CONFIG, loadConfig, type Environment } from '#libs/config';
-import { authRequests, requestsByService, type RequestContract, type ResponseOf } from '#libs/contracts';
-import { newId, SystemClock } from '#libs/kernel';
+import { authRequests, requestsByService, type Envelope, type RequestContract, type ResponseOf } from '#libs/contracts';
+import { AppError, newId, SystemClock } from '#libs/kernel';
 import { TokenVerifier } from '#libs/identity';
 import { CLOCK, Lifecycle } from '#libs/service';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
@@ -32,7 +32,6 @@ class MemoryServer extends Server implements CustomTransportStrategy {
 }
 
 export type SignedIn = ResponseOf<typeof authRequests.signIn>;
-export type CreateUserInput = Parameters<AuthHarness['createUser']>[1];
 
 export const administrator = { email: 'admin@example.com', password: 'correct horse battery' } as const;
 export const workspaceSlug = 'first';
@@ -87,6 +86,16 @@ export class AuthHarness {
     return this.app.get(type, { strict: false });
   }
 
+  /** What a request was refused with. */
+  async refusal(work: Promise<unknown>): Promise<AppError> {
+    const error: unknown = await work.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    if (!(error instanceof AppError)) throw new Error(`it was not refused as expected: ${String(error)}`);
+    return error;
+  }
+
   /** Sends a request as the bus would deliver it, through its codec. */
   async ask<Request, Response>(
     contract: RequestContract<Request, Response>,
@@ -97,11 +106,13 @@ export class AuthHarness {
     if (!handler) throw new Error(`nothing handles ${contract.pattern}`);
     const request = contract.request.decode(contract.request.encode(input));
     const { workspaceId, actor, requestId } = context;
-    const envelope = {
-      ...{ id: newId('message'), kind: 'REQUEST', type: contract.pattern, version: 1, workspaceId, requestId },
-      ...{ actor: { kind: actor }, traceparent: '', tracestate: '', ttlMs: 10_000, idempotencyKey: '' },
-      ...{ replyTo: '', inReplyTo: '', payload: new Uint8Array() },
-    } as const;
+    const envelope: Envelope = {
+      ...{ id: newId('message'), type: contract.pattern, version: 1, workspaceId, requestId },
+      ...{ traceparent: '', tracestate: '', ttlMs: 10_000, idempotencyKey: '', replyTo: '', inReplyTo: '' },
+      kind: 'REQUEST',
+      actor: { kind: actor },
+      payload: new Uint8Array(),
+    };
     const given: unknown = await handler(request, new BusContext(envelope));
     const response: unknown = isObservable(given) ? await firstValueFrom(given) : given;
     // What the codec takes is a response.
