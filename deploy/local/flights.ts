@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { DuckDBInstance } from '@duckdb/node-api';
-import pg from 'pg';
+import type pg from 'pg';
 import { superuserUrl, withClient } from './postgres.ts';
 
 const data = fileURLToPath(new URL('../../node_modules/vega-datasets/data', import.meta.url));

@@ -29,6 +29,17 @@ function run(what, command, args) {
   process.stderr.write(`${what}: done in ${((Date.now() - begun) / 1000).toFixed(1)} s\n`);
 }
 
+/** True where npm's own record of what it installed has every package that the lock file asks for on any platform. */
+function isInstalled() {
+  const record = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  return Object.entries(wanted).every(
+    ([path, { version, optional, peer }]) => path === '' || optional || peer || installed[path]?.version === version,
+  );
+}
+
 function sourcesFingerprint() {
   const hash = createHash('sha256');
   for (const folder of ['services', 'libs']) {
@@ -51,12 +62,7 @@ function nodeOfTheProject() {
   process.exit(1);
 }
 
-const lock = createHash('sha256')
-  .update(readFileSync(join(root, 'package-lock.json')))
-  .digest('hex');
-unlessUnchanged('installed', lock, existsSync(join(root, 'node_modules')), () =>
-  run('Installing packages', 'npm', ['ci', '--no-audit', '--no-fund']),
-);
+if (!isInstalled()) run('Installing packages', 'npm', ['ci', '--no-audit', '--no-fund']);
 const node = nodeOfTheProject();
 unlessUnchanged('built', sourcesFingerprint(), existsSync(join(root, 'dist')), () =>
   run('Building', node, ['deploy/tools/build.mjs']),

@@ -46,9 +46,17 @@ function build() {
 
 /** Files of one command each, made from a build. */
 const fromBuild = [
-  { path: 'docs/settings.md', make: () => execFileSync('node', ['deploy/tools/settings-table.mjs'], { encoding: 'utf8' }) },
+  {
+    path: 'docs/settings.md',
+    make: () => execFileSync('node', ['deploy/tools/settings-table.mjs'], { encoding: 'utf8' }),
+  },
   ...(hasSchemaScript
-    ? [{ path: schemaPath, make: () => execFileSync('npm', ['run', '--silent', 'generate:schema'], { encoding: 'utf8' }) }]
+    ? [
+        {
+          path: schemaPath,
+          make: () => execFileSync('npm', ['run', '--silent', 'generate:schema'], { encoding: 'utf8' }),
+        },
+      ]
     : []),
 ];
 

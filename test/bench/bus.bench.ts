@@ -90,11 +90,11 @@ async function openRaw(url: string): Promise<{ ask: Ask; close: () => Promise<vo
   const reader = new Redis(url);
   const writer = new Redis(url, { enableAutoPipelining: true });
   const pending = new Map<string, () => void>();
-  let isClosed = false;
+  const closing = new AbortController();
   let position = '0-0';
   let next = 0;
   const read = async (): Promise<void> => {
-    while (!isClosed) {
+    while (!closing.signal.aborted) {
       const streams = await reader.xread('COUNT', 512, 'BLOCK', 200, 'STREAMS', 'raw:reply', position);
       for (const [id, fields] of streams?.[0]?.[1] ?? []) {
         position = id;
@@ -115,7 +115,7 @@ async function openRaw(url: string): Promise<{ ask: Ask; close: () => Promise<vo
         void writer.xadd('raw:request', 'MAXLEN', '~', 10_000, '*', 'e', id);
       }),
     close: async () => {
-      isClosed = true;
+      closing.abort();
       await reading;
       reader.disconnect();
       writer.disconnect();

@@ -34,7 +34,8 @@ export class BlockingReader {
     this.loop = this.run();
   }
 
-  get isStopping(): boolean {
+  // A method, as the compiler would take a property for unchanged over an await.
+  private isStopping(): boolean {
     return this.stopping.signal.aborted;
   }
 
@@ -47,18 +48,18 @@ export class BlockingReader {
 
   private async run(): Promise<void> {
     let failures = 0;
-    while (!this.isStopping) {
+    while (!this.isStopping()) {
       try {
         const client = this.parts.redis.blocking('broker', blockMs);
         this.client = client;
         const call: Call = (command, ...args) => withWatchdog(client.callBuffer(command, ...args));
         await this.steps.recover(call);
-        while (!this.isStopping) {
+        while (!this.isStopping()) {
           await this.steps.read(call);
           failures = 0;
         }
       } catch (err) {
-        if (this.isStopping) break;
+        if (this.isStopping()) break;
         this.parts.metrics.readerErrors.inc({ reader: this.name });
         if (failures === 0)
           this.parts.logger.warn({ err, reader: this.name }, 'a reader of the bus failed and begins again');

@@ -37,7 +37,7 @@ export class RequestDispatcher {
     if (!contract || !handler) return replyTo(envelope, { failure: unimplemented(envelope.type) });
     const end = this.parts.metrics.handledSeconds.startTimer({ pattern: envelope.type });
     try {
-      const payload = contract.request.decode(envelope.payload);
+      const payload: unknown = contract.request.decode(envelope.payload);
       const context = new BusContext(envelope, remainingMs);
       const fields = { requestId: envelope.requestId, workspaceId: envelope.workspaceId };
       const response = await withLogFields(fields, () =>

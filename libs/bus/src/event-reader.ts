@@ -158,7 +158,7 @@ export class EventReader {
   }
 
   private async run(envelope: Envelope, contract: AnyEventContract, handler: MessageHandler): Promise<void> {
-    const payload = contract.codec.decode(envelope.payload);
+    const payload: unknown = contract.codec.decode(envelope.payload);
     const fields = { requestId: envelope.requestId, workspaceId: envelope.workspaceId };
     await withLogFields(fields, () =>
       inTraceOf(envelope, envelope.type, async () => resultOf(await handler(payload, new BusContext(envelope)))),

@@ -39,10 +39,14 @@ export class OutboxRelay {
     await this.loop;
   }
 
+  // A method, as the compiler would take a property for unchanged over an await.
+  private isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
   private async run(): Promise<void> {
     let failures = 0;
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
+    while (!this.isStopping()) {
       try {
         await this.rebuildWhatIsLost();
         while ((await this.store.publishNext(batch, (messages) => this.publish(messages))) === batch);
@@ -50,10 +54,10 @@ export class OutboxRelay {
         failures = 0;
         await this.nextTime();
       } catch (err) {
-        if (signal.aborted) break;
+        if (this.isStopping()) break;
         if (failures === 0) this.parts.logger.warn({ err }, 'events wait in the outbox');
         this.parts.metrics.retries.inc({ kind: 'outbox' });
-        await delay(backoffMs(failures, { initialMs: 50, maxMs: 5_000 }), { signal });
+        await delay(backoffMs(failures, { initialMs: 50, maxMs: 5_000 }), { signal: this.stopping.signal });
         failures += 1;
       }
     }

@@ -1,4 +1,4 @@
-import { AppError, isErrorCode, type JsonObject } from '#libs/kernel';
+import { AppError, isErrorCode } from '#libs/kernel';
 import type { Domain } from './codec/domain.js';
 import { messageCodec } from './codec/message-codec.js';
 import {
@@ -36,8 +36,7 @@ export function fromFailure(failure: Failure): AppError {
     retryable: failure.retryable,
     retryAfterSeconds: failure.retryAfterSeconds,
     path: failure.path,
-    // A protobuf Struct holds JSON and nothing else.
-    details: failure.details as JsonObject | undefined,
+    details: failure.details,
     issues: failure.issues.map((issue) => ({ ...issue, code: knownCode(issue.code) })),
   });
 }

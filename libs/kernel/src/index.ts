@@ -1,7 +1,6 @@
 export { AppError, toAppError, type AppErrorOptions, type Issue } from './app-error.js';
-export { assertNever } from './assert-never.js';
 export { backoffMs, delay, type BackoffOptions } from './backoff.js';
 export { SystemClock, type Clock } from './clock.js';
 export { errorCodes, isErrorCode, toPublicErrorCode, type ErrorCode, type PublicErrorCode } from './error-codes.js';
-export { idKindOf, idPrefixes, isId, newId, siblingId, type IdKind } from './ids.js';
+export { idKindOf, isId, newId, siblingId, type IdKind } from './ids.js';
 export type { JsonObject, JsonValue } from './json.js';

@@ -4,7 +4,6 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { AppErrorFilter, BusServer, OutboxRelay } from '#libs/bus';
 import { ConfigError, loadConfig, type ConfigDefinition, type ConfigOf } from '#libs/config';
 import { eventStreams, type EventArea, type ServiceName } from '#libs/contracts';
-import { OutboxStore } from '#libs/database';
 import { IdentityModule } from '#libs/identity';
 import { NestLogger } from './nest-logger.js';
 import { startOperationsServer } from './operations-server.js';
@@ -93,7 +92,7 @@ async function createApplication<D extends ConfigDefinition>(
   const strategy = new BusServer({ service: options.name }, runtime.client, runtime.busParts);
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(root, { ...nest, strategy });
   app.useGlobalFilters(new AppErrorFilter());
-  relayEvents(options.name, app, runtime);
+  await relayEvents(options.name, app, runtime);
   await app.listen();
   return app;
 }
@@ -107,6 +106,8 @@ function relayEvents(
   // The keys of the registry's own table.
   const areas = (Object.keys(eventStreams) as EventArea[]).filter((area) => eventStreams[area].publisher === service);
   if (areas.length === 0) return;
+  // Loaded only where there is a database: TypeORM costs a gateway and a worker megabytes that they do not need.
+  const { OutboxStore } = await import('#libs/database');
   const relay = new OutboxRelay(app.get(OutboxStore, { strict: false }), areas, busParts);
   relay.start();
   lifecycle.onDrain('telling events', () => relay.stop());

@@ -1,4 +1,4 @@
-import type { Provider } from '@nestjs/common';
+import type { ValueProvider } from '@nestjs/common';
 import { BusClient, BusMetrics, FirehoseReader } from '#libs/bus';
 import { CONFIG } from '#libs/config';
 import type { ServiceName } from '#libs/contracts';
@@ -32,7 +32,7 @@ export interface ServiceRuntime {
   readonly busParts: ConstructorParameters<typeof BusClient>[1];
   readonly drainSeconds: number;
   /** For injection; see ServiceModule. */
-  readonly providers: readonly Exclude<Provider, Function>[];
+  readonly providers: readonly ValueProvider[];
   /** Closes the bus, Redis and the traces; last of all. */
   stop(): Promise<void>;
 }

@@ -1,5 +1,4 @@
 export { FakeClock } from './fake-clock.js';
-export { freePort } from './free-port.js';
 export { PostgresServer, startPostgres } from './postgres-server.js';
 export { RedisServer, startRedis, type RedisServerOptions } from './redis-server.js';
 export { TcpProxy } from './tcp-proxy.js';
