@@ -9,7 +9,8 @@ import { ApiClient } from '../support/api-client.js';
 import { readAllRows, runToEnd } from '../support/executions.js';
 import { runProgram } from '../support/programs.js';
 
-// What `npm start -- --detach` and `npm stop` do, in a folder of the test's own.
+// What `npm start -- --detach` and `npm stop` do, in a folder of the test's own. Installing and building, which start.mjs
+// does before, are left out: they would pull the packages from under this run.
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'sluice-local-'));
 let port = 0;
@@ -45,7 +46,7 @@ function isAlive(pid: number): boolean {
 
 beforeAll(async () => {
   [port = 0] = await freePorts(1);
-  const started = await program('start.mjs', '--detach');
+  const started = await program('main.ts', '--detach');
   output = started.output;
   if (started.exitCode !== 0) throw new Error(output);
 });
@@ -87,7 +88,7 @@ describe('npm start -- --detach', () => {
   });
 
   test('a second start refuses, and says what to do', async () => {
-    const { exitCode, output: said } = await program('start.mjs', '--detach');
+    const { exitCode, output: said } = await program('main.ts', '--detach');
     expect(exitCode).toBe(1);
     expect(said).toContain('npm stop');
   });

@@ -43,7 +43,7 @@ describe('The port for operators', () => {
     expect(gateway).toMatch(/sluice_gateway_\w*(operation|request)\w*_seconds/);
     expect(gateway).toMatch(/sluice_gateway_\w*socket/);
     expect(orchestrator).toMatch(/sluice_orchestrator_\w*queue/);
-    expect(orchestrator).toMatch(/sluice_database_\w*pool|sluice_orchestrator_\w*pool/);
+    expect(orchestrator).toMatch(/sluice_\w*database_connections/);
     expect(worker).toMatch(/sluice_worker_\w*_seconds/);
     for (const text of [gateway, orchestrator, worker]) {
       expect(text).toMatch(/sluice_bus_/);

@@ -3,20 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { sharedMesh } from '../support/running-mesh.js';
 import { tourBlocks } from '../support/readme-blocks.js';
+import { TestMesh } from '../support/test-mesh.js';
 import { TourShell } from '../support/tour-shell.js';
 
-const mesh = sharedMesh();
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const blocks = tourBlocks(readFileSync(join(root, 'README.md'), 'utf8'));
 
-// A folder as the reader has it: .sluice/ of a running installation beside the packages.
+// A folder as the reader has it: .sluice/ of a fresh installation beside the packages.
+let mesh: TestMesh;
 let folder = '';
 let shell: TourShell;
-beforeAll(() => {
+beforeAll(async () => {
+  mesh = await TestMesh.start({ withFlights: true });
   folder = mkdtempSync(join(tmpdir(), 'sluice-tour-'));
-  symlinkSync(mesh.access.directory, join(folder, '.sluice'));
+  symlinkSync(mesh.directory, join(folder, '.sluice'));
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   symlinkSync(join(root, 'package.json'), join(folder, 'package.json'));
   shell = new TourShell(folder);
@@ -24,7 +25,7 @@ beforeAll(() => {
 afterAll(async () => {
   shell.end();
   rmSync(folder, { recursive: true, force: true });
-  await mesh.close();
+  await mesh.stop();
 });
 
 describe('The tour in README.md', () => {

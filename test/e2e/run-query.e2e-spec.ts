@@ -152,8 +152,8 @@ describe('runQueries', () => {
     expect(runQueries?.results.every(({ execution }) => execution?.state === 'SUCCEEDED')).toBe(true);
   });
 
-  test.each([0, 51])('%i inputs are INVALID_INPUT', async (length) => {
-    const inputs = Array.from({ length }, () => sqlInput(sources.flights, 'select 1'));
+  test('51 inputs are INVALID_INPUT', async () => {
+    const inputs = Array.from({ length: 51 }, () => sqlInput(sources.flights, 'select 1'));
     const { data, errors } = await mesh.admin.send<Data>(document, { inputs });
     expect(data?.runQueries ?? null).toBeNull();
     expect(errors[0]?.extensions?.code).toBe('INVALID_INPUT');

@@ -23,9 +23,9 @@ const neededBy: Record<ServiceName, string[]> = {
   auth: ['SLUICE_AUTH_DATABASE_URL', 'SLUICE_AUTH_SIGNING_KEYS', 'SLUICE_MASTER_KEYS'],
   metadata: ['SLUICE_METADATA_DATABASE_URL', 'SLUICE_MASTER_KEYS'],
   orchestrator: ['SLUICE_ORCHESTRATOR_DATABASE_URL'],
-  worker: ['SLUICE_MASTER_KEYS', 'SLUICE_RESULTS_DIRECTORY'],
-  results: ['SLUICE_RESULTS_DATABASE_URL', 'SLUICE_RESULTS_DIRECTORY'],
-  gateway: ['SLUICE_GATEWAY_CURSOR_KEYS', 'SLUICE_RESULTS_DIRECTORY'],
+  worker: ['SLUICE_MASTER_KEYS', 'SLUICE_STORE_DIRECTORY'],
+  results: ['SLUICE_RESULTS_DATABASE_URL', 'SLUICE_STORE_DIRECTORY'],
+  gateway: ['SLUICE_GATEWAY_CURSOR_KEYS', 'SLUICE_STORE_DIRECTORY'],
 };
 
 describe('A service without its settings', () => {
@@ -53,7 +53,7 @@ describe('A setting', () => {
       SLUICE_REDIS_URL: 'not-a-url',
       SLUICE_GATEWAY_PORT: 'eighty',
       SLUICE_GATEWAY_CURSOR_KEYS: 'k1:a-secret-that-is-too-short',
-      SLUICE_RESULTS_DIRECTORY: folder,
+      SLUICE_STORE_DIRECTORY: folder,
     });
     for (const name of ['SLUICE_REDIS_BROKER_URL', 'SLUICE_GATEWAY_PORT', 'SLUICE_GATEWAY_CURSOR_KEYS']) {
       expect(output).toContain(name);

@@ -51,7 +51,7 @@ describe('Limits of a document over HTTP', () => {
 
   test('what any real page asks passes', async () => {
     const answer = await ask(`query Page { viewer { id user { name email roleNames } workspace { slug } permissions }
-      dataSources(first: 10) { nodes { id name type { name title } tables(first: 20) { nodes { name columns { name type sourceType } } } } }
+      dataSources(first: 10, search: "flights") { nodes { id name type { name title } tables(first: 20) { nodes { name columns { name type sourceType } } } } }
       executions(first: 20) { edges { cursor node { id state version dataSource { id name } savedQuery { id name }
         result { id rowCount columns { name type } rows(first: 5) { rows endCursor hasNextPage } } } } pageInfo { hasNextPage endCursor } } }`);
     expect([answer.status, answer.errors]).toEqual([200, []]);

@@ -12,13 +12,16 @@ export interface SessionTokens extends Failures {
 
 const sessionFields = `accessToken refreshToken expiresAt ${errorFields}`;
 
-export async function signIn(
-  client: ApiClient,
-  input: { email: string; password: string; workspace?: string },
-): Promise<SessionTokens> {
+export interface Credentials {
+  email: string;
+  password: string;
+  workspace?: string;
+}
+
+export async function signIn(client: ApiClient, { email, password, workspace }: Credentials): Promise<SessionTokens> {
   const data = await client.request<{ signIn: SessionTokens }>(
     `mutation ($input: SignInInput!) { signIn(input: $input) { ${sessionFields} } }`,
-    { input },
+    { input: { email, password, ...(workspace === undefined ? {} : { workspace }) } },
   );
   return data.signIn;
 }
@@ -32,10 +35,7 @@ export async function refresh(client: ApiClient, refreshToken: string): Promise<
 }
 
 /** A client that is signed in. */
-export async function signedIn(
-  client: ApiClient,
-  input: { email: string; password: string; workspace?: string },
-): Promise<ApiClient> {
+export async function signedIn(client: ApiClient, input: Credentials): Promise<ApiClient> {
   const { accessToken, errors } = await signIn(client, input);
   if (accessToken === null) throw new Error(`${input.email} cannot sign in: ${JSON.stringify(errors)}`);
   return client.as(`Bearer ${accessToken}`);

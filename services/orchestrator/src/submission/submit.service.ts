@@ -162,8 +162,9 @@ function forbidden(permission: string): AppError {
 
 // What metadata does not find, it does not find at a place of the caller's input.
 function atPath(error: unknown, path: readonly string[]): unknown {
-  if (!(error instanceof AppError) || error.path.length > 0) return error;
+  if (!(error instanceof AppError)) return error;
   if (error.code !== 'source.not_found' && error.code !== 'saved_query.not_found') return error;
+  // A path that metadata gave is of its own request, not of the caller's input.
   return new AppError(error.code, error.publicMessage, { path, cause: error });
 }
 
