@@ -98,11 +98,11 @@ async function createApplication<D extends ConfigDefinition>(
 }
 
 /** Carries the service's committed events into its streams, where it has any. */
-function relayEvents(
+async function relayEvents(
   service: ServiceName,
   app: INestApplicationContext,
   { busParts, lifecycle }: ServiceRuntime,
-): void {
+): Promise<void> {
   // The keys of the registry's own table.
   const areas = (Object.keys(eventStreams) as EventArea[]).filter((area) => eventStreams[area].publisher === service);
   if (areas.length === 0) return;
