@@ -1,5 +1,4 @@
-import { writeFileSync } from 'node:fs';
 import { printServedSchema } from './print-served-schema.js';
 
-// Run by `npm run generate:schema` from the root of the repository.
-writeFileSync('services/gateway/schema.graphql', printServedSchema());
+// Run by `npm run generate`, which keeps what is written here in services/gateway/schema.graphql.
+process.stdout.write(printServedSchema());
