@@ -53,13 +53,17 @@ class GoodController {
 @Controller()
 class EventController {
   @HandlesEvent(runFinished)
-  async onRunFinished(): Promise<void> {}
+  onRunFinished(): string {
+    return 'done';
+  }
 }
 
 @Controller()
 class OpenController {
   @HandlesRequest(authRequests.getUsers)
-  forgotten(): void {}
+  forgotten(): string {
+    return 'open';
+  }
 }
 
 class MemoryServer extends Server implements CustomTransportStrategy {
@@ -67,7 +71,9 @@ class MemoryServer extends Server implements CustomTransportStrategy {
     callback();
   }
 
-  close(): void {}
+  close(): void {
+    // Nothing was opened.
+  }
 
   on(): never {
     throw new Error('there are no events');
@@ -199,7 +205,9 @@ describe('a service', () => {
       class TwoRules {
         @Allow('user.read')
         @AllowAnonymous()
-        handler(): void {}
+        handler(): string {
+          return 'which rule?';
+        }
       }
       return TwoRules;
     }).toThrow(/two access rules/);

@@ -1,6 +1,5 @@
 export { accessTokenForm, toClaims, type AccessTokenClaims } from './access-token.js';
 export { Allow, AllowAnonymous, AllowAuthenticated, AllowService } from './access.decorators.js';
-export { AccessGuard } from './access.guard.js';
 export { IDENTITY_AUTHORITY, IdentityModule } from './identity.module.js';
 export type { IdentityAuthority, RevocationList } from './identity-authority.client.js';
 export { isPermission, permissionNames, permissions, type Permission } from './permissions.js';

@@ -20,9 +20,13 @@ export const authConfig = defineConfig({
   service: serviceSettings('auth', { metricsPort: 4101 }),
   redis: redisSettings,
   database: databaseSettings('auth'),
-  masterKeys: secret('SLUICE_MASTER_KEYS', parsedBy(MasterKeys.parse), {
-    describe: 'The master keys, <id>:<base64 of 32 bytes> between commas; the first one encrypts, all decrypt.',
-  }),
+  masterKeys: secret(
+    'SLUICE_MASTER_KEYS',
+    parsedBy((text) => MasterKeys.parse(text)),
+    {
+      describe: 'The master keys, <id>:<base64 of 32 bytes> between commas; the first one encrypts, all decrypt.',
+    },
+  ),
   signingKeys: secret('SLUICE_AUTH_SIGNING_KEYS', parsedBy(parseSigningKeys), {
     describe:
       'The Ed25519 private keys that sign access tokens, as a JWK, a JWK set or PEM; the first one signs, all are published.',

@@ -20,7 +20,9 @@ class MemoryServer extends Server implements CustomTransportStrategy {
     callback();
   }
 
-  close(): void {}
+  close(): void {
+    // Nothing was opened.
+  }
 
   on(): never {
     throw new Error('there are no events');
@@ -47,11 +49,11 @@ export class AuthHarness {
 
   static async start(databaseUrl: string, settings: Environment = {}): Promise<AuthHarness> {
     const server = new MemoryServer();
-    let harness: AuthHarness | undefined;
+    const started: { harness?: AuthHarness } = {};
     // Identity asks for keys and revocations, as it does in every service.
     const bus = {
       request: (contract: RequestContract<unknown, unknown>, input: unknown, options: { context: MessageContext }) =>
-        harness ? harness.ask(contract, input, options.context) : Promise.reject(new Error('not started')),
+        started.harness?.ask(contract, input, options.context) ?? Promise.reject(new Error('not started')),
     };
     const logger = AppLogger.create({ service: 'auth', instance: 'a1', level: 'silent' });
     class SharedModule {}
@@ -69,7 +71,8 @@ export class AuthHarness {
     const module = await Test.createTestingModule({ imports: [shared, AuthModule] }).compile();
     const app = module.createNestMicroservice<MicroserviceOptions>({ strategy: server });
     app.useGlobalFilters(new AppErrorFilter());
-    harness = new AuthHarness(app, server);
+    const harness = new AuthHarness(app, server);
+    started.harness = harness;
     await app.listen();
     return harness;
   }

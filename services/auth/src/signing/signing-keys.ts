@@ -46,7 +46,7 @@ function keysOfPem(text: string): SigningKey[] {
 function keysOfJson(text: string): SigningKey[] {
   return jwksSchema
     .parse(parseJson(text))
-    .map((jwk) => toSigningKey(() => createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' }), jwk.kid));
+    .map((jwk) => toSigningKey(() => createPrivateKey({ key: jwk, format: 'jwk' }), jwk.kid));
 }
 
 function parseJson(text: string): unknown {

@@ -36,8 +36,7 @@ export function parseNewUser(input: RequestOf<typeof authRequests.createUser>, g
     password: input.password,
     roleNames: checkRoles(input.roleNames, granter, issues),
     groupNames: checkGroups(input.groupNames, issues),
-    // What a protobuf Struct holds is JSON.
-    attributes: checkAttributes((input.attributes ?? {}) as JsonObject, issues),
+    attributes: checkAttributes(input.attributes ?? {}, issues),
   };
   issues.throwIfAny();
   return parsed;
@@ -54,8 +53,7 @@ export function parseUserChange(input: RequestOf<typeof authRequests.updateUser>
     ...(input.name === undefined ? {} : { name: checkName(input.name, ['name'], issues) }),
     ...(input.roleNames === undefined ? {} : { roleNames: checkKnownRoles(input.roleNames.values, issues) }),
     ...(input.groupNames === undefined ? {} : { groupNames: checkGroups(input.groupNames.values, issues) }),
-    // As above.
-    ...(attributes === undefined ? {} : { attributes: checkAttributes(attributes as JsonObject, issues) }),
+    ...(attributes === undefined ? {} : { attributes: checkAttributes(attributes, issues) }),
     ...(input.disabled === undefined ? {} : { disabled: input.disabled }),
   };
   issues.throwIfAny();
