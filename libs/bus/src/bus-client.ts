@@ -1,18 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import {
   envelopeCodec,
-  firehosePartitions,
   fromFailure,
+  type AnyRequestContract,
   type Envelope,
   type FirehoseContract,
   type RequestContract,
 } from '#libs/contracts';
-import { AppError, backoffMs, delay, newId } from '#libs/kernel';
+import { AppError, backoffMs, delay, newId, toAppError } from '#libs/kernel';
+import { AwaitedReply } from './awaited-reply.js';
 import type { ReaderParts } from './blocking-reader.js';
-import { InboxWriter, InstanceInbox } from './instance-inbox.js';
+import { FirehoseTeller } from './firehose-teller.js';
+import { InstanceInbox } from './instance-inbox.js';
 import type { MessageContext } from './message-context.js';
-import { partitionOf } from './partition-of.js';
-import { field } from './stream-entry.js';
+import { RequestSender, type SentRequest } from './request-sender.js';
+import { asBuffer } from './stream-entry.js';
 import { injectTrace } from './trace.js';
 
 export interface RequestOptions {
@@ -27,150 +29,164 @@ export interface RequestOptions {
 }
 
 const defaultTtlMs = 10_000;
-const requestStreamMax = 100_000;
-const firehoseMax = 100_000;
-/** How long one sending of a repeatable request is waited for before the next. */
-const attemptMs = 2_500;
-
-interface Pending {
-  resolve(reply: Envelope): void;
-}
+/** How long a repeatable request that somebody has taken, or that was lost, is waited for before it is sent again. */
+const repeatAfterMs = 2_500;
 
 /** Sends requests and waits for their replies; tells the firehose. One for each process. */
 @Injectable()
 export class BusClient {
   readonly inbox: InstanceInbox;
-  private readonly pending = new Map<string, Pending>();
-  private readonly inboxes: InboxWriter;
+  private readonly awaited = new Map<string, AwaitedReply>();
+  private readonly sender: RequestSender;
+  private readonly teller: FirehoseTeller;
 
   constructor(
     readonly instance: string,
     private readonly parts: ReaderParts,
   ) {
-    this.inboxes = new InboxWriter(parts.redis);
+    this.sender = new RequestSender(parts);
+    this.teller = new FirehoseTeller(parts);
     this.inbox = new InstanceInbox(parts.redis.keys.instance(instance), parts);
-    this.inbox.on('REPLY', ({ envelope }) => this.pending.get(envelope.inReplyTo)?.resolve(envelope));
+    this.inbox.hearReplies((reply) => this.awaited.get(reply.inReplyTo)?.arrive(reply));
   }
 
   start(): void {
     this.inbox.start();
   }
 
-  stop(): Promise<void> {
-    return this.inbox.stop();
+  async stop(): Promise<void> {
+    await this.teller.settled();
+    await this.inbox.stop();
   }
 
   /**
    * Sends a request and resolves with its response.
-   * @throws AppError as the handler threw it; `bus.timeout` where no answer came in time: it may have been done or not
+   * @throws AppError as the handler threw it; `bus.unavailable` where it was surely not sent; `bus.timeout` where no answer
+   * came in time: retryable where it was surely not done or may be done twice, else it may have been done or not
    */
   async request<Request, Response>(
     contract: RequestContract<Request, Response>,
     input: Request,
     options: RequestOptions,
   ): Promise<Response> {
-    const end = this.parts.metrics.requestSeconds.startTimer({ pattern: contract.pattern });
-    const deadline = performance.now() + (options.ttlMs ?? defaultTtlMs);
-    const payload = contract.request.encode(input);
+    const begun = performance.now();
+    const { pattern } = contract;
     try {
-      for (let attempt = 0; ; attempt += 1) {
-        const reply = await this.attempt(contract, payload, options, deadline);
-        if (reply && !isUnimplemented(reply)) {
-          if (reply.failure) throw fromFailure(reply.failure);
-          return contract.response.decode(reply.payload);
-        }
-        const mayRepeat = reply !== undefined || options.idempotencyKey !== undefined;
-        if (!mayRepeat || options.signal?.aborted || performance.now() >= deadline) throw timeout(contract.pattern);
-        this.parts.metrics.retries.inc({ kind: 'request' });
-        await delay(backoffMs(attempt, { initialMs: 20, maxMs: 500 }), { signal: options.signal });
-      }
+      const payload = contract.request.encode(input);
+      const reply = await this.exchange(contract, payload, options, begun + (options.ttlMs ?? defaultTtlMs));
+      if (reply.failure) throw fromFailure(reply.failure);
+      return contract.response.decode(reply.payload);
+    } catch (error) {
+      this.parts.metrics.requestErrors.inc({ pattern, code: toAppError(error).code });
+      throw error;
     } finally {
-      end();
+      this.parts.metrics.requestSeconds.observe({ pattern }, (performance.now() - begun) / 1_000);
     }
   }
 
-  /** Tells every gateway of a change that is committed. A hint: what cannot be told is found by re-reading. */
+  /** Tells every gateway of a change that is committed. A hint: it never fails and waits for nobody; what was missed is found by re-reading. */
   async tell<Message>(contract: FirehoseContract<Message>, runId: string, message: Message): Promise<void> {
-    try {
-      const envelope = this.envelopeOf({ kind: 'EVENT', type: contract.type, payload: contract.codec.encode(message) });
-      await this.parts.redis
-        .client('broker')
-        .xadd(
-          this.parts.redis.keys.firehose(partitionOf(runId, firehosePartitions)),
-          ...(['MAXLEN', '~', firehoseMax, '*', field, Buffer.from(envelopeCodec.encode(envelope))] as const),
-        );
-    } catch (err) {
-      this.parts.metrics.errors.inc({ pattern: contract.type, code: 'bus.unavailable' });
-      this.parts.logger.warn({ err, type: contract.type, runId }, 'a change could not be told');
-    }
+    const payload = contract.codec.encode(message);
+    this.teller.tell(
+      contract,
+      runId,
+      this.envelopeOf({ id: newId('message'), kind: 'EVENT', type: contract.type, payload }),
+    );
   }
 
-  /** One sending. Undefined: no answer within the time of one attempt, or it could not be sent. */
-  private async attempt(
-    contract: { pattern: string; service: string },
+  private async exchange(
+    contract: AnyRequestContract,
     payload: Uint8Array,
     options: RequestOptions,
     deadline: number,
-  ): Promise<Envelope | undefined> {
-    const leftMs = Math.max(1, deadline - performance.now());
-    const waitMs = options.idempotencyKey === undefined ? leftMs : Math.min(leftMs, attemptMs);
-    const envelope = this.envelopeOf({
-      kind: 'REQUEST',
-      type: contract.pattern,
-      payload,
-      ...options.context,
-      ttlMs: Math.ceil(waitMs),
-      idempotencyKey: options.idempotencyKey ?? '',
-      replyTo: this.inbox.key,
-    });
-    const reply = this.replyOf(envelope.id, waitMs, options.signal);
+  ): Promise<Envelope> {
+    const id = newId('message');
+    const reply = new AwaitedReply();
+    this.awaited.set(id, reply);
     try {
-      await this.send(contract.service, options.instance, envelopeCodec.encode(envelope));
-    } catch (cause) {
-      this.pending.delete(envelope.id);
-      // Refused by the server, so surely not sent; a lost connection leaves it open.
-      if (isRefusal(cause)) throw unavailable(cause);
-      return reply;
+      for (let attempt = 0; ; attempt += 1) {
+        // The same id each time: the reply to any sending answers all of them.
+        const sent = await this.send(contract, { id, payload }, options, deadline);
+        const answer = sent && (await this.answerTo(sent, reply, options, deadline));
+        if (answer && !isUnimplemented(answer)) return answer;
+        if (options.signal?.aborted || performance.now() >= deadline) {
+          throw answer?.failure ? fromFailure(answer.failure) : await this.silence(contract.pattern, sent, options);
+        }
+        this.parts.metrics.retries.inc({ kind: 'request' });
+        const leftMs = Math.max(0, deadline - performance.now());
+        await delay(Math.min(backoffMs(attempt, { initialMs: 20, maxMs: 500 }), leftMs), { signal: options.signal });
+      }
+    } finally {
+      this.awaited.delete(id);
     }
-    return reply;
   }
 
-  private async send(service: string, instance: string | undefined, envelope: Uint8Array): Promise<void> {
-    const { redis } = this.parts;
-    if (instance !== undefined) return this.inboxes.add(redis.keys.instance(instance), envelope);
-    await redis
-      .client('broker')
-      .xadd(redis.keys.requests(service), 'MAXLEN', '~', requestStreamMax, '*', field, Buffer.from(envelope));
+  private send(
+    { service, pattern }: AnyRequestContract,
+    message: { id: string; payload: Uint8Array },
+    { context, idempotencyKey = '', instance }: RequestOptions,
+    deadline: number,
+  ): Promise<SentRequest | undefined> {
+    const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
+    const { workspaceId, actor, requestId } = context;
+    const envelope = this.envelopeOf({
+      ...{ id: message.id, kind: 'REQUEST', type: pattern, payload: message.payload },
+      ...{ workspaceId, actor, requestId, ttlMs: leftMs, idempotencyKey, replyTo: this.inbox.key },
+    });
+    return this.sender.send({ service, instance }, asBuffer(envelopeCodec.encode(envelope)), leftMs);
   }
 
-  private replyOf(id: string, waitMs: number, signal: AbortSignal | undefined): Promise<Envelope | undefined> {
-    return new Promise((resolve) => {
-      const finish = (reply: Envelope | undefined): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
-        this.pending.delete(id);
-        resolve(reply);
-      };
-      const abort = (): void => finish(undefined);
-      const timer = setTimeout(abort, waitMs);
-      signal?.addEventListener('abort', abort, { once: true });
-      this.pending.set(id, { resolve: finish });
+  /** Undefined: no answer before the deadline, or before it is time to send a repeatable request again. */
+  private async answerTo(
+    sent: SentRequest,
+    reply: AwaitedReply,
+    { idempotencyKey, signal }: RequestOptions,
+    deadline: number,
+  ): Promise<Envelope | undefined> {
+    if (idempotencyKey === undefined) return reply.within(deadline - performance.now(), signal);
+    for (;;) {
+      const leftMs = deadline - performance.now();
+      const answer = await reply.within(Math.min(leftMs, repeatAfterMs), signal);
+      if (answer || signal?.aborted || performance.now() >= deadline) return answer;
+      // One that nobody has taken keeps its place in the queue.
+      if (!(await this.sender.isWaiting(sent))) return undefined;
+    }
+  }
+
+  private async silence(
+    pattern: string,
+    sent: SentRequest | undefined,
+    { idempotencyKey }: RequestOptions,
+  ): Promise<AppError> {
+    if (!sent) {
+      return new AppError('bus.unavailable', 'Something went wrong on our side.', {
+        retryable: true,
+        retryAfterSeconds: 1,
+        internalMessage: `${pattern} could not be sent`,
+      });
+    }
+    const isUndone = await this.sender.withdraw(sent);
+    return new AppError('bus.timeout', 'The answer did not come in time.', {
+      retryable: isUndone || idempotencyKey !== undefined,
+      internalMessage: isUndone ? `nobody took ${pattern}` : `no answer to ${pattern}`,
     });
   }
 
   private envelopeOf(
-    parts: Pick<Envelope, 'kind' | 'type' | 'payload'> &
+    parts: Pick<Envelope, 'id' | 'kind' | 'type' | 'payload'> &
       Partial<MessageContext & Pick<Envelope, 'ttlMs' | 'idempotencyKey' | 'replyTo'>>,
   ): Envelope {
+    const { traceparent, tracestate } = injectTrace();
     return {
-      id: newId('message'),
+      id: parts.id,
       kind: parts.kind,
       type: parts.type,
       version: 1,
       workspaceId: parts.workspaceId ?? '',
       ...(parts.actor ? { actor: { kind: parts.actor } } : {}),
       requestId: parts.requestId ?? '',
-      ...injectTrace(),
+      traceparent,
+      tracestate,
       ttlMs: parts.ttlMs ?? 0,
       idempotencyKey: parts.idempotencyKey ?? '',
       replyTo: parts.replyTo ?? '',
@@ -182,23 +198,4 @@ export class BusClient {
 
 function isUnimplemented(reply: Envelope): boolean {
   return reply.failure?.code === 'bus.unimplemented';
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && /^(OOM|NOPERM|NOAUTH|WRONGTYPE|READONLY|LOADING|NOREPLICAS)/.test(error.message);
-}
-
-function unavailable(cause: unknown): AppError {
-  return new AppError('bus.unavailable', 'Something went wrong on our side.', {
-    retryable: true,
-    retryAfterSeconds: 1,
-    cause,
-  });
-}
-
-function timeout(pattern: string): AppError {
-  return new AppError('bus.timeout', 'The answer did not come in time.', {
-    retryable: true,
-    internalMessage: `no answer to ${pattern}`,
-  });
 }

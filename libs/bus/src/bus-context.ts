@@ -20,19 +20,18 @@ export class BusContext extends BaseRpcContext<[Envelope]> implements MessageCon
     this.requestId = envelope.requestId;
     this.messageId = envelope.id;
     this.idempotencyKey = envelope.idempotencyKey === '' ? undefined : envelope.idempotencyKey;
-    this.deadline = performance.now() + remainingMs;
+    // Nobody waits for the handling of an event.
+    this.deadline = envelope.kind === 'REQUEST' ? performance.now() + remainingMs : Infinity;
   }
 
-  /** Fires when nobody waits for the answer any more; never for an event. Made when first asked for: most handlers do not. */
+  /** Fires when nobody waits for the answer any more. Made when first asked for, as few handlers do. */
   get signal(): AbortSignal {
     this.lazySignal ??=
-      this.getArgs()[0].kind === 'REQUEST'
-        ? AbortSignal.timeout(Math.max(1, Math.ceil(this.remainingMs())))
-        : neverAborted;
+      this.deadline === Infinity ? neverAborted : AbortSignal.timeout(Math.max(1, Math.ceil(this.remainingMs())));
     return this.lazySignal;
   }
 
-  /** Milliseconds until the answer is of no use. */
+  /** Milliseconds until the answer is of no use; Infinity for an event. */
   remainingMs(): number {
     return Math.max(0, this.deadline - performance.now());
   }

@@ -1,11 +1,14 @@
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import { events, eventStreams, requestsByService, type EventArea, type ServiceName } from '#libs/contracts';
+import { delay } from '#libs/kernel';
 import type { ReaderParts } from './blocking-reader.js';
 import type { BusClient } from './bus-client.js';
+import { refuseMismatch } from './check-handlers.js';
+import { DirectedRequests } from './directed-requests.js';
 import { RequestDispatcher } from './dispatcher.js';
 import { EventReader } from './event-reader.js';
 import { RequestReader } from './request-reader.js';
-import { Slots } from './slots.js';
+import { StreamMark } from './stream-mark.js';
 import { StreamTrimmer } from './stream-trimmer.js';
 
 export interface BusServerOptions {
@@ -17,13 +20,23 @@ export interface BusServerOptions {
   deliveriesMax?: number;
 }
 
-const trimEveryMs = 30_000;
+const housekeepingMs = 30_000;
+
+interface Reader {
+  start(): void;
+  tidy(): Promise<void>;
+  drain(): Promise<void>;
+}
 
 /** Nest's transport over Redis streams: reads the service's requests, the requests directed to this instance, and the events of its groups. */
 export class BusServer extends Server implements CustomTransportStrategy {
-  private readonly readers: { start(): void; drain(): Promise<void> }[] = [];
-  private readonly directed: Slots;
-  private trimming: NodeJS.Timeout | undefined;
+  /** A failed event is this transport's own to log and to bring again. */
+  override readonly propagatesEventHandlerErrors = true;
+  private readonly readers: Reader[] = [];
+  private readonly trimmers: StreamTrimmer[] = [];
+  private readonly duplicates = new Set<string>();
+  private readonly stopping = new AbortController();
+  private directed: DirectedRequests | undefined;
 
   constructor(
     private readonly options: BusServerOptions,
@@ -31,7 +44,13 @@ export class BusServer extends Server implements CustomTransportStrategy {
     private readonly parts: ReaderParts,
   ) {
     super();
-    this.directed = new Slots(options.requestsMax ?? 64);
+  }
+
+  override addHandler(pattern: unknown, callback: MessageHandler, isEventHandler = false, extras = {}): void {
+    // Nest would quietly keep the last one.
+    const known = typeof pattern === 'string' && this.messageHandlers.has(pattern);
+    if (known) this.duplicates.add(pattern);
+    super.addHandler(pattern, callback, isEventHandler, extras);
   }
 
   /** @throws Error naming every contract without a handler and every handler without a contract */
@@ -44,9 +63,10 @@ export class BusServer extends Server implements CustomTransportStrategy {
     }
   }
 
+  /** Takes nothing new and finishes what runs, its replies included. */
   async close(): Promise<void> {
-    clearInterval(this.trimming);
-    await Promise.all([...this.readers.map((reader) => reader.drain()), this.directed.idle()]);
+    this.stopping.abort();
+    await Promise.all([...this.readers.map((reader) => reader.drain()), this.directed?.drain()]);
   }
 
   on(): never {
@@ -58,36 +78,63 @@ export class BusServer extends Server implements CustomTransportStrategy {
   }
 
   private start(): void {
-    const { service, requestsMax = 64, eventsMax = 16, claimAfterMs = 30_000, deliveriesMax = 10 } = this.options;
+    const { service, requestsMax = 64 } = this.options;
     const handlers = this.getHandlers();
     const areas = areasOf(service);
-    refuseMismatch(service, areas, handlers);
-    const dispatcher = new RequestDispatcher(requestsByService[service], handlers, this.parts);
-    const { keys } = this.parts.redis;
-    const consumer = this.client.instance;
+    refuseMismatch(service, areas, handlers, this.duplicates);
+    const { parts, client } = this;
+    const { keys } = parts.redis;
+    const dispatcher = new RequestDispatcher(requestsByService[service], handlers, parts);
     this.readers.push(
-      new RequestReader(keys.requests(service), service, consumer, dispatcher, this.parts, requestsMax),
+      new RequestReader(keys.requests(service), service, client.instance, dispatcher, parts, requestsMax),
+      ...areas.map((area) => this.eventReader(area, handlers)),
     );
-    for (const area of areas) {
-      const key = keys.events(area, eventStreams[area].version);
-      const ofArea = events.filter((contract) => contract.area === area);
-      const options = { area, key, group: service, consumer, concurrency: eventsMax, claimAfterMs, deliveriesMax };
-      this.readers.push(new EventReader(options, ofArea, handlers, this.parts, () => undefined));
-    }
-    this.client.inbox.on('REQUEST', ({ envelope }) => {
-      this.directed.run(() => dispatcher.dispatch(envelope, envelope.ttlMs));
-    });
+    this.trimmers.push(...areas.map((area) => new StreamTrimmer(area, parts)));
+    const directed = new DirectedRequests(client.inbox.key, dispatcher, parts, requestsMax);
+    client.inbox.hearRequests((entries) => void directed.take(entries));
+    this.directed = directed;
     for (const reader of this.readers) reader.start();
-    this.trimming = setInterval(() => void this.trim(areas), trimEveryMs);
-    this.trimming.unref();
+    void this.keepHouse();
   }
 
-  private async trim(areas: readonly EventArea[]): Promise<void> {
-    for (const area of areas) {
-      try {
-        await new StreamTrimmer(area, this.parts).trim();
-      } catch (err) {
-        this.parts.logger.warn({ err, area }, 'a stream could not be trimmed');
+  private eventReader(area: EventArea, handlers: ReadonlyMap<string, MessageHandler>): EventReader {
+    const { service, eventsMax = 16, claimAfterMs = 30_000, deliveriesMax = 10 } = this.options;
+    const { redis, logger } = this.parts;
+    const key = redis.keys.events(area, eventStreams[area].version);
+    const mark = new StreamMark(key, redis);
+    return new EventReader(
+      ...[
+        {
+          area,
+          key,
+          group: service,
+          consumer: this.client.instance,
+          concurrency: eventsMax,
+          claimAfterMs,
+          deliveriesMax,
+        },
+      ],
+      ...([events.filter((contract) => contract.area === area), handlers, this.parts] as const),
+      () => {
+        mark
+          .remove()
+          .catch((err: unknown) => logger.warn({ err, area }, 'a loss of events could not be told to their sender'));
+      },
+    );
+  }
+
+  /** Every instance does it; what one has done is nothing to do for the next. */
+  private async keepHouse(): Promise<void> {
+    const { signal } = this.stopping;
+    const tasks = [
+      ...this.readers.map((reader) => () => reader.tidy()),
+      ...this.trimmers.map((each) => () => each.trim()),
+    ];
+    for (;;) {
+      await delay(housekeepingMs * (0.75 + Math.random() / 2), { signal, unref: true });
+      if (signal.aborted) return;
+      for (const task of tasks) {
+        await task().catch((err: unknown) => this.parts.logger.warn({ err }, 'housekeeping of the bus failed'));
       }
     }
   }
@@ -96,24 +143,4 @@ export class BusServer extends Server implements CustomTransportStrategy {
 function areasOf(service: ServiceName): EventArea[] {
   // The keys of the registry's own table.
   return (Object.keys(eventStreams) as EventArea[]).filter((area) => eventStreams[area].groups.includes(service));
-}
-
-function refuseMismatch(
-  service: ServiceName,
-  areas: readonly EventArea[],
-  handlers: ReadonlyMap<string, MessageHandler>,
-): void {
-  const wanted = [
-    ...requestsByService[service].map((contract) => contract.pattern),
-    ...events.filter((contract) => areas.includes(contract.area)).map((contract) => contract.type),
-  ];
-  const faults = [
-    ...wanted.filter((pattern) => !handlers.has(pattern)).map((pattern) => `nothing handles ${pattern}`),
-    ...[...handlers.keys()]
-      .filter((pattern) => !wanted.includes(pattern))
-      .map((pattern) => `${pattern} has no contract of ${service}`),
-    ...[...handlers].filter(([, handler]) => handler.next).map(([pattern]) => `${pattern} is handled twice`),
-  ];
-  if (faults.length > 0)
-    throw new Error(`The handlers of ${service} do not fit the registry:\n  ${faults.join('\n  ')}`);
 }

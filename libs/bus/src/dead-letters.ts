@@ -1,13 +1,19 @@
 import type { RedisConnections } from '#libs/redis';
+import { giveUpEvent } from './scripts.js';
 import { field } from './stream-entry.js';
 
 const deadLettersMax = 10_000;
+const reasonMax = 500;
 
 export interface DeadLetter {
-  entryId: string;
+  /** In `<stream>:dead`. */
+  id: string;
+  /** Who gave it up. */
   group: string;
-  bytes: Buffer;
+  /** The entry of the stream that it was. */
+  entryId: string;
   reason: string;
+  bytes: Buffer;
 }
 
 /** The events of one stream that were given up, in `<stream>:dead`, until somebody sends them again. */
@@ -21,38 +27,44 @@ export class DeadLetters {
     this.deadKey = redis.keys.deadLetters(key);
   }
 
-  async add({ entryId, group, bytes, reason }: DeadLetter): Promise<void> {
-    await this.redis
-      .client('broker')
-      .xadd(
-        this.deadKey,
-        'MAXLEN',
-        '~',
-        deadLettersMax,
-        '*',
-        field,
-        bytes,
-        'group',
-        group,
-        'of',
-        entryId,
-        'reason',
-        reason.slice(0, 500),
-      );
+  /** Acknowledges an event and keeps it here, both or neither. @returns whether it was still to be acknowledged */
+  async giveUp({ group, entryId, reason, bytes }: Omit<DeadLetter, 'id'>): Promise<boolean> {
+    const given = await giveUpEvent.run(
+      this.redis.client('broker'),
+      ...[this.key, this.deadKey, group, entryId, deadLettersMax],
+      ...[field, bytes, 'group', group, 'of', entryId, 'reason', reason.slice(0, reasonMax)],
+    );
+    return given === 1;
   }
 
   count(): Promise<number> {
     return this.redis.client('broker').xlen(this.deadKey);
   }
 
+  /** The oldest. */
+  async list(limit = 100): Promise<DeadLetter[]> {
+    const entries = await this.redis.client('broker').xrangeBuffer(this.deadKey, '-', '+', 'COUNT', limit);
+    return entries.map(([id, fields]) => {
+      const of = (name: string): Buffer | undefined => fields[fields.findIndex((each) => each.toString() === name) + 1];
+      return {
+        id: id.toString(),
+        group: String(of('group') ?? ''),
+        entryId: String(of('of') ?? ''),
+        reason: String(of('reason') ?? ''),
+        bytes: of(field) ?? Buffer.alloc(0),
+      };
+    });
+  }
+
   /** Sends the oldest dead letters once more to every group; those who had handled them know them by their id. @returns how many */
   async redrive(limit = 100): Promise<number> {
     const client = this.redis.client('broker');
-    const letters = await client.xrangeBuffer(this.deadKey, '-', '+', 'COUNT', limit);
-    for (const [id, fields] of letters) {
-      const bytes = fields[1];
-      if (bytes) await client.xadd(this.key, '*', field, bytes);
-      await client.xdel(this.deadKey, id.toString());
+    const letters = await this.list(limit);
+    for (const { id, bytes } of letters) {
+      // Both or neither; and where two redrive at once, twice, which is what consumers are made for.
+      const results = await client.multi().xadd(this.key, '*', field, bytes).xdel(this.deadKey, id).exec();
+      const failed = results?.find(([error]) => error)?.[0];
+      if (failed) throw failed;
     }
     return letters.length;
   }

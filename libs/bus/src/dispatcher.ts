@@ -5,49 +5,76 @@ import { AppError, toAppError } from '#libs/kernel';
 import { withLogFields } from '#libs/telemetry';
 import { BusContext } from './bus-context.js';
 import type { ReaderParts } from './blocking-reader.js';
-import { InboxWriter } from './instance-inbox.js';
-import { inTraceOf } from './trace.js';
+import { InboxWriter } from './inbox-writer.js';
+import { asBuffer } from './stream-entry.js';
+import { inTraceOf, spanName } from './trace.js';
+
+interface Known {
+  contract: AnyRequestContract;
+  handler: MessageHandler;
+  span: string;
+}
 
 /** Runs a request's handler and sends its answer; an answer that cannot be sent is the caller's time-out. */
 export class RequestDispatcher {
-  private readonly contracts: ReadonlyMap<string, AnyRequestContract>;
+  private readonly known = new Map<string, Known>();
   private readonly inboxes: InboxWriter;
+  private inFlight = 0;
 
   constructor(
     contracts: readonly AnyRequestContract[],
-    private readonly handlers: ReadonlyMap<string, MessageHandler>,
+    handlers: ReadonlyMap<string, MessageHandler>,
     private readonly parts: ReaderParts,
   ) {
-    this.contracts = new Map(contracts.map((contract) => [contract.pattern, contract]));
-    this.inboxes = new InboxWriter(parts.redis);
+    this.inboxes = new InboxWriter(parts);
+    for (const contract of contracts) {
+      const handler = handlers.get(contract.pattern);
+      if (handler) this.known.set(contract.pattern, { contract, handler, span: spanName(contract) });
+    }
+    parts.metrics.inFlight.watch(() => this.inFlight);
   }
 
+  /** Never rejects. Resolves when the answer is sent. */
   async dispatch(envelope: Envelope, remainingMs: number): Promise<void> {
-    const reply = await this.answer(envelope, remainingMs);
+    const deadline = performance.now() + remainingMs;
+    this.inFlight += 1;
     try {
-      await this.inboxes.add(envelope.replyTo, envelopeCodec.encode(reply));
+      const reply = await this.answer(envelope, remainingMs);
+      await this.inboxes.reply(envelope.replyTo, asBuffer(envelopeCodec.encode(reply)), deadline);
     } catch (err) {
       this.parts.logger.warn({ err, pattern: envelope.type }, 'a reply could not be sent');
+    } finally {
+      this.inFlight -= 1;
+    }
+  }
+
+  /** Answers without handling, as where there is no room. */
+  async refuse(envelope: Envelope, error: AppError): Promise<void> {
+    try {
+      const reply = replyTo(envelope, { failure: error });
+      await this.inboxes.add(envelope.replyTo, asBuffer(envelopeCodec.encode(reply)));
+    } catch (err) {
+      this.parts.logger.warn({ err, pattern: envelope.type }, 'a refusal could not be sent');
     }
   }
 
   private async answer(envelope: Envelope, remainingMs: number): Promise<Envelope> {
-    const contract = this.contracts.get(envelope.type);
-    const handler = this.handlers.get(envelope.type);
-    if (!contract || !handler) return replyTo(envelope, { failure: unimplemented(envelope.type) });
-    const end = this.parts.metrics.handledSeconds.startTimer({ pattern: envelope.type });
+    const known = this.known.get(envelope.type);
+    if (!known) return replyTo(envelope, { failure: unimplemented(envelope.type) });
+    const { contract, handler, span } = known;
+    const begun = performance.now();
     try {
       const payload: unknown = contract.request.decode(envelope.payload);
       const context = new BusContext(envelope, remainingMs);
       const fields = { requestId: envelope.requestId, workspaceId: envelope.workspaceId };
       const response = await withLogFields(fields, () =>
-        inTraceOf(envelope, envelope.type, async () => resultOf(await handler(payload, context))),
+        inTraceOf(envelope, span, async () => resultOf(await handler(payload, context))),
       );
       return replyTo(envelope, { payload: contract.response.encode(response) });
     } catch (thrown) {
       return replyTo(envelope, { failure: this.failureOf(envelope, thrown) });
     } finally {
-      end();
+      this.parts.metrics.handledSeconds.observe({ pattern: envelope.type }, (performance.now() - begun) / 1_000);
     }
   }
 
@@ -76,19 +103,22 @@ function unimplemented(pattern: string): AppError {
 
 function replyTo(request: Envelope, outcome: { payload: Uint8Array } | { failure: AppError }): Envelope {
   return {
-    id: request.id,
+    // Nobody asks for the id of a reply: it is known by what it answers.
+    id: '',
     kind: 'REPLY',
     type: '',
     version: 1,
-    workspaceId: request.workspaceId,
-    requestId: request.requestId,
+    workspaceId: '',
+    requestId: '',
     traceparent: '',
     tracestate: '',
     ttlMs: 0,
     idempotencyKey: '',
     replyTo: '',
     inReplyTo: request.id,
-    payload: 'payload' in outcome ? outcome.payload : new Uint8Array(),
+    payload: 'payload' in outcome ? outcome.payload : noBytes,
     ...('failure' in outcome ? { failure: toFailure(outcome.failure) } : {}),
   };
 }
+
+const noBytes = new Uint8Array();

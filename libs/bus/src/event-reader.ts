@@ -1,15 +1,13 @@
 import type { MessageHandler } from '@nestjs/microservices';
-import type { AnyEventContract, Envelope } from '#libs/contracts';
+import type { AnyEventContract } from '#libs/contracts';
 import { backoffMs } from '#libs/kernel';
-import { withLogFields } from '#libs/telemetry';
 import { BlockingReader, blockMs, type Call, type ReaderParts } from './blocking-reader.js';
-import { BusContext } from './bus-context.js';
-import { DeadLetters } from './dead-letters.js';
-import { resultOf } from './dispatcher.js';
-import { ensureGroup } from './request-reader.js';
+import { ConsumerJanitor } from './consumer-janitor.js';
+import { ensureGroup } from './ensure-group.js';
+import { EventHandling } from './event-handling.js';
+import { PendingEvents } from './pending-events.js';
 import { Slots } from './slots.js';
-import { decodeEnvelope, parseEntries, parseStreams, type StreamEntry } from './stream-entry.js';
-import { inTraceOf } from './trace.js';
+import { parseStreams, type StreamEntry } from './stream-entry.js';
 
 export interface EventReaderOptions {
   area: string;
@@ -17,35 +15,44 @@ export interface EventReaderOptions {
   group: string;
   consumer: string;
   concurrency: number;
-  /** How long an entry may be pending before another consumer takes it over. */
+  /** How long an event may be pending before another consumer takes it over. */
   claimAfterMs: number;
-  /** Deliveries after which an entry becomes a dead letter. */
+  /** Deliveries after which an event becomes a dead letter. */
   deliveriesMax: number;
 }
 
+/** Failed events that wait in memory for their next time; those beyond it come again when they are claimed. */
+const waitingMax = 1_000;
+const claimRoundMs = 5_000;
+const batchesPerRound = 10;
+
 /**
- * The events of one area, read by the service's group: at least once, acknowledged after the handler's effect. What a dead
- * consumer held is claimed; what fails is tried again with backoff; what fails too often becomes a dead letter. An event
- * that this release does not know stays pending for a newer one and never becomes a dead letter.
+ * The events of one area, read by the service's group: at least once, acknowledged after the handler's effect. What fails
+ * is tried again with backoff and becomes a dead letter in the end; what a dead consumer held is claimed; what is being
+ * handled is held. An event that this release does not know stays pending for a newer one and never becomes a dead letter.
  */
 export class EventReader {
   private readonly slots: Slots;
   private readonly reader: BlockingReader;
-  private readonly deadLetters: DeadLetters;
-  private readonly contracts: ReadonlyMap<string, AnyEventContract>;
+  private readonly pending: PendingEvents;
+  private readonly handling: EventHandling;
+  private readonly janitor: ConsumerJanitor;
   private readonly inHand = new Set<string>();
+  private readonly waiting = new Map<string, NodeJS.Timeout>();
+  private holding: NodeJS.Timeout | undefined;
   private nextClaimAt = 0;
 
   constructor(
     private readonly options: EventReaderOptions,
     contracts: readonly AnyEventContract[],
-    private readonly handlers: ReadonlyMap<string, MessageHandler>,
+    handlers: ReadonlyMap<string, MessageHandler>,
     private readonly parts: ReaderParts,
     private readonly onLoss: () => void,
   ) {
     this.slots = new Slots(options.concurrency);
-    this.deadLetters = new DeadLetters(parts.redis, options.key);
-    this.contracts = new Map(contracts.map((contract) => [contract.type, contract]));
+    this.pending = new PendingEvents(options, parts);
+    this.handling = new EventHandling(options, contracts, handlers, parts);
+    this.janitor = new ConsumerJanitor(options, parts);
     this.reader = new BlockingReader(`events-${options.area}`, parts, {
       recover: (call) => this.recover(call),
       read: (call) => this.read(call),
@@ -54,11 +61,23 @@ export class EventReader {
 
   start(): void {
     this.reader.start();
+    this.holding = setInterval(() => void this.hold(), this.options.claimAfterMs / 3);
+    this.holding.unref();
   }
 
+  /** Takes out of the group what processes that died have left in it. */
+  tidy(): Promise<void> {
+    return this.janitor.deleteLeaked();
+  }
+
+  /** Takes nothing new, finishes what runs, leaves the rest to others, and takes its consumer out of the group. */
   async drain(): Promise<void> {
-    await this.reader.stop();
+    for (const timer of this.waiting.values()) clearTimeout(timer);
+    this.waiting.clear();
+    await this.reader.finish();
     await this.slots.idle();
+    clearInterval(this.holding);
+    await this.janitor.leave();
   }
 
   // After FLUSHALL the stream is gone, and with it events that were told: their sender has them for a day.
@@ -71,41 +90,26 @@ export class EventReader {
 
   private async read(call: Call): Promise<void> {
     await this.slots.available();
-    if (performance.now() >= this.nextClaimAt) await this.claim(call);
+    if (this.reader.isStopping()) return;
+    if (performance.now() >= this.nextClaimAt) await this.claim();
     const { group, consumer, key } = this.options;
     const raw = await call(
       'XREADGROUP',
-      ...['GROUP', group, consumer, 'COUNT', Math.max(1, this.slots.free), 'BLOCK', blockMs, 'STREAMS', key, '>'],
+      ...['GROUP', group, consumer, 'COUNT', Math.max(1, this.slots.free)],
+      ...['BLOCK', Math.min(blockMs, this.options.claimAfterMs), 'STREAMS', key, '>'],
     );
     for (const entry of parseStreams(raw)[0]?.entries ?? []) this.take(entry, 1);
   }
 
-  /** Takes over what has been pending too long, of dead consumers and of itself. */
-  private async claim(call: Call): Promise<void> {
-    const { key, group, consumer, claimAfterMs } = this.options;
-    this.nextClaimAt = performance.now() + Math.min(claimAfterMs, 5_000);
-    const raw = await call(
-      'XAUTOCLAIM',
-      key,
-      group,
-      consumer,
-      claimAfterMs,
-      '0-0',
-      'COUNT',
-      Math.max(1, this.slots.free),
-    );
-    if (!Array.isArray(raw)) return;
-    const deleted = Array.isArray(raw[2]) ? raw[2].length : 0;
-    if (deleted > 0) this.lose(deleted);
-    for (const entry of parseEntries(raw[1])) {
-      this.parts.metrics.retries.inc({ kind: 'event' });
-      this.take(entry, await this.deliveriesOf(call, entry.id));
+  private async claim(): Promise<void> {
+    this.nextClaimAt = performance.now() + Math.min(this.options.claimAfterMs, claimRoundMs);
+    for (let batch = 0; batch < batchesPerRound && this.slots.free > 0; batch += 1) {
+      const { entries, deleted } = await this.pending.claim(this.slots.free);
+      if (deleted > 0) this.lose(deleted);
+      if (entries.length > 0) this.parts.metrics.retries.inc({ kind: 'event' }, entries.length);
+      for (const { entry, deliveries } of entries) this.take(entry, deliveries);
+      if (this.pending.isAtEnd) break;
     }
-  }
-
-  private async deliveriesOf(call: Call, id: string): Promise<number> {
-    const raw = await call('XPENDING', this.options.key, this.options.group, id, id, 1);
-    return Array.isArray(raw) && Array.isArray(raw[0]) ? Number(raw[0][3]) : 1;
   }
 
   private lose(count: number): void {
@@ -115,53 +119,49 @@ export class EventReader {
   }
 
   private take(entry: StreamEntry, deliveries: number): void {
-    if (this.inHand.has(entry.id)) return;
+    if (this.inHand.has(entry.id) || this.waiting.has(entry.id)) return;
     this.inHand.add(entry.id);
     this.slots.run(async () => {
       try {
-        await this.handle(entry, deliveries);
+        const outcome = await this.handling.handle(entry, deliveries);
+        if (outcome === 'failed') this.tryLater(entry.id, deliveries);
+        if (outcome === 'unknown' && deliveries > 1) await this.pending.release([entry.id]);
       } catch (err) {
-        this.parts.logger.warn(
-          { err, area: this.options.area, deliveries },
-          'an event was not handled and comes again',
-        );
-        this.nextClaimAt = Math.min(
-          this.nextClaimAt,
-          performance.now() + this.options.claimAfterMs + backoffMs(deliveries, { initialMs: 50, maxMs: 5_000 }),
-        );
+        this.parts.logger.warn({ err, area: this.options.area }, 'an event could not be acknowledged and comes again');
       } finally {
         this.inHand.delete(entry.id);
       }
     });
   }
 
-  private async handle(entry: StreamEntry, deliveries: number): Promise<void> {
-    const { key, group, area, deliveriesMax } = this.options;
-    const envelope = decodeEnvelope(entry.bytes);
-    const client = this.parts.redis.client('broker');
-    if (!envelope || !entry.bytes) {
-      await client.xack(key, group, entry.id);
-      return;
-    }
-    const contract = this.contracts.get(envelope.type);
-    const handler = this.handlers.get(envelope.type);
-    if (!contract || !handler) return;
-    try {
-      await this.run(envelope, contract, handler);
-    } catch (error) {
-      if (deliveries < deliveriesMax) throw error;
-      await this.deadLetters.add({ entryId: entry.id, group, bytes: entry.bytes, reason: String(error) });
-      this.parts.metrics.deadLetters.inc({ area });
-      this.parts.logger.error({ err: error, area, type: envelope.type }, 'an event became a dead letter');
-    }
-    await client.xack(key, group, entry.id);
+  /** Not so late that somebody else would claim it before. */
+  private tryLater(id: string, deliveries: number): void {
+    if (this.reader.isStopping() || this.waiting.size >= waitingMax) return;
+    const waitMs = backoffMs(deliveries - 1, { initialMs: 200, maxMs: this.options.claimAfterMs * 0.8 });
+    const timer = setTimeout(() => {
+      this.waiting.delete(id);
+      void this.tryAgain(id, deliveries + 1, waitMs / 2);
+    }, waitMs);
+    this.waiting.set(id, timer);
   }
 
-  private async run(envelope: Envelope, contract: AnyEventContract, handler: MessageHandler): Promise<void> {
-    const payload: unknown = contract.codec.decode(envelope.payload);
-    const fields = { requestId: envelope.requestId, workspaceId: envelope.workspaceId };
-    await withLogFields(fields, () =>
-      inTraceOf(envelope, envelope.type, async () => resultOf(await handler(payload, new BusContext(envelope)))),
-    );
+  private async tryAgain(id: string, deliveries: number, idleMs: number): Promise<void> {
+    try {
+      await this.slots.available();
+      if (this.reader.isStopping()) return;
+      const entry = await this.pending.again(id, Math.floor(idleMs));
+      this.parts.metrics.retries.inc({ kind: 'event' });
+      if (entry) this.take(entry, deliveries);
+    } catch (err) {
+      this.parts.logger.warn({ err, area: this.options.area }, 'an event could not be taken again; it will be claimed');
+    }
+  }
+
+  private async hold(): Promise<void> {
+    try {
+      await this.pending.hold([...this.inHand]);
+    } catch (err) {
+      this.parts.logger.debug({ err, area: this.options.area }, 'events in hand could not be held');
+    }
   }
 }

@@ -44,16 +44,15 @@ describe('events', () => {
     handle: (event: RunFinished) => Promise<void>,
     options: Partial<EventReaderOptions> = {},
     onLoss: () => void = () => undefined,
+    type: string = runFinished.type,
   ): EventReader {
     const reader = new EventReader(
       {
         ...{ area: 'run', key, group: 'results', consumer, concurrency: 4, claimAfterMs: 100, deliveriesMax: 3 },
         ...options,
       },
-      [runFinished],
-      new Map([
-        [runFinished.type, Object.assign(async (data: RunFinished) => handle(data), { next: undefined })],
-      ]) as never,
+      [{ ...runFinished, type }],
+      new Map([[type, Object.assign(async (data: RunFinished) => handle(data), { next: undefined })]]) as never,
       parts,
       onLoss,
     );
@@ -75,6 +74,11 @@ describe('events', () => {
     const summary = await parts.redis.client('broker').xpending(key, 'results');
     return Number(summary[0]);
   };
+
+  async function retries(): Promise<number> {
+    const { body } = await metrics.expose();
+    return Number(/sluice_results_bus_retries_total\{[^}]*kind="event"[^}]*\} (\d+)/.exec(body)?.[1] ?? 0);
+  }
 
   async function lost(): Promise<number> {
     const { body } = await metrics.expose();
@@ -143,13 +147,20 @@ describe('events', () => {
     expect(await letters.count()).toBe(0);
   });
 
-  it('of a newer release stay pending and never become dead letters', async () => {
+  it('of a newer release stay pending, never become dead letters, and come to it as if for the first time', async () => {
+    const newer = 'sluice.run.v1.SomethingNewer';
     read('a', async () => undefined);
-    await tell('run_1', 'sluice.run.v1.SomethingNewer');
-    await until(async () => {
-      const [entry] = await parts.redis.client('broker').xpending(key, 'results', '-', '+', 1);
-      return Array.isArray(entry) && Number(entry[3]) > 4;
-    });
+    await tell('run_1', newer);
+    await until(async () => (await retries()) > 4);
+    expect(await new DeadLetters(parts.redis, key).count()).toBe(0);
+    const seen: string[] = [];
+    const fails = async ({ runId }: RunFinished): Promise<void> => {
+      seen.push(runId);
+      if (seen.length === 1) throw new Error('not yet');
+    };
+    read('b', fails, {}, () => undefined, newer);
+    await until(() => seen.length === 2);
+    await until(async () => (await pending()) === 0);
     expect(await new DeadLetters(parts.redis, key).count()).toBe(0);
   });
 

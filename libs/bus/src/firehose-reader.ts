@@ -1,28 +1,35 @@
 import { firehosePartitions, type AnyFirehoseContract, type FirehoseContract } from '#libs/contracts';
 import { BlockingReader, blockMs, type Call, type ReaderParts } from './blocking-reader.js';
-import { compareIds, decodeEnvelope, parseStreams } from './stream-entry.js';
+import { decodeEnvelope, parseStreams } from './stream-entry.js';
+import { StreamPosition } from './stream-position.js';
+import { streamState } from './stream-state.js';
 
 interface Listener {
   contract: AnyFirehoseContract;
   handle: (message: unknown) => void;
 }
 
+const entriesPerRead = 1_000;
+/** How long the reader believes a busy stream before it compares. */
+const compareEveryMs = 5_000;
+
 /**
  * The firehose of runs, read whole and without a group, from the present on. A gap leaves no trace in Redis, so on every
- * quiet moment and after each failure the reader compares the streams with its place; what it cannot have heard of is told
- * by `onGap`, and its owner re-reads.
+ * quiet moment, after each failure and every few seconds the reader compares the streams with its place; what it cannot
+ * have heard of, and all that was before it came, is told by `onGap`, and its owner re-reads.
  */
 export class FirehoseReader {
   private readonly reader: BlockingReader;
-  private readonly keys: string[];
+  private readonly positions: ReadonlyMap<string, StreamPosition>;
   private readonly listeners = new Map<string, Listener>();
-  private positions = new Map<string, string>();
-  private onGap: () => void = () => undefined;
+  private onGap: () => unknown = () => undefined;
+  private compareAt = 0;
 
   constructor(private readonly parts: ReaderParts) {
-    this.keys = Array.from({ length: firehosePartitions }, (_, partition) => parts.redis.keys.firehose(partition));
+    const keys = Array.from({ length: firehosePartitions }, (_, partition) => parts.redis.keys.firehose(partition));
+    this.positions = new Map(keys.map((key) => [key, new StreamPosition()]));
     this.reader = new BlockingReader('firehose', parts, {
-      recover: (call) => this.recover(call),
+      recover: (call) => this.compare(call),
       read: (call) => this.read(call),
     });
   }
@@ -33,7 +40,8 @@ export class FirehoseReader {
     return this;
   }
 
-  start(onGap: () => void): void {
+  /** `onGap` is called when the reader has found its place, and after each loss. */
+  start(onGap: () => unknown): void {
     this.onGap = onGap;
     this.reader.start();
   }
@@ -42,36 +50,27 @@ export class FirehoseReader {
     return this.reader.stop();
   }
 
-  private async recover(call: Call): Promise<void> {
-    const isFirst = this.positions.size === 0;
-    let hasGap = false;
-    for (const key of this.keys) {
-      const { first, last } = await rangeOf(call, key);
-      const position = this.positions.get(key);
-      const isBehindFirst =
-        position !== undefined && first !== undefined && compareIds(first, position) > 0 && position !== '0-0';
-      const isBeforeLast = position !== undefined && compareIds(last, position) < 0;
-      if (position !== undefined && !isBehindFirst && !isBeforeLast) continue;
-      hasGap = true;
-      this.positions.set(key, isBeforeLast ? '0-0' : last);
-    }
-    if (hasGap && !isFirst) {
+  private async compare(call: Call): Promise<void> {
+    this.compareAt = performance.now() + compareEveryMs;
+    const found = new Set<string>();
+    for (const [key, position] of this.positions) found.add(position.compare(await streamState(call, key)));
+    if (found.has('gap')) {
       this.parts.metrics.lost.inc({ stream: 'firehose' });
-      this.onGap();
+      this.parts.logger.warn({}, 'the firehose has a gap: what is watched is read again');
     }
+    if (found.has('gap') || found.has('begun')) this.reread();
   }
 
   private async read(call: Call): Promise<void> {
-    const places = this.keys.map((key) => this.positions.get(key) ?? '0-0');
-    const raw = await call('XREAD', 'COUNT', 1_000, 'BLOCK', blockMs, 'STREAMS', ...this.keys, ...places);
+    if (performance.now() >= this.compareAt) await this.compare(call);
+    const keys = [...this.positions.keys()];
+    const ids = [...this.positions.values()].map(({ id }) => id);
+    const raw = await call('XREAD', 'COUNT', entriesPerRead, 'BLOCK', blockMs, 'STREAMS', ...keys, ...ids);
     const streams = parseStreams(raw);
-    if (streams.length === 0) {
-      await this.recover(call);
-      return;
-    }
+    if (streams.length === 0) await this.compare(call);
     for (const { key, entries } of streams) {
       for (const { id, bytes } of entries) {
-        this.positions.set(key, id);
+        this.positions.get(key)?.advance(id);
         this.hear(bytes);
       }
     }
@@ -85,23 +84,17 @@ export class FirehoseReader {
       listener.handle(listener.contract.codec.decode(envelope.payload));
     } catch (err) {
       this.parts.logger.error({ err, type: envelope.type }, 'a change could not be taken in');
-      this.onGap();
+      this.reread();
     }
   }
-}
 
-async function rangeOf(call: Call, key: string): Promise<{ first: string | undefined; last: string }> {
-  try {
-    const raw = await call('XINFO', 'STREAM', key);
-    if (!Array.isArray(raw)) return { first: undefined, last: '0-0' };
-    const names = raw.map(String);
-    const first: unknown = raw[names.indexOf('first-entry') + 1];
-    return {
-      first: Array.isArray(first) ? String(first[0]) : undefined,
-      last: names[names.indexOf('last-generated-id') + 1] ?? '0-0',
-    };
-  } catch (error) {
-    if (error instanceof Error && error.message.includes('no such key')) return { first: undefined, last: '0-0' };
-    throw error;
+  private reread(): void {
+    const logged = (err: unknown): void => this.parts.logger.error({ err }, 'reading again after a gap failed');
+    try {
+      // It may be asynchronous; its failure must not be an unhandled one.
+      Promise.resolve(this.onGap()).catch(logged);
+    } catch (err) {
+      logged(err);
+    }
   }
 }

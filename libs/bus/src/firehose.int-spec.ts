@@ -47,6 +47,7 @@ describe('the firehose', () => {
       return heard.length > 0;
     });
     heard.length = 0;
+    gaps = 0;
   });
   afterEach(async () => {
     await reader.stop();

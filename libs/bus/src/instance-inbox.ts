@@ -1,28 +1,22 @@
 import type { Envelope } from '#libs/contracts';
-import type { RedisConnections } from '#libs/redis';
 import { BlockingReader, blockMs, type Call, type ReaderParts } from './blocking-reader.js';
-import { addedAtMs, compareIds, decodeEnvelope, field, parseStreams } from './stream-entry.js';
+import { inboxTtlMs } from './inbox-writer.js';
+import { compareIds, decodeEnvelope, parseStreams, type StreamEntry } from './stream-entry.js';
+import { streamState } from './stream-state.js';
 
-/** Entries that one instance can be behind; a reply that is older is of no use to anybody. */
-const inboxMax = 10_000;
-const inboxTtlMs = 60_000;
 const refreshMs = 15_000;
-const keysMax = 10_000;
-
-export interface InboxEntry {
-  envelope: Envelope;
-  addedAtMs: number;
-}
 
 /**
  * The stream that one instance alone reads: replies to its requests, and requests directed to it. At most once, in order,
- * no group; it goes by itself a minute after its reader.
+ * no group; it goes by itself a minute after its reader. What an earlier process of the same name has left in it is read
+ * too: its replies are nobody's any more, and its requests are taken like others, if they are still awaited.
  */
 export class InstanceInbox {
   private readonly reader: BlockingReader;
   private position = '0-0';
   private refreshAt = 0;
-  private readonly listeners = new Map<Envelope['kind'], (entry: InboxEntry) => void>();
+  private onReply: (reply: Envelope) => void = () => undefined;
+  private onRequests: (entries: readonly StreamEntry[]) => void = () => undefined;
 
   constructor(
     readonly key: string,
@@ -34,8 +28,13 @@ export class InstanceInbox {
     });
   }
 
-  on(kind: Envelope['kind'], listener: (entry: InboxEntry) => void): void {
-    this.listeners.set(kind, listener);
+  hearReplies(listener: (reply: Envelope) => void): void {
+    this.onReply = listener;
+  }
+
+  /** The entries are still in the stream: whoever handles them takes them out. */
+  hearRequests(listener: (entries: readonly StreamEntry[]) => void): void {
+    this.onRequests = listener;
   }
 
   start(): void {
@@ -48,8 +47,7 @@ export class InstanceInbox {
 
   // After a loss the stream may begin again with smaller ids, of which a reader at its old place would never hear.
   private async recover(call: Call): Promise<void> {
-    const last = await call('XREVRANGE', this.key, '+', '-', 'COUNT', '1');
-    const lastId = Array.isArray(last) && Array.isArray(last[0]) ? String(last[0][0]) : '0-0';
+    const { lastId } = await streamState(call, this.key);
     if (compareIds(lastId, this.position) < 0) this.position = '0-0';
   }
 
@@ -63,36 +61,19 @@ export class InstanceInbox {
     if (performance.now() >= this.refreshAt) await this.refresh(call);
     const raw = await call('XREAD', 'COUNT', 512, 'BLOCK', blockMs, 'STREAMS', this.key, this.position);
     const entries = parseStreams(raw)[0]?.entries ?? [];
-    if (entries.length === 0) {
-      await this.recover(call);
-      return;
-    }
-    for (const { id, bytes } of entries) {
-      this.position = id;
-      const envelope = decodeEnvelope(bytes);
-      if (envelope) this.listeners.get(envelope.kind)?.({ envelope, addedAtMs: addedAtMs(id) });
-    }
-  }
-}
-
-/** Adds to the inboxes of others. Each stream that is written to gets its time to live, also where nobody reads it any more. */
-export class InboxWriter {
-  private readonly refreshedAt = new Map<string, number>();
-
-  constructor(private readonly redis: RedisConnections) {}
-
-  async add(key: string, envelope: Uint8Array): Promise<void> {
-    const client = this.redis.client('broker');
-    const sent = client.xadd(key, 'MAXLEN', '~', inboxMax, '*', field, Buffer.from(envelope));
-    if (this.isDue(key)) await Promise.all([sent, client.pexpire(key, inboxTtlMs)]);
-    else await sent;
+    if (entries.length === 0) await this.recover(call);
+    else this.sort(entries);
   }
 
-  private isDue(key: string): boolean {
-    const now = performance.now();
-    if (now - (this.refreshedAt.get(key) ?? -refreshMs) < refreshMs) return false;
-    if (this.refreshedAt.size >= keysMax) this.refreshedAt.clear();
-    this.refreshedAt.set(key, now);
-    return true;
+  private sort(entries: readonly StreamEntry[]): void {
+    const requests: StreamEntry[] = [];
+    for (const entry of entries) {
+      this.position = entry.id;
+      const envelope = decodeEnvelope(entry.bytes);
+      if (envelope?.kind === 'REPLY') this.onReply(envelope);
+      else if (envelope?.kind === 'REQUEST') requests.push(entry);
+      else this.parts.metrics.malformed.inc({ stream: 'inbox' });
+    }
+    if (requests.length > 0) this.onRequests(requests);
   }
 }

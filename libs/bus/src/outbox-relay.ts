@@ -1,26 +1,35 @@
 import { eventStreams, type EventArea } from '#libs/contracts';
-import { backoffMs, delay } from '#libs/kernel';
 import type { OutboxMessage, OutboxStore } from '#libs/database';
+import { backoffMs, delay } from '#libs/kernel';
 import type { ReaderParts } from './blocking-reader.js';
-import { field } from './stream-entry.js';
+import { asBuffer, field } from './stream-entry.js';
+import { StreamWatch } from './stream-watch.js';
 
 const batch = 200;
 const pollMs = 1_000;
+const readyMs = 1_000;
 
-/** Carries a service's committed events into their streams, in order, at least once; what was lost there is told again from the outbox. */
+/** What the relay needs of the outbox. */
+export type RelayedOutbox = Pick<OutboxStore, 'onCommitted' | 'publishNext' | 'listPublished' | 'lastPublished'>;
+
+/**
+ * Carries a service's committed events into their streams, in order, at least once, and tells what was lost there again
+ * from the outbox: whoever had handled an event knows it by its id.
+ */
 export class OutboxRelay {
   private readonly stopping = new AbortController();
+  private readonly watches: readonly StreamWatch[];
   private loop: Promise<void> | undefined;
   private wake: () => void = () => undefined;
   private isPoked = false;
-  /** How many entries each stream had ever been given when it was last looked at; the count begins anew with a new stream. */
-  private readonly entriesAdded = new Map<EventArea, number>();
 
   constructor(
-    private readonly store: OutboxStore,
-    private readonly areas: readonly EventArea[],
+    private readonly store: RelayedOutbox,
+    areas: readonly EventArea[],
     private readonly parts: ReaderParts,
-  ) {}
+  ) {
+    this.watches = areas.map((area) => new StreamWatch(area, this.keyOf(area), store, parts));
+  }
 
   start(): void {
     const unsubscribe = this.store.onCommitted(() => this.poke());
@@ -40,7 +49,7 @@ export class OutboxRelay {
   }
 
   // A method, as the compiler would take a property for unchanged over an await.
-  private isStopping(): boolean {
+  isStopping(): boolean {
     return this.stopping.signal.aborted;
   }
 
@@ -48,9 +57,8 @@ export class OutboxRelay {
     let failures = 0;
     while (!this.isStopping()) {
       try {
-        await this.rebuildWhatIsLost();
-        while ((await this.store.publishNext(batch, (messages) => this.publish(messages))) === batch);
-        await this.noteEntriesAdded();
+        await this.relay();
+        if (failures > 0) this.parts.logger.info({}, 'events go on from the outbox');
         failures = 0;
         await this.nextTime();
       } catch (err) {
@@ -63,69 +71,34 @@ export class OutboxRelay {
     }
   }
 
+  private async relay(): Promise<void> {
+    // Asked before a transaction is begun, which would only wait for Redis with a connection of the pool in its hand.
+    if (!(await this.parts.redis.ready('broker', readyMs))) throw new Error('Redis cannot be reached');
+    for (const watch of this.watches) await watch.rebuildWhatIsLost((messages) => this.publish(messages));
+    while ((await this.store.publishNext(batch, (messages) => this.publish(messages))) === batch);
+  }
+
   private async nextTime(): Promise<void> {
-    if (!this.isPoked) {
-      await Promise.race([
-        new Promise<void>((resolve) => {
-          this.wake = resolve;
-        }),
-        delay(pollMs, { signal: this.stopping.signal }),
-      ]);
+    if (!this.isPoked && !this.stopping.signal.aborted) {
+      const timeout = new AbortController();
+      const poked = new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      await Promise.race([poked, delay(pollMs, { signal: timeout.signal })]);
+      timeout.abort();
     }
     this.isPoked = false;
   }
 
+  /** All of an area's messages or none of them, so that their order holds also where Redis becomes full in between. */
   private async publish(messages: readonly OutboxMessage[]): Promise<void> {
-    const client = this.parts.redis.client('broker');
-    for (const message of messages) {
-      await client.xadd(this.keyOf(message.area), '*', field, Buffer.from(message.envelope));
+    for (const [area, ofArea] of Map.groupBy(messages, (message) => message.area)) {
+      const transaction = this.parts.redis.client('broker').multi();
+      for (const { envelope } of ofArea) transaction.xadd(this.keyOf(area), '*', field, asBuffer(envelope));
+      const results = await transaction.exec();
+      const failed = results?.find(([error]) => error)?.[0];
+      if (failed) throw failed;
     }
-  }
-
-  /**
-   * A stream with fewer entries added than before is another one: FLUSHALL or a failover took the old one, and events with
-   * it. At a first look, one that never had an entry counts as lost too. Whoever had handled an event knows it by its id.
-   */
-  private async rebuildWhatIsLost(): Promise<void> {
-    for (const area of this.areas) {
-      const before = this.entriesAdded.get(area);
-      const now = await this.entriesAddedOf(area);
-      if (before === undefined ? now > 0 : now >= before) continue;
-      this.entriesAdded.set(area, now);
-      await this.rebuild(area);
-    }
-  }
-
-  // Never lowered here: a loss since the last look is for rebuildWhatIsLost to find.
-  private async noteEntriesAdded(): Promise<void> {
-    for (const area of this.areas) {
-      this.entriesAdded.set(area, Math.max(this.entriesAdded.get(area) ?? 0, await this.entriesAddedOf(area)));
-    }
-  }
-
-  private async entriesAddedOf(area: EventArea): Promise<number> {
-    try {
-      const raw: unknown = await this.parts.redis.client('broker').xinfo('STREAM', this.keyOf(area));
-      return Array.isArray(raw) ? Number(raw[raw.indexOf('entries-added') + 1]) : 0;
-    } catch (error) {
-      if (error instanceof Error && error.message.includes('no such key')) return 0;
-      throw error;
-    }
-  }
-
-  private async rebuild(area: EventArea): Promise<void> {
-    let after = 0;
-    let count = 0;
-    for (;;) {
-      const messages = await this.store.listPublished(area, after, batch);
-      await this.publish(messages);
-      count += messages.length;
-      after = messages.at(-1)?.sequence ?? after;
-      if (messages.length < batch) break;
-    }
-    if (count === 0) return;
-    this.parts.metrics.lost.inc({ stream: area });
-    this.parts.logger.warn({ area, count }, 'a stream of events was lost and is told again');
   }
 
   private keyOf(area: string): string {

@@ -1,15 +1,22 @@
 import { BlockingReader, blockMs, type Call, type ReaderParts } from './blocking-reader.js';
+import { ConsumerJanitor } from './consumer-janitor.js';
 import type { RequestDispatcher } from './dispatcher.js';
+import { ensureGroup } from './ensure-group.js';
 import { Slots } from './slots.js';
-import { addedAtMs, decodeEnvelope, parseStreams, type StreamEntry } from './stream-entry.js';
+import { parseStreams, type StreamEntry } from './stream-entry.js';
+import { takeEntries } from './take-entries.js';
+
+/** A reply that carries more entries than this holds up the event loop. */
+const entriesPerRead = 128;
 
 /**
- * The requests to a service, read by its group. An entry is acknowledged and deleted before its handler runs, so a request
+ * The requests to a service, read by its group. An entry is deleted and acknowledged before its handler runs, so a request
  * is handled at most once; one that is older than its ttl by the Redis server's clock is dropped.
  */
 export class RequestReader {
   private readonly slots: Slots;
   private readonly reader: BlockingReader;
+  private readonly janitor: ConsumerJanitor;
 
   constructor(
     private readonly key: string,
@@ -20,8 +27,9 @@ export class RequestReader {
     concurrency: number,
   ) {
     this.slots = new Slots(concurrency);
+    this.janitor = new ConsumerJanitor({ key, group, consumer }, parts);
     this.reader = new BlockingReader('requests', parts, {
-      recover: (call) => this.recover(call),
+      recover: (call) => ensureGroup(call, key, group),
       read: (call) => this.read(call),
     });
   }
@@ -30,70 +38,48 @@ export class RequestReader {
     this.reader.start();
   }
 
-  /** Takes nothing new, finishes what runs, and takes its consumer out of the group. */
-  async drain(): Promise<void> {
-    await this.reader.stop();
-    await this.slots.idle();
-    // A request is acknowledged before it is handled, so nothing can be pending here.
-    await this.parts.redis
-      .client('broker')
-      .xgroup('DELCONSUMER', this.key, this.group, this.consumer)
-      .catch(() => undefined);
+  /** Takes out of the group what processes that died have left in it. */
+  async tidy(): Promise<void> {
+    await this.janitor.dropAbandoned();
+    await this.janitor.deleteLeaked();
   }
 
-  private async recover(call: Call): Promise<void> {
-    await ensureGroup(call, this.key, this.group);
+  /** Takes nothing new, finishes what runs, and takes its consumer out of the group. */
+  async drain(): Promise<void> {
+    await this.reader.finish();
+    await this.slots.idle();
+    await this.janitor.leave();
   }
 
   private async read(call: Call): Promise<void> {
     await this.slots.available();
+    if (this.reader.isStopping()) return;
     const raw = await call(
       'XREADGROUP',
-      ...['GROUP', this.group, this.consumer, 'COUNT', Math.min(this.slots.free, 128), 'BLOCK', blockMs],
+      ...['GROUP', this.group, this.consumer, 'COUNT', Math.min(this.slots.free, entriesPerRead), 'BLOCK', blockMs],
       ...['STREAMS', this.key, '>'],
     );
-    const entries = parseStreams(raw)[0]?.entries ?? [];
-    if (entries.length > 0) this.slots.run(() => this.take(entries));
+    const entries = parseStreams(raw)[0]?.entries;
+    if (entries) void this.take(entries);
   }
 
   private async take(entries: readonly StreamEntry[]): Promise<void> {
-    const ids = entries.map((entry) => entry.id);
-    const client = this.parts.redis.client('broker');
+    this.slots.take(entries.length);
+    let handed = 0;
     try {
-      const [now, , deleted] = await Promise.all([
-        client.time(),
-        client.xack(this.key, this.group, ...ids),
-        client.xdel(this.key, ...ids),
-      ]);
-      // Fewer deleted than read: another reader or a flush was at them, and it cannot be told which are still ours.
-      if (deleted !== ids.length) return;
-      const nowMs = Number(now[0]) * 1_000 + Number(now[1]) / 1_000;
-      for (const entry of entries) this.slots.run(() => this.handle(entry, nowMs));
+      const taken = await takeEntries(this.parts, { key: this.key, group: this.group, entries });
+      for (const request of taken) {
+        handed += 1;
+        void this.dispatcher.dispatch(request.envelope, request.remainingMs).finally(() => this.slots.give(1));
+      }
     } catch (err) {
+      // It is not known which of them are deleted, so none may run.
       this.parts.logger.warn(
-        { err, count: ids.length },
-        'requests could not be acknowledged and are left to their callers',
+        { err, count: entries.length },
+        'requests could not be taken and are left to their callers',
       );
+    } finally {
+      this.slots.give(entries.length - handed);
     }
-  }
-
-  private async handle(entry: StreamEntry, nowMs: number): Promise<void> {
-    const envelope = decodeEnvelope(entry.bytes);
-    if (envelope?.kind !== 'REQUEST') return;
-    const remainingMs = envelope.ttlMs - (nowMs - addedAtMs(entry.id));
-    if (remainingMs <= 0) {
-      this.parts.metrics.stale.inc();
-      return;
-    }
-    await this.dispatcher.dispatch(envelope, remainingMs);
-  }
-}
-
-/** From the beginning and never from the end: what was sent while the group was gone is still to be read. */
-export async function ensureGroup(call: Call, key: string, group: string): Promise<void> {
-  try {
-    await call('XGROUP', 'CREATE', key, group, '0', 'MKSTREAM');
-  } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith('BUSYGROUP'))) throw error;
   }
 }

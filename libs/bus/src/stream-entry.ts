@@ -26,7 +26,7 @@ export function parseStreams(raw: unknown): { key: string; entries: StreamEntry[
     .map((stream: unknown[]) => ({ key: String(stream[0]), entries: parseEntries(stream[1]) }));
 }
 
-/** The envelope, or undefined for what is none; such an entry is nobody's and is dropped by its reader. */
+/** The envelope, or undefined for what is none. */
 export function decodeEnvelope(bytes: Buffer | undefined): Envelope | undefined {
   if (!bytes) return undefined;
   try {
@@ -36,9 +36,14 @@ export function decodeEnvelope(bytes: Buffer | undefined): Envelope | undefined 
   }
 }
 
+/** The same bytes, not a copy, as ioredis wants them. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** Milliseconds of the Redis server's clock at which the entry was added. */
 export function addedAtMs(id: string): number {
-  return Number(id.split('-', 1)[0]);
+  return Number(id.slice(0, id.indexOf('-')));
 }
 
 /** Orders two ids of a stream. */

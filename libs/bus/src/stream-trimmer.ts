@@ -1,68 +1,87 @@
 import { eventStreams, type EventArea } from '#libs/contracts';
 import type { ReaderParts } from './blocking-reader.js';
-import { compareIds } from './stream-entry.js';
+import { DeadLetters } from './dead-letters.js';
+import { groupsOf, type GroupState } from './group-state.js';
+import { addedAtMs, compareIds } from './stream-entry.js';
+import { StreamMark } from './stream-mark.js';
 
-/** Entries that a stream may hold at the most; beyond it the oldest go, counted as loss, and are rebuilt from the outbox. */
-const entriesMax = 500_000;
+export interface StreamLimits {
+  /** Older events are not in their sender's outbox any more either. */
+  ageMsMax: number;
+  bytesMax: number;
+}
 
-/** Deletes from the streams of an area what every registered group has handled. Any instance may run it. */
+const defaults: StreamLimits = { ageMsMax: 24 * 3_600_000, bytesMax: 256 * 2 ** 20 };
+/** What is cut goes down to this share of the limit, so that it is not cut again at once. */
+const cutTo = 0.8;
+
+/** Deletes from the stream of an area what every registered group has handled. Any instance may run it. */
 export class StreamTrimmer {
+  private readonly key: string;
+  private readonly mark: StreamMark;
+  private readonly deadLetters: DeadLetters;
+
   constructor(
     private readonly area: EventArea,
     private readonly parts: ReaderParts,
-  ) {}
+    private readonly limits: StreamLimits = defaults,
+  ) {
+    this.key = parts.redis.keys.events(area, eventStreams[area].version);
+    this.mark = new StreamMark(this.key, parts.redis);
+    this.deadLetters = new DeadLetters(parts.redis, this.key);
+  }
 
   async trim(): Promise<void> {
-    const { version, groups } = eventStreams[this.area];
-    const key = this.parts.redis.keys.events(this.area, version);
-    const needed = await this.oldestNeeded(key, groups);
-    const client = this.parts.redis.client('broker');
-    if (needed !== undefined) await client.xtrim(key, 'MINID', needed);
-    const length = await client.xlen(key);
-    if (length <= entriesMax) return;
-    const gone = await client.xtrim(key, 'MAXLEN', entriesMax);
-    this.parts.metrics.lost.inc({ stream: this.area }, gone);
-    this.parts.logger.error({ area: this.area, count: gone }, 'events were cut that somebody had not read');
+    const groups = await this.registeredGroups();
+    const needed = oldestNeeded(groups, eventStreams[this.area].groups.length);
+    if (needed !== undefined) await this.client.xtrim(this.key, 'MINID', needed);
+    // What is left is needed by somebody, so whatever the limits cut is lost to them.
+    await this.cutOld();
+    await this.cutLarge();
+    await this.measure(groups);
   }
 
-  /** The oldest entry that a group has still to handle; undefined where a registered group is missing, so that all is kept. */
-  private async oldestNeeded(key: string, groups: readonly string[]): Promise<string | undefined> {
-    const client = this.parts.redis.client('broker');
-    const needs: string[] = [];
-    for (const info of await groupInfos(client.xinfo('GROUPS', key))) {
-      if (!groups.includes(info.name)) continue;
-      this.parts.metrics.lag.set({ area: this.area }, info.pending + info.lag);
-      const oldest = await client.xpending(key, info.name);
-      const pendingId = Array.isArray(oldest) && typeof oldest[1] === 'string' ? oldest[1] : undefined;
-      needs.push(pendingId ?? info.lastDelivered);
-    }
-    if (needs.length < groups.length) return undefined;
-    return needs.toSorted(compareIds)[0];
+  private async cutOld(): Promise<void> {
+    const [seconds] = await this.client.time();
+    const oldestMs = Number(seconds) * 1_000 - this.limits.ageMsMax;
+    const [first] = await this.client.xrange(this.key, '-', '+', 'COUNT', 1);
+    if (!first || addedAtMs(first[0]) >= oldestMs) return;
+    this.lose(await this.client.xtrim(this.key, 'MINID', `${oldestMs}-0`), 'age');
+  }
+
+  private async cutLarge(): Promise<void> {
+    const bytes = Number((await this.client.memory('USAGE', this.key)) ?? 0);
+    if (bytes <= this.limits.bytesMax) return;
+    const kept = Math.floor((await this.client.xlen(this.key)) * (this.limits.bytesMax / bytes) * cutTo);
+    this.lose(await this.client.xtrim(this.key, 'MAXLEN', kept), 'size');
+    await this.mark.remove();
+  }
+
+  private lose(count: number, why: string): void {
+    if (count === 0) return;
+    this.parts.metrics.lost.inc({ stream: this.area }, count);
+    this.parts.logger.error({ area: this.area, count, why }, 'events were cut that somebody had not handled');
+  }
+
+  private async measure(groups: readonly GroupState[]): Promise<void> {
+    const { metrics } = this.parts;
+    for (const { name, pending, lag } of groups) metrics.lag.set({ area: this.area, group: name }, pending + lag);
+    metrics.streamLength.set({ stream: this.area }, await this.client.xlen(this.key));
+    metrics.streamLength.set({ stream: `${this.area}:dead` }, await this.deadLetters.count());
+  }
+
+  private async registeredGroups(): Promise<GroupState[]> {
+    const registered: readonly string[] = eventStreams[this.area].groups;
+    return (await groupsOf(this.client, this.key)).filter(({ name }) => registered.includes(name));
+  }
+
+  private get client() {
+    return this.parts.redis.client('broker');
   }
 }
 
-interface GroupInfo {
-  name: string;
-  pending: number;
-  lag: number;
-  lastDelivered: string;
-}
-
-async function groupInfos(asked: Promise<unknown>): Promise<GroupInfo[]> {
-  try {
-    const raw = await asked;
-    if (!Array.isArray(raw)) return [];
-    return raw.filter(Array.isArray).map((flat: unknown[]) => {
-      const of = (name: string): unknown => flat[flat.indexOf(name) + 1];
-      return {
-        name: String(of('name')),
-        pending: Number(of('pending')),
-        lag: Number(of('lag') ?? 0),
-        lastDelivered: String(of('last-delivered-id')),
-      };
-    });
-  } catch {
-    // The stream is not there.
-    return [];
-  }
+/** The oldest entry that a group has still to handle; undefined where a registered group is missing, so that all is kept. */
+function oldestNeeded(groups: readonly GroupState[], registered: number): string | undefined {
+  if (groups.length < registered) return undefined;
+  return groups.map(({ oldestPending, lastDelivered }) => oldestPending ?? lastDelivered).toSorted(compareIds)[0];
 }

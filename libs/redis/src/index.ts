@@ -1,2 +1,3 @@
 export { policyFault } from './check-policy.js';
 export { RedisConnections, type CommandObserver, type RedisRole, type RedisSettings } from './redis-connections.js';
+export { RedisScript } from './redis-script.js';

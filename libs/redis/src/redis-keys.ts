@@ -20,6 +20,11 @@ export class RedisKeys {
     return `${stream}:dead`;
   }
 
+  /** There while nothing of a stream of events is known to be lost; see the outbox relay. */
+  whole(stream: string): string {
+    return `${stream}:whole`;
+  }
+
   firehose(partition: number): string {
     return this.key(`ev:${partition}`, 'run');
   }

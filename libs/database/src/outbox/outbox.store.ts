@@ -80,6 +80,17 @@ export class OutboxStore {
     return rows.map(toMessage);
   }
 
+  /** The message id of what was published last in the last 24 h: by it a relay sees whether the stream still has its end. */
+  async lastPublished(area: string): Promise<string | undefined> {
+    const [row]: { message_id: string }[] = await this.dataSource.query(
+      `select message_id from ${this.table}
+        where area = $1 and published_at >= now() - interval '${keptFor}'
+        order by published_at desc, sequence desc limit 1`,
+      [area],
+    );
+    return row?.message_id;
+  }
+
   async backlog(): Promise<OutboxBacklog> {
     const [row]: { unpublished: string; oldest_seconds: string | null }[] = await this.dataSource.query(
       `select count(*) as unpublished, extract(epoch from now() - min(created_at)) as oldest_seconds

@@ -1,0 +1,34 @@
+import type { Envelope } from '#libs/contracts';
+
+/** The reply to one request, which may come at any time, also between two sendings. */
+export class AwaitedReply {
+  private reply: Envelope | undefined;
+  private wake: (() => void) | undefined;
+
+  arrive(reply: Envelope): void {
+    this.reply = reply;
+    this.wake?.();
+  }
+
+  /** The reply, once; undefined when it does not come within `ms`, or when the signal fires before it. */
+  async within(ms: number, signal?: AbortSignal): Promise<Envelope | undefined> {
+    if (!this.reply && ms > 0 && !signal?.aborted) await this.change(ms, signal);
+    const { reply } = this;
+    this.reply = undefined;
+    return reply;
+  }
+
+  private change(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', finish);
+        this.wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(finish, ms);
+      signal?.addEventListener('abort', finish, { once: true });
+      this.wake = finish;
+    });
+  }
+}
