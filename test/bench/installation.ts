@@ -27,6 +27,8 @@ export interface Installation {
   /** From the command to its return. */
   readonly readySeconds: number;
   readonly launcherPid: number;
+  /** The names of all processes below the launcher. */
+  readonly processNames: readonly string[];
   /** The process of a service, of PostgreSQL or of a Redis, by its name. */
   pidOf(name: string): number;
   /** The role that the source flights_pg is read with. */
@@ -44,6 +46,7 @@ export async function startInstallation(): Promise<Installation> {
     access,
     readySeconds,
     launcherPid: running.launcher,
+    processNames: Object.keys(running.processes),
     pidOf: (name) => {
       const found = running.processes[name];
       if (!found) throw new Error(`the installation has no process ${name}`);

@@ -21,11 +21,16 @@ export async function benchStart({ rounds, scale }: Effort, say: Say): Promise<B
     await bare.stop();
     const mesh = await startInstallation();
     const memory = await idleMemory(() => familyOf(mesh.launcherPid), settleSeconds * scale);
+    const parts = mesh.processNames.map(
+      (name) => `${name} ${sumOf(familyOf(mesh.pidOf(name)), residentMb).toFixed(0)}`,
+    );
+    const launcher = residentMb(mesh.launcherPid);
     await mesh.stop();
     start.push({ ours: mesh.readySeconds, control: bare.readySeconds });
     resident.push({ ours: memory.resident, control: bareMemory.resident });
     proportional.push({ ours: memory.proportional, control: bareMemory.proportional });
     say(`  round ${round + 1}: ready in ${mesh.readySeconds.toFixed(1)} s, ${memory.resident.toFixed(0)} MB resident`);
+    say(`    of which ${parts.join(', ')}, launcher ${launcher.toFixed(0)}`);
   }
   return { name: 'Start and memory', method, measures: measuresOf(start, resident, proportional) };
 }
