@@ -41,7 +41,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{libs,services,deploy}/**/*.spec.ts', 'test/{conformance,support,bench}/**/*.spec.ts'],
-          testTimeout: 10_000,
+          // Property tests take a second or two alone, and many times that on a machine that does other things too.
+          testTimeout: 60_000,
         },
       },
       {

@@ -1,17 +1,7 @@
-import {
-  create,
-  fromBinary,
-  ScalarType,
-  toBinary,
-  type DescEnum,
-  type DescField,
-  type DescMessage,
-  type DescOneof,
-  type Message,
-  type MessageShape,
-} from '@bufbuild/protobuf';
-import { timestampDate, timestampFromDate, type Timestamp } from '@bufbuild/protobuf/wkt';
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { AppError } from '#libs/kernel';
+import { compileMessage } from './compile-message.js';
 import type { Domain } from './domain.js';
 
 /** Between a domain value and its bytes. Decoding throws AppError `bus.malformed` for what is not such a message. */
@@ -21,27 +11,22 @@ export interface MessageCodec<T> {
   decode(bytes: Uint8Array): T;
 }
 
-/** Converts one value in one direction. Values are checked where the types cannot vouch for them. */
-type Convert = (value: unknown) => unknown;
-interface Converter {
-  toWire: Convert;
-  toDomain: Convert;
-}
-type Plain = Record<string, unknown>;
-
-/** The codec of a generated message, made once from its descriptor. */
+/**
+ * The codec of a generated message, compiled once from its descriptor: the bytes are protobuf's, the values are Domain's, and
+ * no generated message is made in between, which would cost more than the rest of a request's way through a process.
+ */
 export function messageCodec<Desc extends DescMessage>(schema: Desc): MessageCodec<Domain<MessageShape<Desc>>> {
-  const converter = messageConverter(schema);
+  const plan = compileMessage(schema);
   return {
     typeName: schema.typeName,
     encode(value) {
-      // The converter makes exactly the shape that its descriptor describes.
-      return toBinary(schema, converter.toWire(value) as MessageShape<Desc>);
+      // Domain is the type-level twin of what the plan writes.
+      return encodeWith((writer) => plan.write(writer, value as Record<string, unknown>));
     },
     decode(bytes) {
       try {
-        // Likewise: Domain is the type-level twin of toDomain.
-        return converter.toDomain(fromBinary(schema, bytes)) as Domain<MessageShape<Desc>>;
+        // Likewise of what it reads.
+        return plan.read(new BinaryReader(bytes), bytes.length) as Domain<MessageShape<Desc>>;
       } catch (cause) {
         throw new AppError('bus.malformed', 'Something went wrong on our side.', {
           internalMessage: `not a ${schema.typeName}: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -52,125 +37,15 @@ export function messageCodec<Desc extends DescMessage>(schema: Desc): MessageCod
   };
 }
 
-const identity: Converter = { toWire: (value) => value, toDomain: (value) => value };
+// Encoding never awaits, so one writer serves all; its buffer is kept, unless it has grown for one large message.
+let shared = new BinaryWriter();
+const keptBytesMax = 256 * 1024;
 
-const timestamp: Converter = {
-  toWire: (value) => timestampFromDate(value as Date),
-  toDomain: (value) => timestampDate(value as Timestamp),
-};
-
-const int64: Converter = {
-  toWire: (value) => BigInt(value as number),
-  toDomain: (value) => {
-    const number = Number(value);
-    if (!Number.isSafeInteger(number)) throw new RangeError(`${String(value)} is beyond 2^53 - 1`);
-    return number;
-  },
-};
-
-const wideIntegers: readonly ScalarType[] = [
-  ScalarType.INT64,
-  ScalarType.UINT64,
-  ScalarType.SINT64,
-  ScalarType.FIXED64,
-  ScalarType.SFIXED64,
-];
-
-const converters = new Map<string, Converter>();
-
-function messageConverter(schema: DescMessage): Converter {
-  if (schema.typeName === 'google.protobuf.Timestamp') return timestamp;
-  if (schema.typeName === 'google.protobuf.Struct') return identity;
-  const known = converters.get(schema.typeName);
-  if (known) return known;
-  // Registered before its members are known, so that a message may hold itself.
-  const members: { name: string; converter: Converter }[] = [];
-  const converter: Converter = {
-    toWire(value) {
-      const wire = create(schema) as Message & Plain;
-      for (const { name, converter: member } of members) {
-        const field = (value as Plain)[name];
-        if (field !== undefined) wire[name] = member.toWire(field);
-      }
-      return wire;
-    },
-    toDomain(value) {
-      const domain: Plain = {};
-      for (const { name, converter: member } of members) {
-        const field = (value as Plain)[name];
-        if (field !== undefined) domain[name] = member.toDomain(field);
-      }
-      return domain;
-    },
-  };
-  converters.set(schema.typeName, converter);
-  for (const member of schema.members) {
-    members.push({
-      name: member.localName,
-      converter: member.kind === 'oneof' ? oneofConverter(member) : fieldConverter(member),
-    });
-  }
-  return converter;
-}
-
-function fieldConverter(field: DescField): Converter {
-  switch (field.fieldKind) {
-    case 'message':
-      return messageConverter(field.message);
-    case 'enum':
-      return enumConverter(field.enum);
-    case 'scalar':
-      return wideIntegers.includes(field.scalar) ? int64 : identity;
-    case 'list': {
-      if (field.listKind === 'message') return eachOf(messageConverter(field.message));
-      if (field.listKind === 'enum') return eachOf(enumConverter(field.enum));
-      return wideIntegers.includes(field.scalar) ? eachOf(int64) : identity;
-    }
-    case 'map':
-      if (field.mapKind !== 'scalar') throw new Error(`${String(field)}: maps hold scalars only`);
-      return wideIntegers.includes(field.scalar) ? valuesOf(int64) : identity;
-  }
-}
-
-function eachOf(item: Converter): Converter {
-  return {
-    toWire: (value) => (value as unknown[]).map(item.toWire),
-    toDomain: (value) => (value as unknown[]).map(item.toDomain),
-  };
-}
-
-function valuesOf(item: Converter): Converter {
-  const map = (value: unknown, convert: Convert): Plain =>
-    Object.fromEntries(Object.entries(value as Plain).map(([key, each]) => [key, convert(each)]));
-  return { toWire: (value) => map(value, item.toWire), toDomain: (value) => map(value, item.toDomain) };
-}
-
-function oneofConverter(oneof: DescOneof): Converter {
-  const cases = new Map(oneof.fields.map((field) => [field.localName, fieldConverter(field)]));
-  const convert = (value: unknown, direction: keyof Converter): unknown => {
-    const chosen = value as { case?: string; value?: unknown };
-    const member = chosen.case === undefined ? undefined : cases.get(chosen.case);
-    if (!member) return { case: undefined };
-    return { case: chosen.case, value: member[direction](chosen.value) };
-  };
-  return { toWire: (value) => convert(value, 'toWire'), toDomain: (value) => convert(value, 'toDomain') };
-}
-
-/** An enum's member by name. The zero member and members of a newer release have no name here and are refused. */
-function enumConverter(schema: DescEnum): Converter {
-  const named = schema.values.filter((value) => value.number !== 0);
-  const numbers = new Map(named.map((value) => [value.localName, value.number]));
-  const names = new Map(named.map((value) => [value.number, value.localName]));
-  return {
-    toWire(value) {
-      const number = numbers.get(value as string);
-      if (number === undefined) throw new RangeError(`${String(value)} is not in ${schema.typeName}`);
-      return number;
-    },
-    toDomain(value) {
-      const name = names.get(value as number);
-      if (name === undefined) throw new RangeError(`${String(value)} is not in ${schema.typeName}`);
-      return name;
-    },
-  };
+function encodeWith(write: (writer: BinaryWriter) => void): Uint8Array {
+  const writer = shared;
+  shared = new BinaryWriter();
+  write(writer);
+  const bytes = writer.finish();
+  if (bytes.length <= keptBytesMax) shared = writer;
+  return bytes;
 }
