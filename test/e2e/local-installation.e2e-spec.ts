@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '#libs/testing';
 import { freePorts } from '../../deploy/local/free-port.ts';
+import { services } from '../../deploy/local/mesh.ts';
 import { ApiClient } from '../support/api-client.js';
 import { readAllRows, runToEnd } from '../support/executions.js';
 import { runProgram } from '../support/programs.js';
@@ -44,11 +45,16 @@ function isAlive(pid: number): boolean {
   }
 }
 
+function lastWords(service: string): string {
+  const log = join(directory, 'log', `${service}.log`);
+  return `${service}: ${existsSync(log) ? readFileSync(log, 'utf8').slice(-1_500) : 'no log'}`;
+}
+
 beforeAll(async () => {
   [port = 0] = await freePorts(1);
   const started = await program('main.ts', '--detach');
   output = started.output;
-  if (started.exitCode !== 0) throw new Error(output);
+  if (started.exitCode !== 0) throw new Error([output, ...services.map(lastWords)].join('\n'));
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

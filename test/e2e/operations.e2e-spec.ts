@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '#libs/testing';
 import { createUser, newApiKey, newPerson, signIn } from '../support/people.js';
 import { newDataSource } from '../support/data-sources.js';
-import { runToEnd, sqlInput, tryRun } from '../support/executions.js';
+import { runQueryDocument, runToEnd, sqlInput, tryRun } from '../support/executions.js';
 import { readSpans, type Span } from '../support/otlp-receiver.js';
 import { sharedMesh } from '../support/running-mesh.js';
 import { unique } from '../support/slow-queries.js';
@@ -104,16 +104,15 @@ describe('The logs', () => {
     }
   });
 
-  test('carry a request’s id through every service that it reached', async () => {
+  test('tell with the caller’s request id what orchestrator and worker did for it', async () => {
     const requestId = `trail-${Date.now()}`;
     await mesh.admin.send(
-      'mutation ($input: RunQueryInput!) { runQuery(input: $input) { execution { id } } }',
+      runQueryDocument,
       { input: sqlInput(sourceId, unique('select 1'), { waitSeconds: 20 }) },
       { 'x-request-id': requestId },
     );
-    await until(() => logs().filter(({ text }) => text.includes(requestId)).length >= 2, {
-      what: 'the id in two logs',
-    });
+    const isIn = (log: string): boolean => logs().some(({ name, text }) => name === log && text.includes(requestId));
+    await until(() => ['orchestrator.log', 'worker.log'].every(isIn), { what: 'the id in the logs of both' });
   });
 
   test('carry no secret: neither those of the installation nor those that callers sent', async () => {

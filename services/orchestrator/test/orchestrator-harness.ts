@@ -80,7 +80,7 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
     submissions,
     /** Not begun by itself: most tests dispatch when they want to. */
     newDispatcher: () => new DispatcherService(dispatch, queue, logger, config, changes, metrics),
-    submit: new SubmitService(submissions, executions, metadata, queue, changes, config),
+    submit: new SubmitService(submissions, executions, metadata, queue, changes, logger, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
     finishes: new FinishService(runs, attempts, changes, logger),

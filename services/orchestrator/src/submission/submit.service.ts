@@ -5,6 +5,7 @@ import type { BusContext } from '#libs/bus';
 import type { Execution, RequestOf, runRequests, SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
 import { RunQueueStore } from '../dispatch/run-queue.store.js';
 import { ExecutionService } from '../execution/execution.service.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
@@ -38,6 +39,7 @@ export class SubmitService {
     private readonly metadata: MetadataClient,
     private readonly queue: RunQueueStore,
     private readonly changes: RunChanges,
+    private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
   ) {}
 
@@ -80,6 +82,10 @@ export class SubmitService {
       if (earlier) return earlier;
       throw new Error('an idempotency key was taken by an execution that is not there');
     }
+    this.logger.info(
+      { executionId: submission.executionId, sourceId: submission.source.id },
+      'an execution was accepted',
+    );
     if (outcome.plan) this.queue.add(outcome.plan);
     else this.changes.queueChanged(defaultPool);
     return this.executions.get(submission.executionId, principal);

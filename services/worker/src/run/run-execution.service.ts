@@ -51,7 +51,8 @@ export class RunExecutionService {
     } finally {
       run.end();
       this.held.remove(run);
-      end({ outcome });
+      const seconds = end({ outcome });
+      this.logger.info({ outcome, seconds }, 'a run has left this worker');
     }
     return outcome;
   }
