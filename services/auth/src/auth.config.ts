@@ -52,7 +52,7 @@ export const authConfig = defineConfig({
       describe: 'How many failed sign-ins one email address may have in a window before it has to wait.',
     }),
     addressFailuresMax: setting('SLUICE_AUTH_SIGN_IN_ADDRESS_FAILURES_MAX', integerText(1, 100_000), {
-      default: 100,
+      default: 300,
       describe: 'How many failed sign-ins may come from one network address in a window.',
     }),
     windowSeconds: setting('SLUICE_AUTH_SIGN_IN_WINDOW_SECONDS', integerText(1, day), {

@@ -96,7 +96,7 @@ export class HttpEdge {
       if (response.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
       span.end();
     });
-    context.with(trace.setSpan(parent, span), () => runInScope({ requestId }, work));
+    context.with(trace.setSpan(parent, span), () => runInScope({ requestId, clientAddress: request.ip }, work));
   }
 
   /** Limits and validation come before anything else is done for a document. */

@@ -5,6 +5,8 @@ import { withLogFields } from '#libs/telemetry';
 /** One request from outside, as far as every layer below it may know it. */
 export interface RequestScope {
   readonly requestId: string;
+  /** Where it comes from, as far as the named proxies can be believed. */
+  readonly clientAddress?: string | undefined;
 }
 
 const scopes = new AsyncLocalStorage<RequestScope>();
@@ -17,6 +19,11 @@ export function runInScope<T>(scope: RequestScope, work: () => T): T {
 /** The id of the request at hand; a new one where something goes wrong outside of any. */
 export function currentRequestId(): string {
   return scopes.getStore()?.requestId ?? newId('request');
+}
+
+/** Where the request at hand comes from, where that is known. */
+export function currentClientAddress(): string | undefined {
+  return scopes.getStore()?.clientAddress;
 }
 
 const wellFormed = /^[A-Za-z0-9._-]{8,128}$/;

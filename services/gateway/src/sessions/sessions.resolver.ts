@@ -4,6 +4,7 @@ import { AppError, toPublicErrorCode } from '#libs/kernel';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import { userErrorsOf } from '../errors/user-error.js';
 import type { RequestContext } from '../request/request-context.js';
+import { currentClientAddress } from '../request/request-scope.js';
 
 type Session = ResponseOf<typeof authRequests.signIn>;
 
@@ -17,7 +18,11 @@ export class SessionsResolver {
   signIn(_root: unknown, { input }: SignInArgs, context: RequestContext): Promise<Payload<Session>> {
     const { email, password, workspace } = input;
     return sessionPayload(() =>
-      context.askAnonymously(authRequests.signIn, { email, password, workspace: workspace ?? undefined }),
+      context.askAnonymously(authRequests.signIn, {
+        ...{ email, password, workspace: workspace ?? undefined },
+        // Failures are limited by where they come from, too.
+        clientAddress: currentClientAddress(),
+      }),
     );
   }
 
