@@ -4,11 +4,12 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import type pg from 'pg';
 import { superuserUrl, withClient } from './postgres.ts';
 
-const data = fileURLToPath(new URL('../../node_modules/vega-datasets/data', import.meta.url));
+/** Where the bundled data lies. */
+export const dataDirectory = fileURLToPath(new URL('../../node_modules/vega-datasets/data', import.meta.url));
 
 /** The bundled real data: 3,000,000 flights in the United States in 2001, and the airports they used. */
-export const flightsFile = `${data}/flights-3m.parquet`;
-export const airportsFile = `${data}/airports.csv`;
+export const flightsFile = `${dataDirectory}/flights-3m.parquet`;
+export const airportsFile = `${dataDirectory}/airports.csv`;
 
 const database = 'flights';
 export const reader = 'flights_reader';

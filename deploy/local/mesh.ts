@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child-process.ts';
+import { dataDirectory } from './flights.ts';
 import { freePorts } from './free-port.ts';
 import {
   postgresChild,
@@ -242,7 +243,7 @@ export class Mesh {
       },
       metadata: { ...database('metadata'), ...masterKeys },
       orchestrator: database('orchestrator'),
-      worker: { ...masterKeys, ...results },
+      worker: { ...masterKeys, ...results, SLUICE_WORKER_DUCKDB_DIRECTORIES: dataDirectory },
       results: { ...database('results'), ...results },
       gateway: {
         ...results,

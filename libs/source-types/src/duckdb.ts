@@ -20,7 +20,7 @@ const pathPattern = `^(?:/${segment})+$`;
 
 const path = (description: string): JsonObject => ({
   type: 'string',
-  description: `${description} An absolute path on the workers, without .. and without wildcards.`,
+  description: `${description} An absolute path on the workers, in a directory opened to sources, without .. and without wildcards.`,
   maxLength: 1_000,
   pattern: pathPattern,
 });

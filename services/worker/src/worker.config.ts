@@ -4,6 +4,7 @@ import { z } from 'zod';
 import {
   defineConfig,
   integerText,
+  listText,
   redisSettings,
   secret,
   serviceSettings,
@@ -48,6 +49,16 @@ export const workerConfig = defineConfig({
     }),
   },
   duckdb: {
+    directories: setting(
+      'SLUICE_WORKER_DUCKDB_DIRECTORIES',
+      listText.pipe(z.array(z.string().startsWith('/', 'must be absolute paths with commas between'))),
+      {
+        default: '',
+        describe:
+          'Where the files of DuckDB sources may lie, absolute paths with commas between; without one there can be none. ' +
+          'Whoever manages data sources reads every file in them.',
+      },
+    ),
     memoryMb: setting('SLUICE_WORKER_DUCKDB_MEMORY_MB', integerText(64, 1_048_576), {
       default: 128,
       describe: 'The most memory of one DuckDB source; what needs more is put on disk.',

@@ -95,18 +95,16 @@ describe('PostgreSQL: what docs/types.md says comes out', () => {
 });
 
 describe('DuckDB: what docs/types.md says comes out', () => {
-  const limits = { memoryMb: 128, threads: 1, spillDirectory: join(tmpdir(), 'sluice-types-spill'), spillMb: 64 };
+  const data = resolve(import.meta.dirname, '../../../../node_modules/vega-datasets/data');
+  const limits = {
+    ...{ directories: [data], memoryMb: 128, threads: 1 },
+    ...{ spillDirectory: join(tmpdir(), 'sluice-types-spill'), spillMb: 64 },
+  };
   const connector = new DuckdbConnector('worker-1', limits, 60_000);
   const source: OpenedSource = {
     id: 'src_1',
     version: 1,
-    options: {
-      tables: {
-        flights: {
-          parquet: resolve(import.meta.dirname, '../../../../node_modules/vega-datasets/data/flights-3m.parquet'),
-        },
-      },
-    },
+    options: { tables: { flights: { parquet: join(data, 'flights-3m.parquet') } } },
   };
   afterAll(() => connector.close());
 

@@ -1,12 +1,15 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { AppError } from '#libs/kernel';
 import type { OpenedSource, SourceSession } from '../connector/connector.js';
 import { DuckdbConnector } from './duckdb-connector.js';
+import type { DuckdbLimits } from './duckdb-instance.js';
 
-const flightsPath = resolve(import.meta.dirname, '../../../../node_modules/vega-datasets/data/flights-3m.parquet');
+const data = resolve(import.meta.dirname, '../../../../node_modules/vega-datasets/data');
+const flightsPath = join(data, 'flights-3m.parquet');
 
 let directory: string;
 let source: OpenedSource;
@@ -25,14 +28,17 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 beforeEach(() => {
-  const limits = { memoryMb: 128, threads: 2, spillDirectory: join(directory, 'spill'), spillMb: 64 };
-  connector = new DuckdbConnector('worker-1', limits, 60_000);
+  connector = new DuckdbConnector('worker-1', limitsWith([data, directory]), 60_000);
 });
 afterEach(async () => {
   for (const session of sessions) await session.close();
   sessions = [];
   await connector.close();
 });
+
+function limitsWith(directories: readonly string[]): DuckdbLimits {
+  return { directories, memoryMb: 128, threads: 2, spillDirectory: join(directory, 'spill'), spillMb: 64 };
+}
 
 let runs = 0;
 async function open(timeoutMs = 30_000, from: OpenedSource = source): Promise<SourceSession> {
@@ -107,6 +113,60 @@ describe('a DuckDB session', () => {
     ).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 'run.query_failed', details: { sourceCode: 'Out of Memory' } });
     expect(await answer('select count(*) from flights')).toEqual([['3000000']]);
+  });
+});
+
+describe('the files of a DuckDB source', () => {
+  const sourceOf = (options: OpenedSource['options']): OpenedSource => ({ id: 'src_files', version: 1, options });
+  const refused = { code: 'source.unavailable', publicMessage: expect.stringContaining('operator') };
+
+  async function opening(options: OpenedSource['options'], directories: readonly string[]): Promise<string> {
+    const other = new DuckdbConnector('worker-1', limitsWith(directories), 60_000);
+    try {
+      return await other.test(sourceOf(options));
+    } finally {
+      await other.close();
+    }
+  }
+
+  it('lie in the directories that the operator has opened, and nowhere else', async () => {
+    const inside = { tables: { a: { csv: join(directory, 'airports.csv') } } };
+    await expect(opening(inside, [directory])).resolves.toContain('DuckDB');
+    await expect(opening({ tables: { a: { csv: '/etc/passwd' } } }, [directory])).rejects.toMatchObject(refused);
+    await expect(opening({ tables: { a: { parquet: flightsPath } } }, [directory])).rejects.toMatchObject(refused);
+    await expect(opening({ database: '/etc/passwd' }, [directory])).rejects.toMatchObject(refused);
+    // A directory's name that another one begins with opens nothing of the other.
+    await expect(opening(inside, [directory.slice(0, -1)])).rejects.toMatchObject(refused);
+  });
+
+  it('are none where no directory is open', async () => {
+    await expect(opening({ tables: { a: { csv: join(directory, 'airports.csv') } } }, [])).rejects.toMatchObject(
+      refused,
+    );
+  });
+
+  it('are judged by where links lead', async () => {
+    await symlink('/etc/passwd', join(directory, 'link.csv'));
+    await symlink('/etc', join(directory, 'folder'));
+    for (const path of ['link.csv', 'folder/passwd']) {
+      const options = { tables: { a: { csv: join(directory, path) } } };
+      await expect(opening(options, [directory])).rejects.toMatchObject(refused);
+    }
+  });
+
+  it('are plain files, and one that is missing looks like one that lies elsewhere', async () => {
+    await mkdir(join(directory, 'folder.csv'));
+    for (const path of [join(directory, 'folder.csv'), join(directory, 'missing.csv'), '/etc/missing', '/dev/zero']) {
+      await expect(opening({ tables: { a: { csv: path } } }, [directory, '/dev'])).rejects.toMatchObject(refused);
+    }
+  });
+
+  it('never have an extension fetched and loaded', async () => {
+    const path = join(directory, 'other.db');
+    await writeFile(path, Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(4_080)]));
+    const failure = await opening({ database: path }, [directory]).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'source.unavailable' });
+    expect((failure as AppError).internalMessage).not.toMatch(/download/i);
   });
 });
 

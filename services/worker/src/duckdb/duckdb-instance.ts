@@ -2,8 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { DuckDBInstance, quotedIdentifier, quotedString, type DuckDBConnection } from '@duckdb/node-api';
 import type { DuckdbSourceOptions, DuckdbTableFile } from '#libs/source-types';
 import { unavailable } from './duckdb-errors.js';
+import { findSourceFiles } from './source-files.js';
 
 export interface DuckdbLimits {
+  /** Where the files of sources may lie; nowhere where there is none. */
+  readonly directories: readonly string[];
   /** Of one instance; a source may ask for less. */
   readonly memoryMb: number;
   readonly threads: number;
@@ -12,23 +15,31 @@ export interface DuckdbLimits {
   readonly spillMb: number;
 }
 
+/** Set before a file is looked at: one that is made for an extension would have it fetched from the network and run. */
+const withoutExtensions = {
+  autoinstall_known_extensions: 'false',
+  autoload_known_extensions: 'false',
+  allow_community_extensions: 'false',
+};
+
 /**
  * An instance for one version of one source: in memory with a view for each file, or a database file opened read-only.
  * It reads those files and nothing else, and nothing that a statement says can change that.
  */
 export async function openDuckdbInstance(
-  options: DuckdbSourceOptions,
+  given: DuckdbSourceOptions,
   limits: DuckdbLimits,
   spillDirectory: string,
 ): Promise<DuckDBInstance> {
+  const options = await findSourceFiles(given, limits.directories);
   let instance: DuckDBInstance | undefined;
   try {
     // The engine makes the last directory of a path, and only that.
     await mkdir(spillDirectory, { recursive: true, mode: 0o700 });
-    instance = await DuckDBInstance.create(
-      options.database ?? ':memory:',
-      options.database === undefined ? {} : { access_mode: 'READ_ONLY' },
-    );
+    instance = await DuckDBInstance.create(options.database ?? ':memory:', {
+      ...withoutExtensions,
+      ...(options.database === undefined ? {} : { access_mode: 'READ_ONLY' }),
+    });
     const connection = await instance.connect();
     for (const statement of settings(options, limits, spillDirectory)) await connection.run(statement);
     await createViews(connection, options.tables ?? {});
@@ -49,9 +60,6 @@ function settings(options: DuckdbSourceOptions, limits: DuckdbLimits, spillDirec
   const threads = Math.min(options.threads ?? limits.threads, limits.threads);
   return [
     `set allowed_paths = [${paths.join(', ')}]`,
-    'set autoinstall_known_extensions = false',
-    'set autoload_known_extensions = false',
-    'set allow_community_extensions = false',
     'set allow_persistent_secrets = false',
     'set allow_unredacted_secrets = false',
     `set memory_limit = '${memoryMb}MB'`,

@@ -88,7 +88,8 @@ beforeAll(async () => {
   await admin.query(`create role reader login password 'secret';
     create table numbers as select n from generate_series(1, 100000) n; grant select on numbers to reader`);
   const address = { host: url.hostname, port: Number(url.port), database: url.pathname.slice(1), user: 'reader' };
-  const flights = resolve(import.meta.dirname, '../../../../node_modules/vega-datasets/data/flights-3m.parquet');
+  const data = resolve(import.meta.dirname, '../../../../node_modules/vega-datasets/data');
+  const flights = join(data, 'flights-3m.parquet');
   sources = {
     postgres: sourceOf('postgres', address, { password: 'secret' }),
     duckdb: sourceOf('duckdb', { tables: { flights: { parquet: flights } } }),
@@ -98,7 +99,10 @@ beforeAll(async () => {
     service: { instance: 'worker-1' },
     run: { pool: 'default', slots: 4, heartbeatMs: 1_000, repeatSeconds: 1 },
     source: { connectTimeoutMs: 2_000, idleSeconds: 60 },
-    duckdb: { memoryMb: 128, threads: 2, spillDirectory: join(directory, 'spill'), spillMb: 64 },
+    duckdb: {
+      ...{ directories: [data], memoryMb: 128, threads: 2 },
+      ...{ spillDirectory: join(directory, 'spill'), spillMb: 64 },
+    },
   } as WorkerConfig;
   connectors = new ConnectorRegistry(config);
   store = new PageStore(join(directory, 'store'));
