@@ -109,16 +109,16 @@ async function nextRows(
 }
 
 function rowsOf(chunk: DuckDBDataChunk, types: readonly DuckdbColumnType[]): string[] {
-  const rows = Array.from({ length: chunk.rowCount }, () => '[');
-  types.forEach(({ encode }, column) => {
+  const columns = types.map(({ encode }, column) => {
     const vector = chunk.getColumnVector(column);
     entriesByPlace(vector.type);
-    for (let row = 0; row < rows.length; row += 1) {
+    return Array.from({ length: chunk.rowCount }, (_, row) => {
       const value = vector.getItem(row);
-      rows[row] += `${column > 0 ? ',' : ''}${value === null ? 'null' : encode(value)}`;
-    }
+      return value === null ? 'null' : encode(value);
+    });
   });
-  return rows.map((row) => `${row}]`);
+  // Joined at once: a string that is put together piece by piece keeps the pieces, at many times the size of the row.
+  return Array.from({ length: chunk.rowCount }, (_, row) => `[${columns.map((tokens) => tokens[row]).join(',')}]`);
 }
 
 function refused(): AppError {

@@ -146,13 +146,13 @@ export class RowQuery implements RowStream {
   }
 
   private take(fields: RawRow, types: readonly PostgresType[]): void {
-    let row = '[';
+    // Joined at once: a string that is put together piece by piece keeps the pieces, at many times the size of the row.
+    const tokens = new Array<string>(types.length);
     for (let index = 0; index < types.length; index += 1) {
       const text = fields[index];
-      if (index > 0) row += ',';
-      row += text === null || text === undefined ? 'null' : (types[index]?.encode(text) ?? 'null');
+      tokens[index] = text === null || text === undefined ? 'null' : (types[index]?.encode(text) ?? 'null');
     }
-    row += ']';
+    const row = `[${tokens.join(',')}]`;
     this.rows.push(row);
     this.waitingCharacters += row.length;
     this.wake?.();

@@ -32,18 +32,14 @@ export class HeldRun {
   isClaimed = false;
   private reason: StopReason | undefined;
   private session: SourceSession | undefined;
-  private giveUp: ((error: RunStoppedError) => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
-  /** Rejects when a run that was stopped has not ended within the grace. */
-  private readonly abandoned = new Promise<never>((_resolve, reject) => (this.giveUp = reject));
+  /** Leaves the wait that is going on, when a run that was stopped has not ended within the grace. */
+  private giveUp: (() => void) | undefined;
 
   constructor(
     readonly plan: RunPlan,
     private readonly onCancelFailed: (error: unknown) => void,
-  ) {
-    // Nobody may be waiting when it happens.
-    this.abandoned.catch(() => undefined);
-  }
+  ) {}
 
   get stopReason(): StopReason | undefined {
     return this.reason;
@@ -59,14 +55,21 @@ export class HeldRun {
   stop(reason: StopReason): void {
     if (this.reason !== undefined) return;
     this.reason = reason;
-    this.timer = setTimeout(() => this.giveUp?.(new RunStoppedError(reason)), stopGraceMs);
+    this.timer = setTimeout(() => this.giveUp?.(), stopGraceMs);
     this.timer.unref();
     this.cancelSession();
   }
 
-  /** Resolves as the work does, unless the run is stopped and the work does not notice in time. */
+  /**
+   * Resolves as the work does, unless the run is stopped and the work does not notice in time. Not by Promise.race: a
+   * promise that stays open keeps the outcome of every race that it has been in.
+   */
   async within<T>(work: Promise<T>): Promise<T> {
-    const outcome = await Promise.race([work, this.abandoned]);
+    const outcome = await new Promise<T>((resolve, reject) => {
+      this.giveUp = () => reject(new RunStoppedError(this.reason ?? 'canceled'));
+      work.then(resolve, reject);
+    });
+    this.giveUp = undefined;
     this.assertWanted();
     return outcome;
   }
