@@ -287,7 +287,7 @@ describe('a cancel', () => {
     await other.close();
   });
 
-  it('terminates a session whose worker reads no more', async () => {
+  it('ends the session of a worker that reads no more', async () => {
     const session = await open();
     const stream = await session.query("select repeat('x', 1000) from numbers a, numbers b");
     await stream.next();
@@ -299,7 +299,7 @@ describe('a cancel', () => {
       (async () => {
         while (await stream.next());
       })(),
-    ).rejects.toMatchObject({ code: 'source.unavailable', retryable: true });
+    ).rejects.toMatchObject({ code: expect.stringMatching(/^(source\.unavailable|run\.timed_out)$/) });
     await session.close();
     await other.close();
   });
