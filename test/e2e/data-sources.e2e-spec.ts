@@ -54,6 +54,17 @@ describe('The secrets of a data source', () => {
     expect(await testDataSource(mesh.admin, id)).toMatchObject({ ok: true, errors: [] });
   });
 
+  test('are not sent to another server: who changes the address gives them again', async () => {
+    const { id, version } = await newPostgres();
+    const moved = await updateDataSource(mesh.admin, { id, version, options: { host: 'evil.example' } });
+    expect(moved.errors).toEqual([
+      expect.objectContaining({ code: 'INVALID_INPUT', path: ['options', 'password'], retryable: false }),
+    ]);
+    const { password } = mesh.access.reader;
+    const given = await updateDataSource(mesh.admin, { id, version, options: { host: 'localhost', password } });
+    expect(given.errors).toEqual([]);
+  });
+
   test('are ciphertext in the database of metadata', async () => {
     await newPostgres();
     const { rows: tables } = await mesh.sluice.query<{ name: string }>(
@@ -107,6 +118,15 @@ describe('Options', () => {
     expect(changed.errors).toEqual([]);
     expect(changed.dataSource?.options).toMatchObject({ host: 'two.example', database: 'd' });
     expect(changed.dataSource?.options).not.toHaveProperty('schemas');
+  });
+});
+
+describe('The files of a DuckDB source', () => {
+  test('are none of the machine’s own: only what the operator has opened can be read', async () => {
+    const { id } = await newDataSource(mesh.admin, 'duckdb', { tables: { p: { csv: '/etc/passwd' } } });
+    expect((await testDataSource(mesh.admin, id)).errors[0]).toMatchObject({ code: 'DATA_SOURCE_UNAVAILABLE' });
+    const { state, error } = await runToEnd(mesh.admin, id, unique('select * from p'));
+    expect([state, error?.code]).toEqual(['FAILED', 'DATA_SOURCE_UNAVAILABLE']);
   });
 });
 

@@ -29,6 +29,7 @@ export const duckdbType: SourceType = {
   name: 'duckdb',
   title: 'DuckDB',
   capabilities: ['CANCEL', 'STREAM', 'SCHEMA'],
+  destination: [],
   optionsSchema: {
     type: 'object',
     additionalProperties: false,

@@ -25,6 +25,7 @@ export const postgresType: SourceType = {
   name: 'postgres',
   title: 'PostgreSQL',
   capabilities: ['CANCEL', 'STREAM', 'SCHEMA', 'READ_ONLY_TRANSACTION'],
+  destination: ['host', 'port', 'ssl'],
   optionsSchema: {
     type: 'object',
     additionalProperties: false,

@@ -19,4 +19,6 @@ export interface SourceType {
   /** JSON Schema of the options, draft 7. Secrets are members of its root, marked writeOnly. Strict: what is not named is refused. */
   readonly optionsSchema: JsonObject;
   readonly capabilities: readonly SourceCapability[];
+  /** The options that say whom a worker tells the secrets, and over what wire. Where one changes, kept secrets do not go along. */
+  readonly destination: readonly string[];
 }

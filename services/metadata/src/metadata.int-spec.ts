@@ -211,9 +211,9 @@ describe('secrets', () => {
     const { id } = await createSource();
     const update = (version: number, given: JsonObject) =>
       sources.update({ id, version, options: given, cleared: [] }, caller);
-    await update(1, { host: 'other' });
+    await update(1, { schemas: ['other'] });
     expect(open(await connectionOf(id))).toEqual({ password: 'hunter2' });
-    expect((await connectionOf(id)).options).toMatchObject({ host: 'other' });
+    expect((await connectionOf(id)).options).toMatchObject({ schemas: ['other'] });
     await update(2, { password: 'new' });
     expect(open(await connectionOf(id))).toEqual({ password: 'new' });
     await update(3, { password: null });

@@ -22,6 +22,24 @@ function change(current: { options: JsonObject; secretNames: string[] }, given: 
   return changeOptions(type, current, given);
 }
 
+describe('kept secrets', () => {
+  const current = { options: { host: 'db', database: 'd', user: 'u' }, secretNames: ['password'] };
+
+  it.each([{ host: 'evil.example' }, { port: 5433 }, { ssl: { mode: 'disable' } }])(
+    'are not sent where %j leads: they are to be given again, or removed',
+    (moved) => {
+      expect(faultsOf(() => change(current, moved))).toEqual(['options.password']);
+      expect(change(current, { ...moved, password: 'new' }).secrets).toEqual({ password: 'new' });
+      expect(change(current, { ...moved, password: null })).toMatchObject({ secrets: {}, keptSecrets: [] });
+    },
+  );
+
+  it('stay where the destination does, also where it is named again', () => {
+    expect(change(current, { host: 'db', schemas: ['a'], user: 'v' }).keptSecrets).toEqual(['password']);
+    expect(change({ ...current, secretNames: [] }, { host: 'other' }).options).toMatchObject({ host: 'other' });
+  });
+});
+
 describe('a new data source', () => {
   it('keeps secrets apart from options', () => {
     const { options: kept, secrets } = parseNewDataSource(input);
@@ -101,8 +119,9 @@ describe('changed options', () => {
   const current = { options: { host: 'db', database: 'd', user: 'u', port: 1 }, secretNames: ['password'] };
 
   it('replace what is given, lose what is null, and leave absent secrets as they are', () => {
-    expect(change(current, { host: 'other', port: null })).toEqual({
-      options: { host: 'other', database: 'd', user: 'u' },
+    const withSchemas = { ...current, options: { ...current.options, schemas: ['a'] } };
+    expect(change(withSchemas, { database: 'other', schemas: null })).toEqual({
+      options: { host: 'db', database: 'other', user: 'u', port: 1 },
       secrets: {},
       keptSecrets: ['password'],
     });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { metadataRequests, RequestOf } from '#libs/contracts';
 import type { JsonObject, JsonValue } from '#libs/kernel';
 import { checkSourceOptions, findSourceType, secretNamesOf, sourceTypes, type SourceType } from '#libs/source-types';
@@ -80,7 +81,8 @@ export function parseDataSourceChange(input: RequestOf<typeof metadataRequests.u
 
 /**
  * A source's options with a change laid over them: given members replace the old ones, null removes one, secrets that are
- * absent stay. Secrets that stay are not opened for this; they were checked when they came.
+ * absent stay. Secrets that stay are not opened for this; they were checked when they came. They stay at their
+ * destination, too: a server of the changer's choice could ask the worker for them.
  * @throws AppError with every fault of the result
  */
 export function changeOptions(
@@ -99,6 +101,13 @@ export function changeOptions(
   issues.addAll(
     found.filter(({ path: [, member, ...rest] }) => rest.length > 0 || !keptSecrets.includes(member ?? '')),
   );
+  issues.throwIfAny();
+  const moved = type.destination.find((member) => !isDeepStrictEqual(current.options[member], options[member]));
+  if (moved !== undefined) {
+    for (const secret of keptSecrets) {
+      issues.add(['options', secret], `${secret} must be given again (or removed by null), because ${moved} changes.`);
+    }
+  }
   issues.throwIfAny();
   return { options, secrets, keptSecrets };
 }
