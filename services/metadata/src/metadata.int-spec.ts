@@ -489,11 +489,24 @@ describe('a saved query', () => {
     });
   });
 
-  it('hides its text from those who may run it and not read it, and all of it from the others', async () => {
+  it('hides its text from those who may not see what its source holds, and all of it from the others', async () => {
     const { id: dataSourceId } = await createSource();
     const query = await createQuery(dataSourceId);
-    const runner = callerOf(caller.workspaceId, ['saved_query.run']);
-    expect(await queries.get([query.id], runner)).toEqual([{ ...query, sql: '' }]);
+    const [runner, viewer, author] = (
+      [
+        ['saved_query.run'],
+        ['saved_query.read', 'saved_query.run'],
+        ['saved_query.read', 'saved_query.manage'],
+      ] as const
+    ).map((permissions) => callerOf(caller.workspaceId, permissions));
+    if (!runner || !viewer || !author) throw new Error('there are three');
+    const hidden = { ...query, sql: '' };
+    expect(await queries.get([query.id], runner)).toEqual([hidden]);
+    expect(await queries.get([query.id], viewer)).toEqual([hidden]);
+    expect((await queries.list({ page: { first: 10 }, tags: [] }, viewer)).savedQueries).toEqual([hidden]);
+    expect(await queries.update({ id: query.id, version: 1, name: 'x', cleared: [] }, author)).toMatchObject({
+      sql: '',
+    });
     expect(await queries.get([query.id], callerOf(caller.workspaceId, ['query.run']))).toEqual([]);
   });
 

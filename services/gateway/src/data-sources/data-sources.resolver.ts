@@ -106,7 +106,7 @@ export class DataSourcesResolver {
   @ResolveField('type')
   type({ type: name }: DataSource): SourceType {
     // A source of a type that a newer release brought is still told by its name.
-    return findSourceType(name) ?? { name, title: name, optionsSchema: {}, capabilities: [] };
+    return findSourceType(name) ?? { name, title: name, optionsSchema: {}, capabilities: [], destination: [] };
   }
 
   @ResolveField('tables')

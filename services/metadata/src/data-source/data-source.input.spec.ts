@@ -25,7 +25,7 @@ function change(current: { options: JsonObject; secretNames: string[] }, given: 
 describe('kept secrets', () => {
   const current = { options: { host: 'db', database: 'd', user: 'u' }, secretNames: ['password'] };
 
-  it.each([{ host: 'evil.example' }, { port: 5433 }, { ssl: { mode: 'disable' } }])(
+  it.each<JsonObject>([{ host: 'evil.example' }, { port: 5433 }, { ssl: { mode: 'disable' } }])(
     'are not sent where %j leads: they are to be given again, or removed',
     (moved) => {
       expect(faultsOf(() => change(current, moved))).toEqual(['options.password']);

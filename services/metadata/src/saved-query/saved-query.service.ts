@@ -8,29 +8,30 @@ import { checkTags } from '../input/tags.js';
 import { checkIds, checkSearch, keyOf } from '../input/text.js';
 import { parseNewSavedQuery, parseSavedQueryChange } from './saved-query.input.js';
 import { SavedQueryRepository } from './saved-query.repository.js';
-import { toSavedQuery } from './to-saved-query.js';
+import { toShownQuery } from './to-saved-query.js';
 
 /** Saved queries of a workspace. */
 @Injectable()
 export class SavedQueryService {
   constructor(private readonly queries: SavedQueryRepository) {}
 
-  /** Those that exist in the caller's workspace; without the text for who may run them only, none for anyone else. */
-  async get(ids: readonly string[], { workspaceId, permissions }: Caller): Promise<SavedQuery[]> {
+  /** Those that exist in the caller's workspace; none for who may neither see nor run them. */
+  async get(ids: readonly string[], caller: Caller): Promise<SavedQuery[]> {
     const issues = new Issues();
     checkIds(ids, issues);
     issues.throwIfAny();
-    const canRead = permissions.has('saved_query.read');
-    if (ids.length === 0 || !(canRead || permissions.has('saved_query.run'))) return [];
-    const found = (await this.queries.find(workspaceId, ids)).map(toSavedQuery);
-    return canRead ? found : found.map((query) => ({ ...query, sql: '' }));
+    const { workspaceId, permissions } = caller;
+    const isKnown = permissions.has('saved_query.read') || permissions.has('saved_query.run');
+    if (ids.length === 0 || !isKnown) return [];
+    return (await this.queries.find(workspaceId, ids)).map((row) => toShownQuery(row, caller));
   }
 
   /** Alphabetical. */
   async list(
     input: RequestOf<typeof metadataRequests.listSavedQueries>,
-    { workspaceId }: Caller,
+    caller: Caller,
   ): Promise<ResponseOf<typeof metadataRequests.listSavedQueries>> {
+    const { workspaceId } = caller;
     const issues = new Issues();
     const search = checkSearch(input.search, issues);
     const tags = checkTags(input.tags, issues).toSorted();
@@ -39,7 +40,7 @@ export class SavedQueryService {
     const page = parsePage(input.page, 'savedQueries', filters, ['string', 'string']);
     const { rows, totalCount } = await this.queries.list({ workspaceId, search, tags }, page);
     const { rows: shown, cursors, pageInfo } = toPage(rows, page, (row) => [row.nameKey, row.id]);
-    return { savedQueries: shown.map(toSavedQuery), cursors, pageInfo, totalCount };
+    return { savedQueries: shown.map((row) => toShownQuery(row, caller)), cursors, pageInfo, totalCount };
   }
 
   async create(input: RequestOf<typeof metadataRequests.createSavedQuery>, caller: Caller): Promise<SavedQuery> {
@@ -53,7 +54,7 @@ export class SavedQueryService {
       createdById: userId,
       updatedById: userId,
     });
-    return toSavedQuery(row);
+    return toShownQuery(row, caller);
   }
 
   async update(input: RequestOf<typeof metadataRequests.updateSavedQuery>, caller: Caller): Promise<SavedQuery> {
@@ -68,7 +69,7 @@ export class SavedQueryService {
       };
       return { ...next, ...keysOf(next), updatedById: userId };
     });
-    return toSavedQuery(row);
+    return toShownQuery(row, caller);
   }
 
   async delete(id: string, { workspaceId }: Caller): Promise<void> {

@@ -1,10 +1,18 @@
 import type { SavedQuery } from '#libs/contracts';
+import type { Caller } from '../caller.js';
 import type { SavedQueryEntity } from './saved-query.entity.js';
 
+/** The whole of it, for running. */
 export function toSavedQuery(row: SavedQueryEntity): SavedQuery {
   const { id, name, description, dataSourceId, sql, tags, version, createdAt, updatedAt } = row;
   return {
     ...{ id, name, dataSourceId, sql, tags, version, createdAt, updatedAt },
     ...(description === null ? {} : { description }),
   };
+}
+
+/** A query as the caller sees it. Its text says what its source holds, so it is for those who may see that. */
+export function toShownQuery(row: SavedQueryEntity, { permissions }: Pick<Caller, 'permissions'>): SavedQuery {
+  const query = toSavedQuery(row);
+  return permissions.has('data_source.read') ? query : { ...query, sql: '' };
 }

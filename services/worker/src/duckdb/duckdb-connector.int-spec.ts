@@ -85,6 +85,17 @@ describe('a DuckDB session', () => {
     });
   });
 
+  it.each([
+    ['select 1,\n  nosuch from flights', /"nosuch" not found.*\(line 2, column 3\)$/s],
+    ['select 1 as hidden from nosuch', /nosuch does not exist!.*\(line 1, column 25\)$/s],
+    [`select '${'hidden '.repeat(40)}', nosuch from flights`, /"nosuch" not found.*\(line 1\)$/s],
+    ["select 'hidden'::integer", /Could not convert string/],
+  ])('tells the place of a fault, and nothing else of the statement: %j', async (sql, message) => {
+    const failure = await answer(sql).catch((error: unknown) => error);
+    expect((failure as AppError).publicMessage).toMatch(message);
+    expect((failure as AppError).publicMessage).not.toMatch(/LINE|\^|select/);
+  });
+
   it('takes one statement only, and nothing but a SELECT', async () => {
     for (const sql of ['select 1; select 2', 'create table t (a int)', 'set threads = 1', 'checkpoint']) {
       await expect((await open()).query(sql)).rejects.toMatchObject({ code: 'sql.not_read_only' });

@@ -48,8 +48,23 @@ export function toDuckdbError(error: unknown): AppError {
     });
   }
   if (kind === 'Unknown' || insideKinds.has(kind)) return unavailable(error);
-  // The place that DuckDB draws with a caret is kept; it is of the caller's own text.
-  return new AppError('run.query_failed', message.trim(), { details: { sourceCode: kind }, cause: error });
+  return new AppError('run.query_failed', withPlace(message), { details: { sourceCode: kind }, cause: error });
+}
+
+/** `LINE 2: …from nowhere where…`, and below it a caret under the place, which is 7 and the number's length further in. */
+const excerpt = /\s*^LINE (\d+): (\.\.\.)?[^\n]*\n( *)\^[^]*$/m;
+
+/**
+ * DuckDB's message with the place in words. It repeats a line of the statement, but whoever runs a saved query may be
+ * somebody who may not read it. The column of a line that DuckDB has cut is not known.
+ */
+function withPlace(message: string): string {
+  return message
+    .replace(excerpt, (_all, line: string, cut: string | undefined, indent: string) => {
+      const column = indent.length - `LINE ${line}: `.length + 1;
+      return cut === undefined ? ` (line ${line}, column ${column})` : ` (line ${line})`;
+    })
+    .trim();
 }
 
 /** The source cannot be opened or read: a file that is missing, damaged or not what the options say. */
