@@ -72,7 +72,7 @@ export default defineConfig({
           name: 'chaos',
           include: ['test/chaos/**/*.chaos-spec.ts'],
           fileParallelism: false,
-          testTimeout: process.env['SLUICE_CHAOS_LONG'] === '1' ? 1_800_000 : 240_000,
+          testTimeout: process.env['SLUICE_CHAOS_LONG'] === '1' ? 1_800_000 : 290_000,
           hookTimeout: 120_000,
         },
       },

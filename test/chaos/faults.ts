@@ -27,6 +27,18 @@ function killed(service: ServiceName): Fault {
   };
 }
 
+/** As a deployment does it: SIGTERM, time to finish, and a new process. */
+function restarted(service: ServiceName): Fault {
+  return {
+    name: `orderly restart of ${service}`,
+    inject: async ({ mesh }) => {
+      await mesh.child(service).stop();
+      mesh.child(service).start();
+      await mesh.waitForService(service);
+    },
+  };
+}
+
 function stopped(what: string, child: (mesh: TestMesh) => string, forMs: number): Fault {
   return {
     name: `SIGSTOP of ${what} for ${forMs / 1_000} s`,
@@ -73,6 +85,22 @@ const cacheGone: Fault = {
   },
 };
 
+/** Under noeviction nothing can be written any more, while what is there can be read and taken away. */
+const outOfMemory: Fault = {
+  name: 'Redis out of memory for 3 s',
+  inject: async ({ mesh }) => {
+    const redis = new Redis(mesh.brokerUrl, { maxRetriesPerRequest: 1 });
+    try {
+      const [, usual = '0'] = await redis.config('GET', 'maxmemory').then((answer) => answer as string[]);
+      await redis.config('SET', 'maxmemory', '100kb');
+      await delay(3_000);
+      await redis.config('SET', 'maxmemory', usual);
+    } finally {
+      redis.disconnect();
+    }
+  },
+};
+
 const postgresRestarted: Fault = {
   name: 'PostgreSQL restart',
   inject: async ({ mesh }) => {
@@ -90,8 +118,11 @@ export const faults: readonly Fault[] = [
   killed('gateway'),
   killed('metadata'),
   killed('auth'),
+  restarted('worker'),
+  restarted('gateway'),
   flushed,
   redisRestarted,
+  outOfMemory,
   stopped('Redis', () => 'redis-broker', 3_000),
   stopped('a worker', () => 'worker', 2 * leaseMs),
   stopped('a gateway', () => 'gateway', 4_000),

@@ -14,6 +14,8 @@ export interface Summary {
   executions: number;
   states: Record<string, number>;
   connections: number;
+  /** Runs that needed more than one try. */
+  retried: number;
   rows: number;
   toldAfterMsMax: number;
   faults: string[];
@@ -27,6 +29,7 @@ interface Truth {
   code: string | null;
   message: string | null;
   rows: number;
+  attempts: number;
 }
 
 /** From the commit of a final state, or from the subscriber's return if that is later. */
@@ -41,6 +44,7 @@ export async function judge(mesh: RunningMesh, asked: readonly Asked[], outages:
     executions: asked.length,
     states: {},
     connections: 0,
+    retried: 0,
     rows: 0,
     toldAfterMsMax: 0,
     faults: [],
@@ -58,6 +62,7 @@ function judgeOne(asked: Asked, truth: Truth | undefined, outages: readonly Outa
   const key = `${asked.kind}: ${finalState ?? 'none'}${truth?.code ? ` ${truth.code}` : ''}`;
   summary.states[key] = (summary.states[key] ?? 0) + 1;
   if (!truth) return complain('was accepted, but the orchestrator does not have it');
+  if (truth.attempts > 1) summary.retried += 1;
   if (truth.state !== finalState) complain(`was told ${finalState ?? 'nothing'}, but is ${truth.state}`);
   judgeRows(asked, rows, truth, complain);
   judgeState(asked, truth, complain);
@@ -99,7 +104,7 @@ async function readTruths(mesh: RunningMesh): Promise<Map<string, Truth>> {
   const { rows } = await mesh.sluice.query<Truth>(`
     select e.id, coalesce(e.own_state, r.state) as state,
       (extract(epoch from coalesce(e.own_finished_at, r.finished_at)) * 1000)::float8 as "finishedAtMs",
-      r.error_retryable as retryable, r.error_code as code, r.error_message as message, r.rows::float8 as rows
+      r.error_retryable as retryable, r.error_code as code, r.error_message as message, r.rows::float8 as rows, r.attempts
     from orchestrator.execution e join orchestrator.run r on r.id = e.run_id`);
   return new Map(rows.map((row) => [row.id, row]));
 }

@@ -43,11 +43,13 @@ describe('The port for operators', () => {
     expect(gateway).toMatch(/sluice_gateway_\w*(operation|request)\w*_seconds/);
     expect(gateway).toMatch(/sluice_gateway_\w*socket/);
     expect(orchestrator).toMatch(/sluice_orchestrator_\w*queue/);
-    expect(orchestrator).toMatch(/sluice_\w*database_connections/);
+    expect(orchestrator).toMatch(/sluice_orchestrator_database_connections/);
+    expect(orchestrator).toMatch(/sluice_orchestrator_execution_seconds/);
     expect(worker).toMatch(/sluice_worker_\w*_seconds/);
     for (const text of [gateway, orchestrator, worker]) {
-      expect(text).toMatch(/sluice_bus_/);
-      expect(text).toMatch(/sluice_redis_/);
+      expect(text).toMatch(/sluice_[a-z]+_bus_request_seconds/);
+      expect(text).toMatch(/sluice_[a-z]+_bus_retries_total/);
+      expect(text).toMatch(/sluice_[a-z]+_redis_command_seconds\w*\{[^}]*role=/);
       expect(text).toMatch(/event_?loop/);
     }
   });

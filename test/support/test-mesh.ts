@@ -42,6 +42,7 @@ export class TestMesh implements AsyncDisposable {
 
   static async start(options: TestMeshOptions = {}): Promise<TestMesh> {
     const { env = {}, redisArgs, moreGateways = 0, moreWorkers = 0, withFlights = false } = options;
+    forgetSettings();
     const directory = mkdtempSync(join(tmpdir(), 'sluice-mesh-'));
     const [port = 0, ...others] = await freePorts(1 + moreGateways);
     const mesh = new Mesh({
@@ -136,5 +137,12 @@ export class TestMesh implements AsyncDisposable {
       directory: this.directory,
       secrets: { databasePassword, readerPassword, adminPassword, masterKeys, signingKeys, cursorKeys },
     };
+  }
+}
+
+/** What a developer has set for an installation of their own must not reach this one, least of all a Redis to be flushed. */
+function forgetSettings(): void {
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('SLUICE_') && !/^SLUICE_(TEST|CHAOS)_/.test(name)) Reflect.deleteProperty(process.env, name);
   }
 }
