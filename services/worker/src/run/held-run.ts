@@ -33,6 +33,7 @@ export class HeldRun {
   private reason: StopReason | undefined;
   private session: SourceSession | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private isGraceOver = false;
   /** Leaves the wait that is going on, when a run that was stopped has not ended within the grace. */
   private giveUp: (() => void) | undefined;
 
@@ -55,7 +56,10 @@ export class HeldRun {
   stop(reason: StopReason): void {
     if (this.reason !== undefined) return;
     this.reason = reason;
-    this.timer = setTimeout(() => this.giveUp?.(), stopGraceMs);
+    this.timer = setTimeout(() => {
+      this.isGraceOver = true;
+      this.giveUp?.();
+    }, stopGraceMs);
     this.timer.unref();
     this.cancelSession();
   }
@@ -68,6 +72,8 @@ export class HeldRun {
     const outcome = await new Promise<T>((resolve, reject) => {
       this.giveUp = () => reject(new RunStoppedError(this.reason ?? 'canceled'));
       work.then(resolve, reject);
+      // The run may have been stopped, and its grace may be over, while it waited for something else.
+      if (this.isGraceOver) this.giveUp();
     });
     this.giveUp = undefined;
     this.assertWanted();
