@@ -1,15 +1,9 @@
 import { rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { DuckDBInstance } from '@duckdb/node-api';
+import { promisify } from 'node:util';
 import type pg from 'pg';
 import { superuserUrl, withClient } from './postgres.ts';
-
-/** Where the bundled data lies. */
-export const dataDirectory = fileURLToPath(new URL('../../node_modules/vega-datasets/data', import.meta.url));
-
-/** The bundled real data: 3,000,000 flights in the United States in 2001, and the airports they used. */
-export const flightsFile = `${dataDirectory}/flights-3m.parquet`;
-export const airportsFile = `${dataDirectory}/airports.csv`;
 
 const database = 'flights';
 export const reader = 'flights_reader';
@@ -56,15 +50,8 @@ async function prepareReader(client: pg.Client, password: string): Promise<void>
 }
 
 async function writeCsv(file: string): Promise<void> {
-  const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
-  const connection = await instance.connect();
-  try {
-    await connection.run(`copy (select * from '${flightsFile}') to '${file}' (format csv, header false)`);
-    await connection.run(`copy (select * from '${airportsFile}') to '${file}.airports' (format csv, header false)`);
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
+  const program = fileURLToPath(new URL('./flights-csv.ts', import.meta.url));
+  await promisify(execFile)(process.execPath, [program, file]);
 }
 
 // In one transaction, so that the tables are there whole or not at all.

@@ -2,7 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child-process.ts';
-import { dataDirectory } from './flights.ts';
+import { dataDirectory } from './bundled-data.ts';
 import { freePorts } from './free-port.ts';
 import {
   postgresChild,
@@ -21,7 +21,7 @@ export const services = ['auth', 'metadata', 'orchestrator', 'worker', 'results'
 export type ServiceName = (typeof services)[number];
 
 /** Memory before throughput, as all six share one machine here; the heap still grows where a query needs it. */
-const nodeFlags = ['--enable-source-maps', '--max-semi-space-size=4', '--optimize-for-size'];
+const nodeFlags = ['--max-semi-space-size=4', '--optimize-for-size'];
 
 export const administrator = { email: 'admin@sluice.local', workspace: 'local' } as const;
 

@@ -13,7 +13,9 @@ export interface LocalPostgresOptions {
 const flags = [
   ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'max_connections=200'],
   // A laptop's share of memory; the whole installation is meant to stay below 900 MB.
-  ...['-c', 'shared_buffers=48MB', '-c', 'max_wal_size=2GB', '-c', 'jit=off', '-c', 'wal_compression=on'],
+  ...['-c', 'shared_buffers=32MB', '-c', 'max_wal_size=2GB', '-c', 'jit=off', '-c', 'wal_compression=on'],
+  // No processes of its own for reading ahead, replication and parallel plans.
+  ...['-c', 'io_method=sync', '-c', 'max_logical_replication_workers=0', '-c', 'max_parallel_workers_per_gather=0'],
 ];
 
 export function postgresChild({ directory, port, password, logFile }: LocalPostgresOptions): Child {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { airportsFile, flightsFile, reader } from './flights.ts';
+import { airportsFile, flightsFile } from './bundled-data.ts';
+import { reader } from './flights.ts';
 import { GraphQLClient } from './graphql-client.ts';
 import { administrator, type Mesh } from './mesh.ts';
 

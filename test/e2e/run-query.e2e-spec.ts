@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { airportsFile, flightsFile } from '../../deploy/local/flights.ts';
+import { airportsFile, flightsFile } from '../../deploy/local/bundled-data.ts';
 import { errorFields, executionFields, type Execution, type Failures } from '../support/api-types.js';
 import { getExecution, readAllRows, run, runToEnd, sqlInput, tryRun, untilFinal } from '../support/executions.js';
 import { newPerson } from '../support/people.js';
