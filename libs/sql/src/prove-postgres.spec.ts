@@ -140,6 +140,10 @@ describe('the proof for PostgreSQL refuses', () => {
       'sessions of others',
       `pg_stat_get_activity(1), pg_backend_pid(), pg_blocking_pids(1), inet_server_addr(), pg_stat_get_backend_activity(1)`,
     ],
+    [
+      'the making of functions',
+      `fmgr_c_validator('f'::regproc), fmgr_sql_validator(1), fmgr_internal_validator(1), plpgsql_validator(1), postgresql_fdw_validator(array['a'], 1)`,
+    ],
     ['what a source defines', `public.f(1), f(1), information_schema._pg_truetypid(a, b), "LOWER"('a')`],
   ])('functions that reach %s', async (_what, calls) => {
     for (const call of calls.split(/, (?=[a-z_."A-Z]+\()/)) {

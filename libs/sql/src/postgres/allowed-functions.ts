@@ -45,16 +45,15 @@ export const allowedFunctions: ReadonlySet<string> = wordSet(`
   float8_regr_avgx float8_regr_avgy float8_regr_combine float8_regr_intercept float8_regr_r2 float8_regr_slope
   float8_regr_sxx float8_regr_sxy float8_regr_syy float8_stddev_pop float8_stddev_samp float8_var_pop
   float8_var_samp float8abs float8div float8eq float8ge float8gt float8larger float8le float8lt float8mi float8mul
-  float8ne float8pl float8smaller float8um float8up floor flt4_mul_cash flt8_mul_cash fmgr_c_validator
-  fmgr_internal_validator fmgr_sql_validator format format_type gamma gcd gen_random_uuid generate_series
-  generate_subscripts get_bit get_byte get_current_ts_config getdatabaseencoding getpgusername gin_cmp_tslexeme
-  gin_compare_jsonb gist_translate_cmptype_common has_any_column_privilege has_column_privilege
-  has_database_privilege has_foreign_data_wrapper_privilege has_function_privilege has_language_privilege
-  has_parameter_privilege has_schema_privilege has_sequence_privilege has_server_privilege has_table_privilege
-  has_tablespace_privilege has_type_privilege hash_aclitem hash_aclitem_extended hash_array hash_array_extended
-  hash_multirange hash_multirange_extended hash_numeric hash_numeric_extended hash_range hash_range_extended
-  hash_record hash_record_extended hashbool hashboolextended hashbpchar hashbpcharextended hashbytea
-  hashbyteaextended hashchar hashcharextended hashcid hashcidextended hashdate hashdateextended hashenum
+  float8ne float8pl float8smaller float8um float8up floor flt4_mul_cash flt8_mul_cash format format_type gamma gcd
+  gen_random_uuid generate_series generate_subscripts get_bit get_byte get_current_ts_config getdatabaseencoding
+  getpgusername gin_cmp_tslexeme gin_compare_jsonb gist_translate_cmptype_common has_any_column_privilege
+  has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege has_function_privilege
+  has_language_privilege has_parameter_privilege has_schema_privilege has_sequence_privilege has_server_privilege
+  has_table_privilege has_tablespace_privilege has_type_privilege hash_aclitem hash_aclitem_extended hash_array
+  hash_array_extended hash_multirange hash_multirange_extended hash_numeric hash_numeric_extended hash_range
+  hash_range_extended hash_record hash_record_extended hashbool hashboolextended hashbpchar hashbpcharextended
+  hashbytea hashbyteaextended hashchar hashcharextended hashcid hashcidextended hashdate hashdateextended hashenum
   hashenumextended hashfloat4 hashfloat4extended hashfloat8 hashfloat8extended hashinet hashinetextended hashint2
   hashint2extended hashint4 hashint4extended hashint8 hashint8extended hashmacaddr hashmacaddr8 hashmacaddr8extended
   hashmacaddrextended hashname hashnameextended hashoid hashoidextended hashoidvector hashoidvectorextended hashtext
@@ -126,10 +125,10 @@ export const allowedFunctions: ReadonlySet<string> = wordSet(`
   phraseto_tsquery pi plainto_tsquery point point_above point_add point_below point_distance point_div point_eq
   point_horiz point_left point_mul point_ne point_right point_sub point_vert poly_above poly_below poly_center
   poly_contain poly_contain_pt poly_contained poly_distance poly_left poly_npoints poly_overabove poly_overbelow
-  poly_overlap poly_overleft poly_overright poly_right poly_same polygon popen position postgresql_fdw_validator pow
-  power pt_contained_circle pt_contained_poly querytree quote_ident quote_literal quote_nullable radians radius
-  random random_normal range_adjacent range_adjacent_multirange range_after range_after_multirange range_agg
-  range_before range_before_multirange range_cmp range_contained_by range_contained_by_multirange range_contains
+  poly_overlap poly_overleft poly_overright poly_right poly_same polygon popen position pow power
+  pt_contained_circle pt_contained_poly querytree quote_ident quote_literal quote_nullable radians radius random
+  random_normal range_adjacent range_adjacent_multirange range_after range_after_multirange range_agg range_before
+  range_before_multirange range_cmp range_contained_by range_contained_by_multirange range_contains
   range_contains_elem range_contains_multirange range_eq range_ge range_gt range_intersect range_intersect_agg
   range_le range_lt range_merge range_minus range_ne range_overlaps range_overlaps_multirange range_overleft
   range_overleft_multirange range_overright range_overright_multirange range_union rank record_eq record_ge

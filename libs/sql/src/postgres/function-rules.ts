@@ -43,6 +43,8 @@ const denied: readonly RegExp[] = [
   /^txid_|^xid8?_|^mxid_/,
   /^(nextval|currval|lastval|setval)$/,
   /^inet_(client|server)_/,
+  // Load the library of a function, or parse its body, as if it were being created.
+  /_validator$/,
   // Parts of the server that take no internal type and still are for it alone.
   /^binary_upgrade_|^satisfies_hash_partition$|^acl|^makeaclitem$|_send$|send$|_transfn$|typmodin$/,
 ];

@@ -3,11 +3,7 @@ import { GraphQLError, GraphQLScalarType, Kind, valueFromASTUntyped, type ValueN
 /** The contract's scalars. What a client sends wrongly is its fault, so each throws GraphQLError and nothing else. */
 export const scalars = {
   DateTime: scalar('DateTime', (value) => (value as Date).toISOString(), parseDateTime),
-  JSON: scalar(
-    'JSON',
-    (value) => value,
-    (value) => value,
-  ),
+  JSON: scalar('JSON', (value) => value, parseJson),
   JSONObject: scalar('JSONObject', (value) => value, parseObject),
   SafeInt: scalar('SafeInt', (value) => value, parseSafeInt),
   // Rows come as text that is spliced into the answer; see results/raw-rows.ts.
@@ -53,7 +49,23 @@ function parseObject(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new GraphQLError('A JSONObject is a JSON object');
   }
+  return parseJson(value);
+}
+
+/** Deeper than anything that is meant; what reads it on its way through the services is recursive. */
+const jsonDepthMax = 32;
+
+function parseJson(value: unknown): unknown {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > jsonDepthMax) throw new GraphQLError(`JSON may be nested at most ${jsonDepthMax} levels deep`);
+    level = level.flatMap(membersOf);
+  }
   return value;
+}
+
+function membersOf(value: unknown): unknown[] {
+  return typeof value === 'object' && value !== null ? Object.values(value) : [];
 }
 
 function parseText(value: unknown): string {
