@@ -60,7 +60,7 @@ export const workerConfig = defineConfig({
       },
     ),
     memoryMb: setting('SLUICE_WORKER_DUCKDB_MEMORY_MB', integerText(64, 1_048_576), {
-      default: 128,
+      default: 96,
       describe: 'The most memory of one DuckDB source; what needs more is put on disk.',
     }),
     threads: setting('SLUICE_WORKER_DUCKDB_THREADS', integerText(1, 256), {

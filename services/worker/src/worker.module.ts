@@ -5,7 +5,6 @@ import { RedisConnections } from '#libs/redis';
 import { PageStore } from '#libs/result-store';
 import { AppLogger } from '#libs/telemetry';
 import { ConnectorRegistry } from './connector/connector-registry.js';
-import { DrainService } from './run/drain.service.js';
 import { HeartbeatService } from './run/heartbeat.service.js';
 import { HeldRuns } from './run/held-runs.js';
 import { RepeatingRequests } from './run/repeating-requests.js';
@@ -14,6 +13,7 @@ import { RunExecutionService } from './run/run-execution.service.js';
 import { RunMetrics } from './run/run-metrics.js';
 import { RunProcessor, runProcessorOf } from './run/run.processor.js';
 import { runQueueOptions } from './run/run-queue.options.js';
+import { WorkerDrain } from './run/worker-drain.js';
 import { SourceController } from './source/source.controller.js';
 import { SourceOpener } from './source/source-opener.js';
 import { SourceService } from './source/source.service.js';
@@ -52,7 +52,7 @@ import type { WorkerConfig } from './worker.config.js';
     RunMetrics,
     RunExecutionService,
     HeartbeatService,
-    DrainService,
+    WorkerDrain,
   ],
 })
 export class WorkerModule {}

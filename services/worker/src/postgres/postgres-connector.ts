@@ -7,9 +7,15 @@ import { PostgresPool, type PoolLimits } from './postgres-pool.js';
 import { PostgresSession } from './postgres-session.js';
 import { readPostgresSchema } from './read-postgres-schema.js';
 
+interface KnownPool {
+  readonly version: number;
+  readonly pool: PostgresPool;
+  usedAt: number;
+}
+
 /** PostgreSQL: a read-only transaction of its own for each run, over connections that are kept and reset between runs. */
 export class PostgresConnector implements Connector {
-  private readonly pools = new Map<string, { version: number; pool: PostgresPool }>();
+  private readonly pools = new Map<string, KnownPool>();
 
   constructor(private readonly limits: PoolLimits) {}
 
@@ -41,14 +47,26 @@ export class PostgresConnector implements Connector {
 
   /** Another version of a source is another source: its connections have other rights. */
   private poolOf(source: OpenedSource): PostgresPool {
+    this.forgetUnused();
     const known = this.pools.get(source.id);
-    if (known?.version === source.version) return known.pool;
+    if (known?.version === source.version) {
+      known.usedAt = performance.now();
+      return known.pool;
+    }
     // A job of an older version may come late; it gets connections that nobody keeps.
     if (known && known.version > source.version) return new PostgresPool(source, { ...this.limits, idleMax: 0 });
     void known?.pool.close();
     const pool = new PostgresPool(source, this.limits);
-    this.pools.set(source.id, { version: source.version, pool });
+    this.pools.set(source.id, { version: source.version, pool, usedAt: performance.now() });
     return pool;
+  }
+
+  /** A pool holds its source's password; one whose connections have all expired is let go. */
+  private forgetUnused(): void {
+    const before = performance.now() - this.limits.idleMs;
+    for (const [id, { pool, usedAt }] of this.pools) {
+      if (usedAt < before && pool.isIdle) this.pools.delete(id);
+    }
   }
 
   private async withClient<T>(source: OpenedSource, use: (client: PostgresClient) => Promise<T>): Promise<T> {

@@ -83,9 +83,6 @@ const builtIn: readonly [name: string, oid: number, arrayOid: number, type: Post
   ['tstzrange', 3910, 3911, types.unknown],
 ];
 
-/** Oids from here on are given out by the server to types that its users make; below, they are the release's own. */
-export const firstUserOid = 16_384;
-
 export const builtInTypes: ReadonlyMap<number, PostgresType> = new Map(
   builtIn.flatMap(([, oid, arrayOid, type]) => [
     [oid, type],

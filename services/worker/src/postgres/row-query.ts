@@ -103,10 +103,7 @@ export class RowQuery implements RowStream {
     }
     this.stream.pause();
     found.then(
-      (types) => {
-        this.describe(fields, types);
-        if (this.waitingCharacters < waitingCharactersMax) this.stream.resume();
-      },
+      (types) => this.describe(fields, types),
       (error: Error) => this.finish(error),
     );
   }
@@ -121,11 +118,17 @@ export class RowQuery implements RowStream {
     if (this.rows.length >= waitingRowsMax || this.waitingCharacters >= waitingCharactersMax) this.stream.pause();
   }
 
-  handleCommandComplete(): void {}
+  handleCommandComplete(): void {
+    // The server is ready a moment later, and only then has the statement ended.
+  }
 
-  handleEmptyQuery(): void {}
+  handleEmptyQuery(): void {
+    // As above.
+  }
 
-  handlePortalSuspended(): void {}
+  handlePortalSuspended(): void {
+    // Cannot be: the portal is executed without a limit.
+  }
 
   handleReadyForQuery(): void {
     this.finish(undefined);
@@ -142,16 +145,13 @@ export class RowQuery implements RowStream {
     this.columns = types.map(({ type }, index) => ({ name: names[index] ?? '', type, nullable: true }));
     for (const row of this.untyped) this.take(row, types);
     this.untyped = [];
+    if (this.waitingCharacters < waitingCharactersMax) this.stream.resume();
     this.settleDescribed?.resolve();
   }
 
   private take(fields: RawRow, types: readonly PostgresType[]): void {
     // Joined at once: a string that is put together piece by piece keeps the pieces, at many times the size of the row.
-    const tokens = new Array<string>(types.length);
-    for (let index = 0; index < types.length; index += 1) {
-      const text = fields[index];
-      tokens[index] = text === null || text === undefined ? 'null' : (types[index]?.encode(text) ?? 'null');
-    }
+    const tokens = fields.map((text, index) => (text === null ? 'null' : (types[index]?.encode(text) ?? 'null')));
     const row = `[${tokens.join(',')}]`;
     this.rows.push(row);
     this.waitingCharacters += row.length;

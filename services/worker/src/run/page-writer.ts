@@ -21,7 +21,7 @@ export class PageWriter {
   private isTruncated = false;
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
-  private failure: unknown;
+  private failure: Error | undefined;
 
   constructor(
     private readonly run: HeldRun,
@@ -87,7 +87,7 @@ export class PageWriter {
   }
 
   private flushLater(): void {
-    this.flush().catch((error: unknown) => (this.failure ??= error));
+    this.flush().catch((error: Error) => (this.failure ??= error));
   }
 
   private async flush(): Promise<void> {
@@ -100,7 +100,7 @@ export class PageWriter {
     // In order, one at a time; a failure of an earlier page is that of all later ones.
     this.writing = this.writing.then(() => this.write(rows, firstRow));
     // Whoever adds or seals next is told.
-    this.writing.catch((error: unknown) => (this.failure ??= error));
+    this.writing.catch((error: Error) => (this.failure ??= error));
     return this.writing;
   }
 

@@ -17,7 +17,6 @@ export class SourceOpener {
   /** @throws AppError secret.unreadable where the secrets are another source's, or not ours to open */
   open({ id, workspaceId, version, options, secrets }: SourceConnection): OpenedSource {
     const opened = secrets ? openSecrets(secrets, this.masterKeys, `${workspaceId}/${id}`) : {};
-    // A protobuf Struct holds JSON and nothing else.
-    return { id, version, options: { ...(options as OpenedSource['options'] | undefined), ...opened } };
+    return { id, version, options: { ...options, ...opened } };
   }
 }

@@ -13,7 +13,7 @@ const handBackMs = 4_000;
 
 /** The orderly end of a worker: no new jobs, then the ends of those it holds, then the connections to sources. */
 @Injectable()
-export class DrainService implements OnApplicationBootstrap {
+export class WorkerDrain implements OnApplicationBootstrap {
   constructor(
     private readonly processor: RunProcessor,
     private readonly heartbeat: HeartbeatService,
