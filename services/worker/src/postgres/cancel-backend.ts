@@ -32,14 +32,14 @@ export function postgresHandleOf({ values }: SourceHandle): PostgresHandle | und
  * Cancels the statement of a session that is still the run's, from a session of its own; one that does not leave the
  * run within the grace is terminated. False where no such session is there any more.
  */
-export async function cancelBackend({ client }: PostgresClient, handle: PostgresHandle): Promise<boolean> {
+export async function cancelBackend(client: PostgresClient, handle: PostgresHandle): Promise<boolean> {
   const parameters = [handle.backendPid, handle.backendStart, handle.applicationName];
-  const canceled = await client.query(cancelQuery, parameters);
+  const canceled = await client.ask(cancelQuery, parameters);
   if (canceled.rowCount === 0) return false;
   for (let waitedMs = 0; waitedMs < graceMs; waitedMs += lookAgainMs) {
     await delay(lookAgainMs);
-    if ((await client.query(sessionQuery, parameters)).rowCount === 0) return true;
+    if ((await client.ask(sessionQuery, parameters)).rowCount === 0) return true;
   }
-  await client.query(terminateQuery, parameters);
+  await client.ask(terminateQuery, parameters);
   return true;
 }

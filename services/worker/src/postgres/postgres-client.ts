@@ -41,6 +41,7 @@ export class PostgresClient {
     /** Whether the server can watch for the death of its client while a statement runs (PostgreSQL 14). */
     readonly checksConnection: boolean,
     readonly options: PostgresSourceOptions,
+    private readonly answerTimeoutMs: number,
   ) {
     this.client.on('error', () => (this.broken = true));
     this.client.on('end', () => (this.broken = true));
@@ -69,7 +70,7 @@ export class PostgresClient {
       await client.connect();
       guardMessageSize(streamOf(client), messageBytesMax);
       const { pid, start, checks } = await readFacts(client);
-      return new PostgresClient(client, { pid, start }, checks, options);
+      return new PostgresClient(client, { pid, start }, checks, options, connectTimeoutMs);
     } catch (error) {
       destroy(client);
       throw toConnectionError(error);
@@ -82,6 +83,19 @@ export class PostgresClient {
 
   get stream(): Duplex {
     return streamOf(this.client);
+  }
+
+  /**
+   * A short question of the worker's own, which takes no longer than connecting may: behind a link that has died without
+   * a word nothing else would end it.
+   */
+  async ask(sql: string, parameters?: readonly string[]): Promise<pg.QueryResult> {
+    const timer = setTimeout(() => this.destroy(), this.answerTimeoutMs);
+    try {
+      return await this.client.query(sql, parameters && [...parameters]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Says goodbye to the server, within a second. */

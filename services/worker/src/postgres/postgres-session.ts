@@ -90,7 +90,7 @@ export class PostgresSession implements SourceSession {
 }
 
 async function begin(client: PostgresClient, purpose: SessionPurpose): Promise<void> {
-  await client.client.query(beginStatement(client, purpose));
+  await client.ask(beginStatement(client, purpose));
 }
 
 const isTrue = (): boolean => true;

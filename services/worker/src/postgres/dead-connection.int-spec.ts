@@ -1,0 +1,28 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { delay } from '#libs/kernel';
+import { startPostgres, TcpProxy } from '#libs/testing';
+import { PostgresConnector } from './postgres-connector.js';
+
+it('a connection that died without a word while it waited holds up no run', async () => {
+  const server = await startPostgres();
+  onTestFinished(() => server.stop());
+  const url = new URL(await server.createDatabase());
+  const proxy = await TcpProxy.start(Number(url.port));
+  onTestFinished(() => proxy.stop());
+  const connector = new PostgresConnector({ connectTimeoutMs: 1_000, idleMax: 2, idleMs: 30_000 });
+  const { username: user, password } = url;
+  const options = { host: '127.0.0.1', port: proxy.port, database: url.pathname.slice(1), user, password };
+  const open = () => connector.open({ id: 'src_1', version: 1, options }, { runId: 'run_1', timeoutMs: 5_000 });
+  await (await open()).close();
+
+  proxy.swallow();
+  const opening = open();
+  // Long enough for the first word on the connection that has waited, which is then dead for good.
+  await delay(300);
+  proxy.restore();
+  const session = await opening;
+  const stream = await session.query('select 1');
+  expect(await stream.next()).toEqual(['[1]']);
+  await session.close();
+  await connector.close();
+});
