@@ -5,6 +5,8 @@ import { compareIds, decodeEnvelope, parseStreams, type StreamEntry } from './st
 import { streamState } from './stream-state.js';
 
 const refreshMs = 15_000;
+/** Replies that have been read are deleted when there are so many: each may hold a whole small result. */
+const deletedTogether = 64;
 
 /**
  * The stream that one instance alone reads: replies to its requests, and requests directed to it. At most once, in order,
@@ -15,6 +17,7 @@ export class InstanceInbox {
   private readonly reader: BlockingReader;
   private position = '0-0';
   private refreshAt = 0;
+  private spent: string[] = [];
   private onReply: (reply: Envelope) => void = () => undefined;
   private onRequests: (entries: readonly StreamEntry[]) => void = () => undefined;
 
@@ -55,6 +58,7 @@ export class InstanceInbox {
   private async refresh(call: Call): Promise<void> {
     const exists = Number(await call('PEXPIRE', this.key, inboxTtlMs)) === 1;
     this.refreshAt = performance.now() + (exists ? refreshMs : 0);
+    this.deleteSpent();
   }
 
   private async read(call: Call): Promise<void> {
@@ -73,7 +77,20 @@ export class InstanceInbox {
       if (envelope?.kind === 'REPLY') this.onReply(envelope);
       else if (envelope?.kind === 'REQUEST') requests.push(entry);
       else this.parts.metrics.malformed.inc({ stream: 'inbox' });
+      if (envelope?.kind !== 'REQUEST') this.spent.push(entry.id);
     }
     if (requests.length > 0) this.onRequests(requests);
+    if (this.spent.length >= deletedTogether) this.deleteSpent();
+  }
+
+  private deleteSpent(): void {
+    const ids = this.spent;
+    if (ids.length === 0) return;
+    this.spent = [];
+    this.parts.redis
+      .client('broker')
+      .xdel(this.key, ...ids)
+      // What stays is bounded by whoever writes here.
+      .catch(() => undefined);
   }
 }

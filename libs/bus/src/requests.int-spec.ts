@@ -153,6 +153,15 @@ describe('requests', () => {
     await expect(ask(client)).rejects.toMatchObject({ code: 'bus.unavailable', retryable: true });
   });
 
+  it('leave no replies behind that were read', async () => {
+    serve('a', async () => ({ stopping: true }));
+    const client = connect();
+    await Promise.all(Array.from({ length: 500 }, () => ask(client)));
+    const { redis: connections } = partsOn(redis.port);
+    // Some wait until there are enough of them for one command.
+    await until(async () => (await connections.client('broker').xlen(client.inbox.key)) < 100, { timeoutMs: 5_000 });
+  });
+
   it('S12: leave no consumer behind when their reader drains', async () => {
     const reader = serve('a', async () => ({ stopping: true }));
     await ask(connect());
