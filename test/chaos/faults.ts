@@ -72,7 +72,7 @@ const redisRestarted: Fault = {
     await mesh.child('redis-broker').kill();
     await delay(500);
     mesh.child('redis-broker').start();
-    await waitForRedis(Number(new URL(mesh.brokerUrl).port));
+    await waitForRedis(mesh.brokerUrl);
   },
 };
 

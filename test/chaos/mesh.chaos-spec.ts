@@ -39,9 +39,23 @@ async function countKeys(): Promise<number> {
   }
 }
 
+/** Waits until there is something to hurt; the states of the unfinished runs, for the reader of the protocol. */
+function untilBusy(load: Load): Promise<string> {
+  return until(
+    async () => {
+      const { rows } = await mesh.sluice.query<{ state: string; count: number }>(
+        'select state, count(*)::int as count from orchestrator.run where finished_at is null group by state order by state',
+      );
+      const running = rows.find(({ state }) => state === 'RUNNING')?.count ?? 0;
+      return load.inFlight >= 50 && running >= 4 && rows.map(({ state, count }) => `${count} ${state}`).join(', ');
+    },
+    { what: '50 executions in flight, 4 of them running' },
+  );
+}
+
 /** Breaks one thing under full load and waits until the load flows again. */
 async function breakOnce(fault: Fault, load: Load): Promise<Outage> {
-  await until(() => load.inFlight >= 50, { what: '50 executions in flight' });
+  const states = await untilBusy(load);
   const fromMs = Date.now();
   const finishedBefore = load.finishedCount;
   await fault.inject(started);
@@ -50,7 +64,7 @@ async function breakOnce(fault: Fault, load: Load): Promise<Outage> {
     timeoutMs: 60_000,
     what: `15 more answers behind: ${fault.name}`,
   });
-  note(`${fault.name}: mended after ${toMs - fromMs} ms, 15 more answers ${Date.now() - toMs} ms later`);
+  note(`${fault.name} (${states}): mended after ${toMs - fromMs} ms, 15 more answers ${Date.now() - toMs} ms later`);
   return { name: fault.name, fromMs, toMs };
 }
 

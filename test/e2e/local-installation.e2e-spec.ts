@@ -80,6 +80,17 @@ describe('npm start -- --detach', () => {
     expect(access.graphqlUrl).toBe(`http://127.0.0.1:${port}/graphql`);
   });
 
+  test('keeps what it holds from other users of the machine: its folders, and a Redis that asks for a password', () => {
+    for (const folder of ['log', 'results', 'redis-broker', 'redis-cache', 'postgres']) {
+      expect([folder, statSync(join(directory, folder)).mode & 0o077]).toEqual([folder, 0]);
+    }
+    for (const role of ['redis-broker', 'redis-cache']) {
+      const configuration = join(directory, role, 'redis.conf');
+      expect(statSync(configuration).mode & 0o077).toBe(0);
+      expect(readFileSync(configuration, 'utf8')).toMatch(/^requirepass [\w-]{20,}$/m);
+    }
+  });
+
   test('answers from both sources with the key that it wrote: 3,000,000 flights each', async () => {
     const { graphqlUrl: url, websocketUrl, apiKey } = readJson<Access>('local.json');
     const client = new ApiClient({ url, websocketUrl }, `Key ${apiKey}`);

@@ -150,12 +150,12 @@ describe('What each role may do', () => {
 });
 
 describe('What a permission hides', () => {
-  test('a viewer reads a saved query without seeing its source', async () => {
+  test('a viewer reads a saved query without seeing its text or its source', async () => {
     const { savedQueries } = await clientOf('viewer').request<{
-      savedQueries: { nodes: { id: string; dataSource: { id: string } | null }[] };
-    }>('{ savedQueries(first: 100) { nodes { id dataSource { id } } } }');
+      savedQueries: { nodes: { id: string; sql: string | null; dataSource: { id: string } | null }[] };
+    }>('{ savedQueries(first: 100) { nodes { id sql dataSource { id } } } }');
     const node = savedQueries.nodes.find(({ id }) => id === savedQueryId);
-    expect(node).toEqual({ id: savedQueryId, dataSource: null });
+    expect(node).toEqual({ id: savedQueryId, sql: null, dataSource: null });
   });
 
   test('the options of a data source are told only to those who manage it', async () => {

@@ -113,7 +113,7 @@ export class TestMesh implements AsyncDisposable {
 
   private describe(apiKey: string): MeshAccess {
     const { mesh } = this;
-    const { databasePassword, readerPassword, adminPassword, masterKeys, signingKeys, cursorKeys } = mesh.secrets;
+    const { databasePassword, redisPassword, readerPassword, adminPassword, ...keys } = mesh.secrets;
     return {
       gateways: this.gatewayPorts.map((port): ApiAddress => {
         const place = `127.0.0.1:${port}/graphql`;
@@ -135,7 +135,7 @@ export class TestMesh implements AsyncDisposable {
         [...services, ...this.gatewayNames, ...this.workerNames].map((name) => [name, mesh.operationsUrl(name)]),
       ),
       directory: this.directory,
-      secrets: { databasePassword, readerPassword, adminPassword, masterKeys, signingKeys, cursorKeys },
+      secrets: { databasePassword, redisPassword, readerPassword, adminPassword, ...keys },
     };
   }
 }
