@@ -72,7 +72,7 @@ export class Mesh {
   }
 
   get brokerUrl(): string {
-    return process.env['SLUICE_REDIS_URL'] ?? `redis://127.0.0.1:${this.ports.broker}`;
+    return process.env['SLUICE_REDIS_URL'] ?? this.redisUrl(this.ports.broker);
   }
 
   get secrets(): LocalSecrets {
@@ -100,7 +100,9 @@ export class Mesh {
     ).start();
     if (process.env['SLUICE_REDIS_URL'] === undefined) this.startRedis(say);
     await Promise.all([
-      process.env['SLUICE_REDIS_URL'] === undefined ? Promise.all([broker, cache].map(waitForRedis)) : undefined,
+      process.env['SLUICE_REDIS_URL'] === undefined
+        ? Promise.all([broker, cache].map((port) => waitForRedis(this.redisUrl(port))))
+        : undefined,
       waitForPostgres(this.postgresUrl('postgres')).then(() =>
         prepareServiceDatabase(postgres, this.secrets.databasePassword, this.secrets.databasePassword),
       ),
@@ -154,6 +156,10 @@ export class Mesh {
     await Promise.all(named(isStore).map((child) => child.stop()));
   }
 
+  private redisUrl(port: number): string {
+    return `redis://:${this.secrets.redisPassword}@127.0.0.1:${port}`;
+  }
+
   private startRedis(say: (line: string) => void): void {
     const program = findRedisProgram(say);
     for (const role of ['broker', 'cache'] as const) {
@@ -161,6 +167,7 @@ export class Mesh {
         role,
         program,
         port: this.ports[role],
+        password: this.secrets.redisPassword,
         directory: this.state.file(`redis-${role}`),
         logFile: this.log(`redis-${role}`),
         ...(role === 'broker' && this.options.redisArgs ? { args: this.options.redisArgs } : {}),
@@ -214,7 +221,7 @@ export class Mesh {
         ? {
             SLUICE_REDIS_BROKER_URL: this.brokerUrl,
             SLUICE_REDIS_SESSION_URL: this.brokerUrl,
-            SLUICE_REDIS_CACHE_URL: `redis://127.0.0.1:${ports.cache}`,
+            SLUICE_REDIS_CACHE_URL: this.redisUrl(ports.cache),
           }
         : {};
     const common: Record<string, string> = {

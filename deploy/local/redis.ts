@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { connect } from 'node:net';
 import { Child } from './child-process.ts';
@@ -40,38 +40,64 @@ export interface LocalRedisOptions {
   role: 'broker' | 'cache';
   program: string;
   port: number;
+  /** Of letters, digits, - and _ alone. */
+  password: string;
   directory: string;
   logFile: string;
   args?: readonly string[];
 }
 
 /** One of the two servers of a local installation: broker with session (kept on disk, never evicts) or cache (copies only). */
-export function redisChild({ role, program, port, directory, logFile, args = [] }: LocalRedisOptions): Child {
+export function redisChild({ role, program, port, password, directory, logFile, args = [] }: LocalRedisOptions): Child {
   const byRole =
     role === 'broker'
       ? ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory', '256mb', '--maxmemory-policy', 'noeviction']
       : ['--appendonly', 'no', '--maxmemory', '128mb', '--maxmemory-policy', 'allkeys-lru'];
+  // What is on the bus is believed and carries tokens, so the port is not open to every user of the machine; and the
+  // password is in a file, as arguments can be seen by all of them.
+  const configuration = join(directory, 'redis.conf');
+  writeFileSync(configuration, `requirepass ${password}\n`, { mode: 0o600 });
+  chmodSync(configuration, 0o600);
   return new Child({
     name: `redis-${role}`,
     command: program,
-    args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...byRole, ...args],
+    args: [
+      configuration,
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      directory,
+      '--save',
+      '',
+      ...byRole,
+      ...args,
+    ],
     logFile,
   });
 }
 
-export function waitForRedis(port: number): Promise<void> {
-  return waitFor(`Redis on port ${port}`, () => canPing(port), 15_000);
+export function waitForRedis(url: string): Promise<void> {
+  const { port, password } = new URL(url);
+  return waitFor(`Redis on port ${port}`, () => canPing(Number(port), password), 15_000);
 }
 
-function canPing(port: number): Promise<boolean> {
+function canPing(port: number, password: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    const commands = `${password === '' ? '' : `AUTH ${password}\r\n`}PING\r\n`;
+    const socket = connect(port, '127.0.0.1', () => socket.write(commands));
     const finish = (isUp: boolean): void => {
       socket.destroy();
       resolve(isUp);
     };
+    let answers = '';
     socket.setTimeout(1_000, () => finish(false));
-    socket.once('data', (data) => finish(data.toString().startsWith('+PONG')));
+    socket.on('data', (data) => {
+      answers += data.toString();
+      if (answers.includes('+PONG\r\n')) finish(true);
+      else if (answers.includes('-')) finish(false);
+    });
     socket.once('error', () => finish(false));
   });
 }

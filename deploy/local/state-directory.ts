@@ -9,6 +9,7 @@ export interface LocalSecrets {
   signingKeys: string;
   cursorKeys: string;
   databasePassword: string;
+  redisPassword: string;
   readerPassword: string;
   adminPassword: string;
 }
@@ -20,10 +21,13 @@ export class StateDirectory {
   constructor(path: string) {
     this.path = path;
     mkdirSync(path, { recursive: true });
-    // PostgreSQL may run under a user of its own and has to pass through; the files within guard themselves.
-    chmodSync(path, 0o755);
-    for (const folder of ['log', 'results', 'redis-broker', 'redis-cache'])
+    // PostgreSQL may run under a user of its own and has to pass through, to a folder that is its own.
+    chmodSync(path, 0o711);
+    // Rows of results, tokens on the bus, logs: for nobody else on this machine.
+    for (const folder of ['log', 'results', 'redis-broker', 'redis-cache']) {
       mkdirSync(join(path, folder), { recursive: true });
+      chmodSync(join(path, folder), 0o700);
+    }
   }
 
   file(...parts: string[]): string {
@@ -32,15 +36,17 @@ export class StateDirectory {
 
   async secrets(): Promise<LocalSecrets> {
     const file = this.file('secrets.json');
-    // Written by this class alone.
-    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as LocalSecrets;
+    // Written by this class alone; by an earlier release without what is newer.
+    const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<LocalSecrets>) : {};
     const secrets: LocalSecrets = {
       masterKeys: `local:${randomBytes(32).toString('base64')}`,
       signingKeys: await newSigningKeys(),
       cursorKeys: `local:${randomBytes(32).toString('base64')}`,
       databasePassword: randomBytes(18).toString('base64url'),
+      redisPassword: randomBytes(18).toString('base64url'),
       readerPassword: randomBytes(18).toString('base64url'),
       adminPassword: randomBytes(12).toString('base64url'),
+      ...known,
     };
     this.writePrivate('secrets.json', secrets);
     return secrets;
