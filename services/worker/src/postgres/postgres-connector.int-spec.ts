@@ -76,9 +76,18 @@ const sessionsNamed = async (name: string): Promise<number> => {
   return rowCount ?? 0;
 };
 
+// The parallel workers of a statement have its session's name too.
+const activeOf = async (name: string): Promise<number> => {
+  const { rowCount } = await admin.query(
+    "select from pg_stat_activity where application_name = $1 and state = 'active' and backend_type = 'client backend'",
+    [name],
+  );
+  return rowCount ?? 0;
+};
+
 const waitEventOf = async (name: string): Promise<string | undefined> => {
   const { rows } = await admin.query<{ wait_event: string }>(
-    'select wait_event from pg_stat_activity where application_name = $1',
+    "select wait_event from pg_stat_activity where application_name = $1 and backend_type = 'client backend'",
     [name],
   );
   return rows[0]?.wait_event;
@@ -254,11 +263,7 @@ describe('a cancel', () => {
     const session = await open();
     const name = `sluice run_${runs}`;
     const outcome = rowsOf(session, endless).catch((error: unknown) => error);
-    await until(
-      async () =>
-        (await admin.query("select from pg_stat_activity where application_name = $1 and state = 'active'", [name]))
-          .rowCount === 1,
-    );
+    await until(async () => (await activeOf(name)) > 0);
     await session.cancel();
     expect(await outcome).toMatchObject({ code: 'run.timed_out', details: { sourceCode: '57014' } });
     await session.close();

@@ -270,9 +270,10 @@ describe('a run', () => {
     const ended = service.execute(plan);
     await until(() => client.asked.includes('page 0'));
     await until(async () => {
-      const { rows } = await admin.query('select wait_event from pg_stat_activity where application_name = $1', [
-        `sluice ${plan.runId}`,
-      ]);
+      const { rows } = await admin.query(
+        "select wait_event from pg_stat_activity where application_name = $1 and backend_type = 'client backend'",
+        [`sluice ${plan.runId}`],
+      );
       return rows[0]?.wait_event === 'ClientWrite';
     });
     expect(held.all()[0]?.rows).toBeLessThan(20_000);
