@@ -10,6 +10,8 @@ import { RedisConnections } from '../../dist/libs/redis/src/index.js';
 import { AppLogger, MetricsRegistry, startTracing } from '../../dist/libs/telemetry/src/index.js';
 
 const [kind, url] = process.argv.slice(2);
+/** As large as the envelope of ours with a small reply. */
+const replyBytes = 60;
 
 async function answerThroughTheBus() {
   class WorkerController {
@@ -50,14 +52,15 @@ async function answerThroughTheBus() {
 async function answerRaw() {
   const reader = new Redis(url);
   const writer = new Redis(url, { enableAutoPipelining: true });
-  let position = '$';
+  // The stream is new; from its end, what is sent before the first read would never be heard of.
+  let position = '0-0';
   const loop = async () => {
     for (;;) {
       const streams = await reader.xreadBuffer('COUNT', 128, 'BLOCK', 0, 'STREAMS', 'raw:request', position);
       for (const [, entries] of streams ?? []) {
         for (const [id, fields] of entries) {
           position = id.toString();
-          void writer.xadd('raw:reply', 'MAXLEN', '~', 10_000, '*', 'e', fields[1]);
+          void writer.xadd('raw:reply', 'MAXLEN', '~', 10_000, '*', 'e', fields[1].subarray(0, replyBytes));
         }
       }
     }

@@ -14,6 +14,9 @@ import { median } from './statistics.ts';
 const inFlight = 64;
 const requestsPerRound = 40_000;
 const onePerRound = 2_000;
+/** As large as the envelope of ours with a small request. */
+const requestBytes = 200;
+const idBytes = 10;
 
 type Ask = () => Promise<unknown>;
 
@@ -63,7 +66,7 @@ export async function benchBus({ rounds, scale }: Effort, say: Say): Promise<Ben
 }
 
 const method = `The caller is this process, the answerer another, with one Redis between them. Ours goes through BusClient, BusServer and a
-Nest handler, with envelope, codecs, ttl, deletion before handling, metrics and trace; the control sends the same few bytes
+Nest handler, with envelope, codecs, ttl, deletion before handling, metrics and trace; the control sends as many bytes
 by XADD and XREAD and does nothing else.`;
 
 function openBus(url: string): { ask: Ask; close: () => Promise<void> } {
@@ -95,10 +98,10 @@ async function openRaw(url: string): Promise<{ ask: Ask; close: () => Promise<vo
   let next = 0;
   const read = async (): Promise<void> => {
     while (!closing.signal.aborted) {
-      const streams = await reader.xread('COUNT', 512, 'BLOCK', 200, 'STREAMS', 'raw:reply', position);
+      const streams = await reader.xreadBuffer('COUNT', 512, 'BLOCK', 200, 'STREAMS', 'raw:reply', position);
       for (const [id, fields] of streams?.[0]?.[1] ?? []) {
-        position = id;
-        pending.get(fields[1] ?? '')?.();
+        position = id.toString();
+        pending.get(fields[1]?.toString('latin1', 0, idBytes) ?? '')?.();
       }
     }
   };
@@ -107,12 +110,12 @@ async function openRaw(url: string): Promise<{ ask: Ask; close: () => Promise<vo
     ask: () =>
       new Promise<void>((resolve) => {
         next += 1;
-        const id = String(next);
+        const id = String(next).padStart(idBytes, '0');
         pending.set(id, () => {
           pending.delete(id);
           resolve();
         });
-        void writer.xadd('raw:request', 'MAXLEN', '~', 10_000, '*', 'e', id);
+        void writer.xadd('raw:request', 'MAXLEN', '~', 10_000, '*', 'e', Buffer.from(id.padEnd(requestBytes, 'x')));
       }),
     close: async () => {
       closing.abort();

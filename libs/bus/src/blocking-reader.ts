@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { backoffMs, delay } from '#libs/kernel';
-import type { RedisConnections } from '#libs/redis';
+import type { RedisCall, RedisConnections } from '#libs/redis';
 import type { AppLogger } from '#libs/telemetry';
 import type { BusMetrics } from './bus-metrics.js';
 
@@ -15,7 +15,7 @@ export interface ReaderParts {
 }
 
 /** Sends one command on the reader's own connection, and rejects when it outlives its time. */
-export type Call = (command: string, ...args: (string | number)[]) => Promise<unknown>;
+export type Call = RedisCall;
 
 interface Steps {
   /** Called before the first read on each new connection. */

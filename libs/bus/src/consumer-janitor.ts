@@ -53,7 +53,7 @@ export class ConsumerJanitor {
   private async delete(consumer: string): Promise<boolean> {
     const { key, group } = this.place;
     try {
-      return (await deleteIdleConsumer.run(this.parts.redis.client('broker'), key, group, consumer)) === 1;
+      return (await deleteIdleConsumer.run(this.parts.redis.call('broker'), key, group, consumer)) === 1;
     } catch (err) {
       // A group or stream that is gone has no consumers either.
       this.parts.logger.debug({ err, group, consumer }, 'a consumer could not be deleted');

@@ -30,7 +30,7 @@ export class DeadLetters {
   /** Acknowledges an event and keeps it here, both or neither. @returns whether it was still to be acknowledged */
   async giveUp({ group, entryId, reason, bytes }: Omit<DeadLetter, 'id'>): Promise<boolean> {
     const given = await giveUpEvent.run(
-      this.redis.client('broker'),
+      this.redis.call('broker'),
       ...[this.key, this.deadKey, group, entryId, deadLettersMax],
       ...[field, bytes, 'group', group, 'of', entryId, 'reason', reason.slice(0, reasonMax)],
     );

@@ -25,7 +25,8 @@ export class DirectedRequests {
 
   async take(entries: readonly StreamEntry[]): Promise<void> {
     try {
-      for (const request of await takeEntries(this.parts, { key: this.key, entries })) void this.handle(request);
+      for (const request of await takeEntries(this.parts.redis.call('broker'), this.parts, { key: this.key, entries }))
+        void this.handle(request);
     } catch (err) {
       this.parts.logger.warn(
         { err, count: entries.length },

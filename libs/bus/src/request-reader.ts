@@ -2,6 +2,7 @@ import { BlockingReader, blockMs, type Call, type ReaderParts } from './blocking
 import { ConsumerJanitor } from './consumer-janitor.js';
 import type { RequestDispatcher } from './dispatcher.js';
 import { ensureGroup } from './ensure-group.js';
+import { takeRequests } from './scripts.js';
 import { Slots } from './slots.js';
 import { parseStreams, type StreamEntry } from './stream-entry.js';
 import { takeEntries } from './take-entries.js';
@@ -29,7 +30,7 @@ export class RequestReader {
     this.slots = new Slots(concurrency);
     this.janitor = new ConsumerJanitor({ key, group, consumer }, parts);
     this.reader = new BlockingReader('requests', parts, {
-      recover: (call) => ensureGroup(call, key, group),
+      recover: (call) => this.recover(call),
       read: (call) => this.read(call),
     });
   }
@@ -51,6 +52,11 @@ export class RequestReader {
     await this.janitor.leave();
   }
 
+  private async recover(call: Call): Promise<void> {
+    await ensureGroup(call, this.key, this.group);
+    await takeRequests.prepare(call);
+  }
+
   private async read(call: Call): Promise<void> {
     await this.slots.available();
     if (this.reader.isStopping()) return;
@@ -60,14 +66,15 @@ export class RequestReader {
       ...['STREAMS', this.key, '>'],
     );
     const entries = parseStreams(raw)[0]?.entries;
-    if (entries) void this.take(entries);
+    // Not awaited: it goes in one packet with the next read, before it.
+    if (entries) void this.take(call, entries);
   }
 
-  private async take(entries: readonly StreamEntry[]): Promise<void> {
+  private async take(call: Call, entries: readonly StreamEntry[]): Promise<void> {
     this.slots.take(entries.length);
     let handed = 0;
     try {
-      const taken = await takeEntries(this.parts, { key: this.key, group: this.group, entries });
+      const taken = await takeEntries(call, this.parts, { key: this.key, group: this.group, entries });
       for (const request of taken) {
         handed += 1;
         void this.dispatcher.dispatch(request.envelope, request.remainingMs).finally(() => this.slots.give(1));

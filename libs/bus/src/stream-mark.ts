@@ -38,6 +38,6 @@ export class StreamMark {
 
   /** False where something was lost during the rebuild, so that another is due. */
   async endRebuild(token: string): Promise<boolean> {
-    return (await replaceMark.run(this.redis.client('broker'), this.markKey, token, whole)) === 1;
+    return (await replaceMark.run(this.redis.call('broker'), this.markKey, token, whole)) === 1;
   }
 }

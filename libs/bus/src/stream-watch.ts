@@ -1,5 +1,5 @@
 import type { OutboxMessage, OutboxStore } from '#libs/database';
-import type { Call, ReaderParts } from './blocking-reader.js';
+import type { ReaderParts } from './blocking-reader.js';
 import { compareIds, decodeEnvelope, parseEntries } from './stream-entry.js';
 import { StreamMark } from './stream-mark.js';
 import { streamState } from './stream-state.js';
@@ -33,7 +33,11 @@ export class StreamWatch {
     if (!(await this.mark.isMissing()) || (await this.client.xlen(this.key)) > lengthMax) return;
     const token = await this.mark.beginRebuild();
     if (token === undefined) return;
-    const count = await this.rebuild(publish);
+    const count = await this.rebuild(publish).catch(async (error: unknown) => {
+      // So that the next look begins it again, and not only when the mark of this one has run out.
+      await this.mark.remove();
+      throw error;
+    });
     await this.mark.endRebuild(token);
     if (count === 0) return;
     this.parts.metrics.lost.inc({ stream: this.area });
@@ -42,8 +46,7 @@ export class StreamWatch {
 
   private async hasGoneBack(): Promise<boolean> {
     const before = this.lastId;
-    const call: Call = (command, ...args) => this.client.call(command, ...args);
-    const { lastId } = await streamState(call, this.key);
+    const { lastId } = await streamState(this.parts.redis.call('broker'), this.key);
     const isLost = before === undefined ? await this.lacksLastPublished() : compareIds(lastId, before) < 0;
     this.lastId = lastId;
     return isLost;

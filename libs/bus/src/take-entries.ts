@@ -1,5 +1,5 @@
 import type { Envelope } from '#libs/contracts';
-import type { ReaderParts } from './blocking-reader.js';
+import type { Call, ReaderParts } from './blocking-reader.js';
 import { takeRequests } from './scripts.js';
 import { addedAtMs, decodeEnvelope, type StreamEntry } from './stream-entry.js';
 
@@ -14,11 +14,12 @@ export interface TakenRequest {
  * somebody else has deleted, another instance or a caller who gave up, is not among them.
  */
 export async function takeEntries(
+  call: Call,
   parts: ReaderParts,
   { key, group = '', entries }: { key: string; group?: string; entries: readonly StreamEntry[] },
 ): Promise<TakenRequest[]> {
   const ids = entries.map((entry) => entry.id);
-  const reply = await takeRequests.run(parts.redis.client('broker'), key, group, ...ids);
+  const reply = await takeRequests.run(call, key, group, ...ids);
   // As the script's head says.
   const [nowMs = 0, ...isOurs] = reply as number[];
   const taken: TakenRequest[] = [];

@@ -1,33 +1,55 @@
-import type { Socket } from 'node:net';
 import type { Redis } from 'ioredis';
 
 /** Called for each command, with the time from call to reply. */
 export type ObserveCommand = (command: string, seconds: number) => void;
 
 /**
- * Makes one packet of all commands of one turn of the event loop. It does what ioredis calls auto-pipelining, but on the
+ * Makes one write of all commands of one turn of the event loop. It does what ioredis calls auto-pipelining, but at the
  * socket: a command waits neither for the replies to those before it nor in a promise of a pipeline's own.
  */
 export function batchWrites(client: Redis, observe: ObserveCommand | undefined): void {
   const send = client.sendCommand.bind(client);
-  let corked: Socket | undefined;
-  const flush = (): void => {
-    corked?.uncork();
-    corked = undefined;
-  };
+  const batch = new Batch(client);
   client.sendCommand = (command, stream) => {
-    // Undefined before the first connection. A connection that breaks while it is corked takes its commands with it.
-    const socket = client.stream as Socket | undefined;
-    if (socket && corked !== socket) {
-      corked?.uncork();
-      corked = socket;
-      socket.cork();
-      setImmediate(flush);
-    }
-    const sent = send(command, stream);
+    // Before it is ready a connection introduces itself, in an order of its own.
+    const sent = send(command, stream ?? (client.status === 'ready' ? batch.stream : undefined));
     if (observe) timed(command, observe);
     return sent;
   };
+}
+
+type CommandStream = NonNullable<Parameters<Redis['sendCommand']>[1]>;
+
+/** What a command is written to instead of the socket. */
+class Batch {
+  // ioredis calls `write` of a stream that it is given, and nothing else.
+  readonly stream = { write: (chunk: string | Buffer): boolean => this.add(chunk) } as unknown as CommandStream;
+  private chunks: (string | Buffer)[] = [];
+  private socket: Redis['stream'] | undefined;
+
+  constructor(private readonly client: Redis) {}
+
+  private add(chunk: string | Buffer): boolean {
+    const { stream } = this.client;
+    if (this.socket !== stream) {
+      // The commands of a connection that broke are rejected by ioredis; on the new one they are nobody's.
+      this.chunks = [];
+      this.socket = stream;
+    }
+    if (this.chunks.push(chunk) === 1) setImmediate(() => this.flush());
+    return true;
+  }
+
+  private flush(): void {
+    const { chunks, socket } = this;
+    this.chunks = [];
+    if (chunks.length === 0 || !socket?.writable) return;
+    socket.write(chunks.every((chunk) => typeof chunk === 'string') ? chunks.join('') : joined(chunks));
+  }
+}
+
+function joined(chunks: readonly (string | Buffer)[]): Buffer {
+  return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)));
 }
 
 function timed(command: { name: string; promise: Promise<unknown> }, observe: ObserveCommand): void {

@@ -1,3 +1,3 @@
 export { policyFault } from './check-policy.js';
 export { RedisConnections, type CommandObserver, type RedisRole, type RedisSettings } from './redis-connections.js';
-export { RedisScript } from './redis-script.js';
+export { RedisScript, type RedisCall } from './redis-script.js';

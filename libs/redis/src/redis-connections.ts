@@ -3,6 +3,7 @@ import { delay } from '#libs/kernel';
 import { batchWrites } from './batch-writes.js';
 import { connectOptions, type RoleSettings } from './connect-options.js';
 import { RedisKeys } from './redis-keys.js';
+import type { RedisCall } from './redis-script.js';
 import { safeError } from './safe-error.js';
 
 export type RedisRole = 'broker' | 'session' | 'cache';
@@ -62,7 +63,7 @@ export class RedisConnections {
 
   /** A new client for one blocking reader, who closes it and makes another when it fails. */
   blocking(role: RedisRole, blockMs: number): Redis {
-    return this.open(role, {
+    const client = this.open(role, {
       // ioredis answers null for a read that outlives its BLOCK by the grace, and drops what comes after: so the reader's
       // own watchdog must come first, and this is the second.
       blockingTimeout: blockMs + socketTimeoutMs,
@@ -71,6 +72,14 @@ export class RedisConnections {
       socketTimeout: blockMs + socketTimeoutMs,
       retryStrategy: () => null,
     });
+    batchWrites(client, undefined);
+    return client;
+  }
+
+  /** Sends commands on the shared client of a role, with binary replies. */
+  call(role: RedisRole): RedisCall {
+    const client = this.client(role);
+    return (command, ...args) => client.callBuffer(command, ...args);
   }
 
   /** Resolves when the shared client of a role is connected, or when `timeoutMs` have passed. @returns whether it is */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Redis } from 'ioredis';
+
+/** Sends one command on a connection. */
+export type RedisCall = (command: string, ...args: (string | number | Buffer)[]) => Promise<unknown>;
 
 /** A Lua script beside the code that calls it; its head says what KEYS, ARGV and the reply are. */
 export class RedisScript {
@@ -19,12 +21,17 @@ export class RedisScript {
   }
 
   /** By its digest; a server that does not know it, new or flushed, is sent the text. */
-  async run(client: Redis, ...args: (string | number | Buffer)[]): Promise<unknown> {
+  async run(call: RedisCall, ...args: (string | number | Buffer)[]): Promise<unknown> {
     try {
-      return await client.evalsha(this.sha, this.keyCount, ...args);
+      return await call('EVALSHA', this.sha, this.keyCount, ...args);
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return client.eval(this.lua, this.keyCount, ...args);
+      return call('EVAL', this.lua, this.keyCount, ...args);
     }
+  }
+
+  /** Makes it known to the server beforehand, where a second try would have to wait behind a blocking command. */
+  async prepare(call: RedisCall): Promise<void> {
+    await call('SCRIPT', 'LOAD', this.lua);
   }
 }
