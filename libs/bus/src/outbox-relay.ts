@@ -43,6 +43,7 @@ export class OutboxRelay {
     this.wake();
   }
 
+  /** Tells what is committed by now, as far as Redis lets it; the rest waits for another instance. */
   async stop(): Promise<void> {
     this.stopping.abort();
     this.wake();
@@ -70,12 +71,27 @@ export class OutboxRelay {
         failures += 1;
       }
     }
+    await this.tellWaiting().catch((err: unknown) => this.parts.logger.warn({ err }, 'events stay in the outbox'));
   }
 
   private async relay(): Promise<void> {
-    // Asked before a transaction is begun, which would only wait for Redis with a connection of the pool in its hand.
+    await this.assertReady();
+    for (const watch of this.watches) {
+      await watch.rebuildWhatIsLost(async (messages) => {
+        this.stopping.signal.throwIfAborted();
+        await this.publish(messages);
+      });
+    }
+    await this.tellWaiting();
+  }
+
+  /** Asked before a transaction is begun, which would only wait for Redis with a connection of the pool in its hand. */
+  private async assertReady(): Promise<void> {
     if (!(await this.parts.redis.ready('broker', readyMs))) throw new Error('Redis cannot be reached');
-    for (const watch of this.watches) await watch.rebuildWhatIsLost((messages) => this.publish(messages));
+  }
+
+  private async tellWaiting(): Promise<void> {
+    await this.assertReady();
     while ((await this.store.publishNext(batch, (messages) => this.publish(messages))) === batch);
   }
 
@@ -88,7 +104,7 @@ export class OutboxRelay {
       await Promise.race([poked, delay(pollMs, { signal: timeout.signal })]);
       timeout.abort();
       // What commits meanwhile goes along: a transaction and a round trip for several events instead of for each.
-      if (this.isPoked) await delay(gatherMs, { signal: this.stopping.signal });
+      await delay(gatherMs, { signal: this.stopping.signal });
     }
     this.isPoked = false;
   }
