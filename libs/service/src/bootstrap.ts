@@ -92,7 +92,7 @@ async function createApplication<D extends ConfigDefinition>(
   const strategy = new BusServer({ service: options.name }, runtime.client, runtime.busParts);
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(root, { ...nest, strategy });
   app.useGlobalFilters(new AppErrorFilter());
-  await relayEvents(options.name, app, runtime);
+  await relayEvents(options.name, { app, strategy }, runtime);
   await app.listen();
   return app;
 }
@@ -100,7 +100,7 @@ async function createApplication<D extends ConfigDefinition>(
 /** Carries the service's committed events into its streams, where it has any. */
 async function relayEvents(
   service: ServiceName,
-  app: INestApplicationContext,
+  { app, strategy }: { app: INestApplicationContext; strategy: BusServer },
   { busParts, lifecycle }: ServiceRuntime,
 ): Promise<void> {
   // The keys of the registry's own table.
@@ -110,7 +110,11 @@ async function relayEvents(
   const { OutboxStore } = await import('#libs/database');
   const relay = new OutboxRelay(app.get(OutboxStore, { strict: false }), areas, busParts);
   relay.start();
-  lifecycle.onDrain('telling events', () => relay.stop());
+  lifecycle.onDrain('telling events', async () => {
+    // The last requests have events to tell too.
+    await strategy.close();
+    await relay.stop();
+  });
 }
 
 function onStopSignal(stop: () => Promise<void>, { logger, drainSeconds }: ServiceRuntime): void {
