@@ -29,6 +29,10 @@ export const resultsConfig = defineConfig({
       default: 2 * day,
       describe: 'A result that is still open after this long is closed as it is; longer than any run may take.',
     }),
+    recordDays: setting('SLUICE_RESULTS_RECORD_DAYS', integerText(1, 10 * 365), {
+      default: 90,
+      describe: 'How long it is remembered that there was a result; longer than executions are kept.',
+    }),
     expirySweepSeconds: setting('SLUICE_RESULTS_EXPIRY_SWEEP_SECONDS', integerText(1, day), {
       default: 60,
       describe: 'How often expired results are deleted.',

@@ -157,6 +157,33 @@ describe('an expired result', () => {
     await retention.expire(signal);
     expect(await stateOf(open)).toBe('PARTIAL');
   });
+
+  it('of a run that was fenced long before its last try began is left alone too', async () => {
+    const retried = newTry(2);
+    await writing.closeFence({ ...retried, fence: 1 });
+    await dataSource.query(`update results.manifest set created_at = now() - interval '3 days'`);
+    await commitPage(retried);
+    await retention.expire(signal);
+    expect(await stateOf(retried)).toBe('WRITING');
+  });
+});
+
+describe('a result whose rows are long gone', () => {
+  it('is forgotten in the end, so that the table does not grow for ever', async () => {
+    const [old, recent, kept] = [newTry(), newTry(), newTry()];
+    for (const each of [old, recent]) await sealInline(each, -1);
+    await sealInline(kept, 60);
+    await retention.expire(signal);
+    await dataSource.query(`update results.manifest set purged_at = now() - interval '91 days' where run_id = $1`, [
+      old.runId,
+    ]);
+    await retention.expire(signal);
+    expect([await stateOf(old), await stateOf(recent), await stateOf(kept)]).toEqual([
+      undefined,
+      'EXPIRED',
+      'COMPLETE',
+    ]);
+  });
 });
 
 describe('the end of a run', () => {

@@ -34,7 +34,7 @@ export class RetentionRepository {
   /**
    * Takes the rows of results whose time is over, at most `limit`, and answers whose they were. Readers have been told
    * EXPIRED since expires_at; the grace is for those who asked just before. Processes that do this at once take
-   * different ones. A manifest stays, as the record of what there was; a mere fence mark goes.
+   * different ones. A manifest stays for a while, as the record of what there was; a mere fence mark goes.
    */
   async purge(limit: number, graceSeconds: number): Promise<PurgedRun[]> {
     const rows: PurgedRow[] = await this.dataSource.query(
@@ -57,6 +57,21 @@ export class RetentionRepository {
       [limit, graceSeconds],
     );
     return rows.map((row) => ({ workspaceId: row.workspace_id, runId: row.run_id, hadPages: row.had_pages }));
+  }
+
+  /** Deletes what is left of results whose rows went so long ago, at most `limit`. @returns how many */
+  async forget(limit: number, olderThanDays: number): Promise<number> {
+    const rows: unknown[] = await this.dataSource.query(
+      `with gone as (
+         delete from ${this.tables.manifest} where run_id in (
+           select run_id from ${this.tables.manifest} where purged_at < now() - make_interval(days => $2)
+           order by purged_at limit $1 for update skip locked)
+         returning 1
+       )
+       select 1 from gone`,
+      [limit, olderThanDays],
+    );
+    return rows.length;
   }
 
   /** Results that have been written to for longer than any run may last: their end was never told. */

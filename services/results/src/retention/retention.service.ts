@@ -24,7 +24,7 @@ export class RetentionService {
 
   /** Takes every result whose time is over. Safe in any number of processes at once. */
   async expire(signal: AbortSignal): Promise<number> {
-    const { ttlSeconds, graceSeconds, writingMaxSeconds } = this.config.retention;
+    const { ttlSeconds, graceSeconds, writingMaxSeconds, recordDays } = this.config.retention;
     const forgotten = await this.repository.closeForgotten(writingMaxSeconds, ttlSeconds);
     if (forgotten > 0) this.logger.warn({ forgotten }, 'results were still open long after their runs can have ended');
     let total = 0;
@@ -33,6 +33,7 @@ export class RetentionService {
       await this.deleteFiles(purged);
       taken = purged.length;
     }
+    while (!signal.aborted && (await this.repository.forget(batchSize, recordDays)) === batchSize);
     this.metrics.expired(total);
     return total;
   }

@@ -47,7 +47,7 @@ export class WritingRepository {
          select $1, $2, $3, 'WRITING', $9::jsonb, 1, $6::integer, $7::bigint
          where $4::integer = 0 and $5::bigint = 0
          on conflict (run_id) do update set
-           fence = excluded.fence, state = 'WRITING', columns = excluded.columns, expires_at = null,
+           fence = excluded.fence, state = 'WRITING', columns = excluded.columns, expires_at = null, created_at = now(),
            page_count = 1, row_count = excluded.row_count, byte_count = excluded.byte_count
          where m.state = 'NONE' and m.closed_fence < excluded.fence and m.workspace_id = excluded.workspace_id
          returning *

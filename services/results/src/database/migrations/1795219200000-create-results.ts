@@ -39,6 +39,7 @@ export class CreateResults1795219200000 implements MigrationInterface {
       -- It is compressed already.
       alter table ${manifest} alter column inline set storage external;
       create index manifest_due on ${manifest} (expires_at) where purged_at is null and expires_at is not null;
+      create index manifest_purged on ${manifest} (purged_at) where purged_at is not null;
       create index manifest_writing on ${manifest} (created_at) where state = 'WRITING';
 
       create table ${page} (
