@@ -5,6 +5,9 @@ const bearer = /\b(bearer|key)\s+[A-Za-z0-9._~+/=-]{12,}/gi;
 const sluiceKey = /\bslk_[A-Za-z0-9_-]+/g;
 const jwt = /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
 
+/** What PostgreSQL puts beside an error's text: whole rows (`Failing row contains (…)`), keys and bound values. */
+const rowsInErrors: ReadonlySet<string> = new Set(['detail', 'where']);
+
 const hidden = '[redacted]';
 const depthMax = 6;
 const itemsMax = 50;
@@ -41,7 +44,10 @@ export function redact(value: unknown, depth = 0): unknown {
 
 function redactError(error: Error, depth: number): Record<string, unknown> {
   const own: Record<string, unknown> = {};
-  for (const name of Object.keys(error)) own[name] = Reflect.get(error, name);
+  for (const name of Object.keys(error)) {
+    const member: unknown = Reflect.get(error, name);
+    own[name] = rowsInErrors.has(name) && typeof member === 'string' ? hidden : member;
+  }
   return {
     ...(redact({ ...own, cause: undefined }, depth) as Record<string, unknown>),
     type: error.name,

@@ -60,6 +60,17 @@ describe('redact', () => {
     expect(redactText('x'.repeat(100_000)).length).toBeLessThan(9_000);
   });
 
+  it('leaves out the rows that a database repeats in its errors, keeping its code and text', () => {
+    const driverError = Object.assign(new Error('null value in column "name"'), {
+      ...{ code: '23502', detail: 'Failing row contains (usr_1, $argon2id$v=19$hash).', where: "$1 = 'hunter2'" },
+    });
+    const error = Object.assign(new Error('query failed'), { driverError, detail: undefined });
+    const text = JSON.stringify(redact({ err: error }));
+    expect(text).not.toMatch(/argon2|hunter2/);
+    expect(text).toContain('23502');
+    expect(text).toContain('null value in column');
+  });
+
   it('keeps what is not secret', () => {
     expect(redact({ tokens: 'x', rows: 1n, at: new Date(0), bytes: new Uint8Array(3) })).toEqual({
       tokens: '[redacted]',

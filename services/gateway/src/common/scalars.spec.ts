@@ -21,6 +21,11 @@ describe.each([scalars.JSON, scalars.JSONObject])('an input of type $name', (sca
     }
   });
 
+  it('holds no more values than services can be asked to carry', () => {
+    expect(scalar.parseValue({ a: Array(9_998).fill(1) })).toBeDefined();
+    expect(() => scalar.parseValue({ a: Array(9_999).fill(1) })).toThrowError(GraphQLError);
+  });
+
   it('is no less bounded as a literal', () => {
     const literal = `{ a: ${'['.repeat(40)}${']'.repeat(40)} }`;
     expect(() => scalar.parseLiteral(parseValue(literal), {})).toThrowError(GraphQLError);

@@ -54,10 +54,15 @@ function parseObject(value: unknown): unknown {
 
 /** Deeper than anything that is meant; what reads it on its way through the services is recursive. */
 const jsonDepthMax = 32;
+/** What a request may hold besides is text; a list of half a million numbers would keep every service busy for seconds. */
+const jsonValuesMax = 10_000;
 
 function parseJson(value: unknown): unknown {
   let level = [value];
+  let values = 0;
   for (let depth = 0; level.length > 0; depth += 1) {
+    values += level.length;
+    if (values > jsonValuesMax) throw new GraphQLError(`JSON may hold at most ${jsonValuesMax} values`);
     if (depth > jsonDepthMax) throw new GraphQLError(`JSON may be nested at most ${jsonDepthMax} levels deep`);
     level = level.flatMap(membersOf);
   }
