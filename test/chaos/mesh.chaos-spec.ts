@@ -12,6 +12,8 @@ import { Load } from './load.js';
 import { Random } from './random.js';
 import { countExecutions, judge, type Outage } from './verdict.js';
 
+// In `npm test` each fault comes once, in the order of faults.ts. `npm run chaos` sets SLUICE_CHAOS_LONG=1: all of them in
+// chance order, again and again for SLUICE_CHAOS_SECONDS (900). SLUICE_CHAOS_SEED repeats the chance of an earlier run.
 const isLong = process.env['SLUICE_CHAOS_LONG'] === '1';
 const longRunMs = Number(process.env['SLUICE_CHAOS_SECONDS'] ?? 900) * 1_000;
 const random = new Random(Number(process.env['SLUICE_CHAOS_SEED'] ?? Math.floor(Math.random() * 1e9)));
