@@ -169,7 +169,7 @@ describe('the queue in Redis', () => {
     const store = new RunQueueStore(queue, config, logger, new MetricsRegistry('orchestrator'));
     closers.push(
       () => connections.close(),
-      () => store.onModuleDestroy(),
+      () => store.beforeApplicationShutdown(),
     );
     return { queue, store };
   }

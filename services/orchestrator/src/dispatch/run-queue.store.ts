@@ -1,5 +1,5 @@
 import { InjectQueue } from '@nestjs/bullmq';
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { InjectConfig } from '#libs/config';
 import { runPlanCodec, type RunPlan } from '#libs/contracts';
@@ -12,7 +12,7 @@ import { runQueueName } from './run-queue.options.js';
  * its run DISPATCHED and unclaimed, and the reaper queues it again.
  */
 @Injectable()
-export class RunQueueStore implements OnModuleDestroy {
+export class RunQueueStore implements BeforeApplicationShutdown {
   private readonly adds;
   private readonly underWay = new Set<Promise<void>>();
 
@@ -42,7 +42,8 @@ export class RunQueueStore implements OnModuleDestroy {
     await Promise.all(this.underWay);
   }
 
-  async onModuleDestroy(): Promise<void> {
+  /** Behind the dispatcher, which all of its module end together with: its last look has jobs to hand over. */
+  async beforeApplicationShutdown(): Promise<void> {
     await this.settle();
     await this.queue.close().catch(() => undefined);
   }
