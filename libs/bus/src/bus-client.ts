@@ -109,7 +109,9 @@ export class BusClient {
         const sent = await this.send(contract, { id, payload }, options, deadline);
         const answer = sent && (await this.answerTo(sent, reply, options, deadline));
         if (answer && !isUnimplemented(answer)) return answer;
-        if (options.signal?.aborted || performance.now() >= deadline) {
+        // Sent and unanswered: it may have been done, so only an idempotency key allows another sending.
+        const mayRepeat = !sent || answer !== undefined || options.idempotencyKey !== undefined;
+        if (!mayRepeat || options.signal?.aborted || performance.now() >= deadline) {
           throw answer?.failure ? fromFailure(answer.failure) : await this.silence(contract.pattern, sent, options);
         }
         this.parts.metrics.retries.inc({ kind: 'request' });

@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import { until } from '#libs/testing';
+import { BusFixture } from '../test/fixture.js';
+import { ConsumerJanitor } from './consumer-janitor.js';
+import { DeadLetters } from './dead-letters.js';
+import { StreamMark } from './stream-mark.js';
+import { StreamTrimmer } from './stream-trimmer.js';
+
+const day = 24 * 3_600_000;
+
+describe('an event', () => {
+  it('S13: that takes its process with it each time becomes a dead letter without being handled once more', async () => {
+    await using bus = await BusFixture.start();
+    const id = await bus.tell('run_poison');
+    await bus.handToDead([id], 3);
+    let handled = 0;
+    bus.readEvents('alive', async () => void (handled += 1));
+    const letters = new DeadLetters(bus.parts.redis, bus.eventKey);
+    await until(async () => (await letters.count()) === 1);
+    expect(handled).toBe(0);
+    expect(await bus.pending()).toBe(0);
+    const reason = 'it was handed out 3 times without an end';
+    expect(await letters.list()).toMatchObject([{ group: 'results', entryId: id, reason }]);
+  });
+
+  it('that is no message of the bus becomes a dead letter at once', async () => {
+    await using bus = await BusFixture.start();
+    await bus.redis.xadd(bus.eventKey, '*', 'e', 'rubbish\xff');
+    bus.readEvents('a', async () => undefined);
+    const letters = new DeadLetters(bus.parts.redis, bus.eventKey);
+    await until(async () => (await letters.count()) === 1);
+    expect((await letters.list())[0]?.reason).toContain('no message');
+    expect(await bus.pending()).toBe(0);
+  });
+
+  it('that fails comes again after a growing wait, and stays with its consumer meanwhile', async () => {
+    await using bus = await BusFixture.start();
+    const times: number[] = [];
+    const fails = async (): Promise<void> => {
+      times.push(performance.now());
+      if (times.length < 4) throw new Error('not yet');
+    };
+    const options = { claimAfterMs: 5_000, deliveriesMax: 10 };
+    bus.readEvents('a', fails, options);
+    bus.readEvents('b', fails, options);
+    await bus.tell('run_1');
+    await until(() => times.length === 4);
+    await until(async () => (await bus.pending()) === 0);
+    const waits = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+    // Full jitter: between half and all of 200, 400 and 800 ms.
+    expect(waits[0]).toBeGreaterThanOrEqual(95);
+    expect(waits[2]).toBeGreaterThanOrEqual(395);
+  });
+
+  it('that is handled for longer than the dead are given is not taken over', async () => {
+    await using bus = await BusFixture.start();
+    let began = 0;
+    const handle = async (): Promise<void> => {
+      began += 1;
+      const from = performance.now();
+      await until(() => performance.now() - from > 800);
+    };
+    bus.readEvents('a', handle, { claimAfterMs: 150 });
+    bus.readEvents('b', handle, { claimAfterMs: 150 });
+    await bus.tell('run_1');
+    await until(async () => began > 0 && (await bus.pending()) === 0);
+    expect(began).toBe(1);
+  });
+
+  it('S10: that is told twice comes under the same id, by which its effect is known', async () => {
+    await using bus = await BusFixture.start();
+    const seen: string[] = [];
+    bus.readEvents('a', async (_event, { messageId }) => void seen.push(messageId));
+    await bus.tell('run_1', { id: 'msg_same' });
+    await bus.tell('run_1', { id: 'msg_same' });
+    await until(() => seen.length === 2);
+    expect(new Set(seen)).toEqual(new Set(['msg_same']));
+  });
+
+  it('has all the time it needs, as nobody waits for it', async () => {
+    await using bus = await BusFixture.start();
+    let remaining = 0;
+    bus.readEvents('a', async (_event, context) => void (remaining = context.remainingMs()));
+    await bus.tell('run_1');
+    await until(() => remaining > 0);
+    expect(remaining).toBe(Infinity);
+  });
+
+  it('that is in hand when its reader drains is finished and acknowledged; S11: its consumer goes, and only when it holds nothing', async () => {
+    await using bus = await BusFixture.start();
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    let began = false;
+    const reader = bus.readEvents('a', async ({ runId }) => {
+      began = true;
+      if (runId === 'run_1') await opened;
+    });
+    await bus.tell('run_1');
+    await until(() => began);
+    const drained = reader.drain();
+    open();
+    await drained;
+    expect(await bus.pending()).toBe(0);
+    expect(await bus.redis.xinfo('CONSUMERS', bus.eventKey, 'results')).toEqual([]);
+    const id = await bus.tell('run_2');
+    await bus.handToDead([id], 1);
+    await new ConsumerJanitor({ key: bus.eventKey, group: 'results', consumer: 'x' }, bus.parts, 0).deleteLeaked();
+    expect(await bus.pending()).toBe(1);
+  });
+});
+
+describe('a stream of events', () => {
+  it('loses the oldest where it is too large, counts them, and is to be told again', async () => {
+    await using bus = await BusFixture.start();
+    for (let each = 0; each < 300; each += 1) await bus.tell(`run_${each}`);
+    const mark = new StreamMark(bus.eventKey, bus.parts.redis);
+    const token = await mark.beginRebuild();
+    await mark.endRebuild(token ?? '');
+    await new StreamTrimmer('run', bus.parts, { ageMsMax: day, bytesMax: 20_000 }).trim();
+    const left = await bus.redis.xlen(bus.eventKey);
+    expect(left).toBeLessThan(300);
+    expect(left).toBeGreaterThan(0);
+    expect(await bus.metric('bus_lost_total', 'stream="run"')).toBe(300 - left);
+    expect(await mark.isMissing()).toBe(true);
+  });
+
+  it('loses what is older than its sender keeps it, and counts that', async () => {
+    await using bus = await BusFixture.start();
+    await bus.redis.xadd(bus.eventKey, '1000-0', 'e', 'old');
+    await bus.tell('run_1');
+    await new StreamTrimmer('run', bus.parts).trim();
+    expect(await bus.redis.xlen(bus.eventKey)).toBe(1);
+    expect(await bus.metric('bus_lost_total', 'stream="run"')).toBe(1);
+  });
+
+  it('tells how far each group is behind, and how much is given up', async () => {
+    await using bus = await BusFixture.start();
+    const id = await bus.tell('run_1');
+    await bus.handToDead([id], 1);
+    await bus.tell('run_2');
+    await new StreamTrimmer('run', bus.parts).trim();
+    expect(await bus.metric('bus_event_lag', 'group="results"')).toBe(2);
+    expect(await bus.metric('bus_stream_length', 'stream="run"')).toBe(2);
+  });
+
+  it('is marked as whole by one at a time, and a loss in between makes another rebuild due', async () => {
+    await using bus = await BusFixture.start();
+    const mark = new StreamMark(bus.eventKey, bus.parts.redis);
+    expect(await mark.isMissing()).toBe(true);
+    const token = await mark.beginRebuild();
+    expect(await mark.beginRebuild()).toBeUndefined();
+    await mark.remove();
+    expect(await mark.endRebuild(token ?? '')).toBe(false);
+    expect(await mark.isMissing()).toBe(true);
+    const again = await mark.beginRebuild();
+    expect(await mark.endRebuild(again ?? '')).toBe(true);
+    expect(await mark.isMissing()).toBe(false);
+  });
+});

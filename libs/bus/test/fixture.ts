@@ -1,0 +1,140 @@
+import type { MessageHandler } from '@nestjs/microservices';
+import { envelopeCodec, runFinished, workerRequests, type Envelope, type RunFinished } from '#libs/contracts';
+import { newId } from '#libs/kernel';
+import { RedisConnections } from '#libs/redis';
+import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { startRedis, type RedisServer } from '#libs/testing';
+import type { ReaderParts } from '../src/blocking-reader.js';
+import type { BusContext } from '../src/bus-context.js';
+import { BusClient, type RequestOptions } from '../src/bus-client.js';
+import { BusMetrics } from '../src/bus-metrics.js';
+import { RequestDispatcher } from '../src/dispatcher.js';
+import { EventReader, type EventReaderOptions } from '../src/event-reader.js';
+import { serviceContext } from '../src/message-context.js';
+import { RequestReader } from '../src/request-reader.js';
+
+export type Stop = { runId: string; fence: number; timedOut: boolean };
+export type HandleStop = (input: Stop, context: BusContext) => Promise<{ stopping: boolean }>;
+
+const place = { area: 'run', group: 'results', concurrency: 4, claimAfterMs: 100, deliveriesMax: 3 };
+
+/** A Redis of the test's own, and the parts of a bus on it; all closes with it. */
+export class BusFixture implements AsyncDisposable {
+  readonly parts: ReaderParts;
+  readonly registry = new MetricsRegistry('test');
+  private readonly closing: (() => Promise<unknown>)[] = [];
+
+  private constructor(readonly server: RedisServer) {
+    this.parts = this.partsOn(server.port, this.registry);
+  }
+
+  static async start(): Promise<BusFixture> {
+    return new BusFixture(await startRedis());
+  }
+
+  get redis() {
+    return this.parts.redis.client('broker');
+  }
+
+  get requestKey(): string {
+    return this.parts.redis.keys.requests('worker');
+  }
+
+  get eventKey(): string {
+    return this.parts.redis.keys.events('run', 1);
+  }
+
+  /** On connections of its own, as another process would be. */
+  partsOn(port = this.server.port, registry = new MetricsRegistry('other')): ReaderParts {
+    const logger = AppLogger.create({ service: 'test', instance: 'test', level: 'silent' });
+    const role = { url: `redis://127.0.0.1:${port}` };
+    const redis = new RedisConnections({ prefix: 'test', broker: role, session: role, cache: {} }, logger);
+    this.closing.push(() => redis.close());
+    return { redis, logger, metrics: new BusMetrics(registry) };
+  }
+
+  /** Answers stopRun. */
+  serve(consumer: string, handle: HandleStop, concurrency = 8): RequestReader {
+    const parts = this.partsOn();
+    const reader = new RequestReader(
+      ...[this.requestKey, 'worker', consumer, this.dispatcher(handle, parts), parts, concurrency],
+    );
+    reader.start();
+    this.closing.unshift(() => reader.drain());
+    return reader;
+  }
+
+  dispatcher(handle: HandleStop, parts = this.parts): RequestDispatcher {
+    const handlers = new Map([[workerRequests.stopRun.pattern, handle as MessageHandler]]);
+    return new RequestDispatcher([workerRequests.stopRun], handlers, parts);
+  }
+
+  connect(instance: string, port = this.server.port): BusClient {
+    const client = new BusClient(instance, this.partsOn(port));
+    client.start();
+    this.closing.unshift(() => client.stop());
+    return client;
+  }
+
+  ask(client: BusClient, options: Partial<RequestOptions> = {}, runId = 'run_1'): Promise<{ stopping: boolean }> {
+    const context = serviceContext('orchestrator', 'wsp_1', 'req_1');
+    return client.request(workerRequests.stopRun, { runId, fence: 1, timedOut: false }, { context, ...options });
+  }
+
+  /** Handles RunFinished in the group `results`. */
+  readEvents(
+    consumer: string,
+    handle: (event: RunFinished, context: BusContext) => Promise<void>,
+    options: Partial<EventReaderOptions> = {},
+    onLoss: () => void = () => undefined,
+  ): EventReader {
+    const handlers = new Map([[runFinished.type, handle as MessageHandler]]);
+    const reader = new EventReader(
+      ...([{ ...place, key: this.eventKey, consumer, ...options }, [runFinished], handlers] as const),
+      ...([this.partsOn(this.server.port, new MetricsRegistry('reader')), onLoss] as const),
+    );
+    reader.start();
+    this.closing.unshift(() => reader.drain());
+    return reader;
+  }
+
+  async tell(runId: string, envelope: Partial<Envelope> = {}): Promise<string> {
+    const bytes = envelopeCodec.encode({
+      ...{ id: newId('message'), kind: 'EVENT', type: runFinished.type, version: 1, workspaceId: 'wsp_1' },
+      ...{ requestId: 'req_1', traceparent: '', tracestate: '', ttlMs: 0, idempotencyKey: '', replyTo: '' },
+      inReplyTo: '',
+      payload: runFinished.codec.encode({ runId, workspaceId: 'wsp_1', fence: 1, state: 'SUCCEEDED' }),
+      ...envelope,
+    });
+    return String(await this.redis.xadd(this.eventKey, '*', 'e', Buffer.from(bytes)));
+  }
+
+  /** Events that the group has been handed and not acknowledged. */
+  async pending(): Promise<number> {
+    return Number((await this.redis.xpending(this.eventKey, 'results'))[0]);
+  }
+
+  /** Hands the next events to a consumer that does nothing with them, as often as is said. */
+  async handToDead(ids: readonly string[], times: number): Promise<void> {
+    await this.redis.xgroup('CREATE', this.eventKey, 'results', '0', 'MKSTREAM').catch(() => undefined);
+    await this.redis.xreadgroup('GROUP', 'results', 'dead', 'COUNT', ids.length, 'STREAMS', this.eventKey, '>');
+    for (let time = 1; time < times; time += 1) {
+      await this.redis.xclaim(this.eventKey, 'results', 'dead', 0, ...ids);
+    }
+  }
+
+  async metric(name: string, label = ''): Promise<number> {
+    const { body } = await this.registry.expose();
+    const line = body.split('\n').find((each) => each.startsWith(`sluice_test_${name}`) && each.includes(label));
+    return Number(line?.split(' ').at(-1) ?? 0);
+  }
+
+  onClose(close: () => Promise<unknown>): void {
+    this.closing.unshift(close);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const close of this.closing) await close();
+    await this.server.stop();
+  }
+}
