@@ -12,8 +12,8 @@ const layers = [
 ];
 
 const testFile = '\\.(spec|int-spec)\\.ts$';
-// What the suites of one service share; it is not shipped either.
-const testFolder = '^services/[^/]+/test/';
+// What the suites of one service or library share; it is not shipped either.
+const testFolder = '^(services|libs)/[^/]+/test/';
 const known = layers.flat().join('|');
 
 const layerRules = layers.flatMap((row, index) =>
@@ -27,7 +27,7 @@ const layerRules = layers.flatMap((row, index) =>
       comment: `libs/${lib} looks down only: kernel < ... < testing, and never sideways.`,
       severity: 'error',
       // A library's own tests may use the servers and builders of libs/testing.
-      from: { path: `^libs/${lib}/`, pathNot: testFile },
+      from: { path: `^libs/${lib}/`, pathNot: [testFile, testFolder] },
       to: { path: `^libs/(${[...notBelow, 'no-such-lib'].join('|')})/` },
     };
   }),
@@ -93,7 +93,7 @@ export default {
       name: 'testing-not-shipped',
       comment: 'libs/testing is for tests.',
       severity: 'error',
-      from: { path: '^(services|libs|deploy)/', pathNot: [testFile, '^libs/testing/'] },
+      from: { path: '^(services|libs|deploy)/', pathNot: [testFile, testFolder, '^libs/testing/'] },
       to: { path: '^libs/testing/' },
     },
     {
