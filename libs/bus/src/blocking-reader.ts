@@ -21,6 +21,8 @@ interface Steps {
   /** Called before the first read on each new connection. */
   recover(call: Call): Promise<void>;
   read(call: Call): Promise<void>;
+  /** What the last reads have begun on the connection; it is closed after that. */
+  settle?(): Promise<unknown>;
 }
 
 /**
@@ -75,6 +77,7 @@ export class BlockingReader {
           await this.steps.read(call);
           failures = 0;
         }
+        await this.steps.settle?.();
       } catch (err) {
         if (this.isStopping()) break;
         this.parts.metrics.readerErrors.inc({ reader: this.name });

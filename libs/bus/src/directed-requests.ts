@@ -39,6 +39,7 @@ export class DirectedRequests {
   async drain(): Promise<void> {
     this.isDraining = true;
     while (this.waiting > 0 || this.slots.inUse > 0) await this.slots.idle();
+    await this.dispatcher.settled();
   }
 
   private async handle({ envelope, remainingMs }: TakenRequest): Promise<void> {

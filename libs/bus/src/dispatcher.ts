@@ -19,6 +19,7 @@ interface Known {
 export class RequestDispatcher {
   private readonly known = new Map<string, Known>();
   private readonly inboxes: InboxWriter;
+  private readonly sending = new Set<Promise<void>>();
   private inFlight = 0;
 
   constructor(
@@ -34,17 +35,26 @@ export class RequestDispatcher {
     parts.metrics.inFlight.watch(() => this.inFlight);
   }
 
-  /** Never rejects. Resolves when the answer is sent. */
+  /** Never rejects. Resolves when the handler has ended; its answer is then on its way. */
   async dispatch(envelope: Envelope, remainingMs: number): Promise<void> {
     const deadline = performance.now() + remainingMs;
     this.inFlight += 1;
+    const reply = await this.answer(envelope, remainingMs);
+    this.inFlight -= 1;
+    const sending: Promise<void> = this.send(envelope, reply, deadline).finally(() => this.sending.delete(sending));
+    this.sending.add(sending);
+  }
+
+  /** Resolves when no answer is on its way any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.sending);
+  }
+
+  private async send(envelope: Envelope, reply: Envelope, deadline: number): Promise<void> {
     try {
-      const reply = await this.answer(envelope, remainingMs);
       await this.inboxes.reply(envelope.replyTo, asBuffer(envelopeCodec.encode(reply)), deadline);
     } catch (err) {
       this.parts.logger.warn({ err, pattern: envelope.type }, 'a reply could not be sent');
-    } finally {
-      this.inFlight -= 1;
     }
   }
 

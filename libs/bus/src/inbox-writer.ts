@@ -1,6 +1,6 @@
 import { backoffMs, delay } from '#libs/kernel';
 import type { ReaderParts } from './blocking-reader.js';
-import { field } from './stream-entry.js';
+import { StreamWriter } from './stream-writer.js';
 
 /** Entries that an instance can be behind; a reply that is older is of no use to anybody. */
 const inboxMax = 10_000;
@@ -9,15 +9,15 @@ export const inboxTtlMs = 60_000;
 
 /** Adds to the inboxes of others. Every stream that is written to gets its time to live, also where nobody reads it any more. */
 export class InboxWriter {
-  private readonly touched = new Set<string>();
+  private readonly streams: StreamWriter;
 
-  constructor(private readonly parts: ReaderParts) {}
+  constructor(private readonly parts: ReaderParts) {
+    this.streams = new StreamWriter(parts.redis, { entriesMax: inboxMax, ttlMs: inboxTtlMs });
+  }
 
   /** @returns the entry's id */
-  async add(key: string, envelope: Buffer): Promise<string | null> {
-    const added = this.parts.redis.client('broker').xadd(key, 'MAXLEN', '~', inboxMax, '*', field, envelope);
-    if (!this.touched.has(key)) this.keepAlive(key);
-    return added;
+  add(key: string, envelope: Buffer): Promise<string> {
+    return this.streams.add(key, envelope);
   }
 
   /** Adds a reply; tries until it is of no use any more, also while Redis is full. Whoever waits takes the first of two equal ones. */
@@ -33,15 +33,5 @@ export class InboxWriter {
         await delay(waitMs);
       }
     }
-  }
-
-  /** Once for all that is written in one turn of the event loop. Where it fails, the next writing does it. */
-  private keepAlive(key: string): void {
-    if (this.touched.size === 0) setImmediate(() => this.touched.clear());
-    this.touched.add(key);
-    this.parts.redis
-      .client('broker')
-      .pexpire(key, inboxTtlMs)
-      .catch(() => undefined);
   }
 }

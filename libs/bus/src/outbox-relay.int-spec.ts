@@ -95,6 +95,7 @@ describe('the outbox relay', () => {
     start();
     outbox.add(450);
     await hasTold(450);
+    await until(() => outbox.waiting.length === 0);
     expect(await told()).toEqual(outbox.published.map(({ messageId }) => messageId));
   });
 

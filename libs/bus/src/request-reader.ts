@@ -7,8 +7,8 @@ import { Slots } from './slots.js';
 import { parseStreams, type StreamEntry } from './stream-entry.js';
 import { takeEntries } from './take-entries.js';
 
-/** A reply that carries more entries than this holds up the event loop. */
-const entriesPerRead = 128;
+/** Small enough that the caller works on the first answers while the others are being made. */
+const entriesPerRead = 32;
 
 /**
  * The requests to a service, read by its group. An entry is deleted and acknowledged before its handler runs, so a request
@@ -18,6 +18,7 @@ export class RequestReader {
   private readonly slots: Slots;
   private readonly reader: BlockingReader;
   private readonly janitor: ConsumerJanitor;
+  private readonly taking = new Set<Promise<void>>();
 
   constructor(
     private readonly key: string,
@@ -32,6 +33,7 @@ export class RequestReader {
     this.reader = new BlockingReader('requests', parts, {
       recover: (call) => this.recover(call),
       read: (call) => this.read(call),
+      settle: () => Promise.all(this.taking),
     });
   }
 
@@ -49,6 +51,7 @@ export class RequestReader {
   async drain(): Promise<void> {
     await this.reader.finish();
     await this.slots.idle();
+    await this.dispatcher.settled();
     await this.janitor.leave();
   }
 
@@ -66,8 +69,10 @@ export class RequestReader {
       ...['STREAMS', this.key, '>'],
     );
     const entries = parseStreams(raw)[0]?.entries;
+    if (!entries) return;
     // Not awaited: it goes in one packet with the next read, before it.
-    if (entries) void this.take(call, entries);
+    const taking: Promise<void> = this.take(call, entries).finally(() => this.taking.delete(taking));
+    this.taking.add(taking);
   }
 
   private async take(call: Call, entries: readonly StreamEntry[]): Promise<void> {

@@ -1,7 +1,7 @@
 import { AppError } from '#libs/kernel';
 import type { ReaderParts } from './blocking-reader.js';
 import { InboxWriter } from './inbox-writer.js';
-import { field } from './stream-entry.js';
+import { StreamWriter } from './stream-writer.js';
 
 /** Bounds what callers that died leave behind while nobody reads; those that live withdraw what they give up. */
 const requestStreamMax = 100_000;
@@ -16,9 +16,11 @@ export interface SentRequest {
 /** Puts requests into the stream of a service or of one instance, and takes them back. */
 export class RequestSender {
   private readonly inboxes: InboxWriter;
+  private readonly streams: StreamWriter;
 
   constructor(private readonly parts: ReaderParts) {
     this.inboxes = new InboxWriter(parts);
+    this.streams = new StreamWriter(parts.redis, { entriesMax: requestStreamMax, ttlMs: 0 });
   }
 
   /**
@@ -32,14 +34,9 @@ export class RequestSender {
   ): Promise<SentRequest | undefined> {
     const { redis } = this.parts;
     const key = to.instance === undefined ? redis.keys.requests(to.service) : redis.keys.instance(to.instance);
-    const client = redis.client('broker');
     if (!redis.isReady('broker') && !(await redis.ready('broker', waitMs))) return undefined;
     try {
-      const id =
-        to.instance === undefined
-          ? await client.xadd(key, 'MAXLEN', '~', requestStreamMax, '*', field, envelope)
-          : await this.inboxes.add(key, envelope);
-      return { key, id: id ?? undefined };
+      return { key, id: await (to.instance === undefined ? this.streams : this.inboxes).add(key, envelope) };
     } catch (error) {
       if (error instanceof Error && error.message.startsWith('OOM')) throw full(error);
       return isRefusal(error) ? undefined : { key, id: undefined };

@@ -11,8 +11,11 @@ export function batchWrites(client: Redis, observe: ObserveCommand | undefined):
   const send = client.sendCommand.bind(client);
   const batch = new Batch(client);
   client.sendCommand = (command, stream) => {
-    // Before it is ready a connection introduces itself, in an order of its own.
-    const sent = send(command, stream ?? (client.status === 'ready' ? batch.stream : undefined));
+    // Replies are told apart by their order alone: what is not written by the batch must come behind it on the socket too.
+    // A pipeline writes for itself, and before it is ready so does a connection that introduces itself.
+    const ofBatch = stream === undefined && client.status === 'ready';
+    if (!ofBatch) batch.flush();
+    const sent = send(command, ofBatch ? batch.stream : stream);
     if (observe) timed(command, observe);
     return sent;
   };
@@ -40,7 +43,7 @@ class Batch {
     return true;
   }
 
-  private flush(): void {
+  flush(): void {
     const { chunks, socket } = this;
     this.chunks = [];
     if (chunks.length === 0 || !socket?.writable) return;

@@ -57,6 +57,24 @@ describe('the clients of Redis', () => {
     expect(observed).toContain('broker rpush true');
   });
 
+  it('keep the order of commands and their replies also around a transaction and a pipeline', async () => {
+    const client = connect().client('broker');
+    await client.ping();
+    const before = Array.from({ length: 20 }, (_, index) => client.echo(`before ${index}`));
+    const transaction = client.multi().echo('inside').incr('order').exec();
+    const between = client.echo('between');
+    const pipeline = client.pipeline().echo('piped').exec();
+    const after = Array.from({ length: 20 }, (_, index) => client.echo(`after ${index}`));
+    expect(await Promise.all(before)).toEqual(Array.from({ length: 20 }, (_, index) => `before ${index}`));
+    expect(await transaction).toEqual([
+      [null, 'inside'],
+      [null, 1],
+    ]);
+    expect(await between).toBe('between');
+    expect(await pipeline).toEqual([[null, 'piped']]);
+    expect(await Promise.all(after)).toEqual(Array.from({ length: 20 }, (_, index) => `after ${index}`));
+  });
+
   it('never send again what was on its way when the connection went dead, and say so in a few seconds', async () => {
     await using proxy = await TcpProxy.start(server.port);
     const redis = connect(proxy.port);
