@@ -1,9 +1,10 @@
 import 'reflect-metadata';
-import { Controller } from '@nestjs/common';
+import { Controller, UseGuards, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, Payload, type MicroserviceOptions } from '@nestjs/microservices';
 import { Module, type INestMicroservice } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { of, type Observable } from 'rxjs';
 import { workerRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
@@ -23,11 +24,20 @@ type Worker = typeof workerRequests;
 
 const handled: string[] = [];
 
+class WorkspaceGuard implements CanActivate {
+  canActivate(execution: ExecutionContext): boolean {
+    const context = execution.switchToRpc().getContext<BusContext>();
+    if (context instanceof BusContext && context.workspaceId === 'wsp_1') return true;
+    throw new AppError('auth.forbidden', 'No.');
+  }
+}
+
 @Controller()
+@UseGuards(WorkspaceGuard)
 class WorkerController {
   @HandlesRequest(workerRequests.testSource)
-  async testSource(@Payload() _input: RequestOf<Worker['testSource']>): Promise<ResponseOf<Worker['testSource']>> {
-    return { latencyMs: 1.5, serverVersion: '18' };
+  testSource(@Payload() _input: RequestOf<Worker['testSource']>): Observable<ResponseOf<Worker['testSource']>> {
+    return of({ latencyMs: 1.5, serverVersion: '18' });
   }
 
   @HandlesRequest(workerRequests.readSchema)
@@ -120,6 +130,32 @@ describe('the bus', () => {
       .catch((error: unknown) => error);
     expect(masked).toMatchObject({ code: 'internal' });
     expect((masked as AppError).publicMessage).not.toContain('hunter2');
+  });
+
+  it('asks guards with its context, and carries what they throw', async () => {
+    const client = connect('orchestrator-guarded');
+    const other = serviceContext('orchestrator', 'wsp_2');
+    await expect(client.request(workerRequests.testSource, {}, { context: other })).rejects.toMatchObject({
+      code: 'auth.forbidden',
+    });
+  });
+
+  it('does not start where two handlers answer one request', async () => {
+    @Controller()
+    class SecondController {
+      @HandlesRequest(workerRequests.testSource)
+      again(): ResponseOf<Worker['testSource']> {
+        return { latencyMs: 1, serverVersion: '18' };
+      }
+    }
+    @Module({ controllers: [WorkerController, SecondController] })
+    class TwiceModule {}
+    const own = parts('worker');
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(TwiceModule, {
+      strategy: new BusServer({ service: 'worker' }, new BusClient('worker-twice', own), own),
+      logger: false,
+    });
+    await expect(app.listen()).rejects.toThrowError(`${workerRequests.testSource.pattern} is handled twice`);
   });
 
   it('sends a directed request to that instance alone', async () => {

@@ -10,8 +10,8 @@ interface Limits {
 
 interface Waiting {
   entry: Buffer;
-  resolve(id: string): void;
-  reject(error: unknown): void;
+  resolve: (id: string) => void;
+  reject: (error: unknown) => void;
 }
 
 const entriesPerCommand = 256;
