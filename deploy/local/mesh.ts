@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child-process.ts';
@@ -53,6 +53,8 @@ export class Mesh {
   private ports: Ports = { postgres: 0, broker: 0, cache: 0 };
   private localSecrets: LocalSecrets | undefined;
   private stopping = false;
+  /** Set while the services start: one that ends then has a reason that trying again will not mend. */
+  private failStart: ((reason: Error) => void) | undefined;
 
   constructor(options: MeshOptions) {
     this.options = options;
@@ -112,8 +114,11 @@ export class Mesh {
   async startServices(): Promise<void> {
     const ports = await freePorts(services.length);
     services.forEach((name, index) => this.operationsPorts.set(name, ports[index] ?? 0));
+    const failure = Promise.withResolvers<never>();
+    this.failStart = failure.reject;
     for (const name of services) this.addService(name).start();
-    await Promise.all(services.map((name) => this.waitForService(name)));
+    await Promise.race([Promise.all(services.map((name) => this.waitForService(name))), failure.promise]);
+    this.failStart = undefined;
   }
 
   /** A second process of a service; a second gateway listens on `publicPort`. */
@@ -198,6 +203,7 @@ export class Mesh {
 
   private crashed(child: Child, reason: string): void {
     if (this.stopping) return;
+    this.failStart?.(new Error(`${child.name} has ended (${reason}):\n${this.endOfLog(child.name)}`));
     const count = (this.restarts.get(child.name) ?? 0) + 1;
     this.restarts.set(child.name, count);
     this.options.say?.(`${child.name} has ended (${reason}); its log: ${this.log(child.name)}`);
@@ -208,6 +214,10 @@ export class Mesh {
       },
       Math.min(250 * 2 ** count, 10_000),
     );
+  }
+
+  private endOfLog(name: string): string {
+    return readFileSync(this.log(name), 'utf8').trimEnd().split('\n').slice(-5).join('\n');
   }
 
   private log(name: string): string {
