@@ -18,6 +18,8 @@ function change(runId: string, version: number): RunChanged {
     rows: 0,
     bytes: 0,
     changedAt: new Date(0),
+    attempts: 1,
+    wasLeft: false,
   };
 }
 

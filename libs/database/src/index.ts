@@ -8,5 +8,5 @@ export { OutboxRepository, type EventContext } from './outbox/outbox.repository.
 export { OutboxStore, type OutboxBacklog, type OutboxMessage } from './outbox/outbox.store.js';
 export { escapeLike } from './pagination/escape-like.js';
 export { parsePage, toPage, type Page, type ParsedPage } from './pagination/page.js';
-export { isForeignKeyViolation, isUniqueViolation } from './postgres-errors.js';
-export { inTransaction, type TransactionOptions } from './transaction.js';
+export { isForeignKeyViolation, isUniqueViolation, postgresCode } from './postgres-errors.js';
+export { inTransaction, persistently, type TransactionOptions } from './transaction.js';

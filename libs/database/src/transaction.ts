@@ -16,11 +16,19 @@ export interface TransactionOptions {
 export async function inTransaction<T>(
   dataSource: DataSource,
   work: (manager: EntityManager) => Promise<T>,
-  { isolation, attemptsMax = 5 }: TransactionOptions = {},
+  { isolation, attemptsMax }: TransactionOptions = {},
 ): Promise<T> {
+  return persistently(
+    () => (isolation === undefined ? dataSource.transaction(work) : dataSource.transaction(isolation, work)),
+    attemptsMax,
+  );
+}
+
+/** Does a statement that is its own transaction, and again where it lost against another one. */
+export async function persistently<T>(work: () => Promise<T>, attemptsMax = 5): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await (isolation === undefined ? dataSource.transaction(work) : dataSource.transaction(isolation, work));
+      return await work();
     } catch (error) {
       if (!isSerializationFailure(error) || attempt + 1 >= attemptsMax) throw error;
       await delay(backoffMs(attempt, { initialMs: 10, maxMs: 200 }));

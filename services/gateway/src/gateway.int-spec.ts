@@ -306,8 +306,9 @@ describe('the gateway', () => {
   }
 
   async function tell(run: Run): Promise<void> {
-    const { runId, state, version, fence, rows, bytes } = run.execution;
-    const message = { runId, workspaceId, state, version, fence, rows, bytes, changedAt: new Date() };
+    const { runId, state, version, fence, rows, bytes, attempts, startedAt, finishedAt } = run.execution;
+    const level = { state, version, fence, rows, bytes, attempts, startedAt, finishedAt };
+    const message = { runId, workspaceId, ...level, wasLeft: false, changedAt: new Date() };
     await teller.tell(runChanged, runId, message);
   }
 

@@ -14,8 +14,8 @@ import { ExecutionRepository } from './execution/execution.repository.js';
 import { ExecutionService } from './execution/execution.service.js';
 import { FinishedRepository } from './execution/finished.repository.js';
 import { HistoryRepository } from './history/history.repository.js';
+import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
-import { CreateOrchestrator1795219300000 } from './migrations/1795219300000-create-orchestrator.js';
 import { HearingRepository } from './reaping/hearing.repository.js';
 import { ReaperLoop } from './reaping/reaper-loop.service.js';
 import { ReaperRepository } from './reaping/reaper.repository.js';
@@ -45,7 +45,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
 
 @Module({
   imports: [
-    databaseModule({ entities: [], migrations: [CreateOrchestrator1795219300000] }),
+    databaseModule({ entities: [], migrations }),
     BullModule.registerQueueAsync({
       name: runQueueName,
       inject: [CONFIG, RedisConnections],

@@ -1,6 +1,6 @@
 import { DataSource } from 'typeorm';
 import { InboxEntity, OutboxEntity } from '#libs/database';
-import { CreateOrchestrator1795219300000 } from '../src/migrations/1795219300000-create-orchestrator.js';
+import { migrations } from '../src/migrations/migrations.js';
 
 export type TestDatabase = DataSource;
 
@@ -12,7 +12,7 @@ export async function openDatabase(url: string, poolSize = 20): Promise<TestData
     schema: 'orchestrator',
     poolSize,
     entities: [OutboxEntity, InboxEntity],
-    migrations: [CreateOrchestrator1795219300000],
+    migrations,
   }).initialize();
   await dataSource.query('create schema if not exists orchestrator');
   await dataSource.runMigrations();

@@ -69,7 +69,8 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
   const attempts = new AttemptService(runs, results, sources, changes, config);
   const executions = new ExecutionService(new ExecutionRepository(dataSource), new FinishedRepository(dataSource));
   const dispatch = new DispatchRepository(dataSource);
-  const submissions = new SubmissionRepository(dataSource, dispatch, config);
+  const submissions = new SubmissionRepository(dataSource, config);
+  const finishes = new FinishService(runs, attempts, changes, logger);
   return {
     bus,
     jobs,
@@ -83,7 +84,11 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
     submit: new SubmitService(submissions, executions, metadata, queue, changes, logger, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
-    finishes: new FinishService(runs, attempts, changes, logger),
+    /** As the worker asks for it, whose request carries the run's workspace. */
+    finish: async (input: Parameters<FinishService['finish']>[0]) => {
+      const { workspaceId = '', requestId = '' } = (await runs.find(input.runId)) ?? {};
+      return finishes.finish(input, { workspaceId, requestId });
+    },
     heartbeats: new HeartbeatService(new HeartbeatRepository(dataSource), changes, config),
     reaper: new ReaperService(
       new ReaperRepository(dataSource),
@@ -167,7 +172,7 @@ export class TestWorker {
   }
 
   async succeed({ runId, fence }: { runId: string; fence: number }): Promise<boolean> {
-    const { accepted } = await this.orchestrator.finishes.finish({
+    const { accepted } = await this.orchestrator.finish({
       runId,
       fence,
       outcome: { case: 'succeeded', value: { rows: 3, bytes: 30 } },

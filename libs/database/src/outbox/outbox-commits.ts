@@ -1,14 +1,19 @@
-import type { DataSource, EntitySubscriberInterface, QueryRunner } from 'typeorm';
+import type { DataSource, EntityManager, EntitySubscriberInterface } from 'typeorm';
 
 const usedMark = 'sluiceOutboxUsed';
+const listenersOf = new WeakMap<DataSource, Set<() => void>>();
 
-/** Notes that the runner's transaction holds an event. */
-export function markOutboxUsed(runner: QueryRunner): void {
-  // `data` is TypeORM's own place for what belongs to one runner, typed as any.
-  (runner.data as Record<string, unknown>)[usedMark] = true;
+/** Notes that an event was written: told once the manager's transaction has committed, or at once where there is none. */
+export function markOutboxUsed({ queryRunner, connection }: EntityManager): void {
+  if (queryRunner?.isTransactionActive) {
+    // `data` is TypeORM's own place for what belongs to one runner, typed as any.
+    (queryRunner.data as Record<string, unknown>)[usedMark] = true;
+    return;
+  }
+  for (const listener of listenersOf.get(connection) ?? []) listener();
 }
 
-/** Calls `listener` after each commit of a transaction that held an event. */
+/** Calls `listener` after each commit that left an event. */
 export function onOutboxCommit(dataSource: DataSource, listener: () => void): () => void {
   const subscriber: EntitySubscriberInterface = {
     afterTransactionCommit({ queryRunner }) {
@@ -19,8 +24,11 @@ export function onOutboxCommit(dataSource: DataSource, listener: () => void): ()
       listener();
     },
   };
+  const listeners = listenersOf.get(dataSource) ?? new Set();
+  listenersOf.set(dataSource, listeners.add(listener));
   dataSource.subscribers.push(subscriber);
   return () => {
+    listeners.delete(listener);
     const at = dataSource.subscribers.indexOf(subscriber);
     if (at >= 0) dataSource.subscribers.splice(at, 1);
   };

@@ -16,16 +16,20 @@ class World {
   version = 1;
   rows = 0;
   expired = false;
+  reads = 0;
+  /** Another version of the truth: the caller has left the run. */
+  own: { state: RunState; version: number } | undefined;
 
   execution(): Execution {
-    const isFinal = finalStates.includes(this.state);
+    const { state, version } = this.own ?? this;
+    const isFinal = finalStates.includes(state);
     return {
       id: 'exe_1',
       workspaceId: 'wsp_1',
       runId: 'run_1',
       fence: 1,
-      state: this.state,
-      version: this.version,
+      state,
+      version,
       dataSourceId: 'src_1',
       priority: 'INTERACTIVE',
       submittedById: 'usr_1',
@@ -63,6 +67,9 @@ class World {
       rows,
       bytes: 0,
       changedAt,
+      finishedAt: finalStates.includes(state) ? new Date(1_000) : undefined,
+      attempts: 1,
+      wasLeft: this.own !== undefined,
     });
   }
 
@@ -76,7 +83,10 @@ class World {
     const source: FeedSource = {
       watch,
       clock: this.clock,
-      read: async () => this.execution(),
+      read: async () => {
+        this.reads += 1;
+        return this.execution();
+      },
       readRows: async (_execution, offset) => {
         const count = Math.max(0, Math.min(this.rows - offset, 3));
         const rows = Array.from({ length: count }, (_, index) => new RawRows(`[${offset + index}]`));
@@ -100,12 +110,16 @@ const finalStates: readonly RunState[] = ['SUCCEEDED', 'FAILED', 'CANCELED', 'TI
 interface Seen {
   rows: number[];
   versions: number[];
+  states: RunState[];
   names: string[];
 }
 
 function record(seen: Seen, event: ExecutionEvent): void {
   seen.names.push(event.__typename);
-  if (event.__typename === 'ExecutionStateChanged') seen.versions.push(event.version);
+  if (event.__typename === 'ExecutionStateChanged') {
+    seen.versions.push(event.version);
+    seen.states.push(event.state);
+  }
   if (event.__typename === 'RowsAppended') {
     for (const { text } of event.page.rows) seen.rows.push((JSON.parse(text) as [number])[0]);
   }
@@ -138,7 +152,7 @@ async function settle(): Promise<void> {
 
 /** A client that draws events, loses its connection, and comes back with its last cursor. */
 class Client {
-  readonly seen: Seen = { rows: [], versions: [], names: [] };
+  readonly seen: Seen = { rows: [], versions: [], states: [], names: [] };
   private cursor: string | undefined;
   private feed: AsyncGenerator<ExecutionEvent, void, undefined>;
   private pending: Promise<void> | undefined;
@@ -248,6 +262,34 @@ describe('the events of an execution', () => {
     world.tell();
     for (let draws = 0; draws < 5; draws++) await client.draw();
     expect(client.seen.versions).toEqual([2]);
+  });
+
+  it('take a change over as it was heard, without asking for it again', async () => {
+    const world = new World();
+    const client = new Client(world, false);
+    await client.draw();
+    world.change('RUNNING', true);
+    await client.draw();
+    world.change('SUCCEEDED', true);
+    for (let draws = 0; draws < 5; draws++) await client.draw();
+    expect(client.seen.versions).toEqual([2, 3]);
+    expect(client.isDone).toBe(true);
+    expect(world.reads).toBe(0);
+  });
+
+  it('never tell the run’s state to one who has left it, also where nobody said that they have', async () => {
+    const world = new World();
+    world.change('RUNNING', true);
+    const client = new Client(world, false);
+    await client.draw();
+    world.own = { state: 'CANCELED', version: 3 };
+    world.change('SUCCEEDED', true);
+    const states: RunState[] = [];
+    const feed = world.subscribe({ includeRows: false, nextRow: 0 });
+    for await (const event of feed) if (event.execution) states.push(event.execution.state);
+    for (let draws = 0; draws < 5; draws++) await client.draw();
+    expect(states).not.toContain('SUCCEEDED');
+    expect(client.seen.states.at(-1)).toBe('CANCELED');
   });
 
   it('put all rows before the final state, also for one who comes after the end', async () => {

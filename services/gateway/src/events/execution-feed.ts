@@ -3,6 +3,7 @@ import { AppError, type Clock } from '#libs/kernel';
 import { isFinal } from '../results/result-view.js';
 import type { RowPage } from '../results/results.service.js';
 import type { ExecutionEvent } from './execution-event.js';
+import { executionAt } from './run-level.js';
 import type { RunWatch } from './run-watch.js';
 
 /** What a feed needs of the world. */
@@ -75,12 +76,12 @@ export class ExecutionFeed {
     yield this.toldState();
   }
 
-  /** Reads the execution again if anything was heard of its state since the last read. */
+  /** Takes over what was heard of the state since the last time; reads where hearing does not tell it all. */
   private async catchUp(): Promise<void> {
-    const { watch } = this.source;
-    const { stateRevision } = watch;
+    const { stateRevision, doubtRevision, level } = this.source.watch;
     if (stateRevision <= this.stateSeen) return;
-    this.accept(await this.source.read());
+    const heard = doubtRevision <= this.stateSeen ? executionAt(this.execution, level) : undefined;
+    this.accept(heard ?? (await this.source.read()));
     this.stateSeen = stateRevision;
   }
 

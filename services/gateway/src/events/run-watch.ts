@@ -1,15 +1,5 @@
-import type { RunState } from '#libs/contracts';
 import { Revision } from './revision.js';
-
-/** What the firehose says of a run: a level, of which only the latest counts. */
-export interface RunLevel {
-  readonly state: RunState;
-  readonly version: number;
-  readonly rows: number;
-  readonly bytes: number;
-  readonly fraction: number | undefined;
-  readonly changedAt: Date | undefined;
-}
+import type { RunLevel } from './run-level.js';
 
 export interface WatchedIds {
   readonly executionId: string;
@@ -26,6 +16,7 @@ export class RunWatch {
   private readonly heard = new Revision();
   private stateHeard = 0;
   private rowsHeard = 0;
+  private doubted = 0;
   private readonly ownChanges = new Map<number, Date>();
 
   constructor(
@@ -44,6 +35,11 @@ export class RunWatch {
   /** The revision at which the state was last said to have changed, or may have. */
   get stateRevision(): number {
     return this.stateHeard;
+  }
+
+  /** The revision at which something was heard that the level does not tell, so that only a read can. */
+  get doubtRevision(): number {
+    return this.doubted;
   }
 
   /** Likewise for committed rows. */
@@ -70,10 +66,15 @@ export class RunWatch {
     this.hear({ state: isNewer, rows: false });
   }
 
+  /** What was known when the watch began is news to its subscriber. */
+  raiseKnown(): void {
+    this.hear({ state: true, rows: true });
+  }
+
   /** The execution has a state of its own now. */
   raiseOwn(version: number, changedAt: Date | undefined): void {
     if (changedAt) this.ownChanges.set(version, changedAt);
-    this.hear({ state: true, rows: false });
+    this.hear({ state: true, rows: false, isDoubt: true });
   }
 
   /** Rows up to this count can be read. */
@@ -87,12 +88,12 @@ export class RunWatch {
 
   /** Something may have been missed: whatever is known is read again. */
   doubt(): void {
-    this.hear({ state: true, rows: true });
+    this.hear({ state: true, rows: true, isDoubt: true });
   }
 
   /** The reconciler's word: the service has this version. */
   reconcile(version: number): void {
-    if (version > this.readVersion) this.hear({ state: true, rows: true });
+    if (version > this.readVersion) this.doubt();
   }
 
   /** Resolves when more than `known` has been heard, after `timeoutMs`, or when the signal fires. */
@@ -104,11 +105,12 @@ export class RunWatch {
     this.onClose(this);
   }
 
-  private hear(what: { state: boolean; rows: boolean }): void {
+  private hear(what: { state: boolean; rows: boolean; isDoubt?: boolean }): void {
     // What has changed is noted before anyone wakes to ask for it.
     const revision = this.heard.value + 1;
     if (what.state) this.stateHeard = revision;
     if (what.rows) this.rowsHeard = revision;
+    if (what.isDoubt) this.doubted = revision;
     this.heard.raise();
   }
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { ExecutionChanged, RowsCommitted, RunChanged } from '#libs/contracts';
-import { RunWatch, type RunLevel, type WatchedIds } from './run-watch.js';
+import type { RunLevel } from './run-level.js';
+import { RunWatch, type WatchedIds } from './run-watch.js';
 
 /** A change is remembered for as long as a subscriber may need to enter after the read that told it the run. */
 const recentMax = 50_000;
@@ -11,6 +12,11 @@ export class WatchedRuns {
   private readonly byRun = new Map<string, Set<RunWatch>>();
   private readonly byExecution = new Map<string, Set<RunWatch>>();
   private readonly recent = new LRUCache<string, RunLevel>({ max: recentMax, ttl: recentMs, ttlAutopurge: false });
+  private readonly recentOwn = new LRUCache<string, Pick<ExecutionChanged, 'version' | 'changedAt'>>({
+    max: recentMax,
+    ttl: recentMs,
+    ttlAutopurge: false,
+  });
 
   get size(): number {
     let size = 0;
@@ -24,24 +30,23 @@ export class WatchedRuns {
    */
   watch(ids: WatchedIds, readVersion: number): RunWatch {
     const latest = this.recent.get(ids.runId);
-    const own = this.recent.get(ids.executionId);
+    const own = this.recentOwn.get(ids.executionId);
     const watch = new RunWatch(ids, readVersion, latest, (closed) => this.remove(closed));
     addTo(this.byRun, ids.runId, watch);
     addTo(this.byExecution, ids.executionId, watch);
-    if (latest && latest.version > readVersion) watch.doubt();
+    if (latest && latest.version > readVersion) watch.raiseKnown();
     if (own && own.version > readVersion) watch.raiseOwn(own.version, own.changedAt);
     return watch;
   }
 
-  onRunChanged({ runId, state, version, rows, bytes, fraction, changedAt }: RunChanged): void {
-    const level: RunLevel = { state, version, rows, bytes, fraction, changedAt };
+  onRunChanged({ runId, ...level }: RunChanged): void {
     const known = this.recent.peek(runId);
-    if (!known || version >= known.version) this.recent.set(runId, level);
+    if (!known || level.version >= known.version) this.recent.set(runId, level);
     for (const watch of this.byRun.get(runId) ?? []) watch.raise(level);
   }
 
-  onExecutionChanged({ executionId, state, version, changedAt }: ExecutionChanged): void {
-    this.recent.set(executionId, { state, version, rows: 0, bytes: 0, fraction: undefined, changedAt });
+  onExecutionChanged({ executionId, version, changedAt }: ExecutionChanged): void {
+    this.recentOwn.set(executionId, { version, changedAt });
     for (const watch of this.byExecution.get(executionId) ?? []) watch.raiseOwn(version, changedAt);
   }
 
@@ -52,6 +57,7 @@ export class WatchedRuns {
   /** The firehose has a gap: what was missed can be anything. */
   doubtAll(): void {
     this.recent.clear();
+    this.recentOwn.clear();
     for (const watches of this.byExecution.values()) for (const watch of watches) watch.doubt();
   }
 

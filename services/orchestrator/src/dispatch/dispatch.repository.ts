@@ -7,10 +7,10 @@ import { assignments } from '../run/run-move.repository.js';
 import { decodeSource } from '../source/source-snapshot.js';
 
 /** What of the run's row goes into its plan. */
-export const planColumns = `r.id, r.fence, r.workspace_id, r.source, r.sql, r.rows_max, r.bytes_max, r.timeout_ms,
+const planColumns = `r.id, r.fence, r.workspace_id, r.source, r.sql, r.rows_max, r.bytes_max, r.timeout_ms,
   r.user_id, r.request_id, r.traceparent`;
 
-export interface PlanRow {
+interface PlanRow {
   id: string;
   fence: number;
   workspace_id: string;
@@ -66,46 +66,14 @@ export class DispatchRepository {
    * Who holds it, until the end of the transaction, alone takes slots of the pool. Counting must be a statement of its
    * own behind this one, so that it sees what the last holder has committed.
    */
-  async tryLock(manager: EntityManager, pool: string): Promise<boolean> {
-    const [row]: { held: boolean }[] = await manager.query(
-      `select pg_try_advisory_xact_lock(hashtextextended('sluice.dispatch.' || $1, 0)) as held`,
-      [pool],
-    );
+  private async tryLock(manager: EntityManager, pool: string): Promise<boolean> {
+    const [row]: { held: boolean }[] = await manager.query(`select orchestrator.try_lock_pool($1) as held`, [pool]);
     return row?.held ?? false;
-  }
-
-  /** The same, and whether this version of the source is known here, in one question. */
-  async tryLockFor(
-    manager: EntityManager,
-    pool: string,
-    source: { readonly id: string; readonly version: number },
-  ): Promise<{ isLocked: boolean; isKnown: boolean }> {
-    const [row]: { held: boolean; is_known: boolean }[] = await manager.query(
-      `select pg_try_advisory_xact_lock(hashtextextended('sluice.dispatch.' || $1, 0)) as held,
-         exists (select 1 from orchestrator.source where id = $2 and (deleted or version >= $3)) as is_known`,
-      [pool, source.id, source.version],
-    );
-    return { isLocked: row?.held ?? false, isKnown: row?.is_known ?? false };
   }
 }
 
-/** Slots of live workers less the runs that take one. A parameter's place is given, as the submit uses it too. */
-export const freeSlotsSql = (pool: string, workerLiveSeconds: string): string => `(
-  select coalesce((
-    select sum(w.slots) from orchestrator.worker w
-    where w.pool = ${pool} and not w.draining and w.heartbeat_at > now() - make_interval(secs => ${workerLiveSeconds})
-  ), 0) - (
-    select count(*) from orchestrator.run a
-    where a.pool = ${pool} and a.state in ('DISPATCHED', 'RUNNING', 'CANCELING')
-  ))`;
-
-/** Runs of one source that use a connection of it. */
-export const activeOfSourceSql = (pool: string, sourceId: string): string => `(
-  select count(*) from orchestrator.run a
-  where a.pool = ${pool} and a.source_id = ${sourceId} and a.state in ('DISPATCHED', 'RUNNING', 'CANCELING'))`;
-
 async function freeSlots(manager: EntityManager, pool: string, workerLiveSeconds: number): Promise<number> {
-  const [row]: { free: string }[] = await manager.query(`select ${freeSlotsSql('$1', '$2')} as free`, [
+  const [row]: { free: string }[] = await manager.query(`select orchestrator.free_slots($1, $2) as free`, [
     pool,
     workerLiveSeconds,
   ]);
@@ -124,7 +92,7 @@ async function dispatchNext(manager: EntityManager, pool: string): Promise<RunPl
        from (
          select l.* from orchestrator.lane l join orchestrator.source s on s.id = l.source_id
          where l.pool = $1 and l.queued > 0 and not s.paused
-           and ${activeOfSourceSql('l.pool', 'l.source_id')} < s.max_concurrent_executions
+           and orchestrator.active_of_source(l.pool, l.source_id) < s.max_concurrent_executions
          order by l.class, l.served_at nulls first
        ) lane
        cross join lateral (
@@ -147,7 +115,7 @@ async function dispatchNext(manager: EntityManager, pool: string): Promise<RunPl
   return row && toPlan(row);
 }
 
-export function toPlan(row: PlanRow): RunPlan {
+function toPlan(row: PlanRow): RunPlan {
   return {
     runId: row.id,
     fence: row.fence,

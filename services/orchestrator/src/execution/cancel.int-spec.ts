@@ -87,7 +87,7 @@ describe('a cancel', () => {
       instance: worker.id,
     });
     expect(orchestrator.bus.countOf(workerRequests.cancelAtSource)).toBe(0);
-    await orchestrator.finishes.finish({
+    await orchestrator.finish({
       runId: execution.runId,
       fence: 1,
       outcome: { case: 'stopped', value: { timedOut: false } },

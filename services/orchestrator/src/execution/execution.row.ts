@@ -1,4 +1,5 @@
 import type { CacheStatus, RunState } from '#libs/contracts';
+import { visibleError } from '../run/run-errors.js';
 import { toRunError, type ErrorColumns } from '../run/run.row.js';
 import { priorityOfClass, type PriorityClass } from '../run/run.types.js';
 import { publicState } from '../run/transitions.js';
@@ -51,8 +52,6 @@ export interface ViewRow extends ErrorColumns {
 }
 
 export function toView(row: ViewRow): ExecutionView {
-  // What an earlier try failed with is no error of the execution.
-  const hasError = row.state === 'FAILED' || row.state === 'TIMED_OUT';
   return {
     sql: row.sql,
     submittedMicros: Number(row.submitted_micros),
@@ -75,7 +74,7 @@ export function toView(row: ViewRow): ExecutionView {
       rows: Number(row.rows),
       bytes: Number(row.bytes),
       fraction: row.fraction ?? undefined,
-      error: hasError ? toRunError(row) : undefined,
+      error: visibleError(row.state, toRunError(row)),
       cacheStatus: row.cache_status,
       attempts: row.attempts,
       traceId: row.trace_id ?? undefined,

@@ -83,7 +83,8 @@ export function sightOf(principal: Principal): Sight {
   };
 }
 
-function toExecution({ execution, sql }: ExecutionView, principal: Principal): Execution {
+/** What this caller may read of an execution. */
+export function toExecution({ execution, sql }: ExecutionView, principal: Principal): Execution {
   return canReadSql(principal) ? { ...execution, sql } : execution;
 }
 

@@ -59,8 +59,8 @@ async function lost(): Promise<Execution> {
   return execution;
 }
 
-function fenced(part: { sealed?: boolean; pagesCommitted?: number }): void {
-  orchestrator.bus.answer(resultsRequests.fenceRun, () => ({
+function fenced(part: { sealed?: boolean; pagesCommitted?: number }, of: Orchestrator = orchestrator): void {
+  of.bus.answer(resultsRequests.fenceRun, () => ({
     sealed: false,
     pagesCommitted: 0,
     rowCount: 4,
@@ -139,10 +139,13 @@ describe('a run whose worker was lost', () => {
   });
 
   it('is settled once by many reapers at once', async () => {
-    fenced({ pagesCommitted: 2 });
     await lost();
-    const others = [orchestrator, startOrchestrator(dataSource), startOrchestrator(dataSource)];
-    await Promise.all(others.map((each) => sweep(each, true)));
+    const reapers = [orchestrator, startOrchestrator(dataSource), startOrchestrator(dataSource)];
+    for (const each of reapers) {
+      answerAround(each.bus, source);
+      fenced({ pagesCommitted: 2 }, each);
+    }
+    await Promise.all(reapers.map((each) => sweep(each, true)));
     expect(await eventsOf(dataSource)).toBe(1);
   });
 });

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { moveRun } from '../run/run-move.repository.js';
-import { runColumns, toRun, type RunRow } from '../run/run.row.js';
-import type { Run, RunTry } from '../run/run.types.js';
+import { endedTryColumns, runColumns, toRun, type RunRow } from '../run/run.row.js';
+import type { EndedTry, Run, RunTry } from '../run/run.types.js';
 
 /** At most so many runs of one kind at a time, so that a large loss is worked off in even steps. */
 const batchMax = 50;
@@ -32,9 +32,9 @@ export class ReaperRepository {
   }
 
   /** Runs that have waited for a slot longer than they may. */
-  async findOverdue(): Promise<RunTry[]> {
+  async findOverdue(): Promise<EndedTry[]> {
     return this.dataSource.query(
-      `select id, fence from orchestrator.run where state = 'QUEUED' and queue_deadline < now()
+      `select ${endedTryColumns} from orchestrator.run where state = 'QUEUED' and queue_deadline < now()
        order by queue_deadline limit ${batchMax}`,
     );
   }

@@ -6,7 +6,7 @@ import { AttemptService } from './attempt.service.js';
 import { RunChanges } from './run-changes.service.js';
 import { timedOutError, workerLostError } from './run-errors.js';
 import { RunRepository, type RunEnd } from './run.repository.js';
-import type { Run, RunTry } from './run.types.js';
+import type { EndedTry, Run, RunTry } from './run.types.js';
 import { isFinal, publicState, type FinishName } from './transitions.js';
 
 type Finish = RequestOf<typeof runRequests.finishRun>;
@@ -26,8 +26,8 @@ export class FinishService {
     private readonly logger: AppLogger,
   ) {}
 
-  async finish({ runId, fence, outcome }: Finish): Promise<Answer> {
-    const runTry = { id: runId, fence };
+  async finish({ runId, fence, outcome }: Finish, context: Omit<EndedTry, keyof RunTry>): Promise<Answer> {
+    const runTry = { id: runId, fence, ...context };
     if (outcome.case === 'succeeded') {
       // By far the most common end, without a look at the row before.
       const run = await this.move(runTry, 'succeed', outcome.value);
@@ -91,7 +91,7 @@ export class FinishService {
     }
   }
 
-  private async move(runTry: RunTry, name: FinishName, end: RunEnd): Promise<Run | undefined> {
+  private async move(runTry: EndedTry, name: FinishName, end: RunEnd): Promise<Run | undefined> {
     const run = await this.runs.finish(runTry, name, end);
     if (run) this.changes.moved(run);
     return run;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { BusClient } from '#libs/bus';
 import { executionChanged, runChanged, type ExecutionChanged } from '#libs/contracts';
 import { RunMetrics } from './run-metrics.service.js';
+import { visibleError } from './run-errors.js';
 import type { Run } from './run.types.js';
 import { isFinal, publicState } from './transitions.js';
 
@@ -43,6 +44,11 @@ export class RunChanges {
       bytes: run.bytes,
       fraction: run.fraction,
       changedAt: run.changedAt,
+      startedAt: run.startedAt,
+      finishedAt: run.finishedAt,
+      error: visibleError(run.state, run.error),
+      attempts: run.attempts,
+      wasLeft: run.wasLeft,
     });
   }
 

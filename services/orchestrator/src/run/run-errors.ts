@@ -1,4 +1,9 @@
-import type { RunError } from '#libs/contracts';
+import type { RunError, RunState } from '#libs/contracts';
+
+/** What callers are told: what an earlier try failed with is no error of the execution. */
+export function visibleError(state: RunState, error: RunError | undefined): RunError | undefined {
+  return state === 'FAILED' || state === 'TIMED_OUT' ? error : undefined;
+}
 
 export function timedOutError(timeoutMs: number): RunError {
   return {

@@ -10,6 +10,8 @@ export interface MoveValues {
   /** A further condition on the row, in the same parameters. */
   readonly where?: string;
   readonly parameters?: readonly unknown[];
+  /** A statement over the moved row `r`, such as one that writes its event, in the same parameters. */
+  readonly beside?: string;
 }
 
 /**
@@ -20,7 +22,7 @@ export async function moveRun(
   manager: EntityManager,
   { id, fence }: RunTry,
   name: TransitionName,
-  { set = [], where = 'true', parameters = [] }: MoveValues = {},
+  { set = [], where = 'true', parameters = [], beside }: MoveValues = {},
 ): Promise<Run | undefined> {
   const { from } = transitions[name];
   const rows: RunRow[] = await manager.query(
@@ -28,7 +30,7 @@ export async function moveRun(
        update orchestrator.run set ${assignments(name, set)}
        where id = $1 and fence = $2 and state = any ($3) and (${where})
        returning *
-     )
+     )${beside ? `, beside as (${beside})` : ''}
      select ${runColumns} from r`,
     [id, fence, from, ...parameters],
   );

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
-import { Payload } from '@nestjs/microservices';
-import { HandlesRequest } from '#libs/bus';
+import { Ctx, Payload } from '@nestjs/microservices';
+import { BusContext, HandlesRequest } from '#libs/bus';
 import { runRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { AllowService } from '#libs/identity';
 import { ClaimService } from './claim.service.js';
@@ -26,7 +26,8 @@ export class RunController {
   @AllowService('worker')
   async finishRun(
     @Payload() input: RequestOf<typeof runRequests.finishRun>,
+    @Ctx() { workspaceId, requestId }: BusContext,
   ): Promise<ResponseOf<typeof runRequests.finishRun>> {
-    return this.finishes.finish(input);
+    return this.finishes.finish(input, { workspaceId, requestId });
   }
 }

@@ -63,8 +63,8 @@ async function dispatchDue(): Promise<void> {
   await orchestrator.dispatch.fill('default', 30, 8);
 }
 
-const finish = (runId: string, fence: number, outcome: Parameters<Orchestrator['finishes']['finish']>[0]['outcome']) =>
-  orchestrator.finishes.finish({ runId, fence, outcome });
+const finish = (runId: string, fence: number, outcome: Parameters<Orchestrator['finish']>[0]['outcome']) =>
+  orchestrator.finish({ runId, fence, outcome });
 
 const failed = (error: RunError, transient: boolean) => ({ case: 'failed', value: { error, transient } }) as const;
 

@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import { runFinished, type RunError, type SourceHandle } from '#libs/contracts';
-import { inTransaction, OutboxRepository } from '#libs/database';
+import { OutboxRepository, persistently } from '#libs/database';
 import { moveRun, type MoveValues } from './run-move.repository.js';
 import { runColumns, toRun, type RunRow } from './run.row.js';
-import type { CancelReason, Run, RunTry } from './run.types.js';
-import type { FinishName } from './transitions.js';
+import type { CancelReason, EndedTry, Run, RunTry } from './run.types.js';
+import { transitions, type FinishName } from './transitions.js';
 
 export interface RunEnd {
   readonly rows?: number;
@@ -69,18 +69,25 @@ export class RunRepository {
     return row && { run: toRun(row), isNew: false };
   }
 
-  /** The final state and its one event, in one transaction. */
-  async finish(runTry: RunTry, name: FinishName, end: RunEnd = {}): Promise<Run | undefined> {
-    return inTransaction(this.dataSource, (manager) => this.finishIn(manager, runTry, name, end));
+  /** The final state and its one event, in one statement. */
+  async finish(ended: EndedTry, name: FinishName, end: RunEnd = {}): Promise<Run | undefined> {
+    return persistently(() => this.finishIn(this.dataSource.manager, ended, name, end));
   }
 
   /** The same within a transaction of the caller's. */
   async finishIn(
     manager: EntityManager,
-    runTry: RunTry,
+    { workspaceId, requestId, ...runTry }: EndedTry,
     name: FinishName,
     { rows, bytes, error }: RunEnd = {},
   ): Promise<Run | undefined> {
+    const event = this.outbox.insertion(
+      manager,
+      runFinished,
+      { runId: runTry.id, workspaceId, fence: runTry.fence, state: transitions[name].to },
+      { workspaceId, requestId },
+      { first: 12, each: 'r' },
+    );
     const run = await moveRun(manager, runTry, name, {
       set: [
         'rows = coalesce($4, rows)',
@@ -89,15 +96,11 @@ export class RunRepository {
         `attempts = attempts + case when state = 'DISPATCHED' and $6::text is not null then 1 else 0 end`,
         ...errorAssignments(6),
       ],
-      parameters: [rows ?? null, bytes ?? null, ...errorParameters(error)],
+      where: 'workspace_id = $11',
+      parameters: [rows ?? null, bytes ?? null, ...errorParameters(error), workspaceId, ...event.parameters],
+      beside: event.sql,
     });
-    if (!run) return undefined;
-    await this.outbox.add(
-      manager,
-      runFinished,
-      { runId: run.id, workspaceId: run.workspaceId, fence: run.fence, state: run.state },
-      run,
-    );
+    if (run) this.outbox.wrote(manager);
     return run;
   }
 

@@ -3,12 +3,15 @@ import type { CancelReason, PriorityClass, Run } from './run.types.js';
 
 /** The columns of a Run, of the table or CTE `r`. */
 export const runColumns = `r.id, r.fence, r.workspace_id, r.state, r.version, r.attempts, r.attempts_max, r.class,
-  r.pool, r.source_id, r.request_id, r.keep, r.worker_id, r.source_handle, r.cancel_reason, r.rows, r.bytes, r.fraction,
+  r.pool, r.source_id, r.request_id, r.keep, r.was_left, r.worker_id, r.source_handle, r.cancel_reason, r.rows, r.bytes, r.fraction,
   r.error_code, r.error_message, r.error_retryable, r.error_retry_after_seconds, r.error_source_code, r.timeout_ms,
   extract(epoch from r.deadline - clock_timestamp()) * 1000 as remaining_ms,
   extract(epoch from coalesce(r.finished_at, now()) - r.submitted_at) as age_seconds,
   extract(epoch from r.claimed_at - r.queued_at) as waited_seconds,
-  now() as changed_at`;
+  r.started_at, r.finished_at, now() as changed_at`;
+
+/** The columns of an EndedTry. */
+export const endedTryColumns = 'id, fence, workspace_id as "workspaceId", request_id as "requestId"';
 
 /** As node-postgres gives it: bigint and numeric as text. */
 export interface RunRow extends ErrorColumns {
@@ -24,6 +27,7 @@ export interface RunRow extends ErrorColumns {
   source_id: string;
   request_id: string;
   keep: boolean;
+  was_left: boolean;
   worker_id: string | null;
   source_handle: SourceHandle['values'] | null;
   cancel_reason: CancelReason | null;
@@ -34,6 +38,8 @@ export interface RunRow extends ErrorColumns {
   remaining_ms: string | null;
   age_seconds: string;
   waited_seconds: string | null;
+  started_at: Date | null;
+  finished_at: Date | null;
   changed_at: Date;
 }
 
@@ -59,6 +65,7 @@ export function toRun(row: RunRow): Run {
     sourceId: row.source_id,
     requestId: row.request_id,
     keep: row.keep,
+    wasLeft: row.was_left,
     workerId: row.worker_id ?? undefined,
     sourceHandle: row.source_handle ? { values: row.source_handle } : undefined,
     cancelReason: row.cancel_reason ?? undefined,
@@ -70,6 +77,8 @@ export function toRun(row: RunRow): Run {
     remainingMs: row.remaining_ms === null ? undefined : Math.max(1, Math.round(Number(row.remaining_ms))),
     ageSeconds: Number(row.age_seconds),
     waitedSeconds: row.waited_seconds === null ? undefined : Number(row.waited_seconds),
+    startedAt: row.started_at ?? undefined,
+    finishedAt: row.finished_at ?? undefined,
     changedAt: row.changed_at,
   };
 }

@@ -6,9 +6,14 @@ export interface RunTry {
   readonly fence: number;
 }
 
-/** What the rules of a run need to know of it; the plan's larger parts are read where they are needed. */
-export interface Run extends RunTry {
+/** A try with what the event of its end carries. */
+export interface EndedTry extends RunTry {
   readonly workspaceId: string;
+  readonly requestId: string;
+}
+
+/** What the rules of a run need to know of it; the plan's larger parts are read where they are needed. */
+export interface Run extends EndedTry {
   readonly state: RunState;
   readonly version: number;
   readonly attempts: number;
@@ -16,8 +21,9 @@ export interface Run extends RunTry {
   readonly class: PriorityClass;
   readonly pool: string;
   readonly sourceId: string;
-  readonly requestId: string;
   readonly keep: boolean;
+  /** A caller has left it while others stayed, so not every execution has its state. */
+  readonly wasLeft: boolean;
   readonly workerId: string | undefined;
   readonly sourceHandle: SourceHandle | undefined;
   readonly cancelReason: CancelReason | undefined;
@@ -33,6 +39,8 @@ export interface Run extends RunTry {
   readonly ageSeconds: number;
   /** From the last time that it was queued to its claim. */
   readonly waitedSeconds: number | undefined;
+  readonly startedAt: Date | undefined;
+  readonly finishedAt: Date | undefined;
   readonly changedAt: Date;
 }
 

@@ -3,7 +3,8 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { DataSourceChanged } from '#libs/contracts';
 import { inTransaction, InboxRepository } from '#libs/database';
-import type { RunTry } from '../run/run.types.js';
+import { endedTryColumns } from '../run/run.row.js';
+import type { EndedTry } from '../run/run.types.js';
 
 interface Limits {
   readonly id: string;
@@ -31,9 +32,9 @@ export class SourceRepository {
   }
 
   /** Runs of a source that have not begun there. */
-  async findWaiting(sourceId: string, limit: number): Promise<RunTry[]> {
+  async findWaiting(sourceId: string, limit: number): Promise<EndedTry[]> {
     return this.dataSource.query(
-      `select id, fence from orchestrator.run where source_id = $1 and state in ('QUEUED', 'DISPATCHED') limit $2`,
+      `select ${endedTryColumns} from orchestrator.run where source_id = $1 and state in ('QUEUED', 'DISPATCHED') limit $2`,
       [sourceId, limit],
     );
   }

@@ -1,4 +1,5 @@
-import type { CacheStatus, RunPlan, SourceConnection } from '#libs/contracts';
+import type { SourceConnection } from '#libs/contracts';
+import type { ExecutionView } from '../execution/execution.types.js';
 import type { PriorityClass } from '../run/run.types.js';
 import type { ResolvedLimits } from './limits.js';
 
@@ -29,9 +30,9 @@ export interface Idempotency {
 export type SubmissionOutcome =
   | {
       readonly kind: 'accepted';
-      readonly cacheStatus: CacheStatus;
-      /** Set where the run was dispatched in the same transaction; its job is to be added now. */
-      readonly plan: RunPlan | undefined;
+      readonly view: ExecutionView;
+      /** The run was begun and dispatched in the same transaction; its job is to be added now. */
+      readonly isDispatched: boolean;
     }
   /** The key was used before. */
   | { readonly kind: 'repeated' };

@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { context as traceContext, propagation, trace } from '@opentelemetry/api';
 import { InjectConfig } from '#libs/config';
 import type { BusContext } from '#libs/bus';
-import type { Execution, RequestOf, runRequests, SourceConnection } from '#libs/contracts';
+import type { Execution, RequestOf, RunPlan, runRequests, SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { RunQueueStore } from '../dispatch/run-queue.store.js';
-import { ExecutionService } from '../execution/execution.service.js';
+import { ExecutionService, toExecution } from '../execution/execution.service.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { RunChanges } from '../run/run-changes.service.js';
 import { priorityClass } from '../run/run.types.js';
@@ -86,9 +86,9 @@ export class SubmitService {
       { executionId: submission.executionId, sourceId: submission.source.id },
       'an execution was accepted',
     );
-    if (outcome.plan) this.queue.add(outcome.plan);
+    if (outcome.isDispatched) this.queue.add(planOf(submission, outcome.view.execution));
     else this.changes.queueChanged(defaultPool);
-    return this.executions.get(submission.executionId, principal);
+    return toExecution(outcome.view, principal);
   }
 
   private async findEarlier(idempotency: Idempotency, principal: Principal): Promise<Execution | undefined> {
@@ -160,6 +160,18 @@ function idempotencyOf(input: SubmitInput): Idempotency | undefined {
     });
   }
   return { key, inputHash: inputHash(input) };
+}
+
+/** The plan of a run that begins with this submission. */
+function planOf(submission: Submission, { runId, fence }: Execution): RunPlan {
+  const { workspaceId, source, sql, limits, callerId, requestId, traceparent } = submission;
+  return {
+    ...{ runId, fence, workspaceId, source, sql, requestId, traceparent },
+    rowsMax: limits.rows,
+    bytesMax: limits.bytes,
+    timeoutMs: limits.timeoutMs,
+    submittedById: callerId,
+  };
 }
 
 function forbidden(permission: string): AppError {

@@ -1,0 +1,19 @@
+import type { Execution, RunChanged } from '#libs/contracts';
+
+/** What the firehose says of a run: a level, of which only the latest counts. */
+export type RunLevel = Omit<RunChanged, 'runId' | 'workspaceId'>;
+
+/**
+ * The execution as the level has it, without asking for it again. Undefined where only a read can tell: what waits has a
+ * place in the queue, and whoever has left a run has a state of their own.
+ */
+export function executionAt(execution: Execution, level: RunLevel | undefined): Execution | undefined {
+  if (!level || level.wasLeft || level.state === 'QUEUED') return undefined;
+  if (level.version <= execution.version) return execution;
+  const { state, version, fence, startedAt, finishedAt, error, attempts, rows, bytes, fraction } = level;
+  return {
+    ...execution,
+    ...{ state, version, fence, startedAt, finishedAt, error, attempts, rows, bytes, fraction },
+    queuePosition: undefined,
+  };
+}
