@@ -21,7 +21,7 @@ export const services = ['auth', 'metadata', 'orchestrator', 'worker', 'results'
 export type ServiceName = (typeof services)[number];
 
 /** Memory before throughput, as all six share one machine here; the heap still grows where a query needs it. */
-const nodeFlags = ['--max-semi-space-size=4', '--optimize-for-size'];
+const nodeFlags = ['--max-semi-space-size=4'];
 
 export const administrator = { email: 'admin@sluice.local', workspace: 'local' } as const;
 

@@ -1,6 +1,7 @@
 import { AppError } from '#libs/kernel';
 import type { ReaderParts } from './blocking-reader.js';
 import type { RequestDispatcher } from './dispatcher.js';
+import { ServerClock } from './server-clock.js';
 import { Slots } from './slots.js';
 import type { StreamEntry } from './stream-entry.js';
 import { takeEntries, type TakenRequest } from './take-entries.js';
@@ -11,6 +12,7 @@ const waitingMax = 256;
 /** Requests to this one instance. They come by its inbox, and are taken out of it before they are handled: at most once. */
 export class DirectedRequests {
   private readonly slots: Slots;
+  private readonly clock = new ServerClock();
   private waiting = 0;
   private isDraining = false;
 
@@ -25,8 +27,11 @@ export class DirectedRequests {
 
   async take(entries: readonly StreamEntry[]): Promise<void> {
     try {
-      for (const request of await takeEntries(this.parts.redis.call('broker'), this.parts, { key: this.key, entries }))
-        void this.handle(request);
+      await takeEntries(this.parts.redis.call('broker'), this.parts, {
+        ...{ key: this.key, entries, clock: this.clock },
+        isIdempotent: ({ type }) => this.dispatcher.isIdempotent(type),
+        hand: (request) => void this.handle(request),
+      });
     } catch (err) {
       this.parts.logger.warn(
         { err, count: entries.length },

@@ -35,6 +35,11 @@ export class RequestDispatcher {
     parts.metrics.inFlight.watch(() => this.inFlight);
   }
 
+  /** What is not known is not taken for harmless. */
+  isIdempotent(pattern: string): boolean {
+    return this.known.get(pattern)?.contract.isIdempotent ?? false;
+  }
+
   /** Never rejects. Resolves when the handler has ended; its answer is then on its way. */
   async dispatch(envelope: Envelope, remainingMs: number): Promise<void> {
     const deadline = performance.now() + remainingMs;

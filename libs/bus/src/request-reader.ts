@@ -3,6 +3,7 @@ import { ConsumerJanitor } from './consumer-janitor.js';
 import type { RequestDispatcher } from './dispatcher.js';
 import { ensureGroup } from './ensure-group.js';
 import { takeRequests } from './scripts.js';
+import { ServerClock } from './server-clock.js';
 import { Slots } from './slots.js';
 import { parseStreams, type StreamEntry } from './stream-entry.js';
 import { takeEntries } from './take-entries.js';
@@ -19,6 +20,7 @@ export class RequestReader {
   private readonly reader: BlockingReader;
   private readonly janitor: ConsumerJanitor;
   private readonly taking = new Set<Promise<void>>();
+  private readonly clock = new ServerClock();
 
   constructor(
     private readonly key: string,
@@ -79,11 +81,14 @@ export class RequestReader {
     this.slots.take(entries.length);
     let handed = 0;
     try {
-      const taken = await takeEntries(call, this.parts, { key: this.key, group: this.group, entries });
-      for (const request of taken) {
-        handed += 1;
-        void this.dispatcher.dispatch(request.envelope, request.remainingMs).finally(() => this.slots.give(1));
-      }
+      await takeEntries(call, this.parts, {
+        ...{ key: this.key, group: this.group, entries, clock: this.clock },
+        isIdempotent: ({ type }) => this.dispatcher.isIdempotent(type),
+        hand: ({ envelope, remainingMs }) => {
+          handed += 1;
+          void this.dispatcher.dispatch(envelope, remainingMs).finally(() => this.slots.give(1));
+        },
+      });
     } catch (err) {
       // It is not known which of them are deleted, so none may run.
       this.parts.logger.warn(

@@ -44,6 +44,12 @@ export class StreamWatch {
     this.parts.logger.warn({ area: this.area, count }, 'a stream of events had a loss and is told again');
   }
 
+  /** The id that an event was given: from now on the stream must be at least there. */
+  reached(id: string): void {
+    // Before the first look nothing is known of what came before it.
+    if (this.lastId !== undefined && compareIds(id, this.lastId) > 0) this.lastId = id;
+  }
+
   private async hasGoneBack(): Promise<boolean> {
     const before = this.lastId;
     const { lastId } = await streamState(this.parts.redis.call('broker'), this.key);

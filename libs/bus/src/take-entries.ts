@@ -1,6 +1,7 @@
 import type { Envelope } from '#libs/contracts';
 import type { Call, ReaderParts } from './blocking-reader.js';
 import { takeRequests } from './scripts.js';
+import type { ServerClock } from './server-clock.js';
 import { addedAtMs, decodeEnvelope, type StreamEntry } from './stream-entry.js';
 
 export interface TakenRequest {
@@ -9,31 +10,52 @@ export interface TakenRequest {
   remainingMs: number;
 }
 
+interface Taking {
+  readonly key: string;
+  readonly group?: string;
+  readonly entries: readonly StreamEntry[];
+  readonly clock: ServerClock;
+  /** Called once for each request that is to be handled. */
+  hand(request: TakenRequest): void;
+  isIdempotent(envelope: Envelope): boolean;
+}
+
 /**
- * Deletes entries from their stream, and gives those requests that are now ours alone to handle and still awaited. What
- * somebody else has deleted, another instance or a caller who gave up, is not among them.
+ * Deletes entries from their stream, and hands on those requests that are ours alone to handle and still awaited. What
+ * somebody else has deleted, another instance or a caller who gave up, is not among them. Only a request that does no
+ * harm where its caller has just given up is handed on before the deletion is answered.
  */
 export async function takeEntries(
   call: Call,
   parts: ReaderParts,
-  { key, group = '', entries }: { key: string; group?: string; entries: readonly StreamEntry[] },
-): Promise<TakenRequest[]> {
-  const ids = entries.map((entry) => entry.id);
-  const reply = await takeRequests.run(call, key, group, ...ids);
-  // As the script's head says.
-  const [nowMs = 0, ...isOurs] = reply as number[];
-  const taken: TakenRequest[] = [];
-  entries.forEach(({ id, bytes }, index) => {
-    if (isOurs[index] !== 1) return;
-    const envelope = decodeEnvelope(bytes);
-    if (envelope?.kind !== 'REQUEST') {
-      parts.metrics.malformed.inc({ stream: 'requests' });
-      return;
-    }
+  { key, group = '', entries, clock, hand, isIdempotent }: Taking,
+): Promise<void> {
+  const handFresh = (id: string, envelope: Envelope, nowMs: number): void => {
     const waitedMs = Math.max(0, nowMs - addedAtMs(id));
     parts.metrics.queueSeconds.observe(waitedMs / 1_000);
     if (waitedMs >= envelope.ttlMs) parts.metrics.stale.inc();
-    else taken.push({ envelope, remainingMs: envelope.ttlMs - waitedMs });
+    else hand({ envelope, remainingMs: envelope.ttlMs - waitedMs });
+  };
+  const ids = entries.map((entry) => entry.id);
+  const deleting = takeRequests.run(call, key, group, ...ids);
+  const requests = entries.map(({ id, bytes }) => ({ id, envelope: requestIn(bytes) }));
+  const knownMs = clock.nowMs();
+  const isEarly = (envelope: Envelope | undefined): boolean =>
+    knownMs !== undefined && envelope !== undefined && isIdempotent(envelope);
+  for (const { id, envelope } of requests) {
+    if (envelope && knownMs !== undefined && isEarly(envelope)) handFresh(id, envelope, knownMs);
+  }
+  // As the script's head says.
+  const [nowMs = 0, ...isOurs] = (await deleting) as number[];
+  clock.hear(nowMs);
+  requests.forEach(({ id, envelope }, index) => {
+    if (isOurs[index] !== 1 || isEarly(envelope)) return;
+    if (envelope) handFresh(id, envelope, nowMs);
+    else parts.metrics.malformed.inc({ stream: 'requests' });
   });
-  return taken;
+}
+
+function requestIn(bytes: Buffer | undefined): Envelope | undefined {
+  const envelope = decodeEnvelope(bytes);
+  return envelope?.kind === 'REQUEST' ? envelope : undefined;
 }

@@ -29,6 +29,11 @@ export class RedisKeys {
     return this.key(`ev:${partition}`, 'run');
   }
 
+  /** A hash of revisions of a workspace, each under the name of what it counts changes of. */
+  revisions(workspaceId: string): string {
+    return this.key(`ws:${workspaceId}`, 'rev');
+  }
+
   /** The prefix of BullMQ's own keys; a queue's name follows it. */
   get bull(): string {
     return `{${this.prefix}:bull}`;

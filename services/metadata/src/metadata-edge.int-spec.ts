@@ -7,10 +7,10 @@ import { AppErrorFilter, BusClient, BusMetrics, BusServer, serviceContext, type 
 import { metadataRequests, requestsByService, type RequestContract } from '#libs/contracts';
 import { accessTokenForm, permissions, toClaims, type Permission } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
-import { RedisConnections } from '#libs/redis';
+import type { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, startRedis, type PostgresServer, type RedisServer } from '#libs/testing';
-import { FakeBus, metadataRoot } from '../test/metadata-harness.js';
+import { connectRedis, FakeBus, metadataRoot } from '../test/metadata-harness.js';
 
 let postgres: PostgresServer;
 let redis: RedisServer;
@@ -25,11 +25,7 @@ const allPermissions = Object.keys(permissions) as Permission[];
 beforeAll(async () => {
   [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
-  const settings = { url: redis.url, username: undefined, password: undefined };
-  connections = new RedisConnections(
-    { prefix: 'test', broker: settings, session: settings, cache: { ...settings, url: undefined } },
-    logger,
-  );
+  connections = connectRedis(redis.url);
   const parts = { redis: connections, logger, metrics: new BusMetrics(new MetricsRegistry('metadata')) };
   client = new BusClient('test', parts);
   client.start();
@@ -37,10 +33,13 @@ beforeAll(async () => {
   signingKey = pair.privateKey;
   const bus = new FakeBus();
   bus.jwksJson = JSON.stringify({ keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'EdDSA' }] });
-  app = await NestFactory.createMicroservice<MicroserviceOptions>(metadataRoot(await postgres.createDatabase(), bus), {
-    strategy: new BusServer({ service: 'metadata' }, client, parts),
-    logger: false,
-  });
+  app = await NestFactory.createMicroservice<MicroserviceOptions>(
+    metadataRoot(await postgres.createDatabase(), bus, connections),
+    {
+      strategy: new BusServer({ service: 'metadata' }, client, parts),
+      logger: false,
+    },
+  );
   app.useGlobalFilters(new AppErrorFilter());
   await app.listen();
 });

@@ -16,8 +16,9 @@ import { OutboxStore } from '#libs/database';
 import { openSecrets } from '#libs/encryption';
 import { AppError, newId, type JsonObject } from '#libs/kernel';
 import type { Permission } from '#libs/identity';
-import { startPostgres, until, type PostgresServer } from '#libs/testing';
-import { FakeBus, masterKeys, metadataRoot } from '../test/metadata-harness.js';
+import type { RedisConnections } from '#libs/redis';
+import { startPostgres, startRedis, until, type PostgresServer, type RedisServer } from '#libs/testing';
+import { connectRedis, FakeBus, masterKeys, metadataRoot } from '../test/metadata-harness.js';
 import type { Caller } from './caller.js';
 import { DataSourceService } from './data-source/data-source.service.js';
 import { RunnableService } from './runnable/runnable.service.js';
@@ -26,6 +27,8 @@ import { SchemaRefreshService } from './source-schema/schema-refresh.service.js'
 import { SourceSchemaService } from './source-schema/source-schema.service.js';
 
 let server: PostgresServer;
+let redisServer: RedisServer;
+let redis: RedisConnections;
 let app: INestApplicationContext;
 let bus: FakeBus;
 let sources: DataSourceService;
@@ -35,9 +38,12 @@ let runnables: RunnableService;
 let database: Database;
 
 beforeAll(async () => {
-  server = await startPostgres();
+  [server, redisServer] = await Promise.all([startPostgres(), startRedis()]);
+  redis = connectRedis(redisServer.url);
+  await redis.ready('broker', 5_000);
   bus = new FakeBus();
-  app = await NestFactory.createApplicationContext(metadataRoot(await server.createDatabase(), bus), { logger: false });
+  const root = metadataRoot(await server.createDatabase(), bus, redis);
+  app = await NestFactory.createApplicationContext(root, { logger: false });
   sources = app.get(DataSourceService);
   queries = app.get(SavedQueryService);
   schemas = app.get(SourceSchemaService);
@@ -47,7 +53,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await app.get(SchemaRefreshService).idle();
   await app.close();
-  await server.stop();
+  await redis.close();
+  await Promise.all([server.stop(), redisServer.stop()]);
 });
 
 const everything: readonly Permission[] = [

@@ -3,12 +3,15 @@ import { CONFIG } from '#libs/config';
 import { databaseModule } from '#libs/database';
 import { MasterKeys } from '#libs/encryption';
 import { IdentityModule } from '#libs/identity';
+import { RedisConnections, RevisionCopies } from '#libs/redis';
 import { DataSourceController } from './data-source/data-source.controller.js';
 import { DataSourceEntity } from './data-source/data-source.entity.js';
 import { DataSourceRepository } from './data-source/data-source.repository.js';
 import { DataSourceService } from './data-source/data-source.service.js';
 import type { MetadataConfig } from './metadata.config.js';
 import { CreateMetadata1795219100000 } from './migrations/1795219100000-create-metadata.js';
+import { CountChanges1795240100000 } from './migrations/1795240100000-count-changes.js';
+import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
 import { RunnableController } from './runnable/runnable.controller.js';
 import { RunnableService } from './runnable/runnable.service.js';
 import { SavedQueryController } from './saved-query/saved-query.controller.js';
@@ -30,7 +33,7 @@ import { WorkerClient } from './source-schema/worker.client.js';
     IdentityModule,
     databaseModule({
       entities: [DataSourceEntity, SourceTableEntity, SavedQueryEntity],
-      migrations: [CreateMetadata1795219100000],
+      migrations: [CreateMetadata1795219100000, CountChanges1795240100000],
     }),
   ],
   controllers: [DataSourceController, SourceSchemaController, SavedQueryController, RunnableController],
@@ -43,6 +46,11 @@ import { WorkerClient } from './source-schema/worker.client.js';
       inject: [CONFIG],
       useFactory: ({ masterKeys }: MetadataConfig) => MasterKeys.parse(masterKeys),
     },
+    {
+      provide: RevisionCopies,
+      inject: [RedisConnections],
+      useFactory: (redis: RedisConnections) => new RevisionCopies(redis),
+    },
     RunnableService,
     SavedQueryRepository,
     SavedQueryService,
@@ -51,6 +59,7 @@ import { WorkerClient } from './source-schema/worker.client.js';
     SourceSchemaService,
     SourceTableRepository,
     WorkerClient,
+    WorkspaceRevisions,
   ],
 })
 export class MetadataModule {}

@@ -11,6 +11,7 @@ import {
 } from '#libs/contracts';
 import { MasterKeys, newDataKey } from '#libs/encryption';
 import { AppError } from '#libs/kernel';
+import { RedisConnections } from '#libs/redis';
 import { Lifecycle } from '#libs/service';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
 import { MetadataModule } from '../src/metadata.module.js';
@@ -63,8 +64,18 @@ export class FakeBus {
   }
 }
 
+/** Connections to one Redis for all roles. */
+export function connectRedis(url: string): RedisConnections {
+  const settings = { url, username: undefined, password: undefined };
+  const silent = { info: () => undefined, warn: () => undefined };
+  return new RedisConnections(
+    { prefix: 'test', broker: settings, session: settings, cache: { ...settings, url: undefined } },
+    silent,
+  );
+}
+
 /** The whole service on a database of its own, with auth and the workers played by `bus`. */
-export function metadataRoot(databaseUrl: string, bus: FakeBus): DynamicModule {
+export function metadataRoot(databaseUrl: string, bus: FakeBus, redis: RedisConnections): DynamicModule {
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   const config = {
     database: { url: databaseUrl, password: undefined, schema: 'metadata', poolMax: 8 },
@@ -78,6 +89,7 @@ export function metadataRoot(databaseUrl: string, bus: FakeBus): DynamicModule {
     { provide: HealthRegistry, useValue: new HealthRegistry() },
     { provide: Lifecycle, useValue: new Lifecycle(logger) },
     { provide: BusClient, useValue: bus },
+    { provide: RedisConnections, useValue: redis },
   ];
   const sharedModule: DynamicModule = {
     module: class SharedModule {},

@@ -2,7 +2,7 @@ import { BullModule } from '@nestjs/bullmq';
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
 import { databaseModule } from '#libs/database';
-import { RedisConnections } from '#libs/redis';
+import { RedisConnections, RevisionCopies } from '#libs/redis';
 import { DispatchRepository } from './dispatch/dispatch.repository.js';
 import { DispatcherService } from './dispatch/dispatcher.service.js';
 import { runQueueName, runQueueOptions } from './dispatch/run-queue.options.js';
@@ -33,6 +33,7 @@ import { RunMetrics } from './run/run-metrics.service.js';
 import { RunController } from './run/run.controller.js';
 import { RunRepository } from './run/run.repository.js';
 import { MetadataClient } from './source/metadata.client.js';
+import { RunnableMemory } from './source/runnable.memory.js';
 import { SourceConsumer } from './source/source.consumer.js';
 import { SourceRepository } from './source/source.repository.js';
 import { SourceService } from './source/source.service.js';
@@ -59,7 +60,12 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
     ...[RunRepository, RunChanges, RunMetrics, ClaimService, FinishService, AttemptService],
     ...[DispatcherService, DispatchRepository, RunQueueStore],
     ...[HeartbeatService, HeartbeatRepository],
-    ...[SourceService, SourceRepository, MetadataClient],
+    ...[SourceService, SourceRepository, MetadataClient, RunnableMemory],
+    {
+      provide: RevisionCopies,
+      inject: [RedisConnections],
+      useFactory: (redis: RedisConnections) => new RevisionCopies(redis),
+    },
     ...[
       ReaperLoop,
       HearingRepository,

@@ -11,6 +11,7 @@ import {
 } from '#libs/contracts';
 import { InboxRepository, OutboxRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
+import type { RevisionCopies } from '#libs/redis';
 import { newId } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { DispatchRepository } from '../src/dispatch/dispatch.repository.js';
@@ -38,6 +39,7 @@ import { RunChanges } from '../src/run/run-changes.service.js';
 import { RunMetrics } from '../src/run/run-metrics.service.js';
 import { RunRepository } from '../src/run/run.repository.js';
 import { MetadataClient } from '../src/source/metadata.client.js';
+import { RunnableMemory } from '../src/source/runnable.memory.js';
 import { SourceRepository } from '../src/source/source.repository.js';
 import { SourceService } from '../src/source/source.service.js';
 import { SubmissionRepository } from '../src/submission/submission.repository.js';
@@ -46,6 +48,12 @@ import { HeartbeatRepository } from '../src/worker/heartbeat.repository.js';
 import { HeartbeatService } from '../src/worker/heartbeat.service.js';
 import type { TestDatabase } from './data-source.js';
 import { FakeBus } from './fake-bus.js';
+
+/** As where Redis is away: nothing is kept, and every question asks metadata. */
+const noRevisions = {
+  read: async () => undefined,
+  raise: async () => undefined,
+} as unknown as RevisionCopies;
 
 type Overrides = { [K in keyof OrchestratorConfig]?: Partial<OrchestratorConfig[K]> };
 
@@ -61,6 +69,7 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
   const runs = new RunRepository(dataSource, new OutboxRepository('orchestrator'));
   const changes = new RunChanges(bus.asClient(), new RunMetrics(metrics));
   const metadata = new MetadataClient(bus.asClient());
+  const runnables = new RunnableMemory(metadata, noRevisions, logger);
   const results = new ResultsClient(bus.asClient());
   const workers = new WorkerClient(bus.asClient());
   const snapshots = new SnapshotRepository(dataSource);
@@ -81,7 +90,7 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
     submissions,
     /** Not begun by itself: most tests dispatch when they want to. */
     newDispatcher: () => new DispatcherService(dispatch, queue, logger, config, changes, metrics),
-    submit: new SubmitService(submissions, executions, metadata, queue, changes, logger, config),
+    submit: new SubmitService(submissions, executions, runnables, queue, changes, logger, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
     /** As the worker asks for it, whose request carries the run's workspace. */
@@ -149,7 +158,7 @@ export function newSource(workspaceId: string, part: Partial<SourceConnection> =
 
 /** Has metadata know one source and results know of no row. */
 export function answerAround(bus: FakeBus, source: SourceConnection): void {
-  bus.answer(metadataRequests.resolveRunnable, () => ({ source }));
+  bus.answer(metadataRequests.resolveRunnable, () => ({ source, revision: 1 }));
   bus.answer(metadataRequests.getSourceConnections, () => ({ sources: [source] }));
   bus.answer(resultsRequests.fenceRun, () => ({ sealed: false, pagesCommitted: 0, rowCount: 0, byteCount: 0 }));
 }

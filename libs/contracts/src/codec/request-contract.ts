@@ -1,4 +1,5 @@
 import type { DescMessage, DescMethod, DescService, MessageShape } from '@bufbuild/protobuf';
+import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import type { Domain } from './domain.js';
 import { messageCodec, type MessageCodec } from './message-codec.js';
 
@@ -11,6 +12,10 @@ export interface RequestContract<Request, Response> {
   readonly service: ServiceName;
   /** Such as `sluice.auth.v1.AuthService/SignIn`. */
   readonly pattern: string;
+  /**
+   * The method's idempotency_level: done twice, or done although its caller was told that it was not, it does no harm.
+   */
+  readonly isIdempotent: boolean;
   readonly request: MessageCodec<Request>;
   readonly response: MessageCodec<Response>;
 }
@@ -44,6 +49,7 @@ function contractOf(service: ServiceName, method: DescMethod): AnyRequestContrac
     kind: 'request',
     service,
     pattern: `${method.parent.typeName}/${method.name}`,
+    isIdempotent: method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN,
     request: messageCodec(method.input),
     response: messageCodec(method.output),
   };

@@ -6,6 +6,7 @@ import { AppLogger } from '#libs/telemetry';
 import { isFault, invalidInput, userErrorsOf, type UserError } from '../errors/user-error.js';
 import { mutationFault, payloadOf, type Payload } from '../errors/payload.js';
 import { RunHubService } from '../events/run-hub.service.js';
+import { executionAt } from '../events/run-level.js';
 import type { RequestContext } from '../request/request-context.js';
 import { isFinal } from '../results/result-view.js';
 import { toSubmitRequest, waitMsOf, type RunQueryInput } from './execution-input.js';
@@ -73,10 +74,11 @@ export class ExecutionsService implements OnModuleInit {
     let execution = submitted;
     try {
       for (let seen = 0; !isFinal(execution.state) && !signal.aborted;) {
-        const { revision, stateRevision } = watch;
+        const { revision, stateRevision, doubtRevision, level } = watch;
         if (stateRevision > seen) {
+          const heard = doubtRevision <= seen ? executionAt(execution, level) : undefined;
           seen = stateRevision;
-          execution = await this.read(execution, context);
+          execution = heard ?? (await this.read(execution, context));
           watch.readVersion = execution.version;
         } else {
           await watch.heardMoreThan(revision, signal);

@@ -4,13 +4,13 @@ import { DataSource, In, type EntityManager } from 'typeorm';
 import { dataSourceChanged } from '#libs/contracts';
 import {
   escapeLike,
-  inTransaction,
   isForeignKeyViolation,
   isUniqueViolation,
   OutboxRepository,
   type ParsedPage,
 } from '#libs/database';
 import { AppError } from '#libs/kernel';
+import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { DataSourceEntity } from './data-source.entity.js';
 
 export interface DataSourceFilter {
@@ -33,6 +33,7 @@ export class DataSourceRepository {
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly outbox: OutboxRepository,
+    private readonly revisions: WorkspaceRevisions,
   ) {}
 
   find(workspaceId: string, ids: readonly string[]): Promise<DataSourceEntity[]> {
@@ -69,7 +70,7 @@ export class DataSourceRepository {
   /** @throws AppError `entity.name_taken` */
   async insert(row: NewRow, requestId: string): Promise<DataSourceEntity> {
     return refuseTakenName(
-      inTransaction(this.database, async (manager) => {
+      this.revisions.change(row.workspaceId, async (manager) => {
         await manager.insert(DataSourceEntity, untyped(row));
         return this.tell(manager, row, requestId);
       }),
@@ -87,7 +88,7 @@ export class DataSourceRepository {
     change: (current: DataSourceEntity) => RowChange,
   ): Promise<DataSourceEntity> {
     return refuseTakenName(
-      inTransaction(this.database, async (manager) => {
+      this.revisions.change(key.workspaceId, async (manager) => {
         const current = await lock(manager, key);
         if (current.version !== version) throw changedMeanwhile();
         await manager.update(
@@ -102,7 +103,7 @@ export class DataSourceRepository {
 
   /** @throws AppError `source.not_found`, `source.in_use` */
   async delete(key: DataSourceKey, requestId: string): Promise<void> {
-    const gone = inTransaction(this.database, async (manager) => {
+    const gone = this.revisions.change(key.workspaceId, async (manager) => {
       const current = await lock(manager, key);
       await manager.delete(DataSourceEntity, { id: key.id });
       await this.outbox.add(

@@ -7,6 +7,7 @@ import { DataSourceRepository } from '../data-source/data-source.repository.js';
 import { toConnection } from '../data-source/to-data-source.js';
 import { Issues } from '../input/issues.js';
 import { checkIds } from '../input/text.js';
+import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { SavedQueryRepository } from '../saved-query/saved-query.repository.js';
 import { toSavedQuery } from '../saved-query/to-saved-query.js';
 
@@ -16,6 +17,7 @@ export class RunnableService {
   constructor(
     private readonly sources: DataSourceRepository,
     private readonly queries: SavedQueryRepository,
+    private readonly revisions: WorkspaceRevisions,
   ) {}
 
   /**
@@ -29,14 +31,18 @@ export class RunnableService {
   ): Promise<ResponseOf<typeof metadataRequests.resolveRunnable>> {
     const { workspaceId } = caller;
     switch (subject.case) {
-      case 'dataSourceId':
+      case 'dataSourceId': {
         demand(caller, 'query.run');
-        return { source: await this.connection(workspaceId, subject.value) };
+        const revision = await this.revisions.now(workspaceId);
+        return { revision, source: await this.connection(workspaceId, subject.value) };
+      }
       case 'savedQueryId': {
         demand(caller, 'saved_query.run');
+        const revision = await this.revisions.now(workspaceId);
         const [query] = await this.queries.find(workspaceId, [subject.value]);
         if (!query) throw new AppError('saved_query.not_found', 'There is no such saved query.');
-        return { source: await this.connection(workspaceId, query.dataSourceId), savedQuery: toSavedQuery(query) };
+        const source = await this.connection(workspaceId, query.dataSourceId);
+        return { revision, source, savedQuery: toSavedQuery(query) };
       }
       case undefined:
         throw new AppError('input.invalid', 'There is nothing to run: name a data source or a saved query.');

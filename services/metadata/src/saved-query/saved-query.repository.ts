@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In } from 'typeorm';
-import { escapeLike, inTransaction, isForeignKeyViolation, type ParsedPage } from '#libs/database';
+import { escapeLike, isForeignKeyViolation, type ParsedPage } from '#libs/database';
 import { AppError } from '#libs/kernel';
+import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { SavedQueryEntity } from './saved-query.entity.js';
 
 export interface SavedQueryFilter {
@@ -22,7 +23,10 @@ type RowChange = Partial<Omit<SavedQueryEntity, 'id' | 'workspaceId' | 'version'
 /** Saved queries in PostgreSQL. */
 @Injectable()
 export class SavedQueryRepository {
-  constructor(@InjectDataSource() private readonly database: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly database: DataSource,
+    private readonly revisions: WorkspaceRevisions,
+  ) {}
 
   find(workspaceId: string, ids: readonly string[]): Promise<SavedQueryEntity[]> {
     return this.database.manager.findBy(SavedQueryEntity, { workspaceId, id: In([...ids]) });
@@ -50,7 +54,7 @@ export class SavedQueryRepository {
   /** @throws AppError `source.not_found` where the workspace has no such data source */
   async insert(row: NewRow): Promise<SavedQueryEntity> {
     try {
-      return await inTransaction(this.database, async (manager) => {
+      return await this.revisions.change(row.workspaceId, async (manager) => {
         await manager.insert(SavedQueryEntity, row);
         return manager.findOneByOrFail(SavedQueryEntity, { id: row.id });
       });
@@ -69,7 +73,7 @@ export class SavedQueryRepository {
     version: number,
     change: (current: SavedQueryEntity) => RowChange,
   ): Promise<SavedQueryEntity> {
-    return inTransaction(this.database, async (manager) => {
+    return this.revisions.change(workspaceId, async (manager) => {
       const current = await manager.findOne(SavedQueryEntity, {
         where: { workspaceId, id },
         lock: { mode: 'pessimistic_write' },
@@ -87,8 +91,10 @@ export class SavedQueryRepository {
 
   /** @throws AppError `saved_query.not_found` */
   async delete({ workspaceId, id }: SavedQueryKey): Promise<void> {
-    const { affected } = await this.database.manager.delete(SavedQueryEntity, { workspaceId, id });
-    if (affected !== 1) throw notFound();
+    await this.revisions.change(workspaceId, async (manager) => {
+      const { affected } = await manager.delete(SavedQueryEntity, { workspaceId, id });
+      if (affected !== 1) throw notFound();
+    });
   }
 }
 

@@ -4,7 +4,7 @@ import { metadataRequests, type SourceConnection } from '#libs/contracts';
 const codec = metadataRequests.resolveRunnable.response;
 
 export function encodeSource(source: SourceConnection): Buffer {
-  return Buffer.from(codec.encode({ source }));
+  return Buffer.from(codec.encode({ source, revision: 0 }));
 }
 
 export function decodeSource(bytes: Buffer): SourceConnection {

@@ -78,7 +78,10 @@ describe('a question', () => {
       await submitSql(orchestrator, principal, source, 'select 1', { limits: { rows: 1 } }),
       await submitSql(orchestrator, principal, source, 'select 2'),
     ];
-    orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({ source: { ...source, version: 2 } }));
+    orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({
+      source: { ...source, version: 2 },
+      revision: 1,
+    }));
     runs.push(await submitSql(orchestrator, principal, source, 'select 1'));
     expect(new Set(runs.map(({ runId }) => runId)).size).toBe(4);
   });
@@ -152,7 +155,10 @@ describe('a question that cannot be run', () => {
   });
 
   it('is refused while its source is paused', async () => {
-    orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({ source: { ...source, paused: true } }));
+    orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({
+      source: { ...source, paused: true },
+      revision: 1,
+    }));
     await expect(submitSql(orchestrator, principal, source, 'select 1')).rejects.toMatchObject({
       code: 'source.paused',
       path: ['query', 'sql', 'dataSourceId'],

@@ -12,7 +12,7 @@ import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { RunChanges } from '../run/run-changes.service.js';
 import { priorityClass } from '../run/run.types.js';
 import { defaultPool } from '../dispatch/pool.js';
-import { MetadataClient } from '../source/metadata.client.js';
+import { RunnableMemory } from '../source/runnable.memory.js';
 import { flightKey } from './flight-key.js';
 import { inputHash } from './input-hash.js';
 import { resolveLimits } from './limits.js';
@@ -36,7 +36,7 @@ export class SubmitService {
   constructor(
     private readonly repository: SubmissionRepository,
     private readonly executions: ExecutionService,
-    private readonly metadata: MetadataClient,
+    private readonly runnables: RunnableMemory,
     private readonly queue: RunQueueStore,
     private readonly changes: RunChanges,
     private readonly logger: AppLogger,
@@ -135,11 +135,11 @@ export class SubmitService {
   }
 
   private async resolveRunnable(
-    subject: Parameters<MetadataClient['resolveRunnable']>[0],
+    subject: Parameters<RunnableMemory['resolve']>[0],
     context: BusContext,
     path: readonly string[],
   ) {
-    const resolved = await this.metadata.resolveRunnable(subject, context, context.signal).catch((error: unknown) => {
+    const resolved = await this.runnables.resolve(subject, context, context.signal).catch((error: unknown) => {
       throw atPath(error, path);
     });
     const { source } = resolved;
