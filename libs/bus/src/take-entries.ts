@@ -16,8 +16,8 @@ interface Taking {
   readonly entries: readonly StreamEntry[];
   readonly clock: ServerClock;
   /** Called once for each request that is to be handled. */
-  hand(request: TakenRequest): void;
-  isIdempotent(envelope: Envelope): boolean;
+  readonly hand: (request: TakenRequest) => void;
+  readonly isIdempotent: (envelope: Envelope) => boolean;
 }
 
 /**

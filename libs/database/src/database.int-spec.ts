@@ -16,6 +16,7 @@ import {
   isUniqueViolation,
   OutboxRepository,
   OutboxStore,
+  queryPrepared,
 } from './index.js';
 
 class CreateTables1700000000000 implements MigrationInterface {
@@ -309,5 +310,36 @@ describe('inTransaction', () => {
     );
     expect(isUniqueViolation(failure, 'counter_pkey')).toBe(true);
     expect(isUniqueViolation(failure, 'another')).toBe(false);
+  });
+});
+
+describe('queryPrepared', () => {
+  const text = 'select $1::integer as value';
+
+  it('has a statement parsed once per connection', async () => {
+    const dataSource = (await open({ poolMax: 1 })).get(DataSource);
+    for (const value of [1, 2, 3]) expect(await queryPrepared(dataSource, text, [value])).toEqual([{ value }]);
+    const prepared = await dataSource.query('select generic_plans + custom_plans as uses from pg_prepared_statements');
+    expect(prepared).toEqual([{ uses: '3' }]);
+  });
+
+  it('is part of the transaction that it is asked in', async () => {
+    const dataSource = (await open()).get(DataSource);
+    const insert = `insert into metadata.counter values ($1, 1) returning id`;
+    const work = inTransaction(dataSource, async (manager) => {
+      expect(await queryPrepared(manager, insert, ['a'])).toEqual([{ id: 'a' }]);
+      throw new Error('undone');
+    });
+    await expect(work).rejects.toThrow('undone');
+    expect(await dataSource.query('select * from metadata.counter')).toEqual([]);
+  });
+
+  it('tells what the server refused, and gives its connection back', async () => {
+    const dataSource = (await open({ poolMax: 1 })).get(DataSource);
+    const insert = `insert into metadata.counter values ($1, 1)`;
+    await queryPrepared(dataSource, insert, ['a']);
+    const failure: unknown = await queryPrepared(dataSource, insert, ['a']).catch((error: unknown) => error);
+    expect(isUniqueViolation(failure, 'counter_pkey')).toBe(true);
+    expect(await queryPrepared(dataSource, text, [4])).toEqual([{ value: 4 }]);
   });
 });

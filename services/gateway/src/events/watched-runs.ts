@@ -39,6 +39,14 @@ export class WatchedRuns {
     return watch;
   }
 
+  levelOf(runId: string): RunLevel | undefined {
+    return this.recent.get(runId);
+  }
+
+  hasOwnState(executionId: string): boolean {
+    return this.recentOwn.has(executionId);
+  }
+
   onRunChanged({ runId, ...level }: RunChanged): void {
     const known = this.recent.peek(runId);
     if (!known || level.version >= known.version) this.recent.set(runId, level);

@@ -5,6 +5,7 @@ import { Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import { isFault, invalidInput, userErrorsOf, type UserError } from '../errors/user-error.js';
 import { mutationFault, payloadOf, type Payload } from '../errors/payload.js';
+import { AcceptedExecutions } from '../events/accepted-executions.js';
 import { RunHubService } from '../events/run-hub.service.js';
 import { executionAt } from '../events/run-level.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -22,6 +23,7 @@ export class ExecutionsService implements OnModuleInit {
 
   constructor(
     private readonly hub: RunHubService,
+    private readonly accepted: AcceptedExecutions,
     private readonly logger: AppLogger,
     private readonly lifecycle: Lifecycle,
   ) {}
@@ -35,6 +37,7 @@ export class ExecutionsService implements OnModuleInit {
     return payloadOf(async () => {
       const waitMs = waitMsOf(input);
       const execution = await this.submit(input, context);
+      this.accepted.add(execution, context);
       return { execution: waitMs > 0 ? await this.untilFinal(execution, waitMs, context) : execution };
     });
   }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { RunPlan } from '#libs/contracts';
-import { inTransaction } from '#libs/database';
+import { inTransaction, queryPrepared } from '#libs/database';
 import { assignments } from '../run/run-move.repository.js';
 import { decodeSource } from '../source/source-snapshot.js';
 
@@ -33,7 +33,8 @@ export class DispatchRepository {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   async hasBacklog(pool: string): Promise<boolean> {
-    const [row]: { found: boolean }[] = await this.dataSource.query(
+    const [row] = await queryPrepared<{ found: boolean }>(
+      this.dataSource,
       `select exists (select 1 from orchestrator.lane where pool = $1 and queued > 0) as found`,
       [pool],
     );

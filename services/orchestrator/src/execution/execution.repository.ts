@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { ResponseOf, runRequests, RunState } from '#libs/contracts';
+import { queryPrepared } from '#libs/database';
 import { toView, viewColumns, type ViewRow } from './execution.row.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
 
@@ -18,7 +19,8 @@ export class ExecutionRepository {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   async findMany(ids: readonly string[], { workspaceId, callerId }: Sight): Promise<ExecutionView[]> {
-    const rows: ViewRow[] = await this.dataSource.query(
+    const rows = await queryPrepared<ViewRow>(
+      this.dataSource,
       `select ${viewColumns} from orchestrator.execution e join orchestrator.run r on r.id = e.run_id
        where e.id = any ($1) and e.workspace_id = $2 and ($3::text is null or e.caller_id = $3)`,
       [ids, workspaceId, callerId ?? null],

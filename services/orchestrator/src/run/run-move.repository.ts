@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { queryPrepared } from '#libs/database';
 import { runColumns, toRun, type RunRow } from './run.row.js';
 import type { Run, RunTry } from './run.types.js';
 import { finalStates, transitions, type TransitionName } from './transitions.js';
@@ -25,7 +26,8 @@ export async function moveRun(
   { set = [], where = 'true', parameters = [], beside }: MoveValues = {},
 ): Promise<Run | undefined> {
   const { from } = transitions[name];
-  const rows: RunRow[] = await manager.query(
+  const rows = await queryPrepared<RunRow>(
+    manager,
     `with r as (
        update orchestrator.run set ${assignments(name, set)}
        where id = $1 and fence = $2 and state = any ($3) and (${where})

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { InjectConfig } from '#libs/config';
-import { persistently, postgresCode } from '#libs/database';
+import { persistently, postgresCode, queryPrepared } from '#libs/database';
 import { defaultPool } from '../dispatch/pool.js';
 import { toView, viewColumns, type ViewRow } from '../execution/execution.row.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
@@ -75,7 +75,8 @@ export class SubmissionRepository {
     };
     const places = Object.keys(parameters).map((name, index) => `${name} => $${index + 1}`);
     const [row] = await persistently(() =>
-      this.dataSource.query<AcceptRow[]>(
+      queryPrepared<AcceptRow>(
+        this.dataSource,
         `select a.outcome, r.state = 'DISPATCHED' as is_dispatched, ${viewColumns}
          from orchestrator.accept(${places.join(', ')}) a
          cross join lateral (select (a.run).*) r cross join lateral (select (a.execution).*) e`,

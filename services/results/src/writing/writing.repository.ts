@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { StoredPage } from '#libs/contracts';
+import { queryPrepared } from '#libs/database';
 import { resultTables, type ResultTables } from '../database/result-tables.js';
 import type { NewPage, NewSeal, Progress, RunTry, Standing, WritingState } from './writing.types.js';
 
@@ -76,7 +77,8 @@ export class WritingRepository {
 
   /** A whole result in one row. Undefined where it was not taken. */
   async sealInline(seal: NewSeal, ttlSeconds: number): Promise<Progress | undefined> {
-    const rows: ProgressRow[] = await this.dataSource.query(
+    const rows = await queryPrepared<ProgressRow>(
+      this.dataSource,
       `insert into ${this.tables.manifest} as m
          (run_id, workspace_id, fence, state, columns, row_count, byte_count, truncated, inline, expires_at)
        values ($1, $2, $3, 'COMPLETE', $4::jsonb, $5, $6, $7, $8, now() + make_interval(secs => $9))

@@ -41,7 +41,8 @@ export class WritingService {
       : await this.repository.sealPages(asked, ttlSeconds);
     if (taken) {
       this.metrics.sealed(asked);
-      this.tell(asked, taken);
+      // The end of the run follows at once and tells of rows that came with it.
+      if (!asked.inline) this.tell(asked, taken);
       return true;
     }
     const standing = await this.repository.standingOf(asked.runId);

@@ -53,12 +53,16 @@ export class ConnectorRegistry {
   }
 }
 
+/** While questions come this close together, each spares a round trip; a connection lost in between costs a try. */
+const trustedMs = 1_000;
+
 async function loadPostgres({ run, source }: WorkerConfig): Promise<Connector> {
   const { PostgresConnector } = await import('../postgres/postgres-connector.js');
   return new PostgresConnector({
     connectTimeoutMs: source.connectTimeoutMs,
     idleMax: run.slots,
     idleMs: source.idleSeconds * 1_000,
+    trustedMs,
   });
 }
 

@@ -52,7 +52,7 @@ async function comesOut(
 describe('PostgreSQL: what docs/types.md says comes out', () => {
   let server: PostgresServer;
   let source: OpenedSource;
-  const connector = new PostgresConnector({ connectTimeoutMs: 5_000, idleMax: 1, idleMs: 60_000 });
+  const connector = new PostgresConnector({ connectTimeoutMs: 5_000, idleMax: 1, idleMs: 60_000, trustedMs: 1_000 });
 
   beforeAll(async () => {
     server = await startPostgres();

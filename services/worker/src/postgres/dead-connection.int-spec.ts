@@ -3,17 +3,23 @@ import { delay } from '#libs/kernel';
 import { startPostgres, TcpProxy } from '#libs/testing';
 import { PostgresConnector } from './postgres-connector.js';
 
-it('a connection that died without a word while it waited holds up no run', async () => {
+async function connectThroughProxy(trustedMs: number) {
   const server = await startPostgres();
   onTestFinished(() => server.stop());
   const url = new URL(await server.createDatabase());
   const proxy = await TcpProxy.start(Number(url.port));
   onTestFinished(() => proxy.stop());
-  const connector = new PostgresConnector({ connectTimeoutMs: 1_000, idleMax: 2, idleMs: 30_000 });
+  const connector = new PostgresConnector({ connectTimeoutMs: 1_000, idleMax: 2, idleMs: 30_000, trustedMs });
+  onTestFinished(() => connector.close());
   const { username: user, password } = url;
   const options = { host: '127.0.0.1', port: proxy.port, database: url.pathname.slice(1), user, password };
   const open = () => connector.open({ id: 'src_1', version: 1, options }, { runId: 'run_1', timeoutMs: 5_000 });
   await (await open()).close();
+  return { proxy, open };
+}
+
+it('a connection that died without a word while it waited holds up no run', async () => {
+  const { proxy, open } = await connectThroughProxy(0);
 
   proxy.swallow();
   const opening = open();
@@ -24,5 +30,16 @@ it('a connection that died without a word while it waited holds up no run', asyn
   const stream = await session.query('select 1');
   expect(await stream.next()).toEqual(['[1]']);
   await session.close();
-  await connector.close();
+});
+
+it('a connection that was trusted and is dead fails the run as one that may be tried again, and is used no more', async () => {
+  const { proxy, open } = await connectThroughProxy(60_000);
+  proxy.swallow();
+  const session = await open();
+  await expect(session.query('select 1')).rejects.toMatchObject({ code: 'source.unavailable', retryable: true });
+  await session.close();
+  proxy.restore();
+  const next = await open();
+  expect(await (await next.query('select 1')).next()).toEqual(['[1]']);
+  await next.close();
 });

@@ -69,7 +69,7 @@ export class PostgresClient {
     try {
       await client.connect();
       guardMessageSize(streamOf(client), messageBytesMax);
-      const { pid, start, checks } = await readFacts(client);
+      const { pid, start, checks } = await readFacts(client, connectTimeoutMs);
       return new PostgresClient(client, { pid, start }, checks, options, connectTimeoutMs);
     } catch (error) {
       destroy(client);
@@ -126,8 +126,10 @@ function sslOf({ mode, ca }: PostgresSourceOptions['ssl']): ConnectionOptions | 
   }
 }
 
-async function readFacts(client: pg.Client): Promise<SessionFacts> {
-  const { rows } = await client.query<SessionFacts>(factsQuery);
+/** Its own time limit, as the one for connecting is over by now. */
+async function readFacts(client: pg.Client, timeoutMs: number): Promise<SessionFacts> {
+  const timer = setTimeout(() => destroy(client), timeoutMs);
+  const { rows } = await client.query<SessionFacts>(factsQuery).finally(() => clearTimeout(timer));
   const [facts] = rows;
   if (!facts) throw new AppError('source.unavailable', 'The data source does not show its own sessions.');
   return facts;

@@ -9,7 +9,7 @@ let server: PostgresServer;
 let admin: pg.Client;
 let source: OpenedSource;
 let connector: PostgresConnector;
-const limits = { connectTimeoutMs: 2_000, idleMax: 2, idleMs: 30_000 };
+const limits = { connectTimeoutMs: 2_000, idleMax: 2, idleMs: 30_000, trustedMs: 0 };
 
 beforeAll(async () => {
   server = await startPostgres();

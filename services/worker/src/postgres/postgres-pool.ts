@@ -7,11 +7,20 @@ export interface PoolLimits {
   /** How many connections of one source wait for the next run. */
   readonly idleMax: number;
   readonly idleMs: number;
+  /** A connection that answered no longer ago than this is taken for alive before it has answered again. */
+  readonly trustedMs: number;
 }
 
 interface Idle {
   readonly client: PostgresClient;
   readonly timer: NodeJS.Timeout;
+  readonly since: number;
+}
+
+export interface IdleConnection {
+  readonly client: PostgresClient;
+  /** It has answered a moment ago. */
+  readonly isTrusted: boolean;
 }
 
 /** A reset that takes longer is not worth the connection. */
@@ -33,10 +42,11 @@ export class PostgresPool {
   ) {}
 
   /** One that has waited, if there is one: it may have died meanwhile, which its first use will tell. */
-  takeIdle(): PostgresClient | undefined {
+  takeIdle(): IdleConnection | undefined {
     for (let idle = this.idle.pop(); idle; idle = this.idle.pop()) {
       clearTimeout(idle.timer);
-      if (!idle.client.isBroken) return idle.client;
+      const { client, since } = idle;
+      if (!client.isBroken) return { client, isTrusted: performance.now() - since < this.limits.trustedMs };
     }
     return undefined;
   }
@@ -54,7 +64,7 @@ export class PostgresPool {
     } else {
       const timer = setTimeout(() => this.expire(client), this.limits.idleMs);
       timer.unref();
-      this.idle.push({ client, timer });
+      this.idle.push({ client, timer, since: performance.now() });
     }
   }
 

@@ -18,16 +18,24 @@ export class PostgresSession implements SourceSession {
     private readonly pool: PostgresPool,
     private readonly client: PostgresClient,
     { runId }: SessionPurpose,
+    private readonly begun: Promise<void> = Promise.resolve(),
   ) {
+    // Whoever asks for rows is told.
+    begun.catch(() => undefined);
     const { pid, start } = client.identity;
     this.handle = { values: { backendPid: pid, backendStart: start, applicationName: applicationName(runId) } };
   }
 
   static async open(pool: PostgresPool, purpose: SessionPurpose): Promise<PostgresSession> {
     const idle = pool.takeIdle();
-    if (idle && (await begin(idle, purpose).then(isTrue, isFalse))) return new PostgresSession(pool, idle, purpose);
-    // A connection that has waited may have died without a word; a new one tells what is the matter.
-    idle?.destroy();
+    if (idle) {
+      const begun = begin(idle.client, purpose);
+      // The run is claimed while its transaction begins.
+      if (idle.isTrusted) return new PostgresSession(pool, idle.client, purpose, begun);
+      if (await begun.then(isTrue, isFalse)) return new PostgresSession(pool, idle.client, purpose);
+      // A connection that has waited may have died without a word; a new one tells what is the matter.
+      idle.client.destroy();
+    }
     const client = await pool.connect();
     try {
       await begin(client, purpose);
@@ -39,6 +47,10 @@ export class PostgresSession implements SourceSession {
   }
 
   async query(sql: string): Promise<RowStream> {
+    await this.begun.catch((error: unknown) => {
+      this.isClean = false;
+      throw toConnectionError(error);
+    });
     const query = new RowQuery(sql, this.client.stream, (oids) => this.pool.types.resolve(oids));
     this.query_ = query;
     this.isClean = false;

@@ -222,7 +222,7 @@ describe.each(['postgres', 'duckdb'] as const)('a run at a %s source', (type) =>
 
   it('whose SQL is not proven is refused here too, before the source hears of it', async () => {
     await service.execute(planOf("select getenv('HOME'), set_config('a.b', 'c', true)", { source: sources[type] }));
-    expect(client.asked).toEqual(['finish']);
+    expect(client.asked).toEqual(['claim', 'finish']);
     expect(client.outcome).toMatchObject({
       case: 'failed',
       value: { error: { code: 'sql.not_read_only' }, transient: false },

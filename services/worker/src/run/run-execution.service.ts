@@ -17,6 +17,8 @@ import { inSpan } from './run-trace.js';
 /** What was claimed: the session at the source and the end of its time. */
 interface Claim {
   readonly session: SourceSession;
+  /** Rejects where the statement is not proven to read only. */
+  readonly proving: Promise<void>;
   readonly deadline: number;
 }
 
@@ -62,10 +64,14 @@ export class RunExecutionService {
     try {
       session = await this.open(run);
       run.assertWanted();
-      const { granted, timeoutMs } = await this.client.claim(run.plan, session.handle);
+      const claiming = this.client.claim(run.plan, session.handle);
+      const proving = this.prove(run.plan);
+      // Told of where the statement is run, which needs a claim.
+      proving.catch(() => undefined);
+      const { granted, timeoutMs } = await claiming;
       if (!granted) return 'refused';
       run.isClaimed = true;
-      return await this.runClaimed(run, { session, deadline: performance.now() + timeoutMs });
+      return await this.runClaimed(run, { session, proving, deadline: performance.now() + timeoutMs });
     } catch (error) {
       if (run.isClaimed) throw error;
       // Without a claim the time of the run has not begun.
@@ -76,10 +82,8 @@ export class RunExecutionService {
   }
 
   private async open(run: HeldRun): Promise<SourceSession> {
-    const { source, sql, runId, timeoutMs } = run.plan;
+    const { source, runId, timeoutMs } = run.plan;
     if (!source) throw new Error('the plan names no source');
-    // The orchestrator has proven it already; a job that somebody put into the queue by hand was not.
-    await proveReadOnly(this.connectors.dialectOf(source.type), sql);
     const connector = await this.connectors.get(source.type);
     const end = this.metrics.connectSeconds.startTimer({ source_type: source.type });
     try {
@@ -95,10 +99,16 @@ export class RunExecutionService {
     }
   }
 
-  private async runClaimed(run: HeldRun, { session, deadline }: Claim): Promise<string> {
+  /** The orchestrator has proven it already; a job that somebody put into the queue by hand was not. */
+  private async prove({ source, sql }: RunPlan): Promise<void> {
+    await proveReadOnly(this.connectors.dialectOf(source?.type ?? ''), sql);
+  }
+
+  private async runClaimed(run: HeldRun, { session, proving, deadline }: Claim): Promise<string> {
     // The source has the same limit; this one holds where the source does not keep it.
     const timer = setTimeout(() => run.stop('timedOut'), Math.max(0, deadline - performance.now()));
     try {
+      await proving;
       const totals = await this.read(run, session);
       const { state } = await this.client.finish(run.plan, { case: 'succeeded', value: totals });
       return state.toLowerCase();

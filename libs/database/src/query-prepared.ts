@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { EntityManager, QueryFailedError, type DataSource } from 'typeorm';
+
+/** What TypeORM hands out untyped: the driver's own connection. */
+interface DriverConnection {
+  query<Row>(statement: { name: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
+}
+
+/** A connection keeps a plan for each of these; more would be a text that is not fixed. */
+const textsMax = 200;
+const names = new Map<string, string>();
+
+/**
+ * Does a statement of fixed text that is done again and again: a connection parses and plans it once. For the statements
+ * that every question needs; what depends on its input, such as a filter, has no fixed text.
+ */
+export async function queryPrepared<Row>(
+  on: DataSource | EntityManager,
+  text: string,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const statement = { name: nameOf(text), text, values: [...values] };
+  // Within a transaction on its connection, else on one for this statement alone.
+  const joined = on instanceof EntityManager ? on.queryRunner : undefined;
+  const runner = joined ?? (on instanceof EntityManager ? on.connection : on).createQueryRunner();
+  try {
+    // TypeORM types its driver's connection as any.
+    const connection = (await runner.connect()) as DriverConnection;
+    const { rows } = await connection.query<Row>(statement);
+    return rows;
+  } catch (error) {
+    throw error instanceof Error ? new QueryFailedError(text, statement.values, error) : error;
+  } finally {
+    if (runner !== joined) await runner.release();
+  }
+}
+
+function nameOf(text: string): string {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  if (names.size >= textsMax) throw new Error('a statement to be prepared has no fixed text');
+  const name = createHash('sha256').update(text).digest('base64url').slice(0, 32);
+  names.set(text, name);
+  return name;
+}
