@@ -106,6 +106,10 @@ export const gatewayConfig = defineConfig({
       default: 100,
       describe: 'The most WebSockets of one caller at one gateway.',
     }),
+    strangersMax: setting('SLUICE_GATEWAY_SOCKETS_SIGNED_OUT_PER_ADDRESS_MAX', integerText(1, 1_000_000), {
+      default: 500,
+      describe: 'The most WebSockets of one address that have not said yet whose they are, for which they have 3 s.',
+    }),
     subscriptionsMax: setting('SLUICE_GATEWAY_SUBSCRIPTIONS_PER_SOCKET_MAX', integerText(1, 100_000), {
       default: 200,
       describe: 'The most operations under way on one WebSocket.',

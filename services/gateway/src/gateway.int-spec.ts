@@ -371,6 +371,7 @@ describe('the gateway', () => {
         SLUICE_GATEWAY_CURSOR_KEYS: `k1:${cursorKey}`,
         SLUICE_GATEWAY_ALLOWED_ORIGINS: 'https://app.example.com',
         SLUICE_GATEWAY_SUBSCRIPTIONS_PER_SOCKET_MAX: '3',
+        SLUICE_GATEWAY_SOCKETS_SIGNED_OUT_PER_ADDRESS_MAX: '20',
         SLUICE_DRAIN_SECONDS: '1',
       });
     const cursorKey = randomBytes(32).toString('base64');
@@ -804,6 +805,38 @@ describe('the gateway', () => {
       // Five seconds are allowed for.
       const ending = await tokenFor({ expiresAt: new Date(Date.now() - 3_000) });
       expect(await closeCodeOf(`Bearer ${ending}`)).toBe(4403);
+    });
+
+    it('takes only so many sockets of one address that have not said whose they are', async () => {
+      const open = (): Promise<number> => {
+        const socket = new WebSocket(gateway.url.replace('http', 'ws'), 'graphql-transport-ws');
+        strangers.push(socket);
+        // One that was refused is ended before it was open.
+        socket.on('error', () => undefined);
+        return new Promise((resolve) => {
+          socket.on('open', () => resolve(101));
+          socket.on('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0));
+        });
+      };
+      const strangers: WebSocket[] = [];
+      const answers = await Promise.all(Array.from({ length: 25 }, open));
+      expect(answers.filter((status) => status === 101)).toHaveLength(20);
+      expect(answers.filter((status) => status === 429)).toHaveLength(5);
+      for (const socket of strangers) socket.terminate();
+      await until(async () => (await open()) === 101);
+      for (const socket of strangers) socket.terminate();
+    });
+
+    it('tells auth where one signs in from, over a socket too', async () => {
+      const addresses: (string | undefined)[] = [];
+      services.on(authRequests.signIn, ({ clientAddress }) => {
+        addresses.push(clientAddress);
+        throw new AppError('auth.credentials_wrong', 'Wrong.');
+      });
+      const client = gateway.connect(authorization);
+      const query = 'mutation { signIn(input: { email: "a@b.c", password: "x" }) { accessToken } }';
+      for await (const { errors } of client.iterate({ query })) expect(errors).toBeUndefined();
+      expect(addresses.map((address) => address?.replace('::ffff:', ''))).toEqual(['127.0.0.1']);
     });
 
     it('closes a socket within five seconds when its session is revoked', async () => {

@@ -35,9 +35,12 @@ export class FinishedFeed {
       const page = await this.source.list(position, pageRows);
       yield* this.eventsOf(page);
       position = page.position ?? position;
-      if (page.finished.length > 0) continue;
-      await this.source.revision.beyond(heard, signal, retryMs[quiet] ?? idleMs);
-      quiet = this.source.revision.value > heard ? 0 : quiet + 1;
+      // Behind a full page there is mostly another.
+      if (page.finished.length >= pageRows) continue;
+      if (page.finished.length === 0) {
+        await this.source.revision.beyond(heard, signal, retryMs[quiet] ?? idleMs);
+        quiet = this.source.revision.value > heard ? 0 : quiet + 1;
+      }
       await delay(pauseMs, { signal });
     }
   }

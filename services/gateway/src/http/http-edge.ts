@@ -1,8 +1,10 @@
+import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { NextFunction, Request, Response } from 'express';
+import type { Express, NextFunction, Request, Response } from 'express';
+import proxyAddress from 'proxy-addr';
 import { InjectConfig } from '#libs/config';
 import { AppError } from '#libs/kernel';
 import { formatError } from '../errors/format-error.js';
@@ -49,6 +51,13 @@ export class HttpEdge {
     adapter.use(graphqlPath, (request: Request, response: Response, next: NextFunction) =>
       this.inScope(request, response, () => this.checkDocument(request, response, next)),
     );
+  }
+
+  /** Where a request comes from, as far as the named proxies can be believed; also one that asks for an upgrade. */
+  clientAddressOf(request: IncomingMessage): string {
+    const app = this.adapterHost.httpAdapter.getInstance<Express>();
+    // Express makes it of the setting `trust proxy`.
+    return proxyAddress(request, app.get('trust proxy fn') as Parameters<typeof proxyAddress>[1]);
   }
 
   private begin(request: Request, response: Response, next: NextFunction): void {

@@ -33,6 +33,7 @@ interface OperationArgs extends ExecutionArgs {
   readonly contextValue: RequestContext;
   readonly labels: OperationLabels;
   readonly startedAtMs: number;
+  readonly clientAddress: string;
 }
 
 /** graphql-transport-ws: what each message of the protocol leads to. It knows no socket, only sessions. */
@@ -93,6 +94,7 @@ export class GraphqlSocketServer {
       contextValue: new RequestContext(this.bus, requestId, session, session.signal),
       labels: this.metrics.labelsOf(getOperationAST(document, payload.operationName)),
       startedAtMs: performance.now(),
+      clientAddress: session.clientAddress,
     };
   }
 
@@ -110,7 +112,9 @@ export class GraphqlSocketServer {
     return this.inSpan(args, () => drawEvents(args, args.contextValue));
   }
 
-  private async inSpan<T>({ labels, contextValue, startedAtMs }: OperationArgs, work: () => Promise<T>): Promise<T> {
+  private async inSpan<T>(args: OperationArgs, work: () => Promise<T>): Promise<T> {
+    const { labels, contextValue, startedAtMs, clientAddress } = args;
+    const scope = { requestId: contextValue.requestId, clientAddress };
     const span = tracer.startSpan('gateway.graphql.execute', {
       kind: SpanKind.SERVER,
       attributes: {
@@ -120,7 +124,7 @@ export class GraphqlSocketServer {
       },
     });
     try {
-      return await otelContext.with(trace.setSpan(otelContext.active(), span), () => runInScope(contextValue, work));
+      return await otelContext.with(trace.setSpan(otelContext.active(), span), () => runInScope(scope, work));
     } finally {
       this.metrics.observe('websocket', labels, startedAtMs);
       span.end();

@@ -16,6 +16,8 @@ const checkMs = 2_000;
 export class SessionsService implements OnApplicationBootstrap {
   private readonly sessions = new Set<SocketSession>();
   private readonly byCaller = new Map<string, Set<SocketSession>>();
+  /** Sockets of each address that have not signed in yet. */
+  private readonly strangers = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -47,7 +49,13 @@ export class SessionsService implements OnApplicationBootstrap {
     return [...this.sessions];
   }
 
+  /** So that nobody fills the gateway with sockets that have yet to say whose they are. */
+  hasTooManyStrangers(clientAddress: string): boolean {
+    return (this.strangers.get(clientAddress) ?? 0) >= this.config.sockets.strangersMax;
+  }
+
   add(session: SocketSession): void {
+    this.countStranger(session, 1);
     this.sessions.add(session);
   }
 
@@ -64,17 +72,25 @@ export class SessionsService implements OnApplicationBootstrap {
     }
     // It may have been closed meanwhile.
     if (!this.sessions.has(session)) return;
+    this.countStranger(session, -1);
     session.signIn(authorization, caller);
     others.add(session);
     this.byCaller.set(callerId, others);
   }
 
   remove(session: SocketSession): void {
-    this.sessions.delete(session);
+    if (!this.sessions.delete(session)) return;
+    if (!session.caller) this.countStranger(session, -1);
     const callerId = session.caller && callerIdOf(session.caller);
     const others = callerId === undefined ? undefined : this.byCaller.get(callerId);
     if (callerId === undefined || !others?.delete(session)) return;
     if (others.size === 0) this.byCaller.delete(callerId);
+  }
+
+  private countStranger({ clientAddress }: SocketSession, change: 1 | -1): void {
+    const count = (this.strangers.get(clientAddress) ?? 0) + change;
+    if (count > 0) this.strangers.set(clientAddress, count);
+    else this.strangers.delete(clientAddress);
   }
 
   /** Proves every session's credentials anew: tokens end, API keys are exchanged again, and either may be revoked. */

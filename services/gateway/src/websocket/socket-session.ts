@@ -21,6 +21,8 @@ export class SocketSession implements CredentialsHolder {
     private readonly socket: WebSocket,
     /** Of the request that opened the socket; its operations have ids of their own. */
     readonly requestId: string,
+    /** Where the socket was opened from. */
+    readonly clientAddress: string,
   ) {}
 
   get credentials(): Credentials {

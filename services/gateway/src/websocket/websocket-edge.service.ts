@@ -9,7 +9,7 @@ import { delay } from '#libs/kernel';
 import { Lifecycle } from '#libs/service';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
-import { graphqlPath } from '../http/http-edge.js';
+import { graphqlPath, HttpEdge } from '../http/http-edge.js';
 import { Origins } from '../http/origins.js';
 import { requestIdOf } from '../request/request-scope.js';
 import { spliceRows } from '../results/raw-rows.js';
@@ -42,6 +42,7 @@ export class WebSocketEdge implements OnApplicationBootstrap {
   constructor(
     private readonly adapterHost: HttpAdapterHost,
     private readonly graphql: GraphqlSocketServer,
+    private readonly http: HttpEdge,
     private readonly sessions: SessionsService,
     private readonly logger: AppLogger,
     private readonly lifecycle: Lifecycle,
@@ -74,16 +75,22 @@ export class WebSocketEdge implements OnApplicationBootstrap {
     this.server.handleUpgrade(request, socket, head, (webSocket) => this.open(webSocket, request));
   }
 
-  private refusalOf({ url, headers }: IncomingMessage): number | undefined {
+  private refusalOf(request: IncomingMessage): number | undefined {
+    const { url, headers } = request;
     const path = (url ?? '').split('?', 1)[0];
     if (path !== graphqlPath) return 404;
     if (!this.origins.allows(headers.origin, headers.host)) return 403;
     if (this.isDraining || this.sessions.isFull) return 503;
+    if (this.sessions.hasTooManyStrangers(this.http.clientAddressOf(request))) return 429;
     return undefined;
   }
 
   private open(socket: WebSocket, request: IncomingMessage): void {
-    const session = new SocketSession(socket, requestIdOf(request.headers['x-request-id']));
+    const session = new SocketSession(
+      socket,
+      requestIdOf(request.headers['x-request-id']),
+      this.http.clientAddressOf(request),
+    );
     this.sessions.add(session);
     const stopPings = keepAlive(socket, request.socket, this.config.sockets.pingSeconds * 1_000);
     const onClosed = this.graphql.protocol.opened(
