@@ -131,10 +131,11 @@ describe('The files of a DuckDB source', () => {
 });
 
 describe('Changing a data source', () => {
-  test('a name that is taken is CONFLICT at name', async () => {
-    const { name } = await newPostgres();
-    const { errors } = await createDataSource(mesh.admin, { name, type: 'postgres', options: readerOptions() });
-    expect(errors[0]).toMatchObject({ code: 'CONFLICT', path: ['name'] });
+  test('a name that is taken is CONFLICT at name, with the source that has it', async () => {
+    const { id, name } = await newPostgres();
+    const taken = await createDataSource(mesh.admin, { name, type: 'postgres', options: readerOptions() });
+    expect(taken.errors[0]).toMatchObject({ code: 'CONFLICT', path: ['name'] });
+    expect(taken.dataSource).toMatchObject({ id });
   });
 
   test('another writer’s change since is CONFLICT with the source as it is now', async () => {

@@ -210,10 +210,11 @@ describe('Users', () => {
     expect(errors[0]?.path.slice(0, 1)).toEqual(path.slice(0, 1));
   });
 
-  test('an address that is taken is CONFLICT', async () => {
+  test('an address that is taken is CONFLICT with the user who has it', async () => {
     const { user } = await newPerson(mesh.admin, 'viewer');
-    const { errors } = await createUser(mesh.admin, { email: user.email, name: 'Twin', roleNames: ['viewer'] });
-    expect(errors[0]).toMatchObject({ code: 'CONFLICT', path: ['email'] });
+    const twin = await createUser(mesh.admin, { email: user.email, name: 'Twin', roleNames: ['viewer'] });
+    expect(twin.errors[0]).toMatchObject({ code: 'CONFLICT', path: ['email'] });
+    expect(twin.user).toMatchObject({ id: user.id });
   });
 
   test('another writer’s change since gives CONFLICT with the user as it is now', async () => {

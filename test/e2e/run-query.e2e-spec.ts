@@ -176,14 +176,14 @@ describe('An idempotency key', () => {
     expect(new Set(calls.map(({ id }) => id)).size).toBe(1);
   });
 
-  test('with another input is CONFLICT', async () => {
+  test('with another input is CONFLICT, with the execution of the first', async () => {
     const idempotencyKey = randomUUID();
-    await run(mesh.admin, sources.flights_pg, unique('select 1 as one'), { idempotencyKey });
+    const first = await run(mesh.admin, sources.flights_pg, unique('select 1 as one'), { idempotencyKey });
     const { execution, errors } = await tryRun(
       mesh.admin,
       sqlInput(sources.flights_pg, unique('select 2 as two'), { idempotencyKey }),
     );
-    expect(execution).toBeNull();
+    expect(execution?.id).toBe(first.id);
     expect(errors[0]).toMatchObject({ code: 'CONFLICT', path: ['idempotencyKey'] });
   });
 

@@ -109,22 +109,29 @@ export class UserRepository {
   /** @throws AppError `auth.email_taken` */
   async insert(transaction: Transaction, workspaceId: string, user: NewUser): Promise<UserRow> {
     const key = { workspaceId, id: newId('user') };
-    try {
-      await transaction.query(
-        `insert into auth.user_account
-           (id, workspace_id, email, name, name_key, password_hash, role_names, attributes)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-        [
-          ...[key.id, workspaceId, user.email, user.name, keyOf(user.name), user.passwordHash ?? null],
-          ...[user.roleNames, user.attributes],
-        ],
-      );
-    } catch (error) {
-      if (!isUniqueViolation(error, 'user_account_email_key')) throw error;
-      throw new AppError('auth.email_taken', 'A user with this address is there already.', { path: ['email'] });
-    }
+    const inserted = await transaction.query<unknown[]>(
+      `insert into auth.user_account
+         (id, workspace_id, email, name, name_key, password_hash, role_names, attributes)
+       values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (workspace_id, email) do nothing returning 1`,
+      [
+        ...[key.id, workspaceId, user.email, user.name, keyOf(user.name), user.passwordHash ?? null],
+        ...[user.roleNames, user.attributes],
+      ],
+    );
+    if (inserted.length === 0) throw await this.emailTaken(transaction, workspaceId, user.email);
     await this.groups.setOf(transaction, key, user.groupNames);
     return this.read(transaction, key);
+  }
+
+  private async emailTaken(transaction: Transaction, workspaceId: string, email: string): Promise<AppError> {
+    const [taken] = await transaction.query<{ id: string }[]>(
+      `select id from auth.user_account where workspace_id = $1 and email = $2`,
+      [workspaceId, email],
+    );
+    return new AppError('auth.email_taken', 'A user with this address is there already.', {
+      path: ['email'],
+      ...(taken ? { details: { conflictId: taken.id } } : {}),
+    });
   }
 
   /** The user, whom nobody else changes until the transaction ends. @throws AppError `auth.user_not_found` */

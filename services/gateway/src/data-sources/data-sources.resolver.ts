@@ -60,7 +60,12 @@ export class DataSourcesResolver {
     context: RequestContext,
   ): Promise<DataSourcePayload> {
     const maxConcurrentExecutions = input.maxConcurrentExecutions ?? undefined;
-    return payloadOf(() => context.ask(metadataRequests.createDataSource, { ...input, maxConcurrentExecutions }));
+    return payloadOf(
+      () => context.ask(metadataRequests.createDataSource, { ...input, maxConcurrentExecutions }),
+      async (conflictId) => ({
+        dataSource: conflictId === undefined ? null : await context.loaders.dataSources.load(conflictId),
+      }),
+    );
   }
 
   @Mutation('updateDataSource')

@@ -34,12 +34,15 @@ export class ExecutionsService implements OnModuleInit {
   }
 
   run(input: RunQueryInput, context: RequestContext): Promise<RunQueryPayload> {
-    return payloadOf(async () => {
-      const waitMs = waitMsOf(input);
-      const execution = await this.submit(input, context);
-      this.accepted.add(execution, context);
-      return { execution: waitMs > 0 ? await this.untilFinal(execution, waitMs, context) : execution };
-    });
+    return payloadOf(
+      async () => {
+        const waitMs = waitMsOf(input);
+        const execution = await this.submit(input, context);
+        this.accepted.add(execution, context);
+        return { execution: waitMs > 0 ? await this.untilFinal(execution, waitMs, context) : execution };
+      },
+      (conflictId) => this.current(conflictId, context),
+    );
   }
 
   /** Each stands by itself, also where it fails by a fault. */
@@ -57,6 +60,12 @@ export class ExecutionsService implements OnModuleInit {
       const { execution } = await context.ask(runRequests.cancelExecution, { id });
       return { execution: present(execution) };
     });
+  }
+
+  private async current(id: string | undefined, context: RequestContext): Promise<{ execution: Execution | null }> {
+    if (id === undefined) return { execution: null };
+    const { executions } = await context.ask(runRequests.getExecutions, { ids: [id] });
+    return { execution: executions[0] ?? null };
   }
 
   private async submit(input: RunQueryInput, context: RequestContext): Promise<Execution> {

@@ -47,12 +47,14 @@ export class UsersResolver {
   @Mutation('createUser')
   createUser(_root: unknown, { input }: CreateUserArgs, context: RequestContext): Promise<UserPayload> {
     const { password, attributes, ...rest } = input;
-    return payloadOf(() =>
-      context.ask(authRequests.createUser, {
-        ...rest,
-        password: password ?? undefined,
-        attributes: attributes ?? undefined,
-      }),
+    return payloadOf(
+      () =>
+        context.ask(authRequests.createUser, {
+          ...rest,
+          password: password ?? undefined,
+          attributes: attributes ?? undefined,
+        }),
+      async (conflictId) => ({ user: conflictId === undefined ? null : await context.loaders.users.load(conflictId) }),
     );
   }
 

@@ -69,7 +69,8 @@ export class DataSourceRepository {
 
   /** @throws AppError `entity.name_taken` */
   async insert(row: NewRow, requestId: string): Promise<DataSourceEntity> {
-    return refuseTakenName(
+    return this.refuseTakenName(
+      row,
       this.revisions.change(row.workspaceId, async (manager) => {
         await manager.insert(DataSourceEntity, untyped(row));
         return this.tell(manager, row, requestId);
@@ -87,7 +88,8 @@ export class DataSourceRepository {
     requestId: string,
     change: (current: DataSourceEntity) => RowChange,
   ): Promise<DataSourceEntity> {
-    return refuseTakenName(
+    return this.refuseTakenName(
+      key,
       this.revisions.change(key.workspaceId, async (manager) => {
         const current = await lock(manager, key);
         if (current.version !== version) throw changedMeanwhile();
@@ -119,6 +121,23 @@ export class DataSourceRepository {
     });
   }
 
+  private async refuseTakenName<T>(of: DataSourceKey & { nameKey?: string }, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!isUniqueViolation(error, 'data_source_name_key')) throw error;
+      const { workspaceId, nameKey } = of;
+      const taken =
+        nameKey === undefined
+          ? null
+          : await this.database.manager.findOneBy(DataSourceEntity, { workspaceId, nameKey });
+      throw new AppError('entity.name_taken', 'A data source of this name is there already.', {
+        path: ['name'],
+        ...(taken ? { details: { conflictId: taken.id } } : {}),
+      });
+    }
+  }
+
   private async tell(manager: EntityManager, key: DataSourceKey, requestId: string): Promise<DataSourceEntity> {
     const row = await manager.findOneByOrFail(DataSourceEntity, { id: key.id });
     const context = { workspaceId: key.workspaceId, requestId };
@@ -144,15 +163,6 @@ async function lock(manager: EntityManager, { workspaceId, id }: DataSourceKey):
 function eventOf(row: DataSourceEntity) {
   const { workspaceId, version, maxConcurrentExecutions, paused } = row;
   return { workspaceId, dataSourceId: row.id, version, maxConcurrentExecutions, paused };
-}
-
-async function refuseTakenName<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (!isUniqueViolation(error, 'data_source_name_key')) throw error;
-    throw new AppError('entity.name_taken', 'A data source of this name is there already.', { path: ['name'] });
-  }
 }
 
 function notFound(): AppError {

@@ -97,6 +97,7 @@ export class SubmitService {
     if (!earlier.inputHash.equals(idempotency.inputHash)) {
       throw new AppError('run.idempotency_conflict', 'This idempotency key was used with another input.', {
         path: ['idempotencyKey'],
+        details: { conflictId: earlier.executionId },
       });
     }
     return this.executions.get(earlier.executionId, principal);
