@@ -49,7 +49,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'integration',
-          include: ['{libs,services}/**/*.int-spec.ts', 'test/support/**/*.int-spec.ts'],
+          include: ['{libs,services,deploy}/**/*.int-spec.ts', 'test/support/**/*.int-spec.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

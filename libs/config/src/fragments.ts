@@ -95,10 +95,6 @@ export function databaseSettings<Schema extends string>(schema: Schema) {
       fallbacks: ['SLUICE_DATABASE_PASSWORD'],
       describe: 'The password, where the URL does not carry it.',
     }),
-    schema: setting(`${prefix}_SCHEMA`, z.string().regex(/^[a-z][a-z0-9_]{0,40}$/), {
-      default: schema,
-      describe: 'The schema that the service keeps its tables in; fixed but for tests.',
-    }),
     poolMax: setting(`${prefix}_POOL_MAX`, integerText(1, 500), {
       fallbacks: ['SLUICE_DATABASE_POOL_MAX'],
       default: 10,

@@ -38,7 +38,8 @@ export function dataSourceOptions({ service, settings, entities, migrations, log
   return {
     type: 'postgres',
     url: withPassword(settings.url, settings.password),
-    schema: settings.schema,
+    // Each service keeps its tables in the schema of its own name, which its migrations name too.
+    schema: service,
     applicationName: `sluice-${service}`,
     poolSize: settings.poolMax,
     connectTimeoutMS: timeouts.connectMs,

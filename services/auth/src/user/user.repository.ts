@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { escapeLike, isUniqueViolation, type ParsedPage } from '#libs/database';
+import { escapeLike, type ParsedPage } from '#libs/database';
 import { AppError, isId, newId } from '#libs/kernel';
 import { keyOf } from '../input/text.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
