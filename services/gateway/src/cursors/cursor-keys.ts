@@ -1,11 +1,11 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
 
 const keyBytes = 32;
 const macBytes = 16;
 
 /** The keys that authenticate cursors. The first signs; the others still verify what they signed. */
 export class CursorKeys {
-  private constructor(private readonly keys: readonly [Buffer, ...Buffer[]]) {}
+  private constructor(private readonly keys: readonly [KeyObject, ...KeyObject[]]) {}
 
   /** From `k1:<base64 of 32 bytes>,k2:…`, or undefined where it is not that. */
   static parse(text: string): CursorKeys | undefined {
@@ -24,13 +24,13 @@ export class CursorKeys {
   }
 }
 
-function parseKey(entry: string): Buffer | undefined {
+function parseKey(entry: string): KeyObject | undefined {
   const match = /^[A-Za-z0-9_-]{1,40}:([A-Za-z0-9+/]+={0,2})$/.exec(entry.trim());
   const key = Buffer.from(match?.[1] ?? '', 'base64');
-  return key.length === keyBytes ? key : undefined;
+  return key.length === keyBytes ? createSecretKey(key) : undefined;
 }
 
-function macOf(key: Buffer, purpose: string, payload: string): Buffer {
+function macOf(key: KeyObject, purpose: string, payload: string): Buffer {
   // Half of a SHA-256 is as much as is needed: a forger has to ask the server for each try.
   return createHmac('sha256', key).update(`${purpose}\n${payload}`).digest().subarray(0, macBytes);
 }
