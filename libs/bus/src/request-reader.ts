@@ -58,6 +58,7 @@ export class RequestReader {
   }
 
   private async recover(call: Call): Promise<void> {
+    this.clock.forget();
     await ensureGroup(call, this.key, this.group);
     await takeRequests.prepare(call);
   }

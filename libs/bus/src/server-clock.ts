@@ -1,9 +1,14 @@
-/** The clock of the Redis server, as last heard from it: a little behind, by what its answer took, and never ahead. */
+/** The clock of the Redis server, as last heard from it. It may be another server's by now, so it never judges alone. */
 export class ServerClock {
   private heard: { readonly serverMs: number; readonly at: number } | undefined;
 
   hear(serverMs: number): void {
     this.heard = { serverMs, at: performance.now() };
+  }
+
+  /** For a new connection, which may lead to another server. */
+  forget(): void {
+    this.heard = undefined;
   }
 
   /** Milliseconds since the epoch; undefined while nothing was heard. */

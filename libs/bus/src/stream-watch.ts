@@ -29,7 +29,10 @@ export class StreamWatch {
   }
 
   async rebuildWhatIsLost(publish: (messages: readonly OutboxMessage[]) => Promise<void>): Promise<void> {
-    if (await this.hasGoneBack()) await this.mark.remove();
+    const { lastId, isLost } = await this.look();
+    // A loss is forgotten only once the mark says it.
+    if (isLost) await this.mark.remove();
+    this.lastId = lastId;
     if (!(await this.mark.isMissing()) || (await this.client.xlen(this.key)) > lengthMax) return;
     const token = await this.mark.beginRebuild();
     if (token === undefined) return;
@@ -50,12 +53,11 @@ export class StreamWatch {
     if (this.lastId !== undefined && compareIds(id, this.lastId) > 0) this.lastId = id;
   }
 
-  private async hasGoneBack(): Promise<boolean> {
+  private async look(): Promise<{ lastId: string; isLost: boolean }> {
     const before = this.lastId;
     const { lastId } = await streamState(this.parts.redis.call('broker'), this.key);
     const isLost = before === undefined ? await this.lacksLastPublished() : compareIds(lastId, before) < 0;
-    this.lastId = lastId;
-    return isLost;
+    return { lastId, isLost };
   }
 
   /** A stream is never trimmed of its last entry, so what was published last must be near its end. */

@@ -30,28 +30,30 @@ export async function takeEntries(
   parts: ReaderParts,
   { key, group = '', entries, clock, hand, isIdempotent }: Taking,
 ): Promise<void> {
-  const handFresh = (id: string, envelope: Envelope, nowMs: number): void => {
-    const waitedMs = Math.max(0, nowMs - addedAtMs(id));
-    parts.metrics.queueSeconds.observe(waitedMs / 1_000);
-    if (waitedMs >= envelope.ttlMs) parts.metrics.stale.inc();
-    else hand({ envelope, remainingMs: envelope.ttlMs - waitedMs });
-  };
-  const ids = entries.map((entry) => entry.id);
-  const deleting = takeRequests.run(call, key, group, ...ids);
+  const deleting = takeRequests.run(call, key, group, ...entries.map(({ id }) => id));
+  // It is awaited below; whatever throws before that must not leave it to nobody.
+  deleting.catch(() => undefined);
   const requests = entries.map(({ id, bytes }) => ({ id, envelope: requestIn(bytes) }));
+  const handIfFresh = (id: string, envelope: Envelope, nowMs: number): boolean => {
+    const waitedMs = Math.max(0, nowMs - addedAtMs(id));
+    if (waitedMs >= envelope.ttlMs) return false;
+    parts.metrics.queueSeconds.observe(waitedMs / 1_000);
+    hand({ envelope, remainingMs: envelope.ttlMs - waitedMs });
+    return true;
+  };
   const knownMs = clock.nowMs();
-  const isEarly = (envelope: Envelope | undefined): boolean =>
-    knownMs !== undefined && envelope !== undefined && isIdempotent(envelope);
+  const early = new Set<string>();
   for (const { id, envelope } of requests) {
-    if (envelope && knownMs !== undefined && isEarly(envelope)) handFresh(id, envelope, knownMs);
+    if (!envelope || knownMs === undefined || !isIdempotent(envelope)) continue;
+    if (handIfFresh(id, envelope, knownMs)) early.add(id);
   }
   // As the script's head says.
   const [nowMs = 0, ...isOurs] = (await deleting) as number[];
   clock.hear(nowMs);
   requests.forEach(({ id, envelope }, index) => {
-    if (isOurs[index] !== 1 || isEarly(envelope)) return;
-    if (envelope) handFresh(id, envelope, nowMs);
-    else parts.metrics.malformed.inc({ stream: 'requests' });
+    if (isOurs[index] !== 1 || early.has(id)) return;
+    if (!envelope) parts.metrics.malformed.inc({ stream: 'requests' });
+    else if (!handIfFresh(id, envelope, nowMs)) parts.metrics.stale.inc();
   });
 }
 

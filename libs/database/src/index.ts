@@ -10,4 +10,4 @@ export { escapeLike } from './pagination/escape-like.js';
 export { parsePage, toPage, type Page, type ParsedPage } from './pagination/page.js';
 export { isForeignKeyViolation, isUniqueViolation, postgresCode } from './postgres-errors.js';
 export { queryPrepared } from './query-prepared.js';
-export { inTransaction, persistently, type TransactionOptions } from './transaction.js';
+export { inTransaction, retryingLostRaces, type TransactionOptions } from './transaction.js';

@@ -18,14 +18,14 @@ export async function inTransaction<T>(
   work: (manager: EntityManager) => Promise<T>,
   { isolation, attemptsMax }: TransactionOptions = {},
 ): Promise<T> {
-  return persistently(
+  return retryingLostRaces(
     () => (isolation === undefined ? dataSource.transaction(work) : dataSource.transaction(isolation, work)),
     attemptsMax,
   );
 }
 
 /** Does a statement that is its own transaction, and again where it lost against another one. */
-export async function persistently<T>(work: () => Promise<T>, attemptsMax = 5): Promise<T> {
+export async function retryingLostRaces<T>(work: () => Promise<T>, attemptsMax = 5): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await work();

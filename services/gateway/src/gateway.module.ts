@@ -7,7 +7,6 @@ import { IdentityModule } from '#libs/identity';
 import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
 import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
-import { AcceptedExecutions } from './events/accepted-executions.js';
 import { EventsResolver } from './events/events.resolver.js';
 import { EventsService } from './events/events.service.js';
 import { ExecutionReader } from './events/execution-reader.js';
@@ -64,7 +63,6 @@ const resolvers = [
   providers: [
     ...resolvers,
     { provide: APP_FILTER, useClass: ErrorPasserFilter },
-    AcceptedExecutions,
     Cursors,
     DecodedPagesStore,
     EventsService,

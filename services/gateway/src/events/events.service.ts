@@ -12,7 +12,6 @@ import { checkColumnsDistinct } from '../results/column-choice.js';
 import { resultIdOf } from '../results/result-view.js';
 import { ResultsService } from '../results/results.service.js';
 import { abortable } from './abortable.js';
-import { AcceptedExecutions } from './accepted-executions.js';
 import type { ExecutionEvent } from './execution-event.js';
 import { ExecutionReader } from './execution-reader.js';
 import { ExecutionFeed, type FeedSource } from './execution-feed.js';
@@ -42,13 +41,12 @@ export class EventsService {
     private readonly results: ResultsService,
     private readonly cursors: Cursors,
     private readonly executions: ExecutionReader,
-    private readonly accepted: AcceptedExecutions,
     @Inject(CLOCK) private readonly clock: Clock,
     @InjectConfig() private readonly config: Pick<GatewayConfig, 'rows'>,
   ) {}
 
   async executionEvents(args: ExecutionEventsArgs, context: RequestContext): Promise<Events> {
-    const execution = this.accepted.find(args.id, context) ?? (await this.executions.read(args.id, context));
+    const execution = await this.executions.read(args.id, context);
     const nextRow = this.firstRowOf(execution, args);
     const { id: executionId, runId, workspaceId, version } = execution;
     const watch = this.hub.watch({ executionId, runId, workspaceId }, version);

@@ -11,7 +11,6 @@ import {
 import { Lifecycle } from '#libs/service';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { isFinal } from '../results/result-view.js';
-import type { RunLevel } from './run-level.js';
 import type { RunWatch, WatchedIds } from './run-watch.js';
 import { WatchedRuns } from './watched-runs.js';
 import { WorkspaceEar, WorkspaceEars } from './workspace-ears.js';
@@ -27,7 +26,6 @@ const idsPerRequest = 500;
 export class RunHubService implements OnApplicationBootstrap {
   private readonly runs = new WatchedRuns();
   private readonly ears = new WorkspaceEars();
-  private readonly gapListeners: (() => void)[] = [];
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -49,7 +47,6 @@ export class RunHubService implements OnApplicationBootstrap {
       .on(rowsCommitted, (message) => this.runs.onRowsCommitted(message))
       .start(() => {
         this.runs.doubtAll();
-        for (const listener of this.gapListeners) listener();
         this.ears.wakeAll();
       });
     this.timer = setTimeout(() => void this.reconcile(), reconcileMs);
@@ -63,21 +60,6 @@ export class RunHubService implements OnApplicationBootstrap {
   /** Watches a run whose execution has been read at this version. Close it when done. */
   watch(ids: WatchedIds, readVersion: number): RunWatch {
     return this.runs.watch(ids, readVersion);
-  }
-
-  /** Calls `listener` whenever changes may have been missed. */
-  onGap(listener: () => void): void {
-    this.gapListeners.push(listener);
-  }
-
-  /** What was last heard of a run within the last minute. */
-  levelOf(runId: string): RunLevel | undefined {
-    return this.runs.levelOf(runId);
-  }
-
-  /** Whether the caller of an execution was heard to have left its run within the last minute. */
-  hasOwnState(executionId: string): boolean {
-    return this.runs.hasOwnState(executionId);
   }
 
   /** Hears that something has ended in a workspace. Close it when done. */

@@ -5,10 +5,10 @@ export type RunLevel = Omit<RunChanged, 'runId' | 'workspaceId'>;
 
 /**
  * The execution as the level has it, without asking for it again. Undefined where only a read can tell: what waits has a
- * place in the queue, and whoever has left a run has a state of their own.
+ * place in the queue, whoever has left a run has a state of their own, and an older release does not tell all.
  */
 export function executionAt(execution: Execution, level: RunLevel | undefined): Execution | undefined {
-  if (!level || level.wasLeft || level.state === 'QUEUED') return undefined;
+  if (!level || level.wasLeft !== false || level.state === 'QUEUED') return undefined;
   if (level.version <= execution.version) return execution;
   const { state, version, fence, startedAt, finishedAt, error, attempts, rows, bytes, fraction } = level;
   return {

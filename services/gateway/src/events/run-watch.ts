@@ -1,3 +1,4 @@
+import { isFinal } from '../results/result-view.js';
 import { Revision } from './revision.js';
 import type { RunLevel } from './run-level.js';
 
@@ -56,13 +57,12 @@ export class RunWatch {
     return this.ownChanges.get(version) ?? (this.latest?.version === version ? this.latest.changedAt : undefined);
   }
 
-  /** A change of the run. Older ones than the latest only tell of rows. */
+  /** A change of the run. What an older version tells is over; of one version, the count of rows only grows. */
   raise(level: RunLevel): void {
     const { latest } = this;
-    const isNewer = latest === undefined || level.version > latest.version;
-    const rows = Math.max(level.rows, latest?.rows ?? 0);
-    const bytes = Math.max(level.bytes, latest?.bytes ?? 0);
-    this.latest = isNewer || level.version === latest.version ? { ...level, rows, bytes } : { ...latest, rows, bytes };
+    if (latest && level.version < latest.version) return;
+    const isNewer = !latest || level.version > latest.version;
+    this.latest = isNewer ? level : withRows(level, latest.rows, latest.bytes);
     this.hear({ state: isNewer, rows: false });
   }
 
@@ -79,10 +79,8 @@ export class RunWatch {
 
   /** Rows up to this count can be read. */
   raiseRows(rows: number, bytes: number): void {
-    if (this.latest) {
-      const { latest } = this;
-      this.latest = { ...latest, rows: Math.max(rows, latest.rows), bytes: Math.max(bytes, latest.bytes) };
-    }
+    // How many a run has in the end its final state says.
+    if (this.latest && !isFinal(this.latest.state)) this.latest = withRows(this.latest, rows, bytes);
     this.hear({ state: false, rows: true });
   }
 
@@ -113,4 +111,8 @@ export class RunWatch {
     if (what.isDoubt) this.doubted = revision;
     this.heard.raise();
   }
+}
+
+function withRows(level: RunLevel, rows: number, bytes: number): RunLevel {
+  return { ...level, rows: Math.max(rows, level.rows), bytes: Math.max(bytes, level.bytes) };
 }

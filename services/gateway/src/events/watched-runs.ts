@@ -4,7 +4,7 @@ import type { RunLevel } from './run-level.js';
 import { RunWatch, type WatchedIds } from './run-watch.js';
 
 /** A change is remembered for as long as a subscriber may need to enter after the read that told it the run. */
-const recentMax = 50_000;
+const recentMax = 10_000;
 const recentMs = 60_000;
 
 /** The map from runs and executions to those who watch them. */
@@ -37,14 +37,6 @@ export class WatchedRuns {
     if (latest && latest.version > readVersion) watch.raiseKnown();
     if (own && own.version > readVersion) watch.raiseOwn(own.version, own.changedAt);
     return watch;
-  }
-
-  levelOf(runId: string): RunLevel | undefined {
-    return this.recent.get(runId);
-  }
-
-  hasOwnState(executionId: string): boolean {
-    return this.recentOwn.has(executionId);
   }
 
   onRunChanged({ runId, ...level }: RunChanged): void {

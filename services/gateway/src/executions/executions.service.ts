@@ -5,7 +5,6 @@ import { Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import { isFault, invalidInput, userErrorsOf, type UserError } from '../errors/user-error.js';
 import { mutationFault, payloadOf, type Payload } from '../errors/payload.js';
-import { AcceptedExecutions } from '../events/accepted-executions.js';
 import { RunHubService } from '../events/run-hub.service.js';
 import { executionAt } from '../events/run-level.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -23,7 +22,6 @@ export class ExecutionsService implements OnModuleInit {
 
   constructor(
     private readonly hub: RunHubService,
-    private readonly accepted: AcceptedExecutions,
     private readonly logger: AppLogger,
     private readonly lifecycle: Lifecycle,
   ) {}
@@ -38,7 +36,6 @@ export class ExecutionsService implements OnModuleInit {
       async () => {
         const waitMs = waitMsOf(input);
         const execution = await this.submit(input, context);
-        this.accepted.add(execution, context);
         return { execution: waitMs > 0 ? await this.untilFinal(execution, waitMs, context) : execution };
       },
       (conflictId) => this.current(conflictId, context),

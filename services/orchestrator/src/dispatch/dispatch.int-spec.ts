@@ -132,6 +132,19 @@ describe('dispatch', () => {
     expect(await activeRuns()).toBe(2);
   });
 
+  it('never gives out, and the reaper ends, what was accepted while its source was being deleted', async () => {
+    const [first] = await submitMany(1);
+    await dataSource.query('update orchestrator.source set deleted = true');
+    await new TestWorker(orchestrator).announce(5);
+    await fill();
+    expect(await activeRuns()).toBe(0);
+    await sweep(orchestrator);
+    expect(await orchestrator.executions.get(first?.id ?? '', principal)).toMatchObject({
+      state: 'FAILED',
+      error: { code: 'source.not_found' },
+    });
+  });
+
   it('ends what waits for a source that was deleted', async () => {
     const [first] = await submitMany(3);
     await orchestrator.sourceService.take(

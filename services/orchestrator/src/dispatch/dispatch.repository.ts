@@ -92,7 +92,7 @@ async function dispatchNext(manager: EntityManager, pool: string): Promise<RunPl
        select waiting.id
        from (
          select l.* from orchestrator.lane l join orchestrator.source s on s.id = l.source_id
-         where l.pool = $1 and l.queued > 0 and not s.paused
+         where l.pool = $1 and l.queued > 0 and not s.paused and not s.deleted
            and orchestrator.active_of_source(l.pool, l.source_id) < s.max_concurrent_executions
          order by l.class, l.served_at nulls first
        ) lane

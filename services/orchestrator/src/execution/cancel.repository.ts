@@ -90,7 +90,6 @@ async function setOwnState(manager: EntityManager, run: Run, executionId: string
      where id = $1`,
     [executionId, version],
   );
-  await manager.query(`update orchestrator.run set was_left = true where id = $1 and not was_left`, [run.id]);
   return {
     executionId,
     runId: run.id,

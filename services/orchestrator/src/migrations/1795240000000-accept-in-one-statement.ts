@@ -1,7 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * A submission is accepted by one call, so that it costs one round trip. In PL/pgSQL each statement sees what has
+ * A submission is accepted by one call, so that it costs one round trip. Instances of two releases call it side by side, so
+ * its name has a version: another signature is another function, and the older one stays for one release.
+ * In PL/pgSQL each statement sees what has
  * committed before it began: slots are counted behind the lock of the pool, as the dispatcher counts them.
  */
 export class AcceptInOneStatement1795240000000 implements MigrationInterface {
@@ -13,10 +15,12 @@ export class AcceptInOneStatement1795240000000 implements MigrationInterface {
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
-      drop function orchestrator.accept;
+      drop function orchestrator.accept_v1;
       drop function orchestrator.free_slots;
       drop function orchestrator.active_of_source;
       drop function orchestrator.try_lock_pool;
+      drop trigger execution_leaves_run on orchestrator.execution;
+      drop function orchestrator.note_leaving;
       alter table orchestrator.run drop column was_left;
     `);
   }
@@ -25,6 +29,16 @@ export class AcceptInOneStatement1795240000000 implements MigrationInterface {
 const wasLeft = `
   -- A caller has left while others stayed: not every execution has the run's state.
   alter table orchestrator.run add column was_left boolean not null default false;
+
+  -- Whoever leaves holds the row of the run.
+  create function orchestrator.note_leaving() returns trigger language plpgsql as $$
+  begin
+    update orchestrator.run set was_left = true where id = new.run_id;
+    return null;
+  end $$;
+  create trigger execution_leaves_run after update of own_state on orchestrator.execution
+    for each row when (old.own_state is null and new.own_state is not null)
+    execute function orchestrator.note_leaving();
 `;
 
 const counting = `
@@ -55,13 +69,13 @@ const counting = `
 /**
  * Begins a run or joins the equal one that is under way, and makes the caller's execution.
  *
- * outcome: 'begun' or 'joined'; 'source_unknown' where this version of the source has yet to be taken over, with nothing
- * done. A run that begins is DISPATCHED at once where nobody waits, and slot and source are free.
+ * outcome: 'begun' or 'joined'; with nothing done 'source_unknown' where this version of the source has yet to be taken
+ * over, 'source_deleted' and 'source_paused'. A run that begins is DISPATCHED at once where nobody waits, and slot and source are free.
  *
  * Raises SL001 where the idempotency key was used before, so that no run without an execution stays behind.
  */
 const accept = `
-  create function orchestrator.accept(
+  create function orchestrator.accept_v1(
     execution_id text, run_id text, workspace_id text, caller_id text, flight_key bytea, pool text, class smallint,
     source_id text, source_version integer, source bytea, sql text, rows_max bigint, bytes_max bigint,
     timeout_ms integer, request_id text, traceparent text, trace_id text, attempts_max integer,
@@ -73,49 +87,52 @@ const accept = `
   declare
     holds_pool boolean;
   begin
-    if not exists (
-      select from orchestrator.source s where s.id = accept.source_id and (s.deleted or s.version >= accept.source_version)
-    ) then
-      outcome := 'source_unknown';
+    outcome := coalesce((
+      select case when s.deleted then 'source_deleted' when s.version < accept_v1.source_version then 'source_unknown'
+        when s.paused then 'source_paused' end
+      from orchestrator.source s where s.id = accept_v1.source_id
+    ), case when exists (select from orchestrator.source s where s.id = accept_v1.source_id) then null
+      else 'source_unknown' end);
+    if outcome is not null then
       return;
     end if;
-    holds_pool := orchestrator.try_lock_pool(accept.pool);
+    holds_pool := orchestrator.try_lock_pool(accept_v1.pool);
     -- A run may slip away between finding it and joining it. Each time it has ended, so a new one can begin.
     for attempt in 1..10 loop
       with slot as (
         select holds_pool
-          and not exists (select from orchestrator.lane l where l.pool = accept.pool and l.queued > 0)
-          and orchestrator.free_slots(accept.pool, accept.worker_live_seconds) > 0
-          and orchestrator.active_of_source(accept.pool, accept.source_id) < (
-            select s.max_concurrent_executions from orchestrator.source s where s.id = accept.source_id and not s.paused)
+          and not exists (select from orchestrator.lane l where l.pool = accept_v1.pool and l.queued > 0)
+          and orchestrator.free_slots(accept_v1.pool, accept_v1.worker_live_seconds) > 0
+          and orchestrator.active_of_source(accept_v1.pool, accept_v1.source_id) < (
+            select s.max_concurrent_executions from orchestrator.source s where s.id = accept_v1.source_id and not s.paused and not s.deleted)
           as is_free
       )
       insert into orchestrator.run as r (id, workspace_id, flight_key, pool, user_id, class, source_id, source, sql,
         rows_max, bytes_max, timeout_ms, request_id, traceparent, attempts_max, queue_deadline,
         state, fence, dispatched_at)
-      select accept.run_id, accept.workspace_id, accept.flight_key, accept.pool, accept.caller_id, accept.class, accept.source_id,
-        accept.source, accept.sql, accept.rows_max, accept.bytes_max, accept.timeout_ms, accept.request_id,
-        accept.traceparent, accept.attempts_max, now() + make_interval(secs => accept.wait_seconds),
+      select accept_v1.run_id, accept_v1.workspace_id, accept_v1.flight_key, accept_v1.pool, accept_v1.caller_id, accept_v1.class, accept_v1.source_id,
+        accept_v1.source, accept_v1.sql, accept_v1.rows_max, accept_v1.bytes_max, accept_v1.timeout_ms, accept_v1.request_id,
+        accept_v1.traceparent, accept_v1.attempts_max, now() + make_interval(secs => accept_v1.wait_seconds),
         case when slot.is_free then 'DISPATCHED' else 'QUEUED' end,
         case when slot.is_free then 1 else 0 end,
         case when slot.is_free then now() end
       from slot
       on conflict (flight_key) where state in ('QUEUED', 'DISPATCHED', 'RUNNING') do nothing
-      returning r.* into accept.run;
+      returning r.* into accept_v1.run;
       if found then
         outcome := 'begun';
         exit;
       end if;
       -- What waits in a less urgent class moves up.
       if exists (
-        select from orchestrator.run r where r.flight_key = accept.flight_key and r.state = 'QUEUED' and r.class > accept.class
+        select from orchestrator.run r where r.flight_key = accept_v1.flight_key and r.state = 'QUEUED' and r.class > accept_v1.class
       ) then
-        update orchestrator.run r set class = accept.class
-        where r.flight_key = accept.flight_key and r.state = 'QUEUED' and r.class > accept.class;
+        update orchestrator.run r set class = accept_v1.class
+        where r.flight_key = accept_v1.flight_key and r.state = 'QUEUED' and r.class > accept_v1.class;
       end if;
       -- FOR SHARE holds off the last leaver, who takes FOR UPDATE; any number join at once.
-      select r.* into accept.run from orchestrator.run r
-      where r.flight_key = accept.flight_key and r.state in ('QUEUED', 'DISPATCHED', 'RUNNING') for share;
+      select r.* into accept_v1.run from orchestrator.run r
+      where r.flight_key = accept_v1.flight_key and r.state in ('QUEUED', 'DISPATCHED', 'RUNNING') for share;
       if found then
         outcome := 'joined';
         exit;
@@ -126,11 +143,11 @@ const accept = `
     end if;
     insert into orchestrator.execution as e (id, run_id, workspace_id, caller_id, cache_status, class, saved_query_id,
       trace_id, idempotency_key, input_hash)
-    values (accept.execution_id, (accept.run).id, accept.workspace_id, accept.caller_id,
-      case outcome when 'begun' then 'MISS' else 'SHARED' end, accept.class, accept.saved_query_id, accept.trace_id,
-      accept.idempotency_key, accept.input_hash)
+    values (accept_v1.execution_id, (accept_v1.run).id, accept_v1.workspace_id, accept_v1.caller_id,
+      case outcome when 'begun' then 'MISS' else 'SHARED' end, accept_v1.class, accept_v1.saved_query_id, accept_v1.trace_id,
+      accept_v1.idempotency_key, accept_v1.input_hash)
     on conflict (workspace_id, caller_id, idempotency_key) where idempotency_key is not null do nothing
-    returning e.* into accept.execution;
+    returning e.* into accept_v1.execution;
     if not found then
       raise exception 'the idempotency key was used before' using errcode = 'SL001';
     end if;

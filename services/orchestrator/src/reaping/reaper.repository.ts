@@ -31,6 +31,15 @@ export class ReaperRepository {
     });
   }
 
+  /** Runs that were accepted while their source was being deleted. */
+  async findSourceless(): Promise<EndedTry[]> {
+    return this.dataSource.query(
+      `select ${endedTryColumns} from orchestrator.run
+       where state in ('QUEUED', 'DISPATCHED') and source_id in (select s.id from orchestrator.source s where s.deleted)
+       limit ${batchMax}`,
+    );
+  }
+
   /** Runs that have waited for a slot longer than they may. */
   async findOverdue(): Promise<EndedTry[]> {
     return this.dataSource.query(

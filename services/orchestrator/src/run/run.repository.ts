@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import { runFinished, type RunError, type SourceHandle } from '#libs/contracts';
-import { OutboxRepository, persistently } from '#libs/database';
+import { OutboxRepository, retryingLostRaces } from '#libs/database';
 import { moveRun, type MoveValues } from './run-move.repository.js';
 import { runColumns, toRun, type RunRow } from './run.row.js';
 import type { CancelReason, EndedTry, Run, RunTry } from './run.types.js';
@@ -71,7 +71,7 @@ export class RunRepository {
 
   /** The final state and its one event, in one statement. */
   async finish(ended: EndedTry, name: FinishName, end: RunEnd = {}): Promise<Run | undefined> {
-    return persistently(() => this.finishIn(this.dataSource.manager, ended, name, end));
+    return retryingLostRaces(() => this.finishIn(this.dataSource.manager, ended, name, end));
   }
 
   /** The same within a transaction of the caller's. */

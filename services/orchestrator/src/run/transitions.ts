@@ -8,7 +8,7 @@ interface Transition {
 }
 
 /**
- * The one definition of how a run's state moves. Every write of a state goes through `RunMoves`, which takes its `from`
+ * The one definition of how a run's state moves. Every write of a state goes through `moveRun`, which takes its `from`
  * and `to` from here, so that what is not in this table cannot happen.
  *
  * A CANCELING run has no way to SUCCEEDED, and a final state has no way out.

@@ -9,7 +9,7 @@ import { MetadataClient } from './metadata.client.js';
 type Subject = RequestOf<typeof metadataRequests.resolveRunnable>['subject'];
 type Runnable = ResponseOf<typeof metadataRequests.resolveRunnable>;
 
-const knownMax = 10_000;
+const knownMax = 1_000;
 /** The bound for a copy of a revision that was lost or has fallen back: older than this, nothing kept counts. */
 const keptMsMax = 5_000;
 
@@ -19,7 +19,7 @@ const keptMsMax = 5_000;
  */
 @Injectable()
 export class RunnableMemory {
-  private readonly known = new LRUCache<string, Runnable>({ max: knownMax, ttl: keptMsMax });
+  private readonly known = new LRUCache<string, Runnable>({ max: knownMax, ttl: keptMsMax, ttlAutopurge: true });
 
   constructor(
     private readonly metadata: MetadataClient,
@@ -34,8 +34,10 @@ export class RunnableMemory {
     const key = `${workspaceId}/${subject.case ?? ''}/${subject.value ?? ''}`;
     const known = this.known.get(key);
     if (known && known.revision === copy) return known;
+    const askedAt = performance.now();
     const runnable = await this.metadata.resolveRunnable(subject, context, signal);
-    this.known.set(key, runnable);
+    // Counted from the question: the answer may be as old.
+    this.known.set(key, runnable, { start: askedAt });
     if (copy === undefined || copy < runnable.revision) await this.restore(workspaceId, runnable.revision);
     return runnable;
   }

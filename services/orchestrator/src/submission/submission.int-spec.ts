@@ -165,6 +165,20 @@ describe('a question that cannot be run', () => {
     });
   });
 
+  it.each([
+    ['paused', { paused: true, deleted: false }, 'source.paused'],
+    ['deleted', { paused: false, deleted: true }, 'source.not_found'],
+  ])('is refused where its source was %s since it was resolved', async (_what, change, code) => {
+    const { workspaceId, id: dataSourceId, maxConcurrentExecutions } = source;
+    const event = { workspaceId, dataSourceId, version: 2, maxConcurrentExecutions, ...change };
+    await orchestrator.sourceService.take(event, `msg_${code}`);
+    await expect(submitSql(orchestrator, principal, source, 'select 1')).rejects.toMatchObject({
+      code,
+      path: ['query', 'sql', 'dataSourceId'],
+    });
+    expect([await countOf('run'), await countOf('execution')]).toEqual([0, 0]);
+  });
+
   it('is refused without the permission for its kind', async () => {
     const viewer = newPrincipal({ permissions: new Set(['saved_query.run']) });
     await expect(submitSql(orchestrator, viewer, source, 'select 1')).rejects.toMatchObject({ code: 'auth.forbidden' });

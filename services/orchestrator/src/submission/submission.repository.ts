@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { InjectConfig } from '#libs/config';
-import { persistently, postgresCode, queryPrepared } from '#libs/database';
+import { retryingLostRaces, postgresCode, queryPrepared } from '#libs/database';
 import { defaultPool } from '../dispatch/pool.js';
 import { toView, viewColumns, type ViewRow } from '../execution/execution.row.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
@@ -10,10 +10,11 @@ import { encodeSource } from '../source/source-snapshot.js';
 import { rememberSource } from '../source/source.repository.js';
 import type { EarlierCall, Submission, SubmissionOutcome } from './submission.types.js';
 
-/** What orchestrator.accept raises where an idempotency key was used before. */
+/** What orchestrator.accept_v1 raises where an idempotency key was used before. */
 const keyTaken = 'SL001';
 
-type AcceptRow = ViewRow & { outcome: 'begun' | 'joined' | 'source_unknown'; is_dispatched: boolean };
+type Refusal = 'source_unknown' | 'source_deleted' | 'source_paused';
+type AcceptRow = ViewRow & { outcome: 'begun' | 'joined' | Refusal; is_dispatched: boolean };
 
 @Injectable()
 export class SubmissionRepository {
@@ -36,9 +37,9 @@ export class SubmissionRepository {
   async accept(submission: Submission): Promise<SubmissionOutcome> {
     try {
       const row = await this.call(submission);
-      if (row.outcome !== 'source_unknown') return accepted(row);
+      if (row.outcome !== 'source_unknown') return outcomeOf(row);
       await rememberSource(this.dataSource.manager, submission.source);
-      return accepted(await this.call(submission));
+      return outcomeOf(await this.call(submission));
     } catch (error) {
       if (postgresCode(error) === keyTaken) return { kind: 'repeated' };
       throw error;
@@ -74,24 +75,29 @@ export class SubmissionRepository {
       input_hash: idempotency?.inputHash ?? null,
     };
     const places = Object.keys(parameters).map((name, index) => `${name} => $${index + 1}`);
-    const [row] = await persistently(() =>
+    const [row] = await retryingLostRaces(() =>
       queryPrepared<AcceptRow>(
         this.dataSource,
         `select a.outcome, r.state = 'DISPATCHED' as is_dispatched, ${viewColumns}
-         from orchestrator.accept(${places.join(', ')}) a
+         from orchestrator.accept_v1(${places.join(', ')}) a
          cross join lateral (select (a.run).*) r cross join lateral (select (a.execution).*) e`,
         Object.values(parameters),
       ),
     );
-    if (!row) throw new Error('orchestrator.accept has answered nothing');
+    if (!row) throw new Error('orchestrator.accept_v1 has answered nothing');
     return row;
   }
 }
 
-function accepted(row: AcceptRow): SubmissionOutcome {
-  return {
-    kind: 'accepted',
-    view: toView(row),
-    isDispatched: row.outcome === 'begun' && row.is_dispatched,
-  };
+function outcomeOf(row: AcceptRow): SubmissionOutcome {
+  switch (row.outcome) {
+    case 'begun':
+    case 'joined':
+      return { kind: 'accepted', view: toView(row), isDispatched: row.outcome === 'begun' && row.is_dispatched };
+    case 'source_deleted':
+    case 'source_paused':
+      return { kind: row.outcome };
+    case 'source_unknown':
+      throw new Error('a source that was just taken over is not known');
+  }
 }

@@ -34,6 +34,8 @@ export type SubmissionOutcome =
       /** The run was begun and dispatched in the same transaction; its job is to be added now. */
       readonly isDispatched: boolean;
     }
+  /** As of now, whatever metadata said a moment ago. */
+  | { readonly kind: 'source_deleted' | 'source_paused' }
   /** The key was used before. */
   | { readonly kind: 'repeated' };
 

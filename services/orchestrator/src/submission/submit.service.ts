@@ -72,23 +72,32 @@ export class SubmitService {
       requestId: context.requestId,
       ...traceOfWork(),
     };
-    return this.accept(submission, principal);
+    return this.accept(submission, principal, sourcePathOf(input));
   }
 
-  private async accept(submission: Submission, principal: Principal): Promise<Execution> {
+  private async accept(submission: Submission, principal: Principal, path: readonly string[]): Promise<Execution> {
     const outcome = await this.repository.accept(submission);
-    if (outcome.kind === 'repeated') {
-      const earlier = submission.idempotency && (await this.findEarlier(submission.idempotency, principal));
-      if (earlier) return earlier;
-      throw new Error('an idempotency key was taken by an execution that is not there');
+    switch (outcome.kind) {
+      case 'accepted': {
+        const { view, isDispatched } = outcome;
+        this.logger.info(
+          { executionId: submission.executionId, sourceId: submission.source.id },
+          'an execution was accepted',
+        );
+        if (isDispatched) this.queue.add(planOf(submission, view.execution));
+        else this.changes.queueChanged(defaultPool);
+        return toExecution(view, principal);
+      }
+      case 'repeated': {
+        const earlier = submission.idempotency && (await this.findEarlier(submission.idempotency, principal));
+        if (earlier) return earlier;
+        throw new Error('an idempotency key was taken by an execution that is not there');
+      }
+      case 'source_paused':
+        throw pausedAt(path);
+      case 'source_deleted':
+        throw new AppError('source.not_found', 'There is no such data source.', { path });
     }
-    this.logger.info(
-      { executionId: submission.executionId, sourceId: submission.source.id },
-      'an execution was accepted',
-    );
-    if (outcome.isDispatched) this.queue.add(planOf(submission, outcome.view.execution));
-    else this.changes.queueChanged(defaultPool);
-    return toExecution(outcome.view, principal);
   }
 
   private async findEarlier(idempotency: Idempotency, principal: Principal): Promise<Execution | undefined> {
@@ -112,14 +121,14 @@ export class SubmitService {
         const { source } = await this.resolveRunnable(
           { case: 'dataSourceId', value: query.value.dataSourceId },
           context,
-          ['query', 'sql', 'dataSourceId'],
+          sourcePathOf(input),
         );
         await proveQuery(source, query.value.text, ['query', 'sql', 'text']);
         return { source, sql: query.value.text, savedQueryId: undefined };
       }
       case 'savedQuery': {
         if (!principal.permissions.has('saved_query.run')) throw forbidden('saved_query.run');
-        const path = ['query', 'savedQuery', 'id'];
+        const path = sourcePathOf(input);
         const { source, savedQuery } = await this.resolveRunnable(
           { case: 'savedQueryId', value: query.value.id },
           context,
@@ -145,9 +154,7 @@ export class SubmitService {
     });
     const { source } = resolved;
     if (!source) throw new Error('metadata resolved something runnable without its source');
-    if (source.paused) {
-      throw new AppError('source.paused', 'The data source is paused.', { path, retryable: true });
-    }
+    if (source.paused) throw pausedAt(path);
     return { source, savedQuery: resolved.savedQuery };
   }
 }
@@ -173,6 +180,15 @@ function planOf(submission: Submission, { runId, fence }: Execution): RunPlan {
     timeoutMs: limits.timeoutMs,
     submittedById: callerId,
   };
+}
+
+/** Where the caller has named the source, or the saved query that knows it. */
+function sourcePathOf({ query }: SubmitInput): readonly string[] {
+  return query.case === 'savedQuery' ? ['query', 'savedQuery', 'id'] : ['query', 'sql', 'dataSourceId'];
+}
+
+function pausedAt(path: readonly string[]): AppError {
+  return new AppError('source.paused', 'The data source is paused.', { path, retryable: true });
 }
 
 function forbidden(permission: string): AppError {

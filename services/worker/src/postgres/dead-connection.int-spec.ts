@@ -43,3 +43,14 @@ it('a connection that was trusted and is dead fails the run as one that may be t
   expect(await (await next.query('select 1')).next()).toEqual(['[1]']);
   await next.close();
 });
+
+it('a run that was cancelled while its transaction began never reaches the server', async () => {
+  const { proxy, open } = await connectThroughProxy(60_000);
+  proxy.swallow();
+  const session = await open();
+  const outcome = session.query('select pg_sleep(60)').catch((error: unknown) => error);
+  await session.cancel().catch(() => undefined);
+  proxy.restore();
+  expect(await outcome).toMatchObject({ code: expect.stringMatching(/run.timed_out|source.unavailable/) });
+  await session.close();
+});

@@ -13,6 +13,7 @@ export class PostgresSession implements SourceSession {
   readonly handle: SourceHandle;
   private query_: RowQuery | undefined;
   private isClean = true;
+  private isCanceled = false;
 
   private constructor(
     private readonly pool: PostgresPool,
@@ -51,6 +52,8 @@ export class PostgresSession implements SourceSession {
       this.isClean = false;
       throw toConnectionError(error);
     });
+    // A cancel that came while the transaction began has found nothing to end at the server.
+    if (this.isCanceled) throw stopped();
     const query = new RowQuery(sql, this.client.stream, (oids) => this.pool.types.resolve(oids));
     this.query_ = query;
     this.isClean = false;
@@ -76,6 +79,7 @@ export class PostgresSession implements SourceSession {
 
   async cancel(): Promise<void> {
     this.isClean = false;
+    this.isCanceled = true;
     const handle = postgresHandleOf(this.handle);
     // A server that cannot send its rows does not hear of a cancel, so the rows have to go somewhere.
     void this.query_?.discard();
@@ -83,7 +87,8 @@ export class PostgresSession implements SourceSession {
   }
 
   async close(): Promise<void> {
-    if (this.isClean) return this.pool.giveBack(this.client);
+    const hasBegun = await this.begun.then(isTrue, isFalse);
+    if (this.isClean && hasBegun) return this.pool.giveBack(this.client);
     // The statement may still run, or a cancel may still be on its way and would hit the next run.
     this.client.destroy();
   }
@@ -91,18 +96,20 @@ export class PostgresSession implements SourceSession {
   private statementError(error: unknown, sql: string): AppError {
     // A statement that the server refused has ended, and its session is as good as before.
     if (!isCanceled(error) && !(error instanceof AppError) && !this.client.isBroken) this.isClean = true;
-    if (isCanceled(error)) {
-      return new AppError('run.timed_out', 'The statement was stopped at the data source.', {
-        details: { sourceCode: '57014' },
-        cause: error,
-      });
-    }
+    if (isCanceled(error)) return stopped(error);
     return toStatementError(error, sql);
   }
 }
 
 async function begin(client: PostgresClient, purpose: SessionPurpose): Promise<void> {
   await client.ask(beginStatement(client, purpose));
+}
+
+function stopped(cause?: unknown): AppError {
+  return new AppError('run.timed_out', 'The statement was stopped at the data source.', {
+    details: { sourceCode: '57014' },
+    cause,
+  });
 }
 
 const isTrue = (): boolean => true;
