@@ -7,6 +7,11 @@ export interface ChildOptions {
   args: readonly string[];
   env?: Record<string, string | undefined>;
   cwd?: string;
+  /** Whom it runs as; without them, whoever started the launcher. */
+  uid?: number;
+  gid?: number;
+  /** How it is asked to end; SIGTERM by default. */
+  stopSignal?: NodeJS.Signals;
   logFile: string;
 }
 
@@ -30,6 +35,10 @@ export class Child {
     return pid;
   }
 
+  get stopSignal(): NodeJS.Signals {
+    return this.options.stopSignal ?? 'SIGTERM';
+  }
+
   get isRunning(): boolean {
     return this.process !== undefined;
   }
@@ -44,7 +53,10 @@ export class Child {
     const log = openSync(this.options.logFile, 'a');
     const child = spawn(this.options.command, this.options.args, {
       cwd: this.options.cwd,
-      env: { ...process.env, ...this.options.env },
+      uid: this.options.uid,
+      gid: this.options.gid,
+      // The launcher's cache is not for others: code that is kept compiled takes more memory.
+      env: { ...process.env, NODE_COMPILE_CACHE: undefined, ...this.options.env },
       stdio: ['ignore', log, log],
       detached: true,
     });
@@ -66,7 +78,7 @@ export class Child {
     this.stopping = true;
     const child = this.process;
     if (!child) return;
-    child.kill('SIGTERM');
+    child.kill(this.stopSignal);
     const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
     await this.exit;
     clearTimeout(timer);

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type pg from 'pg';
-import { superuserUrl, withClient } from './postgres.ts';
+import { superuserUrl } from './postgres-server.ts';
+import { withClient } from './postgres.ts';
 
 const database = 'flights';
 export const reader = 'flights_reader';

@@ -3,13 +3,12 @@ import { spawn } from 'node:child_process';
 import { existsSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { loadFlightsIntoPostgres } from './flights.ts';
 import { isPortFree } from './free-port.ts';
 import { isInstalled, Mesh } from './mesh.ts';
 import { endLeftovers, forgetRunning, noteRunning, runningLauncher } from './running.ts';
-import { seed, type LocalAccess } from './seed.ts';
+import { runStep } from './run-step.ts';
+import type { LocalAccess } from './seed.ts';
 import { StateDirectory } from './state-directory.ts';
-import { showTour } from './tour.ts';
 import { waitFor } from './wait-for.ts';
 
 const help = `npm start [-- options]
@@ -75,7 +74,8 @@ async function start(mesh: Mesh): Promise<LocalAccess> {
   await Promise.all([
     step('six services', () => mesh.startServices()),
     step('flights in PostgreSQL', () =>
-      loadFlightsIntoPostgres({
+      runStep({
+        name: 'flights',
         port: mesh.postgresPort,
         superuserPassword: mesh.secrets.databasePassword,
         readerPassword: mesh.secrets.readerPassword,
@@ -84,13 +84,28 @@ async function start(mesh: Mesh): Promise<LocalAccess> {
     ),
   ]);
   noteRunning(mesh);
-  return step('account, data sources, API key', () => seed(mesh));
+  const { graphqlUrl, websocketUrl, postgresPort, secrets } = mesh;
+  await step('account, data sources, API key', () =>
+    runStep({ name: 'seed', directory, graphqlUrl, websocketUrl, postgresPort, secrets }),
+  );
+  return readAccess(mesh.state);
+}
+
+function readAccess(state: StateDirectory): LocalAccess {
+  // Written by the seed just now.
+  return JSON.parse(readFileSync(state.file('local.json'), 'utf8')) as LocalAccess;
+}
+
+async function showTour(access: LocalAccess): Promise<void> {
+  // Loaded only for the tour: the launcher keeps what it has loaded for as long as the mesh runs.
+  const tour = await import('./tour.ts');
+  await tour.showTour(access, print);
 }
 
 async function runInForeground(): Promise<void> {
   const state = new StateDirectory(directory);
   if (runningLauncher(state) !== undefined) throw new Error('Sluice is running already; npm stop ends it.');
-  const left = endLeftovers(state);
+  const left = await endLeftovers(state);
   if (left > 0) print(`Ended ${left} process(es) that an earlier start had left behind.`);
   if (!(await isPortFree(gatewayPort))) {
     throw new Error(`Port ${gatewayPort} is taken; choose another: SLUICE_PORT=4001 npm start`);
@@ -99,6 +114,7 @@ async function runInForeground(): Promise<void> {
     directory,
     gatewayPort,
     restartCrashed: true,
+    restarted: () => noteRunning(mesh),
     say: (line) => process.stderr.write(`${line}\n`),
   });
   const stop = new Promise<void>((resolve) => {
@@ -109,7 +125,7 @@ async function runInForeground(): Promise<void> {
     print('Starting Sluice');
     const access = await Promise.race([start(mesh), stop.then(() => undefined)]);
     if (access) {
-      if (options.tour && !options.json) await showTour(access, print);
+      if (options.tour && !options.json) await showTour(access);
       announce(access, (performance.now() - begun) / 1_000);
       mesh.state.writePrivate('ready.json', { launcher: process.pid });
       await stop;
@@ -144,7 +160,7 @@ async function runDetached(): Promise<void> {
   if (runningLauncher(state) !== undefined) throw new Error('Sluice is running already; npm stop ends it.');
   const logFile = state.file('log', 'launcher.log');
   const log = openSync(logFile, 'w');
-  const launcher = spawn(process.execPath, [fileURLToPath(import.meta.url), '--no-tour'], {
+  const launcher = spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), '--no-tour'], {
     detached: true,
     stdio: ['ignore', log, log],
   });
@@ -156,9 +172,8 @@ async function runDetached(): Promise<void> {
     existsSync(ready) && (JSON.parse(readFileSync(ready, 'utf8')) as { launcher: number }).launcher === launcher.pid;
   const begun = performance.now();
   await Promise.race([waitFor('Sluice', isReady, 180_000), ended]);
-  // Written by the launcher just now.
-  const access = JSON.parse(readFileSync(state.file('local.json'), 'utf8')) as LocalAccess;
-  if (options.tour && !options.json) await showTour(access, print);
+  const access = readAccess(state);
+  if (options.tour && !options.json) await showTour(access);
   announce(access, (performance.now() - begun) / 1_000);
   launcher.unref();
 }

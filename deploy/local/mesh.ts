@@ -1,17 +1,14 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { administrator } from './administrator.ts';
 import { Child } from './child-process.ts';
 import { dataDirectory } from './bundled-data.ts';
 import { freePorts } from './free-port.ts';
-import {
-  postgresChild,
-  prepareServiceDatabase,
-  serviceDatabaseUrl,
-  superuserUrl,
-  waitForPostgres,
-} from './postgres.ts';
+import { postgresChild, serviceDatabaseUrl, superuserUrl } from './postgres-server.ts';
 import { findRedisProgram, redisChild, waitForRedis } from './redis.ts';
+import { isReady } from './readiness.ts';
+import { runStep } from './run-step.ts';
 import { StateDirectory, type LocalSecrets } from './state-directory.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -23,7 +20,11 @@ export type ServiceName = (typeof services)[number];
 /** Memory before throughput, as all six share one machine here; the heap still grows where a query needs it. */
 const nodeFlags = ['--max-semi-space-size=4'];
 
-export const administrator = { email: 'admin@sluice.local', workspace: 'local' } as const;
+/**
+ * glibc keeps what is freed, in one arena for each thread, and the more the larger the pieces have been (hashing a password takes
+ * 19 MiB). With a fixed threshold large pieces go back at once.
+ */
+const allocator = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
 
 export interface MeshOptions {
   directory: string;
@@ -34,6 +35,8 @@ export interface MeshOptions {
   say?: (line: string) => void;
   /** Starts a service again that ended by itself. */
   restartCrashed?: boolean;
+  /** Called when a process has been started again; it has another process id. */
+  restarted?: () => void;
   redisArgs?: readonly string[];
 }
 
@@ -89,25 +92,20 @@ export class Mesh {
   /** PostgreSQL and Redis, with a database for the services. */
   async startStores(): Promise<void> {
     const { say = () => undefined } = this.options;
-    this.localSecrets = await this.state.secrets();
+    this.localSecrets = this.state.secrets();
     const [postgres = 0, broker = 0, cache = 0] = await freePorts(3);
     this.ports = { postgres, broker, cache };
-    this.add(
-      postgresChild({
-        directory: this.state.file('postgres'),
-        port: postgres,
-        password: this.secrets.databasePassword,
-        logFile: this.log('postgres'),
-      }),
-    ).start();
     if (process.env['SLUICE_REDIS_URL'] === undefined) this.startRedis(say);
+    const directory = this.state.file('postgres');
+    if (!isInstalled(this.options.directory)) {
+      await runStep({ name: 'postgres files', directory, password: this.secrets.databasePassword });
+    }
+    this.add(postgresChild({ directory, port: postgres, logFile: this.log('postgres') })).start();
     await Promise.all([
       process.env['SLUICE_REDIS_URL'] === undefined
         ? Promise.all([broker, cache].map((port) => waitForRedis(this.redisUrl(port))))
         : undefined,
-      waitForPostgres(this.postgresUrl('postgres')).then(() =>
-        prepareServiceDatabase(postgres, this.secrets.databasePassword, this.secrets.databasePassword),
-      ),
+      runStep({ name: 'database', port: postgres, password: this.secrets.databasePassword }),
     ]);
   }
 
@@ -142,11 +140,7 @@ export class Mesh {
   }
 
   waitForService(name: string): Promise<void> {
-    return waitFor(
-      `${name} (its log: ${this.log(name)})`,
-      async () => (await fetch(`${this.operationsUrl(name)}/readyz`)).ok,
-      60_000,
-    );
+    return waitFor(`${name} (its log: ${this.log(name)})`, () => isReady(this.operationsPorts.get(name) ?? 0), 60_000);
   }
 
   /** The gateway first, so that nothing new comes in; then the services, then what they stand on. */
@@ -154,7 +148,6 @@ export class Mesh {
     this.stopping = true;
     const named = (matches: (name: string) => boolean): Child[] =>
       [...this.children.values()].filter((child) => matches(child.name));
-    const isStore = (name: string): boolean => name === 'postgres' || name.startsWith('redis-');
     await Promise.all(named((name) => name.startsWith('gateway')).map((child) => child.stop()));
     await Promise.all(named((name) => name.startsWith('worker')).map((child) => child.stop()));
     await Promise.all(named((name) => !isStore(name)).map((child) => child.stop()));
@@ -187,7 +180,7 @@ export class Mesh {
         name,
         command: process.execPath,
         args: [...nodeFlags, join(root, 'dist', 'services', service, 'src', 'main.js')],
-        env: { ...this.environmentOf(service, name), ...this.options.env, ...env },
+        env: { ...allocator, ...this.environmentOf(service, name), ...this.options.env, ...env },
         cwd: root,
         logFile: this.log(name),
       }),
@@ -210,7 +203,9 @@ export class Mesh {
     if (!this.options.restartCrashed) return;
     setTimeout(
       () => {
-        if (!this.stopping && !child.isRunning) child.start();
+        if (this.stopping || child.isRunning) return;
+        child.start();
+        this.options.restarted?.();
       },
       Math.min(250 * 2 ** count, 10_000),
     );
@@ -237,6 +232,8 @@ export class Mesh {
     const common: Record<string, string> = {
       ...redis,
       NODE_ENV: 'production',
+      // A connection is a process of PostgreSQL, of 18 MB.
+      SLUICE_DATABASE_POOL_IDLE_SECONDS: '1',
       [`SLUICE_${service.toUpperCase()}_INSTANCE`]: `${name}-${process.pid}`,
       [`SLUICE_${service.toUpperCase()}_METRICS_PORT`]: String(this.operationsPorts.get(name)),
     };
@@ -270,6 +267,11 @@ export class Mesh {
     };
     return { ...common, ...own[service] };
   }
+}
+
+/** True for the name of a process that the services stand on. */
+export function isStore(name: string): boolean {
+  return name === 'postgres' || name.startsWith('redis-');
 }
 
 /** True where an installation has been started in this directory before. */

@@ -1,36 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { Child } from './child-process.ts';
+import { superuserUrl } from './postgres-server.ts';
 import { waitFor } from './wait-for.ts';
-
-export interface LocalPostgresOptions {
-  directory: string;
-  port: number;
-  password: string;
-  logFile: string;
-}
-
-const flags = [
-  ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'max_connections=200'],
-  // A laptop's share of memory; the whole installation is meant to stay below 900 MB.
-  ...['-c', 'shared_buffers=32MB', '-c', 'max_wal_size=2GB', '-c', 'jit=off', '-c', 'wal_compression=on'],
-  // No processes of its own for reading ahead, replication and parallel plans.
-  ...['-c', 'io_method=sync', '-c', 'max_logical_replication_workers=0', '-c', 'max_parallel_workers_per_gather=0'],
-];
-
-export function postgresChild({ directory, port, password, logFile }: LocalPostgresOptions): Child {
-  return new Child({
-    name: 'postgres',
-    command: process.execPath,
-    args: [fileURLToPath(new URL('./postgres-process.ts', import.meta.url))],
-    env: { SLUICE_LOCAL_POSTGRES: JSON.stringify({ directory, port, password, flags }) },
-    logFile,
-  });
-}
-
-export function superuserUrl(port: number, password: string, database: string): string {
-  return `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
-}
 
 export function waitForPostgres(url: string): Promise<void> {
   return waitFor(
@@ -77,8 +47,4 @@ export async function prepareServiceDatabase(
       await client.query(`create schema if not exists ${service} authorization ${role}`);
     }
   });
-}
-
-export function serviceDatabaseUrl(port: number, service: string, password: string): string {
-  return `postgresql://sluice_${service}:${encodeURIComponent(password)}@127.0.0.1:${port}/sluice`;
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { connect } from 'node:net';
+import { answers } from './answers.ts';
 import { Child } from './child-process.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -84,20 +84,6 @@ export function waitForRedis(url: string): Promise<void> {
 }
 
 function canPing(port: number, password: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const commands = `${password === '' ? '' : `AUTH ${password}\r\n`}PING\r\n`;
-    const socket = connect(port, '127.0.0.1', () => socket.write(commands));
-    const finish = (isUp: boolean): void => {
-      socket.destroy();
-      resolve(isUp);
-    };
-    let answers = '';
-    socket.setTimeout(1_000, () => finish(false));
-    socket.on('data', (data) => {
-      answers += data.toString();
-      if (answers.includes('+PONG\r\n')) finish(true);
-      else if (answers.includes('-')) finish(false);
-    });
-    socket.once('error', () => finish(false));
-  });
+  const commands = `${password === '' ? '' : `AUTH ${password}\r\n`}PING\r\n`;
+  return answers({ port, request: commands, expected: '+PONG\r\n', refused: '-' });
 }

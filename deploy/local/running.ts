@@ -1,10 +1,17 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import type { Mesh } from './mesh.ts';
+import { isStore, type Mesh } from './mesh.ts';
 import type { StateDirectory } from './state-directory.ts';
+import { waitFor } from './wait-for.ts';
+
+interface Known {
+  pid: number;
+  startedAt: string;
+  stopSignal: NodeJS.Signals;
+}
 
 interface Running {
   launcher: number;
-  processes: Record<string, { pid: number; startedAt: string }>;
+  processes: Record<string, Known>;
 }
 
 const file = 'running.json';
@@ -19,7 +26,10 @@ export function noteRunning(mesh: Mesh): void {
   const processes = Object.fromEntries(
     [...mesh.children.values()]
       .filter((child) => child.isRunning)
-      .map((child) => [child.name, { pid: child.pid, startedAt: startTimeOf(child.pid) ?? '' }]),
+      .map((child) => [
+        child.name,
+        { pid: child.pid, startedAt: startTimeOf(child.pid) ?? '', stopSignal: child.stopSignal },
+      ]),
   );
   mesh.state.writePrivate(file, { launcher: process.pid, processes } satisfies Running);
 }
@@ -28,13 +38,27 @@ export function forgetRunning(state: StateDirectory): void {
   rmSync(state.file(file), { force: true });
 }
 
-/** Ends what a launcher that was killed has left behind: its own processes only, known by process id and start time. */
-export function endLeftovers(state: StateDirectory): number {
-  const left = Object.values(read(state)?.processes ?? {}).filter(
-    ({ pid, startedAt }) => startedAt !== '' && startTimeOf(pid) === startedAt,
-  );
-  for (const { pid } of left) process.kill(pid, 'SIGTERM');
+/**
+ * Ends what a launcher that was killed has left behind, and waits for it: its own processes only, known by process id and
+ * start time. The services first, as they cannot end in order without the stores.
+ */
+export async function endLeftovers(state: StateDirectory): Promise<number> {
+  const left = Object.entries(read(state)?.processes ?? {}).filter(([, process]) => isStillThere(process));
+  await end(left.filter(([name]) => !isStore(name)));
+  await end(left.filter(([name]) => isStore(name)));
   return left.length;
+}
+
+async function end(left: [string, Known][]): Promise<void> {
+  const still = (): Known[] => left.map(([, process]) => process).filter(isStillThere);
+  for (const { pid, stopSignal } of still()) process.kill(pid, stopSignal);
+  await waitFor('the end of an earlier start', async () => still().length === 0, 10_000).catch(() => {
+    for (const { pid } of still()) process.kill(pid, 'SIGKILL');
+  });
+}
+
+function isStillThere({ pid, startedAt }: Known): boolean {
+  return startedAt !== '' && startTimeOf(pid) === startedAt;
 }
 
 function read(state: StateDirectory): Running | undefined {

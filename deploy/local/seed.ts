@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { administrator } from './administrator.ts';
 import { airportsFile, flightsFile } from './bundled-data.ts';
 import { reader } from './flights.ts';
 import { GraphQLClient } from './graphql-client.ts';
-import { administrator, type Mesh } from './mesh.ts';
+import type { LocalSecrets, StateDirectory } from './state-directory.ts';
 
 /** What `.sluice/local.json` holds, for whoever goes on from here. */
 export interface LocalAccess {
@@ -14,12 +16,21 @@ export interface LocalAccess {
   workspace: string;
 }
 
+/** What has to be known of the mesh. */
+export interface SeededMesh {
+  graphqlUrl: string;
+  websocketUrl: string;
+  postgresPort: number;
+  secrets: LocalSecrets;
+  state: StateDirectory;
+}
+
 interface Failures {
   errors: { code: string; message: string; path: string[] }[];
 }
 
 /** Signs in, gives the workspace its two sources and an API key, and writes `local.json`. Repeating it changes nothing. */
-export async function seed(mesh: Mesh): Promise<LocalAccess> {
+export async function seed(mesh: SeededMesh): Promise<LocalAccess> {
   const { graphqlUrl: url, websocketUrl } = mesh;
   const password = mesh.secrets.adminPassword;
   const { signIn } = await new GraphQLClient({ url, websocketUrl }).request<{
@@ -42,10 +53,10 @@ export async function seed(mesh: Mesh): Promise<LocalAccess> {
   return access;
 }
 
-async function ensureDataSources(client: GraphQLClient, mesh: Mesh): Promise<void> {
+async function ensureDataSources(client: GraphQLClient, mesh: SeededMesh): Promise<void> {
   const { dataSources } = await client.request<{
-    dataSources: { nodes: { id: string; name: string; version: number }[] };
-  }>('{ dataSources(first: 100) { nodes { id name version } } }');
+    dataSources: { nodes: { id: string; name: string; version: number; options: Record<string, unknown> }[] };
+  }>('{ dataSources(first: 100) { nodes { id name version options } } }');
   const wanted = [
     {
       name: 'flights',
@@ -64,6 +75,8 @@ async function ensureDataSources(client: GraphQLClient, mesh: Mesh): Promise<voi
   for (const { name, type, options } of wanted) {
     const existing = dataSources.nodes.find((node) => node.name === name);
     if (existing) {
+      // What is told again is looked at again, and DuckDB takes 40 MB of a worker as soon as it is needed.
+      if (hasAll(existing.options, options)) continue;
       // The port of the embedded PostgreSQL differs from start to start, and so may the place of the files.
       const { updateDataSource } = await client.request<{ updateDataSource: Failures }>(
         'mutation ($input: UpdateDataSourceInput!) { updateDataSource(input: $input) { errors { code message path } } }',
@@ -80,7 +93,11 @@ async function ensureDataSources(client: GraphQLClient, mesh: Mesh): Promise<voi
   }
 }
 
-async function ensureApiKey(client: GraphQLClient, mesh: Mesh): Promise<string> {
+function hasAll(known: Record<string, unknown>, wanted: Record<string, unknown>): boolean {
+  return Object.entries(wanted).every(([name, value]) => isDeepStrictEqual(known[name], value));
+}
+
+async function ensureApiKey(client: GraphQLClient, mesh: SeededMesh): Promise<string> {
   const known = readLocal(mesh);
   if (known) {
     const keyed = new GraphQLClient({
@@ -99,7 +116,7 @@ async function ensureApiKey(client: GraphQLClient, mesh: Mesh): Promise<string> 
   return createApiKey.secret;
 }
 
-function readLocal(mesh: Mesh): LocalAccess | undefined {
+function readLocal(mesh: SeededMesh): LocalAccess | undefined {
   const file = mesh.state.file('local.json');
   // Written by this module alone.
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as LocalAccess) : undefined;

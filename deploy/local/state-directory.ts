@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exportJWK, generateKeyPair } from 'jose';
 
 /** What only this installation knows. Made at the first start, kept in a file that its owner alone can read. */
 export interface LocalSecrets {
@@ -34,13 +33,13 @@ export class StateDirectory {
     return join(this.path, ...parts);
   }
 
-  async secrets(): Promise<LocalSecrets> {
+  secrets(): LocalSecrets {
     const file = this.file('secrets.json');
     // Written by this class alone; by an earlier release without what is newer.
     const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<LocalSecrets>) : {};
     const secrets: LocalSecrets = {
       masterKeys: `local:${randomBytes(32).toString('base64')}`,
-      signingKeys: await newSigningKeys(),
+      signingKeys: newSigningKeys(),
       cursorKeys: `local:${randomBytes(32).toString('base64')}`,
       databasePassword: randomBytes(18).toString('base64url'),
       redisPassword: randomBytes(18).toString('base64url'),
@@ -60,8 +59,8 @@ export class StateDirectory {
   }
 }
 
-async function newSigningKeys(): Promise<string> {
-  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true });
-  const key = { ...(await exportJWK(privateKey)), kid: randomBytes(8).toString('hex'), alg: 'EdDSA', use: 'sig' };
-  return JSON.stringify({ keys: [key] });
+function newSigningKeys(): string {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const kid = randomBytes(8).toString('hex');
+  return JSON.stringify({ keys: [{ ...privateKey.export({ format: 'jwk' }), kid, alg: 'EdDSA', use: 'sig' }] });
 }

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { administrator } from '../../deploy/local/administrator.ts';
 import { loadFlightsIntoPostgres, reader } from '../../deploy/local/flights.ts';
 import { freePorts } from '../../deploy/local/free-port.ts';
-import { administrator, Mesh, services } from '../../deploy/local/mesh.ts';
+import { Mesh, services } from '../../deploy/local/mesh.ts';
 import { withClient } from '../../deploy/local/postgres.ts';
 import { seed } from '../../deploy/local/seed.ts';
 import type { ApiAddress } from './api-client.js';

@@ -100,5 +100,10 @@ export function databaseSettings<Schema extends string>(schema: Schema) {
       default: 10,
       describe: 'The most connections of one process.',
     }),
+    poolIdleSeconds: setting(`${prefix}_POOL_IDLE_SECONDS`, integerText(1, 3_600), {
+      fallbacks: ['SLUICE_DATABASE_POOL_IDLE_SECONDS'],
+      default: 10,
+      describe: 'How long a connection that nobody needs is kept.',
+    }),
   };
 }

@@ -47,7 +47,7 @@ afterEach(async () => {
 });
 
 async function open(settings: { url?: string; poolMax?: number; password?: string } = {}): Promise<TestingModule> {
-  const config = { database: { url, password: undefined, poolMax: 4, ...settings } };
+  const config = { database: { url, password: undefined, poolMax: 4, poolIdleSeconds: 10, ...settings } };
   const metrics = new MetricsRegistry('metadata');
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   class SharedModule {}

@@ -7,6 +7,7 @@ import { eventStreams, type EventArea, type ServiceName } from '#libs/contracts'
 import { IdentityModule } from '#libs/identity';
 import { NestLogger } from './nest-logger.js';
 import { startOperationsServer } from './operations-server.js';
+import { releaseStartMemory } from './release-start-memory.js';
 import { startRuntime, type RuntimeConfig, type ServiceRuntime } from './runtime.js';
 import { ServiceModule } from './service-module.js';
 
@@ -42,6 +43,7 @@ export async function bootstrap<D extends ConfigDefinition>(options: BusService<
   process.on('uncaughtException', (err) => exitBroken(runtime, err));
   try {
     const app = await createApplication(options, config, runtime);
+    releaseStartMemory();
     const operations = await startOperationsServer({
       host: config.service.metricsHost,
       port: config.service.metricsPort,

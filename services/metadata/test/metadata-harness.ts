@@ -78,7 +78,7 @@ export function connectRedis(url: string): RedisConnections {
 export function metadataRoot(databaseUrl: string, bus: FakeBus, redis: RedisConnections): DynamicModule {
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   const config = {
-    database: { url: databaseUrl, password: undefined, poolMax: 8 },
+    database: { url: databaseUrl, password: undefined, poolMax: 8, poolIdleSeconds: 10 },
     masterKeys: masterKeysText,
     dataKeyMaxAgeSeconds: 300,
   };
