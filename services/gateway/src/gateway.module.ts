@@ -13,6 +13,7 @@ import { ExecutionReader } from './events/execution-reader.js';
 import { RunHubService } from './events/run-hub.service.js';
 import { ExecutionsResolver } from './executions/executions.resolver.js';
 import { ExecutionsService } from './executions/executions.service.js';
+import { CacheResolver } from './cache/cache.resolver.js';
 import { ContextFactory } from './http/context-factory.js';
 import { ContextModule } from './http/context.module.js';
 import { ErrorPasserFilter } from './http/error-passer.filter.js';
@@ -38,6 +39,7 @@ import { WebSocketEdge } from './websocket/websocket-edge.service.js';
 const resolvers = [
   ActorResolver,
   ApiKeysResolver,
+  CacheResolver,
   DataSourcesResolver,
   EventsResolver,
   ExecutionsResolver,

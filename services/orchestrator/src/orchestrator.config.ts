@@ -58,6 +58,20 @@ export const orchestratorConfig = defineConfig({
       describe: 'The longest SQL text that is taken, in bytes; the proof takes at most 100,000 characters.',
     }),
   },
+  cache: {
+    adhocTtlSeconds: setting('SLUICE_ORCHESTRATOR_CACHE_TTL_ADHOC_SECONDS', integerText(0, day), {
+      default: 300,
+      describe: 'How old a kept result may be that answers SQL text, where the caller does not say.',
+    }),
+    savedTtlSeconds: setting('SLUICE_ORCHESTRATOR_CACHE_TTL_SAVED_SECONDS', integerText(0, day), {
+      default: day,
+      describe: 'The same for saved queries that do not say.',
+    }),
+    ttlMaxSeconds: setting('SLUICE_ORCHESTRATOR_CACHE_TTL_MAX_SECONDS', integerText(0, 7 * day), {
+      default: day,
+      describe: 'The greatest age that anybody may ask for; results must be kept for twice as long.',
+    }),
+  },
   queue: {
     waitMaxSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_WAIT_MAX_SECONDS', integerText(1, day), {
       default: 900,

@@ -7,6 +7,9 @@ import { DispatchRepository } from './dispatch/dispatch.repository.js';
 import { DispatcherService } from './dispatch/dispatcher.service.js';
 import { runQueueName, runQueueOptions } from './dispatch/run-queue.options.js';
 import { RunQueueStore } from './dispatch/run-queue.store.js';
+import { CacheController } from './cache/cache.controller.js';
+import { CacheRepository } from './cache/cache.repository.js';
+import { CacheService } from './cache/cache.service.js';
 import { CancelRepository } from './execution/cancel.repository.js';
 import { CancelService } from './execution/cancel.service.js';
 import { ExecutionController } from './execution/execution.controller.js';
@@ -53,9 +56,16 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
       useFactory: runQueueOptions,
     }),
   ],
-  controllers: [SubmissionController, ExecutionController, RunController, HeartbeatController, SourceConsumer],
+  controllers: [
+    SubmissionController,
+    CacheController,
+    ExecutionController,
+    RunController,
+    HeartbeatController,
+    SourceConsumer,
+  ],
   providers: [
-    ...[SubmitService, SubmissionRepository],
+    ...[SubmitService, SubmissionRepository, CacheService, CacheRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],
     ...[RunRepository, RunChanges, RunMetrics, ClaimService, FinishService, AttemptService],
     ...[DispatcherService, DispatchRepository, RunQueueStore],

@@ -1,4 +1,5 @@
 import type { Execution, RunChanged } from '#libs/contracts';
+import { isFinal } from '../results/result-view.js';
 
 /** What the firehose says of a run: a level, of which only the latest counts. */
 export type RunLevel = Omit<RunChanged, 'runId' | 'workspaceId'>;
@@ -8,6 +9,8 @@ export type RunLevel = Omit<RunChanged, 'runId' | 'workspaceId'>;
  * place in the queue, whoever has left a run has a state of their own, and an older release does not tell all.
  */
 export function executionAt(execution: Execution, level: RunLevel | undefined): Execution | undefined {
+  // Answered by a kept result: what its run has been through is another's.
+  if (isFinal(execution.state)) return execution;
   if (!level || level.wasLeft !== false || level.state === 'QUEUED') return undefined;
   if (level.version <= execution.version) return execution;
   const { state, version, fence, startedAt, finishedAt, error, attempts, rows, bytes, fraction } = level;

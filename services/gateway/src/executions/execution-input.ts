@@ -6,6 +6,10 @@ export interface RunQueryInput {
     readonly sql?: { readonly dataSourceId: string; readonly text: string } | null;
     readonly savedQuery?: { readonly id: string } | null;
   };
+  readonly cache?: {
+    readonly maxAgeSeconds?: number | null;
+    readonly staleWhileRevalidateSeconds?: number | null;
+  } | null;
   readonly priority: Priority;
   readonly limits?: {
     readonly rows?: number | null;
@@ -18,7 +22,7 @@ export interface RunQueryInput {
 
 type SubmitRequest = RequestOf<typeof runRequests.submitExecution>;
 
-export function toSubmitRequest({ query, priority, limits, idempotencyKey }: RunQueryInput): SubmitRequest {
+export function toSubmitRequest({ query, cache, priority, limits, idempotencyKey }: RunQueryInput): SubmitRequest {
   return {
     query: toQuery(query),
     priority,
@@ -30,6 +34,12 @@ export function toSubmitRequest({ query, priority, limits, idempotencyKey }: Run
         }
       : undefined,
     idempotencyKey: idempotencyKey ?? undefined,
+    cache: cache
+      ? {
+          maxAgeSeconds: cache.maxAgeSeconds ?? undefined,
+          staleWhileRevalidateSeconds: cache.staleWhileRevalidateSeconds ?? undefined,
+        }
+      : undefined,
   };
 }
 

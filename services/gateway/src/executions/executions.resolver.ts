@@ -97,9 +97,9 @@ export class ExecutionsResolver {
   }
 
   @ResolveField('cache')
-  cache({ cacheStatus }: Execution) {
-    // Neither of the two ways of answering takes a stored result, so there is no age and no end of one.
-    return { status: cacheStatus, ageSeconds: null, expiresAt: null };
+  cache({ cacheStatus, cacheAgeSeconds, cacheExpiresAt }: Execution) {
+    const ageSeconds = cacheAgeSeconds === undefined ? null : Math.floor(cacheAgeSeconds);
+    return { status: cacheStatus, ageSeconds, expiresAt: cacheExpiresAt ?? null };
   }
 
   @ResolveField('result')

@@ -11,10 +11,11 @@ const positionMax = 1_000;
 /** The columns of an ExecutionView, of execution `e` joined with its run `r`. */
 export const viewColumns = `e.id, e.workspace_id, e.run_id, r.fence, coalesce(e.own_state, r.state) as state,
   coalesce(e.own_version, r.version) as version, r.source_id, e.saved_query_id, r.sql, e.class, e.caller_id,
-  e.submitted_at, (extract(epoch from e.submitted_at) * 1000000)::bigint as submitted_micros, r.started_at,
+  e.submitted_at, (extract(epoch from e.submitted_at) * 1000000)::bigint as submitted_micros, case when e.own_state = 'SUCCEEDED' then null else r.started_at end as started_at,
   coalesce(e.own_finished_at, r.finished_at) as finished_at, r.rows, r.bytes, r.fraction,
   case when e.own_state is null then r.error_code end as error_code, r.error_message, r.error_retryable,
-  r.error_retry_after_seconds, r.error_source_code, e.cache_status, r.attempts, e.trace_id,
+  r.error_retry_after_seconds, r.error_source_code, e.cache_status, case when e.own_state = 'SUCCEEDED' then 0 else r.attempts end as attempts, e.trace_id,
+  e.cache_age_seconds, r.claimed_at + make_interval(secs => e.cache_ttl_seconds) as cache_expires_at,
   case
     when e.own_state is not null then null
     when r.state = 'DISPATCHED' then 1
@@ -46,6 +47,8 @@ export interface ViewRow extends ErrorColumns {
   bytes: string;
   fraction: number | null;
   cache_status: CacheStatus;
+  cache_age_seconds: number | null;
+  cache_expires_at: Date | null;
   attempts: number;
   trace_id: string | null;
   queue_position: string | number | null;
@@ -76,6 +79,8 @@ export function toView(row: ViewRow): ExecutionView {
       fraction: row.fraction ?? undefined,
       error: visibleError(row.state, toRunError(row)),
       cacheStatus: row.cache_status,
+      cacheAgeSeconds: row.cache_age_seconds ?? undefined,
+      cacheExpiresAt: row.cache_expires_at ?? undefined,
       attempts: row.attempts,
       traceId: row.trace_id ?? undefined,
     },

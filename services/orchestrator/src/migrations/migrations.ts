@@ -1,5 +1,10 @@
 import { CreateOrchestrator1795219300000 } from './1795219300000-create-orchestrator.js';
 import { AcceptInOneStatement1795240000000 } from './1795240000000-accept-in-one-statement.js';
+import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
 
 /** Oldest first. */
-export const migrations = [CreateOrchestrator1795219300000, AcceptInOneStatement1795240000000];
+export const migrations = [
+  CreateOrchestrator1795219300000,
+  AcceptInOneStatement1795240000000,
+  KeepResults1795250000000,
+];

@@ -51,6 +51,8 @@ export class RunRepository {
         'lease_until = now() + make_interval(secs => $6)',
         'attempts = attempts + 1',
         'claimed_at = now()',
+        // From before the source is read: what is invalidated from now on makes this run's rows old.
+        'cache_revision = (select last_value from orchestrator.cache_revision_seq)',
         'started_at = coalesce(started_at, now())',
         "deadline = now() + timeout_ms * interval '1 millisecond'",
         'unclaimed_count = 0',

@@ -8,13 +8,19 @@ import { toView, viewColumns, type ViewRow } from '../execution/execution.row.js
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { encodeSource } from '../source/source-snapshot.js';
 import { rememberSource } from '../source/source.repository.js';
-import type { EarlierCall, Submission, SubmissionOutcome } from './submission.types.js';
+import type { BegunRun, EarlierCall, Submission, SubmissionOutcome } from './submission.types.js';
 
-/** What orchestrator.accept_v1 raises where an idempotency key was used before. */
+/** What orchestrator.accept_v2 raises where an idempotency key was used before. */
 const keyTaken = 'SL001';
 
 type Refusal = 'source_unknown' | 'source_deleted' | 'source_paused';
-type AcceptRow = ViewRow & { outcome: 'begun' | 'joined' | Refusal; is_dispatched: boolean };
+
+interface AcceptRow extends ViewRow {
+  outcome: 'hit' | 'stale' | 'begun' | 'joined' | Refusal;
+  begun_id: string | null;
+  begun_fence: number;
+  begun_state: string;
+}
 
 @Injectable()
 export class SubmissionRepository {
@@ -73,31 +79,42 @@ export class SubmissionRepository {
       saved_query_id: submission.savedQueryId ?? null,
       idempotency_key: idempotency?.key ?? null,
       input_hash: idempotency?.inputHash ?? null,
+      cache_subjects: submission.cacheSubjects,
+      max_age_seconds: submission.freshness.maxAgeSeconds,
+      stale_seconds: submission.freshness.staleSeconds,
     };
     const places = Object.keys(parameters).map((name, index) => `${name} => $${index + 1}`);
     const [row] = await retryingLostRaces(() =>
       queryPrepared<AcceptRow>(
         this.dataSource,
-        `select a.outcome, r.state = 'DISPATCHED' as is_dispatched, ${viewColumns}
-         from orchestrator.accept_v1(${places.join(', ')}) a
-         cross join lateral (select (a.run).*) r cross join lateral (select (a.execution).*) e`,
+        `select a.outcome, b.id as begun_id, b.fence as begun_fence, b.state as begun_state, ${viewColumns}
+         from orchestrator.accept_v2(${places.join(', ')}) a
+         cross join lateral (select (a.run).*) r cross join lateral (select (a.execution).*) e
+         left join lateral (
+           select (case a.outcome when 'begun' then a.run when 'stale' then a.refresh end).*) b on true`,
         Object.values(parameters),
       ),
     );
-    if (!row) throw new Error('orchestrator.accept_v1 has answered nothing');
+    if (!row) throw new Error('orchestrator.accept_v2 has answered nothing');
     return row;
   }
 }
 
 function outcomeOf(row: AcceptRow): SubmissionOutcome {
   switch (row.outcome) {
+    case 'hit':
+    case 'stale':
     case 'begun':
     case 'joined':
-      return { kind: 'accepted', view: toView(row), isDispatched: row.outcome === 'begun' && row.is_dispatched };
+      return { kind: 'accepted', view: toView(row), begun: begunOf(row) };
     case 'source_deleted':
     case 'source_paused':
       return { kind: row.outcome };
     case 'source_unknown':
       throw new Error('a source that was just taken over is not known');
   }
+}
+
+function begunOf({ begun_id: runId, begun_fence: fence, begun_state: state }: AcceptRow): BegunRun | undefined {
+  return runId === null ? undefined : { runId, fence, isDispatched: state === 'DISPATCHED' };
 }

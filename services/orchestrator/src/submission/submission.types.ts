@@ -1,4 +1,5 @@
 import type { SourceConnection } from '#libs/contracts';
+import type { Freshness } from '../cache/freshness.js';
 import type { ExecutionView } from '../execution/execution.types.js';
 import type { PriorityClass } from '../run/run.types.js';
 import type { ResolvedLimits } from './limits.js';
@@ -16,6 +17,9 @@ export interface Submission {
   readonly limits: ResolvedLimits;
   readonly class: PriorityClass;
   readonly savedQueryId: string | undefined;
+  /** What the result is made of, by which it is invalidated; see cache-subjects.ts. */
+  readonly cacheSubjects: readonly string[];
+  readonly freshness: Freshness;
   readonly idempotency: Idempotency | undefined;
   readonly requestId: string;
   readonly traceparent: string;
@@ -31,13 +35,20 @@ export type SubmissionOutcome =
   | {
       readonly kind: 'accepted';
       readonly view: ExecutionView;
-      /** The run was begun and dispatched in the same transaction; its job is to be added now. */
-      readonly isDispatched: boolean;
+      /** The run that was begun, for the caller or behind a stale answer. */
+      readonly begun: BegunRun | undefined;
     }
   /** As of now, whatever metadata said a moment ago. */
   | { readonly kind: 'source_deleted' | 'source_paused' }
   /** The key was used before. */
   | { readonly kind: 'repeated' };
+
+export interface BegunRun {
+  readonly runId: string;
+  readonly fence: number;
+  /** Dispatched in the same transaction; its job is to be added now. */
+  readonly isDispatched: boolean;
+}
 
 export interface EarlierCall {
   readonly executionId: string;

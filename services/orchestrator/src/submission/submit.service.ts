@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { context as traceContext, propagation, trace } from '@opentelemetry/api';
 import { InjectConfig } from '#libs/config';
 import type { BusContext } from '#libs/bus';
-import type { Execution, RequestOf, RunPlan, runRequests, SourceConnection } from '#libs/contracts';
+import type { Execution, RequestOf, RunPlan, runRequests, SavedQuery, SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -13,19 +13,21 @@ import { RunChanges } from '../run/run-changes.service.js';
 import { priorityClass } from '../run/run.types.js';
 import { defaultPool } from '../dispatch/pool.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
+import { cacheSubjects } from '../cache/cache-subjects.js';
 import { flightKey } from './flight-key.js';
+import { resolveFreshness } from '../cache/freshness.js';
 import { inputHash } from './input-hash.js';
 import { resolveLimits } from './limits.js';
 import { checkSqlText, proveQuery } from './query-proof.js';
 import { SubmissionRepository } from './submission.repository.js';
-import type { Idempotency, Submission } from './submission.types.js';
+import type { BegunRun, Idempotency, Submission } from './submission.types.js';
 
 type SubmitInput = RequestOf<typeof runRequests.submitExecution>;
 
 interface Question {
   readonly source: SourceConnection;
   readonly sql: string;
-  readonly savedQueryId: string | undefined;
+  readonly savedQuery: SavedQuery | undefined;
 }
 
 const idempotencyKeyMax = 200;
@@ -50,7 +52,7 @@ export class SubmitService {
       if (earlier) return earlier;
     }
     const limits = resolveLimits(input.limits, input.priority, this.config.limits);
-    const { source, sql, savedQueryId } = await this.resolve(input, principal, context);
+    const { source, sql, savedQuery } = await this.resolve(input, principal, context);
     const submission: Submission = {
       executionId: newId('execution'),
       runId: newId('run'),
@@ -67,7 +69,9 @@ export class SubmitService {
       sql,
       limits,
       class: priorityClass[input.priority],
-      savedQueryId,
+      savedQueryId: savedQuery?.id,
+      cacheSubjects: cacheSubjects({ source, savedQuery }),
+      freshness: resolveFreshness(input.cache, savedQuery, this.config.cache),
       idempotency,
       requestId: context.requestId,
       ...traceOfWork(),
@@ -79,13 +83,13 @@ export class SubmitService {
     const outcome = await this.repository.accept(submission);
     switch (outcome.kind) {
       case 'accepted': {
-        const { view, isDispatched } = outcome;
+        const { view, begun } = outcome;
         this.logger.info(
           { executionId: submission.executionId, sourceId: submission.source.id },
           'an execution was accepted',
         );
-        if (isDispatched) this.queue.add(planOf(submission, view.execution));
-        else this.changes.queueChanged(defaultPool);
+        if (begun?.isDispatched) this.queue.add(planOf(submission, begun));
+        else if (begun) this.changes.queueChanged(defaultPool);
         return toExecution(view, principal);
       }
       case 'repeated': {
@@ -124,7 +128,7 @@ export class SubmitService {
           sourcePathOf(input),
         );
         await proveQuery(source, query.value.text, ['query', 'sql', 'text']);
-        return { source, sql: query.value.text, savedQueryId: undefined };
+        return { source, sql: query.value.text, savedQuery: undefined };
       }
       case 'savedQuery': {
         if (!principal.permissions.has('saved_query.run')) throw forbidden('saved_query.run');
@@ -137,7 +141,7 @@ export class SubmitService {
         if (!savedQuery) throw new Error('metadata resolved a saved query without it');
         // It was proven when it was saved; what counts is today's proof.
         await proveQuery(source, savedQuery.sql, path);
-        return { source, sql: savedQuery.sql, savedQueryId: savedQuery.id };
+        return { source, sql: savedQuery.sql, savedQuery };
       }
       default:
         throw new AppError('input.invalid', 'Exactly one kind of query is needed.', { path: ['query'] });
@@ -171,7 +175,7 @@ function idempotencyOf(input: SubmitInput): Idempotency | undefined {
 }
 
 /** The plan of a run that begins with this submission. */
-function planOf(submission: Submission, { runId, fence }: Execution): RunPlan {
+function planOf(submission: Submission, { runId, fence }: BegunRun): RunPlan {
   const { workspaceId, source, sql, limits, callerId, requestId, traceparent } = submission;
   return {
     ...{ runId, fence, workspaceId, source, sql, requestId, traceparent },

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/run/v1/run.proto.
  */
 export const file_sluice_run_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKCAgoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQFCBwoFcXVlcnlCEgoQX2lkZW1wb3RlbmN5X2tleSIwCghTcWxRdWVyeRIWCg5kYXRhX3NvdXJjZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIhsKDVNhdmVkUXVlcnlSdW4SCgoCaWQYASABKAkidAoGTGltaXRzEhEKBHJvd3MYASABKANIAIgBARISCgVieXRlcxgCIAEoA0gBiAEBEhwKD3RpbWVvdXRfc2Vjb25kcxgDIAEoBUgCiAEBQgcKBV9yb3dzQggKBl9ieXRlc0ISChBfdGltZW91dF9zZWNvbmRzIkYKF1N1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIvsFCglFeGVjdXRpb24SCgoCaWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg4KBnJ1bl9pZBgDIAEoCRINCgVmZW5jZRgEIAEoBRImCgVzdGF0ZRgFIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgGIAEoBRIWCg5kYXRhX3NvdXJjZV9pZBgHIAEoCRIbCg5zYXZlZF9xdWVyeV9pZBgIIAEoCUgAiAEBEhAKA3NxbBgJIAEoCUgBiAEBEisKCnBhcmFtZXRlcnMYCiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EikKCHByaW9yaXR5GAsgASgOMhcuc2x1aWNlLnJ1bi52MS5Qcmlvcml0eRIXCg9zdWJtaXR0ZWRfYnlfaWQYDCABKAkSMAoMc3VibWl0dGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoOcXVldWVfcG9zaXRpb24YECABKAVIAogBARIMCgRyb3dzGBEgASgDEg0KBWJ5dGVzGBIgASgDEhUKCGZyYWN0aW9uGBMgASgBSAOIAQESKwoFZXJyb3IYFCABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9ySASIAQESMAoMY2FjaGVfc3RhdHVzGBUgASgOMhouc2x1aWNlLnJ1bi52MS5DYWNoZVN0YXR1cxIQCghhdHRlbXB0cxgWIAEoBRIVCgh0cmFjZV9pZBgXIAEoCUgFiAEBQhEKD19zYXZlZF9xdWVyeV9pZEIGCgRfc3FsQhEKD19xdWV1ZV9wb3NpdGlvbkILCglfZnJhY3Rpb25CCAoGX2Vycm9yQgsKCV90cmFjZV9pZCKgAQoIUnVuRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIgChNyZXRyeV9hZnRlcl9zZWNvbmRzGAQgASgBSACIAQESGAoLc291cmNlX2NvZGUYBSABKAlIAYgBAUIWChRfcmV0cnlfYWZ0ZXJfc2Vjb25kc0IOCgxfc291cmNlX2NvZGUiJAoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJGChdDYW5jZWxFeGVjdXRpb25SZXNwb25zZRIrCglleGVjdXRpb24YASABKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiIjChRHZXRFeGVjdXRpb25zUmVxdWVzdBILCgNpZHMYASADKAkiRQoVR2V0RXhlY3V0aW9uc1Jlc3BvbnNlEiwKCmV4ZWN1dGlvbnMYASADKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiKaAQoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEicKBnN0YXRlcxgCIAMoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSGwoOc2F2ZWRfcXVlcnlfaWQYAyABKAlIAIgBAUIRCg9fc2F2ZWRfcXVlcnlfaWQihgEKFkxpc3RFeGVjdXRpb25zUmVzcG9uc2USLAoKZXhlY3V0aW9ucxgBIAMoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uEg8KB2N1cnNvcnMYAiADKAkSLQoJcGFnZV9pbmZvGAMgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlSW5mbyJdChBGaW5pc2hlZFBvc2l0aW9uEgsKA3hpZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIZCgxleGVjdXRpb25faWQYAyABKAlIAIgBAUIPCg1fZXhlY3V0aW9uX2lkImMKE0xpc3RGaW5pc2hlZFJlcXVlc3QSMwoFYWZ0ZXIYASABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb25IAIgBARINCgVsaW1pdBgCIAEoDUIICgZfYWZ0ZXIijgEKFExpc3RGaW5pc2hlZFJlc3BvbnNlEjIKCGZpbmlzaGVkGAEgAygLMiAuc2x1aWNlLnJ1bi52MS5GaW5pc2hlZEV4ZWN1dGlvbhIxCghwb3NpdGlvbhgCIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbhIPCgdza2lwcGVkGAMgASgIInMKEUZpbmlzaGVkRXhlY3V0aW9uEjEKCHBvc2l0aW9uGAEgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uEisKCWV4ZWN1dGlvbhgCIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIisKEkdldFZlcnNpb25zUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIkgKE0dldFZlcnNpb25zUmVzcG9uc2USMQoIdmVyc2lvbnMYASADKAsyHy5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvblZlcnNpb24iSAoQRXhlY3V0aW9uVmVyc2lvbhIUCgxleGVjdXRpb25faWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBRINCgVmZW5jZRgDIAEoBSJwCg9DbGFpbVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEhEKCXdvcmtlcl9pZBgDIAEoCRIrCgZoYW5kbGUYBCABKAsyGy5zbHVpY2UucnVuLnYxLlNvdXJjZUhhbmRsZSJ2CgxTb3VyY2VIYW5kbGUSNwoGdmFsdWVzGAEgAygLMicuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUuVmFsdWVzRW50cnkaLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI3ChBDbGFpbVJ1blJlc3BvbnNlEg8KB2dyYW50ZWQYASABKAgSEgoKdGltZW91dF9tcxgCIAEoBSJsChBIZWFydGJlYXRSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIMCgRwb29sGAIgASgJEg0KBXNsb3RzGAMgASgFEigKBHJ1bnMYBCADKAsyGi5zbHVpY2UucnVuLnYxLlJ1blByb2dyZXNzIm0KC1J1blByb2dyZXNzEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIMCgRyb3dzGAMgASgDEg0KBWJ5dGVzGAQgASgDEhUKCGZyYWN0aW9uGAUgASgBSACIAQFCCwoJX2ZyYWN0aW9uIj8KEUhlYXJ0YmVhdFJlc3BvbnNlEioKB3N0b3BwZWQYASADKAsyGS5zbHVpY2UucnVuLnYxLlN0b3BwZWRSdW4iKwoKU3RvcHBlZFJ1bhIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUi+AEKEEZpbmlzaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEjAKCXN1Y2NlZWRlZBgDIAEoCzIbLnNsdWljZS5ydW4udjEuUnVuU3VjY2VlZGVkSAASKgoGZmFpbGVkGAQgASgLMhguc2x1aWNlLnJ1bi52MS5SdW5GYWlsZWRIABIsCgdzdG9wcGVkGAUgASgLMhkuc2x1aWNlLnJ1bi52MS5SdW5TdG9wcGVkSAASLgoIcmVsZWFzZWQYBiABKAsyGi5zbHVpY2UucnVuLnYxLlJ1blJlbGVhc2VkSABCCQoHb3V0Y29tZSIrCgxSdW5TdWNjZWVkZWQSDAoEcm93cxgBIAEoAxINCgVieXRlcxgCIAEoAyJGCglSdW5GYWlsZWQSJgoFZXJyb3IYASABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9yEhEKCXRyYW5zaWVudBgCIAEoCCIfCgpSdW5TdG9wcGVkEhEKCXRpbWVkX291dBgBIAEoCCINCgtSdW5SZWxlYXNlZCJNChFGaW5pc2hSdW5SZXNwb25zZRIQCghhY2NlcHRlZBgBIAEoCBImCgVzdGF0ZRgCIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUiuQMKClJ1bkNoYW5nZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRImCgVzdGF0ZRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgEIAEoBRINCgVmZW5jZRgFIAEoBRIMCgRyb3dzGAYgASgDEg0KBWJ5dGVzGAcgASgDEhUKCGZyYWN0aW9uGAggASgBSACIAQESLgoKY2hhbmdlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBWVycm9yGAwgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvckgBiAEBEhAKCGF0dGVtcHRzGA0gASgFEhUKCHdhc19sZWZ0GA4gASgISAKIAQFCCwoJX2ZyYWN0aW9uQggKBl9lcnJvckILCglfd2FzX2xlZnQitwEKEEV4ZWN1dGlvbkNoYW5nZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAyABKAkSJgoFc3RhdGUYBCABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBSABKAUSLgoKY2hhbmdlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYQoNUm93c0NvbW1pdHRlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg0KBWZlbmNlGAMgASgFEgwKBHJvd3MYBCABKAMSDQoFYnl0ZXMYBSABKAMiagoLUnVuRmluaXNoZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRINCgVmZW5jZRgDIAEoBRImCgVzdGF0ZRgEIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUi/AEKB1J1blBsYW4SDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEhQKDHdvcmtzcGFjZV9pZBgDIAEoCRI0CgZzb3VyY2UYBCABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbhILCgNzcWwYBSABKAkSEAoIcm93c19tYXgYBiABKAMSEQoJYnl0ZXNfbWF4GAcgASgDEhIKCnRpbWVvdXRfbXMYCCABKAUSFwoPc3VibWl0dGVkX2J5X2lkGAkgASgJEhIKCnJlcXVlc3RfaWQYCiABKAkSEwoLdHJhY2VwYXJlbnQYCyABKAkq5QEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEFJVTl9TVEFURV9RVUVVRUQQARIYChRSVU5fU1RBVEVfRElTUEFUQ0hFRBACEhUKEVJVTl9TVEFURV9SVU5OSU5HEAMSFwoTUlVOX1NUQVRFX0NBTkNFTElORxAEEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQBRIUChBSVU5fU1RBVEVfRkFJTEVEEAYSFgoSUlVOX1NUQVRFX0NBTkNFTEVEEAcSFwoTUlVOX1NUQVRFX1RJTUVEX09VVBAIKm4KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGAoUUFJJT1JJVFlfSU5URVJBQ1RJVkUQARIWChJQUklPUklUWV9EQVNIQk9BUkQQAhIWChJQUklPUklUWV9TQ0hFRFVMRUQQAypbCgtDYWNoZVN0YXR1cxIcChhDQUNIRV9TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFDQUNIRV9TVEFUVVNfTUlTUxABEhcKE0NBQ0hFX1NUQVRVU19TSEFSRUQQAjLFBgoKUnVuU2VydmljZRJgCg9TdWJtaXRFeGVjdXRpb24SJS5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEmAKD0NhbmNlbEV4ZWN1dGlvbhIlLnNsdWljZS5ydW4udjEuQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBomLnNsdWljZS5ydW4udjEuQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USXwoNR2V0RXhlY3V0aW9ucxIjLnNsdWljZS5ydW4udjEuR2V0RXhlY3V0aW9uc1JlcXVlc3QaJC5zbHVpY2UucnVuLnYxLkdldEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBEmIKDkxpc3RFeGVjdXRpb25zEiQuc2x1aWNlLnJ1bi52MS5MaXN0RXhlY3V0aW9uc1JlcXVlc3QaJS5zbHVpY2UucnVuLnYxLkxpc3RFeGVjdXRpb25zUmVzcG9uc2UiA5ACARJcCgxMaXN0RmluaXNoZWQSIi5zbHVpY2UucnVuLnYxLkxpc3RGaW5pc2hlZFJlcXVlc3QaIy5zbHVpY2UucnVuLnYxLkxpc3RGaW5pc2hlZFJlc3BvbnNlIgOQAgESWQoLR2V0VmVyc2lvbnMSIS5zbHVpY2UucnVuLnYxLkdldFZlcnNpb25zUmVxdWVzdBoiLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXNwb25zZSIDkAIBElAKCENsYWltUnVuEh4uc2x1aWNlLnJ1bi52MS5DbGFpbVJ1blJlcXVlc3QaHy5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVzcG9uc2UiA5ACAhJOCglIZWFydGJlYXQSHy5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlcXVlc3QaIC5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlc3BvbnNlElMKCUZpbmlzaFJ1bhIfLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVxdWVzdBogLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
+  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKrAgoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaEIHCgVxdWVyeUISChBfaWRlbXBvdGVuY3lfa2V5Io0BCglDYWNoZVdpc2gSHAoPbWF4X2FnZV9zZWNvbmRzGAEgASgFSACIAQESKwoec3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzGAIgASgFSAGIAQFCEgoQX21heF9hZ2Vfc2Vjb25kc0IhCh9fc3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzIjAKCFNxbFF1ZXJ5EhYKDmRhdGFfc291cmNlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiGwoNU2F2ZWRRdWVyeVJ1bhIKCgJpZBgBIAEoCSJ0CgZMaW1pdHMSEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESHAoPdGltZW91dF9zZWNvbmRzGAMgASgFSAKIAQFCBwoFX3Jvd3NCCAoGX2J5dGVzQhIKEF90aW1lb3V0X3NlY29uZHMiRgoXU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USKwoJZXhlY3V0aW9uGAEgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24i5wYKCUV4ZWN1dGlvbhIKCgJpZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDgoGcnVuX2lkGAMgASgJEg0KBWZlbmNlGAQgASgFEiYKBXN0YXRlGAUgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAYgASgFEhYKDmRhdGFfc291cmNlX2lkGAcgASgJEhsKDnNhdmVkX3F1ZXJ5X2lkGAggASgJSACIAQESEAoDc3FsGAkgASgJSAGIAQESKwoKcGFyYW1ldGVycxgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoIcHJpb3JpdHkYCyABKA4yFy5zbHVpY2UucnVuLnYxLlByaW9yaXR5EhcKD3N1Ym1pdHRlZF9ieV9pZBgMIAEoCRIwCgxzdWJtaXR0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbCg5xdWV1ZV9wb3NpdGlvbhgQIAEoBUgCiAEBEgwKBHJvd3MYESABKAMSDQoFYnl0ZXMYEiABKAMSFQoIZnJhY3Rpb24YEyABKAFIA4gBARIrCgVlcnJvchgUIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3JIBIgBARIwCgxjYWNoZV9zdGF0dXMYFSABKA4yGi5zbHVpY2UucnVuLnYxLkNhY2hlU3RhdHVzEhAKCGF0dGVtcHRzGBYgASgFEhUKCHRyYWNlX2lkGBcgASgJSAWIAQESHgoRY2FjaGVfYWdlX3NlY29uZHMYGCABKAFIBogBARI0ChBjYWNoZV9leHBpcmVzX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fc2F2ZWRfcXVlcnlfaWRCBgoEX3NxbEIRCg9fcXVldWVfcG9zaXRpb25CCwoJX2ZyYWN0aW9uQggKBl9lcnJvckILCglfdHJhY2VfaWRCFAoSX2NhY2hlX2FnZV9zZWNvbmRzIqABCghSdW5FcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEiAKE3JldHJ5X2FmdGVyX3NlY29uZHMYBCABKAFIAIgBARIYCgtzb3VyY2VfY29kZRgFIAEoCUgBiAEBQhYKFF9yZXRyeV9hZnRlcl9zZWNvbmRzQg4KDF9zb3VyY2VfY29kZSIkChZDYW5jZWxFeGVjdXRpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkYKF0NhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIiMKFEdldEV4ZWN1dGlvbnNSZXF1ZXN0EgsKA2lkcxgBIAMoCSJFChVHZXRFeGVjdXRpb25zUmVzcG9uc2USLAoKZXhlY3V0aW9ucxgBIAMoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIpoBChVMaXN0RXhlY3V0aW9uc1JlcXVlc3QSKAoEcGFnZRgBIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUFyZ3MSJwoGc3RhdGVzGAIgAygOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIbCg5zYXZlZF9xdWVyeV9pZBgDIAEoCUgAiAEBQhEKD19zYXZlZF9xdWVyeV9pZCKGAQoWTGlzdEV4ZWN1dGlvbnNSZXNwb25zZRIsCgpleGVjdXRpb25zGAEgAygLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24SDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvIl0KEEZpbmlzaGVkUG9zaXRpb24SCwoDeGlkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhkKDGV4ZWN1dGlvbl9pZBgDIAEoCUgAiAEBQg8KDV9leGVjdXRpb25faWQiYwoTTGlzdEZpbmlzaGVkUmVxdWVzdBIzCgVhZnRlchgBIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbkgAiAEBEg0KBWxpbWl0GAIgASgNQggKBl9hZnRlciKOAQoUTGlzdEZpbmlzaGVkUmVzcG9uc2USMgoIZmluaXNoZWQYASADKAsyIC5zbHVpY2UucnVuLnYxLkZpbmlzaGVkRXhlY3V0aW9uEjEKCHBvc2l0aW9uGAIgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uEg8KB3NraXBwZWQYAyABKAgicwoRRmluaXNoZWRFeGVjdXRpb24SMQoIcG9zaXRpb24YASABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb24SKwoJZXhlY3V0aW9uGAIgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iiQEKFkludmFsaWRhdGVDYWNoZVJlcXVlc3QSFwoPZGF0YV9zb3VyY2VfaWRzGAEgAygJEi8KBnRhYmxlcxgCIAMoCzIfLnNsdWljZS5ydW4udjEuSW52YWxpZGF0ZWRUYWJsZRIXCg9zYXZlZF9xdWVyeV9pZHMYAyADKAkSDAoEdGFncxgEIAMoCSJ6ChBJbnZhbGlkYXRlZFRhYmxlEhYKDmRhdGFfc291cmNlX2lkGAEgASgJEhQKB2NhdGFsb2cYAiABKAlIAIgBARITCgZzY2hlbWEYAyABKAlIAYgBARIMCgRuYW1lGAQgASgJQgoKCF9jYXRhbG9nQgkKB19zY2hlbWEiNAoXSW52YWxpZGF0ZUNhY2hlUmVzcG9uc2USGQoRaW52YWxpZGF0ZWRfY291bnQYASABKAUiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiSAoTR2V0VmVyc2lvbnNSZXNwb25zZRIxCgh2ZXJzaW9ucxgBIAMoCzIfLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uVmVyc2lvbiJIChBFeGVjdXRpb25WZXJzaW9uEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEg0KBWZlbmNlGAMgASgFInAKD0NsYWltUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSEQoJd29ya2VyX2lkGAMgASgJEisKBmhhbmRsZRgEIAEoCzIbLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlInYKDFNvdXJjZUhhbmRsZRI3CgZ2YWx1ZXMYASADKAsyJy5zbHVpY2UucnVuLnYxLlNvdXJjZUhhbmRsZS5WYWx1ZXNFbnRyeRotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKEENsYWltUnVuUmVzcG9uc2USDwoHZ3JhbnRlZBgBIAEoCBISCgp0aW1lb3V0X21zGAIgASgFImwKEEhlYXJ0YmVhdFJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEgwKBHBvb2wYAiABKAkSDQoFc2xvdHMYAyABKAUSKAoEcnVucxgEIAMoCzIaLnNsdWljZS5ydW4udjEuUnVuUHJvZ3Jlc3MibQoLUnVuUHJvZ3Jlc3MSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEgwKBHJvd3MYAyABKAMSDQoFYnl0ZXMYBCABKAMSFQoIZnJhY3Rpb24YBSABKAFIAIgBAUILCglfZnJhY3Rpb24iPwoRSGVhcnRiZWF0UmVzcG9uc2USKgoHc3RvcHBlZBgBIAMoCzIZLnNsdWljZS5ydW4udjEuU3RvcHBlZFJ1biIrCgpTdG9wcGVkUnVuEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBSL4AQoQRmluaXNoUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSMAoJc3VjY2VlZGVkGAMgASgLMhsuc2x1aWNlLnJ1bi52MS5SdW5TdWNjZWVkZWRIABIqCgZmYWlsZWQYBCABKAsyGC5zbHVpY2UucnVuLnYxLlJ1bkZhaWxlZEgAEiwKB3N0b3BwZWQYBSABKAsyGS5zbHVpY2UucnVuLnYxLlJ1blN0b3BwZWRIABIuCghyZWxlYXNlZBgGIAEoCzIaLnNsdWljZS5ydW4udjEuUnVuUmVsZWFzZWRIAEIJCgdvdXRjb21lIisKDFJ1blN1Y2NlZWRlZBIMCgRyb3dzGAEgASgDEg0KBWJ5dGVzGAIgASgDIkYKCVJ1bkZhaWxlZBImCgVlcnJvchgBIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3ISEQoJdHJhbnNpZW50GAIgASgIIh8KClJ1blN0b3BwZWQSEQoJdGltZWRfb3V0GAEgASgIIg0KC1J1blJlbGVhc2VkIk0KEUZpbmlzaFJ1blJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIEiYKBXN0YXRlGAIgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSK5AwoKUnVuQ2hhbmdlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEiYKBXN0YXRlGAMgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAQgASgFEg0KBWZlbmNlGAUgASgFEgwKBHJvd3MYBiABKAMSDQoFYnl0ZXMYByABKAMSFQoIZnJhY3Rpb24YCCABKAFIAIgBARIuCgpjaGFuZ2VkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoFZXJyb3IYDCABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9ySAGIAQESEAoIYXR0ZW1wdHMYDSABKAUSFQoId2FzX2xlZnQYDiABKAhIAogBAUILCglfZnJhY3Rpb25CCAoGX2Vycm9yQgsKCV93YXNfbGVmdCK3AQoQRXhlY3V0aW9uQ2hhbmdlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGcnVuX2lkGAIgASgJEhQKDHdvcmtzcGFjZV9pZBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgFIAEoBRIuCgpjaGFuZ2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJhCg1Sb3dzQ29tbWl0dGVkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDQoFZmVuY2UYAyABKAUSDAoEcm93cxgEIAEoAxINCgVieXRlcxgFIAEoAyJqCgtSdW5GaW5pc2hlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg0KBWZlbmNlGAMgASgFEiYKBXN0YXRlGAQgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSL8AQoHUnVuUGxhbhIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSFAoMd29ya3NwYWNlX2lkGAMgASgJEjQKBnNvdXJjZRgEIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEgsKA3NxbBgFIAEoCRIQCghyb3dzX21heBgGIAEoAxIRCglieXRlc19tYXgYByABKAMSEgoKdGltZW91dF9tcxgIIAEoBRIXCg9zdWJtaXR0ZWRfYnlfaWQYCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCRITCgt0cmFjZXBhcmVudBgLIAEoCSrlAQoIUnVuU3RhdGUSGQoVUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQUlVOX1NUQVRFX1FVRVVFRBABEhgKFFJVTl9TVEFURV9ESVNQQVRDSEVEEAISFQoRUlVOX1NUQVRFX1JVTk5JTkcQAxIXChNSVU5fU1RBVEVfQ0FOQ0VMSU5HEAQSFwoTUlVOX1NUQVRFX1NVQ0NFRURFRBAFEhQKEFJVTl9TVEFURV9GQUlMRUQQBhIWChJSVU5fU1RBVEVfQ0FOQ0VMRUQQBxIXChNSVU5fU1RBVEVfVElNRURfT1VUEAgqbgoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIYChRQUklPUklUWV9JTlRFUkFDVElWRRABEhYKElBSSU9SSVRZX0RBU0hCT0FSRBACEhYKElBSSU9SSVRZX1NDSEVEVUxFRBADKqIBCgtDYWNoZVN0YXR1cxIcChhDQUNIRV9TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFDQUNIRV9TVEFUVVNfTUlTUxABEhcKE0NBQ0hFX1NUQVRVU19TSEFSRUQQAhIUChBDQUNIRV9TVEFUVVNfSElUEAMSFgoSQ0FDSEVfU1RBVFVTX1NUQUxFEAQSFwoTQ0FDSEVfU1RBVFVTX0JZUEFTUxAFMqwHCgpSdW5TZXJ2aWNlEmAKD1N1Ym1pdEV4ZWN1dGlvbhIlLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVxdWVzdBomLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USYAoPQ2FuY2VsRXhlY3V0aW9uEiUuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXNwb25zZRJfCg1HZXRFeGVjdXRpb25zEiMuc2x1aWNlLnJ1bi52MS5HZXRFeGVjdXRpb25zUmVxdWVzdBokLnNsdWljZS5ydW4udjEuR2V0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESYgoOTGlzdEV4ZWN1dGlvbnMSJC5zbHVpY2UucnVuLnYxLkxpc3RFeGVjdXRpb25zUmVxdWVzdBolLnNsdWljZS5ydW4udjEuTGlzdEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBElwKDExpc3RGaW5pc2hlZBIiLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVxdWVzdBojLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVzcG9uc2UiA5ACARJlCg9JbnZhbGlkYXRlQ2FjaGUSJS5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlc3BvbnNlIgOQAgISWQoLR2V0VmVyc2lvbnMSIS5zbHVpY2UucnVuLnYxLkdldFZlcnNpb25zUmVxdWVzdBoiLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXNwb25zZSIDkAIBElAKCENsYWltUnVuEh4uc2x1aWNlLnJ1bi52MS5DbGFpbVJ1blJlcXVlc3QaHy5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVzcG9uc2UiA5ACAhJOCglIZWFydGJlYXQSHy5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlcXVlc3QaIC5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlc3BvbnNlElMKCUZpbmlzaFJ1bhIfLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVxdWVzdBogLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
 
 /**
  * @generated from message sluice.run.v1.SubmitExecutionRequest
@@ -53,6 +53,11 @@ export type SubmitExecutionRequest = Message<"sluice.run.v1.SubmitExecutionReque
    * @generated from field: optional string idempotency_key = 5;
    */
   idempotencyKey?: string | undefined;
+
+  /**
+   * @generated from field: sluice.run.v1.CacheWish cache = 6;
+   */
+  cache?: CacheWish | undefined;
 };
 
 /**
@@ -61,6 +66,34 @@ export type SubmitExecutionRequest = Message<"sluice.run.v1.SubmitExecutionReque
  */
 export const SubmitExecutionRequestSchema: GenMessage<SubmitExecutionRequest> = /*@__PURE__*/
   messageDesc(file_sluice_run_v1_run, 0);
+
+/**
+ * What kept results the caller takes.
+ *
+ * @generated from message sluice.run.v1.CacheWish
+ */
+export type CacheWish = Message<"sluice.run.v1.CacheWish"> & {
+  /**
+   * 0: none. Absent: the age that is configured.
+   *
+   * @generated from field: optional int32 max_age_seconds = 1;
+   */
+  maxAgeSeconds?: number | undefined;
+
+  /**
+   * Older by at most this, refreshed behind.
+   *
+   * @generated from field: optional int32 stale_while_revalidate_seconds = 2;
+   */
+  staleWhileRevalidateSeconds?: number | undefined;
+};
+
+/**
+ * Describes the message sluice.run.v1.CacheWish.
+ * Use `create(CacheWishSchema)` to create a new message.
+ */
+export const CacheWishSchema: GenMessage<CacheWish> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 1);
 
 /**
  * @generated from message sluice.run.v1.SqlQuery
@@ -82,7 +115,7 @@ export type SqlQuery = Message<"sluice.run.v1.SqlQuery"> & {
  * Use `create(SqlQuerySchema)` to create a new message.
  */
 export const SqlQuerySchema: GenMessage<SqlQuery> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 1);
+  messageDesc(file_sluice_run_v1_run, 2);
 
 /**
  * @generated from message sluice.run.v1.SavedQueryRun
@@ -99,7 +132,7 @@ export type SavedQueryRun = Message<"sluice.run.v1.SavedQueryRun"> & {
  * Use `create(SavedQueryRunSchema)` to create a new message.
  */
 export const SavedQueryRunSchema: GenMessage<SavedQueryRun> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 2);
+  messageDesc(file_sluice_run_v1_run, 3);
 
 /**
  * What is absent takes the service's own limit.
@@ -128,7 +161,7 @@ export type Limits = Message<"sluice.run.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 3);
+  messageDesc(file_sluice_run_v1_run, 4);
 
 /**
  * @generated from message sluice.run.v1.SubmitExecutionResponse
@@ -145,7 +178,7 @@ export type SubmitExecutionResponse = Message<"sluice.run.v1.SubmitExecutionResp
  * Use `create(SubmitExecutionResponseSchema)` to create a new message.
  */
 export const SubmitExecutionResponseSchema: GenMessage<SubmitExecutionResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 4);
+  messageDesc(file_sluice_run_v1_run, 5);
 
 /**
  * One caller's view of a run.
@@ -275,6 +308,18 @@ export type Execution = Message<"sluice.run.v1.Execution"> & {
    * @generated from field: optional string trace_id = 23;
    */
   traceId?: string | undefined;
+
+  /**
+   * Of a kept result when it answered.
+   *
+   * @generated from field: optional double cache_age_seconds = 24;
+   */
+  cacheAgeSeconds?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp cache_expires_at = 25;
+   */
+  cacheExpiresAt?: Timestamp | undefined;
 };
 
 /**
@@ -282,7 +327,7 @@ export type Execution = Message<"sluice.run.v1.Execution"> & {
  * Use `create(ExecutionSchema)` to create a new message.
  */
 export const ExecutionSchema: GenMessage<Execution> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 5);
+  messageDesc(file_sluice_run_v1_run, 6);
 
 /**
  * @generated from message sluice.run.v1.RunError
@@ -323,7 +368,7 @@ export type RunError = Message<"sluice.run.v1.RunError"> & {
  * Use `create(RunErrorSchema)` to create a new message.
  */
 export const RunErrorSchema: GenMessage<RunError> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 6);
+  messageDesc(file_sluice_run_v1_run, 7);
 
 /**
  * @generated from message sluice.run.v1.CancelExecutionRequest
@@ -340,7 +385,7 @@ export type CancelExecutionRequest = Message<"sluice.run.v1.CancelExecutionReque
  * Use `create(CancelExecutionRequestSchema)` to create a new message.
  */
 export const CancelExecutionRequestSchema: GenMessage<CancelExecutionRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 7);
+  messageDesc(file_sluice_run_v1_run, 8);
 
 /**
  * @generated from message sluice.run.v1.CancelExecutionResponse
@@ -357,7 +402,7 @@ export type CancelExecutionResponse = Message<"sluice.run.v1.CancelExecutionResp
  * Use `create(CancelExecutionResponseSchema)` to create a new message.
  */
 export const CancelExecutionResponseSchema: GenMessage<CancelExecutionResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 8);
+  messageDesc(file_sluice_run_v1_run, 9);
 
 /**
  * @generated from message sluice.run.v1.GetExecutionsRequest
@@ -374,7 +419,7 @@ export type GetExecutionsRequest = Message<"sluice.run.v1.GetExecutionsRequest">
  * Use `create(GetExecutionsRequestSchema)` to create a new message.
  */
 export const GetExecutionsRequestSchema: GenMessage<GetExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 9);
+  messageDesc(file_sluice_run_v1_run, 10);
 
 /**
  * What is absent is unknown or not the caller's to see.
@@ -393,7 +438,7 @@ export type GetExecutionsResponse = Message<"sluice.run.v1.GetExecutionsResponse
  * Use `create(GetExecutionsResponseSchema)` to create a new message.
  */
 export const GetExecutionsResponseSchema: GenMessage<GetExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 10);
+  messageDesc(file_sluice_run_v1_run, 11);
 
 /**
  * @generated from message sluice.run.v1.ListExecutionsRequest
@@ -420,7 +465,7 @@ export type ListExecutionsRequest = Message<"sluice.run.v1.ListExecutionsRequest
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 11);
+  messageDesc(file_sluice_run_v1_run, 12);
 
 /**
  * @generated from message sluice.run.v1.ListExecutionsResponse
@@ -447,7 +492,7 @@ export type ListExecutionsResponse = Message<"sluice.run.v1.ListExecutionsRespon
  * Use `create(ListExecutionsResponseSchema)` to create a new message.
  */
 export const ListExecutionsResponseSchema: GenMessage<ListExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 12);
+  messageDesc(file_sluice_run_v1_run, 13);
 
 /**
  * A place in the order of final states, which commits cannot cross.
@@ -480,7 +525,7 @@ export type FinishedPosition = Message<"sluice.run.v1.FinishedPosition"> & {
  * Use `create(FinishedPositionSchema)` to create a new message.
  */
 export const FinishedPositionSchema: GenMessage<FinishedPosition> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 13);
+  messageDesc(file_sluice_run_v1_run, 14);
 
 /**
  * @generated from message sluice.run.v1.ListFinishedRequest
@@ -506,7 +551,7 @@ export type ListFinishedRequest = Message<"sluice.run.v1.ListFinishedRequest"> &
  * Use `create(ListFinishedRequestSchema)` to create a new message.
  */
 export const ListFinishedRequestSchema: GenMessage<ListFinishedRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 14);
+  messageDesc(file_sluice_run_v1_run, 15);
 
 /**
  * @generated from message sluice.run.v1.ListFinishedResponse
@@ -537,7 +582,7 @@ export type ListFinishedResponse = Message<"sluice.run.v1.ListFinishedResponse">
  * Use `create(ListFinishedResponseSchema)` to create a new message.
  */
 export const ListFinishedResponseSchema: GenMessage<ListFinishedResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 15);
+  messageDesc(file_sluice_run_v1_run, 16);
 
 /**
  * @generated from message sluice.run.v1.FinishedExecution
@@ -559,7 +604,94 @@ export type FinishedExecution = Message<"sluice.run.v1.FinishedExecution"> & {
  * Use `create(FinishedExecutionSchema)` to create a new message.
  */
 export const FinishedExecutionSchema: GenMessage<FinishedExecution> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 16);
+  messageDesc(file_sluice_run_v1_run, 17);
+
+/**
+ * At least one of all.
+ *
+ * @generated from message sluice.run.v1.InvalidateCacheRequest
+ */
+export type InvalidateCacheRequest = Message<"sluice.run.v1.InvalidateCacheRequest"> & {
+  /**
+   * @generated from field: repeated string data_source_ids = 1;
+   */
+  dataSourceIds: string[];
+
+  /**
+   * @generated from field: repeated sluice.run.v1.InvalidatedTable tables = 2;
+   */
+  tables: InvalidatedTable[];
+
+  /**
+   * @generated from field: repeated string saved_query_ids = 3;
+   */
+  savedQueryIds: string[];
+
+  /**
+   * @generated from field: repeated string tags = 4;
+   */
+  tags: string[];
+};
+
+/**
+ * Describes the message sluice.run.v1.InvalidateCacheRequest.
+ * Use `create(InvalidateCacheRequestSchema)` to create a new message.
+ */
+export const InvalidateCacheRequestSchema: GenMessage<InvalidateCacheRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 18);
+
+/**
+ * @generated from message sluice.run.v1.InvalidatedTable
+ */
+export type InvalidatedTable = Message<"sluice.run.v1.InvalidatedTable"> & {
+  /**
+   * @generated from field: string data_source_id = 1;
+   */
+  dataSourceId: string;
+
+  /**
+   * Absent parts stand for any.
+   *
+   * @generated from field: optional string catalog = 2;
+   */
+  catalog?: string | undefined;
+
+  /**
+   * @generated from field: optional string schema = 3;
+   */
+  schema?: string | undefined;
+
+  /**
+   * @generated from field: string name = 4;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message sluice.run.v1.InvalidatedTable.
+ * Use `create(InvalidatedTableSchema)` to create a new message.
+ */
+export const InvalidatedTableSchema: GenMessage<InvalidatedTable> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 19);
+
+/**
+ * @generated from message sluice.run.v1.InvalidateCacheResponse
+ */
+export type InvalidateCacheResponse = Message<"sluice.run.v1.InvalidateCacheResponse"> & {
+  /**
+   * Kept results that no longer answer; at most 100,000 are counted.
+   *
+   * @generated from field: int32 invalidated_count = 1;
+   */
+  invalidatedCount: number;
+};
+
+/**
+ * Describes the message sluice.run.v1.InvalidateCacheResponse.
+ * Use `create(InvalidateCacheResponseSchema)` to create a new message.
+ */
+export const InvalidateCacheResponseSchema: GenMessage<InvalidateCacheResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 20);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsRequest
@@ -576,7 +708,7 @@ export type GetVersionsRequest = Message<"sluice.run.v1.GetVersionsRequest"> & {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 17);
+  messageDesc(file_sluice_run_v1_run, 21);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsResponse
@@ -593,7 +725,7 @@ export type GetVersionsResponse = Message<"sluice.run.v1.GetVersionsResponse"> &
  * Use `create(GetVersionsResponseSchema)` to create a new message.
  */
 export const GetVersionsResponseSchema: GenMessage<GetVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 18);
+  messageDesc(file_sluice_run_v1_run, 22);
 
 /**
  * @generated from message sluice.run.v1.ExecutionVersion
@@ -620,7 +752,7 @@ export type ExecutionVersion = Message<"sluice.run.v1.ExecutionVersion"> & {
  * Use `create(ExecutionVersionSchema)` to create a new message.
  */
 export const ExecutionVersionSchema: GenMessage<ExecutionVersion> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 19);
+  messageDesc(file_sluice_run_v1_run, 23);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunRequest
@@ -654,7 +786,7 @@ export type ClaimRunRequest = Message<"sluice.run.v1.ClaimRunRequest"> & {
  * Use `create(ClaimRunRequestSchema)` to create a new message.
  */
 export const ClaimRunRequestSchema: GenMessage<ClaimRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 20);
+  messageDesc(file_sluice_run_v1_run, 24);
 
 /**
  * The identity of a statement at its source: for PostgreSQL backend_pid and backend_start.
@@ -673,7 +805,7 @@ export type SourceHandle = Message<"sluice.run.v1.SourceHandle"> & {
  * Use `create(SourceHandleSchema)` to create a new message.
  */
 export const SourceHandleSchema: GenMessage<SourceHandle> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 21);
+  messageDesc(file_sluice_run_v1_run, 25);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunResponse
@@ -699,7 +831,7 @@ export type ClaimRunResponse = Message<"sluice.run.v1.ClaimRunResponse"> & {
  * Use `create(ClaimRunResponseSchema)` to create a new message.
  */
 export const ClaimRunResponseSchema: GenMessage<ClaimRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 22);
+  messageDesc(file_sluice_run_v1_run, 26);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatRequest
@@ -733,7 +865,7 @@ export type HeartbeatRequest = Message<"sluice.run.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 23);
+  messageDesc(file_sluice_run_v1_run, 27);
 
 /**
  * @generated from message sluice.run.v1.RunProgress
@@ -770,7 +902,7 @@ export type RunProgress = Message<"sluice.run.v1.RunProgress"> & {
  * Use `create(RunProgressSchema)` to create a new message.
  */
 export const RunProgressSchema: GenMessage<RunProgress> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 24);
+  messageDesc(file_sluice_run_v1_run, 28);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatResponse
@@ -789,7 +921,7 @@ export type HeartbeatResponse = Message<"sluice.run.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 25);
+  messageDesc(file_sluice_run_v1_run, 29);
 
 /**
  * @generated from message sluice.run.v1.StoppedRun
@@ -811,7 +943,7 @@ export type StoppedRun = Message<"sluice.run.v1.StoppedRun"> & {
  * Use `create(StoppedRunSchema)` to create a new message.
  */
 export const StoppedRunSchema: GenMessage<StoppedRun> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 26);
+  messageDesc(file_sluice_run_v1_run, 30);
 
 /**
  * @generated from message sluice.run.v1.FinishRunRequest
@@ -862,7 +994,7 @@ export type FinishRunRequest = Message<"sluice.run.v1.FinishRunRequest"> & {
  * Use `create(FinishRunRequestSchema)` to create a new message.
  */
 export const FinishRunRequestSchema: GenMessage<FinishRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 27);
+  messageDesc(file_sluice_run_v1_run, 31);
 
 /**
  * The result is sealed.
@@ -886,7 +1018,7 @@ export type RunSucceeded = Message<"sluice.run.v1.RunSucceeded"> & {
  * Use `create(RunSucceededSchema)` to create a new message.
  */
 export const RunSucceededSchema: GenMessage<RunSucceeded> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 28);
+  messageDesc(file_sluice_run_v1_run, 32);
 
 /**
  * @generated from message sluice.run.v1.RunFailed
@@ -910,7 +1042,7 @@ export type RunFailed = Message<"sluice.run.v1.RunFailed"> & {
  * Use `create(RunFailedSchema)` to create a new message.
  */
 export const RunFailedSchema: GenMessage<RunFailed> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 29);
+  messageDesc(file_sluice_run_v1_run, 33);
 
 /**
  * Ended because it was to be canceled, or its time was up.
@@ -929,7 +1061,7 @@ export type RunStopped = Message<"sluice.run.v1.RunStopped"> & {
  * Use `create(RunStoppedSchema)` to create a new message.
  */
 export const RunStoppedSchema: GenMessage<RunStopped> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 30);
+  messageDesc(file_sluice_run_v1_run, 34);
 
 /**
  * Handed back before anything was read; another worker takes it.
@@ -944,7 +1076,7 @@ export type RunReleased = Message<"sluice.run.v1.RunReleased"> & {
  * Use `create(RunReleasedSchema)` to create a new message.
  */
 export const RunReleasedSchema: GenMessage<RunReleased> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 31);
+  messageDesc(file_sluice_run_v1_run, 35);
 
 /**
  * @generated from message sluice.run.v1.FinishRunResponse
@@ -968,7 +1100,7 @@ export type FinishRunResponse = Message<"sluice.run.v1.FinishRunResponse"> & {
  * Use `create(FinishRunResponseSchema)` to create a new message.
  */
 export const FinishRunResponseSchema: GenMessage<FinishRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 32);
+  messageDesc(file_sluice_run_v1_run, 36);
 
 /**
  * The whole small row of a run after a change: all that an execution shows of it.
@@ -1057,7 +1189,7 @@ export type RunChanged = Message<"sluice.run.v1.RunChanged"> & {
  * Use `create(RunChangedSchema)` to create a new message.
  */
 export const RunChangedSchema: GenMessage<RunChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 33);
+  messageDesc(file_sluice_run_v1_run, 37);
 
 /**
  * One execution has a state of its own now.
@@ -1101,7 +1233,7 @@ export type ExecutionChanged = Message<"sluice.run.v1.ExecutionChanged"> & {
  * Use `create(ExecutionChangedSchema)` to create a new message.
  */
 export const ExecutionChangedSchema: GenMessage<ExecutionChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 34);
+  messageDesc(file_sluice_run_v1_run, 38);
 
 /**
  * Told by results: rows up to this count can be read.
@@ -1140,7 +1272,7 @@ export type RowsCommitted = Message<"sluice.run.v1.RowsCommitted"> & {
  * Use `create(RowsCommittedSchema)` to create a new message.
  */
 export const RowsCommittedSchema: GenMessage<RowsCommitted> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 35);
+  messageDesc(file_sluice_run_v1_run, 39);
 
 /**
  * A run is final. At least once.
@@ -1174,7 +1306,7 @@ export type RunFinished = Message<"sluice.run.v1.RunFinished"> & {
  * Use `create(RunFinishedSchema)` to create a new message.
  */
 export const RunFinishedSchema: GenMessage<RunFinished> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 36);
+  messageDesc(file_sluice_run_v1_run, 40);
 
 /**
  * What a worker needs to run; the data of a BullMQ job.
@@ -1243,7 +1375,7 @@ export type RunPlan = Message<"sluice.run.v1.RunPlan"> & {
  * Use `create(RunPlanSchema)` to create a new message.
  */
 export const RunPlanSchema: GenMessage<RunPlan> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 37);
+  messageDesc(file_sluice_run_v1_run, 41);
 
 /**
  * @generated from enum sluice.run.v1.RunState
@@ -1352,6 +1484,21 @@ export enum CacheStatus {
    * @generated from enum value: CACHE_STATUS_SHARED = 2;
    */
   SHARED = 2,
+
+  /**
+   * @generated from enum value: CACHE_STATUS_HIT = 3;
+   */
+  HIT = 3,
+
+  /**
+   * @generated from enum value: CACHE_STATUS_STALE = 4;
+   */
+  STALE = 4,
+
+  /**
+   * @generated from enum value: CACHE_STATUS_BYPASS = 5;
+   */
+  BYPASS = 5,
 }
 
 /**
@@ -1407,6 +1554,16 @@ export const RunService: GenService<{
     methodKind: "unary";
     input: typeof ListFinishedRequestSchema;
     output: typeof ListFinishedResponseSchema;
+  },
+  /**
+   * What is named is asked of its source anew from now on, for whatever began before.
+   *
+   * @generated from rpc sluice.run.v1.RunService.InvalidateCache
+   */
+  invalidateCache: {
+    methodKind: "unary";
+    input: typeof InvalidateCacheRequestSchema;
+    output: typeof InvalidateCacheResponseSchema;
   },
   /**
    * For gateways: the versions of what they have subscribed, in one batch.

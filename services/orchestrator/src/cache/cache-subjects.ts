@@ -1,0 +1,31 @@
+import type { RequestOf, runRequests, SavedQuery, SourceConnection } from '#libs/contracts';
+
+interface Ingredients {
+  readonly source: Pick<SourceConnection, 'id'>;
+  readonly savedQuery: Pick<SavedQuery, 'id' | 'tags'> | undefined;
+}
+
+/** What a result is made of: whatever of it is invalidated makes the result old. */
+export function cacheSubjects({ source, savedQuery }: Ingredients): string[] {
+  return [
+    sourceSubject(source.id),
+    ...(savedQuery ? [querySubject(savedQuery.id), ...savedQuery.tags.map(tagSubject)] : []),
+  ];
+}
+
+/** What a request to invalidate names. */
+export function invalidatedSubjects(input: RequestOf<typeof runRequests.invalidateCache>): string[] {
+  return [
+    ...input.dataSourceIds.map(sourceSubject),
+    ...input.tables.map(({ dataSourceId, ...table }) => tableSubject(dataSourceId, table)),
+    ...input.savedQueryIds.map(querySubject),
+    ...input.tags.map(tagSubject),
+  ];
+}
+
+const sourceSubject = (id: string): string => `source:${id}`;
+/** A table by its name alone: which schema a text means is the source's to say, and one result too many is no harm. */
+const tableSubject = (sourceId: string, { name }: { readonly name: string }): string =>
+  `table:${sourceId}/${name.toLowerCase()}`;
+const querySubject = (id: string): string => `query:${id}`;
+const tagSubject = (name: string): string => `tag:${name}`;

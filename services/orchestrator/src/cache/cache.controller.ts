@@ -1,0 +1,20 @@
+import { Controller } from '@nestjs/common';
+import { Ctx, Payload } from '@nestjs/microservices';
+import { BusContext, HandlesRequest } from '#libs/bus';
+import { runRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
+import { Allow, principalOf } from '#libs/identity';
+import { CacheService } from './cache.service.js';
+
+@Controller()
+export class CacheController {
+  constructor(private readonly service: CacheService) {}
+
+  @HandlesRequest(runRequests.invalidateCache)
+  @Allow('cache.invalidate')
+  async invalidateCache(
+    @Payload() input: RequestOf<typeof runRequests.invalidateCache>,
+    @Ctx() context: BusContext,
+  ): Promise<ResponseOf<typeof runRequests.invalidateCache>> {
+    return { invalidatedCount: await this.service.invalidate(input, principalOf(context)) };
+  }
+}

@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
+import type { RequestOf, runRequests } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
+import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { invalidatedSubjects } from './cache-subjects.js';
+import { CacheRepository } from './cache.repository.js';
+
+const subjectsMax = 1_000;
+const subjectLengthMax = 1_000;
+
+@Injectable()
+export class CacheService {
+  constructor(
+    private readonly repository: CacheRepository,
+    private readonly logger: AppLogger,
+    @InjectConfig() private readonly config: OrchestratorConfig,
+  ) {}
+
+  /**
+   * Has kept results forgotten. What is named need not exist: a load may tell of a table that nobody has asked for yet.
+   * @throws AppError `input.invalid` where nothing is named, or too much
+   */
+  async invalidate(input: RequestOf<typeof runRequests.invalidateCache>, principal: Principal): Promise<number> {
+    const subjects = [...new Set(invalidatedSubjects(input))];
+    const isTooLong = subjects.some((subject) => subject.length > subjectLengthMax || subject.includes('\0'));
+    if (subjects.length === 0) throw new AppError('input.invalid', 'Name what is to be invalidated.', { path: [] });
+    if (subjects.length > subjectsMax || isTooLong) {
+      throw new AppError('input.too_large', `At most ${subjectsMax} names of ${subjectLengthMax} characters.`);
+    }
+    const count = await this.repository.invalidate(
+      principal.workspaceId,
+      subjects,
+      2 * this.config.cache.ttlMaxSeconds,
+    );
+    this.logger.info({ subjects: subjects.length, count }, 'kept results were invalidated');
+    return count;
+  }
+}

@@ -1,0 +1,39 @@
+import type { RequestOf, runRequests, SavedQuery } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import type { OrchestratorConfig } from '../orchestrator.config.js';
+
+/** What kept results may answer. */
+export interface Freshness {
+  /** 0: none, and no run that has begun at its source. */
+  readonly maxAgeSeconds: number;
+  /** Older by at most this, while a new run is under way behind. */
+  readonly staleSeconds: number;
+}
+
+type CacheWish = RequestOf<typeof runRequests.submitExecution>['cache'];
+
+/** So that results of one moment do not all end in one moment. */
+const jitter = 0.1;
+
+/**
+ * How old a kept result may be: what is asked for, or else what the saved query says, or else the installation's default.
+ * @throws AppError `input.invalid` where what is asked for is out of bounds
+ */
+export function resolveFreshness(
+  wish: CacheWish,
+  savedQuery: Pick<SavedQuery, 'id'> | undefined,
+  settings: OrchestratorConfig['cache'],
+  random: () => number = Math.random,
+): Freshness {
+  const configured = savedQuery ? settings.savedTtlSeconds : settings.adhocTtlSeconds;
+  const maxAgeSeconds =
+    checked(wish?.maxAgeSeconds, 'maxAgeSeconds', settings.ttlMaxSeconds) ?? configured * (1 - jitter * random());
+  const staleSeconds =
+    checked(wish?.staleWhileRevalidateSeconds, 'staleWhileRevalidateSeconds', settings.ttlMaxSeconds) ?? 0;
+  return { maxAgeSeconds, staleSeconds };
+}
+
+function checked(value: number | undefined, name: string, max: number): number | undefined {
+  if (value === undefined || (value >= 0 && value <= max)) return value;
+  throw new AppError('input.invalid', `${name} must be from 0 to ${max}.`, { path: ['cache', name] });
+}
