@@ -14,6 +14,8 @@ import type { Principal } from '#libs/identity';
 import type { RevisionCopies } from '#libs/redis';
 import { newId } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { CacheRepository } from '../src/cache/cache.repository.js';
+import { CacheService } from '../src/cache/cache.service.js';
 import { DispatchRepository } from '../src/dispatch/dispatch.repository.js';
 import { DispatcherService } from '../src/dispatch/dispatcher.service.js';
 import type { RunQueueStore } from '../src/dispatch/run-queue.store.js';
@@ -91,6 +93,7 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
     /** Not begun by itself: most tests dispatch when they want to. */
     newDispatcher: () => new DispatcherService(dispatch, queue, logger, config, changes, metrics),
     submit: new SubmitService(submissions, executions, runnables, queue, changes, logger, config),
+    cache: new CacheService(new CacheRepository(dataSource), logger, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
     /** As the worker asks for it, whose request carries the run's workspace. */

@@ -1,7 +1,17 @@
 import type { RunState } from '#libs/contracts';
 import type { TestDatabase } from './data-source.js';
 
-const tables = ['run', 'execution', 'lane', 'worker', 'source', 'finished_horizon', 'outbox', 'inbox'];
+const tables = [
+  'run',
+  'execution',
+  'lane',
+  'worker',
+  'source',
+  'finished_horizon',
+  'cache_revision',
+  'outbox',
+  'inbox',
+];
 
 /** Empties the schema between tests; a test that left a run behind must not feed the next one's dispatcher. */
 export async function clear(dataSource: TestDatabase): Promise<void> {

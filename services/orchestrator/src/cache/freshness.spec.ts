@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { resolveFreshness } from './freshness.js';
+
+const settings = { adhocTtlSeconds: 300, savedTtlSeconds: 86_400, ttlMaxSeconds: 86_400 };
+const noJitter = () => 0;
+const query = { id: 'qry_1' };
+
+describe('how old a kept result may be', () => {
+  it('is what the caller wants, to the second', () => {
+    const wish = { maxAgeSeconds: 7, staleWhileRevalidateSeconds: 9 };
+    expect(resolveFreshness(wish, query, settings)).toEqual({ maxAgeSeconds: 7, staleSeconds: 9 });
+  });
+
+  it('is the installation’s default otherwise, by the kind of question, and never stale', () => {
+    expect(resolveFreshness(undefined, undefined, settings, noJitter)).toEqual({ maxAgeSeconds: 300, staleSeconds: 0 });
+    expect(resolveFreshness({}, query, settings, noJitter)).toEqual({ maxAgeSeconds: 86_400, staleSeconds: 0 });
+  });
+
+  it('differs a little from question to question, so that results do not all end at once', () => {
+    const ages = [0, 0.5, 1].map((random) => resolveFreshness({}, undefined, settings, () => random).maxAgeSeconds);
+    expect(ages).toEqual([300, 285, 270]);
+  });
+
+  it.each([
+    [{ maxAgeSeconds: -1 }, 'maxAgeSeconds'],
+    [{ maxAgeSeconds: 86_401 }, 'maxAgeSeconds'],
+    [{ staleWhileRevalidateSeconds: -1 }, 'staleWhileRevalidateSeconds'],
+  ])('is refused at its place where it is out of bounds: %o', (wish, name) => {
+    expect(() => resolveFreshness(wish, query, settings)).toThrow(
+      expect.objectContaining({ code: 'input.invalid', path: ['cache', name] }),
+    );
+  });
+});
