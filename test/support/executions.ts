@@ -7,6 +7,7 @@ export interface RunOptions {
   limits?: { rows?: number; bytes?: number; timeoutSeconds?: number };
   waitSeconds?: number;
   idempotencyKey?: string;
+  cache?: { maxAgeSeconds?: number; staleWhileRevalidateSeconds?: number };
 }
 
 export interface RunPayload extends Failures {

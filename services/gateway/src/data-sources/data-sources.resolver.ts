@@ -14,6 +14,7 @@ interface CreateDataSourceArgs {
     readonly type: string;
     readonly options: JsonObject;
     readonly maxConcurrentExecutions?: number | null;
+    readonly cacheTtlSeconds?: number | null;
   };
 }
 
@@ -24,6 +25,7 @@ interface UpdateDataSourceArgs {
     readonly name?: string | null;
     readonly options?: JsonObject | null;
     readonly maxConcurrentExecutions?: number | null;
+    readonly cacheTtlSeconds?: number | null;
     readonly paused?: boolean | null;
   };
 }
@@ -60,8 +62,9 @@ export class DataSourcesResolver {
     context: RequestContext,
   ): Promise<DataSourcePayload> {
     const maxConcurrentExecutions = input.maxConcurrentExecutions ?? undefined;
+    const cacheTtlSeconds = input.cacheTtlSeconds ?? undefined;
     return payloadOf(
-      () => context.ask(metadataRequests.createDataSource, { ...input, maxConcurrentExecutions }),
+      () => context.ask(metadataRequests.createDataSource, { ...input, maxConcurrentExecutions, cacheTtlSeconds }),
       async (conflictId) => ({
         dataSource: conflictId === undefined ? null : await context.loaders.dataSources.load(conflictId),
       }),
@@ -83,6 +86,7 @@ export class DataSourcesResolver {
           name: name ?? undefined,
           options: options ?? undefined,
           maxConcurrentExecutions: maxConcurrentExecutions ?? undefined,
+          cacheTtlSeconds: input.cacheTtlSeconds ?? undefined,
           paused: paused ?? undefined,
           cleared: clearedIn(input),
         }),

@@ -17,6 +17,7 @@ interface CreateSavedQueryArgs {
     readonly dataSourceId: string;
     readonly sql: string;
     readonly tags: string[];
+    readonly cacheTtlSeconds?: number | null;
   };
 }
 
@@ -28,6 +29,7 @@ interface UpdateSavedQueryArgs {
     readonly description?: string | null;
     readonly sql?: string | null;
     readonly tags?: string[] | null;
+    readonly cacheTtlSeconds?: number | null;
   };
 }
 
@@ -49,7 +51,8 @@ export class SavedQueriesResolver {
     context: RequestContext,
   ): Promise<SavedQueryPayload> {
     const description = input.description ?? undefined;
-    return payloadOf(() => context.ask(metadataRequests.createSavedQuery, { ...input, description }));
+    const cacheTtlSeconds = input.cacheTtlSeconds ?? undefined;
+    return payloadOf(() => context.ask(metadataRequests.createSavedQuery, { ...input, description, cacheTtlSeconds }));
   }
 
   @Mutation('updateSavedQuery')
@@ -58,7 +61,7 @@ export class SavedQueriesResolver {
     { input }: UpdateSavedQueryArgs,
     context: RequestContext,
   ): Promise<SavedQueryPayload> {
-    const { id, version, name, description, sql, tags } = input;
+    const { id, version, name, description, sql, tags, cacheTtlSeconds } = input;
     return payloadOf(
       () =>
         context.ask(metadataRequests.updateSavedQuery, {
@@ -68,6 +71,7 @@ export class SavedQueriesResolver {
           description: description ?? undefined,
           sql: sql ?? undefined,
           tags: listOf(tags),
+          cacheTtlSeconds: cacheTtlSeconds ?? undefined,
           cleared: clearedIn(input),
         }),
       async () => ({ savedQuery: await context.loaders.savedQueries.load(id) }),

@@ -43,6 +43,9 @@ export class DataSourceEntity {
   @Column({ type: 'boolean' })
   paused!: boolean;
 
+  @Column({ name: 'cache_ttl_seconds', type: 'integer', nullable: true })
+  cacheTtlSeconds!: number | null;
+
   /** Grows by one with each change. */
   @Column({ type: 'integer' })
   version!: number;

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { metadataRequests, RequestOf } from '#libs/contracts';
 import type { JsonObject, JsonValue } from '#libs/kernel';
 import { checkSourceOptions, findSourceType, secretNamesOf, sourceTypes, type SourceType } from '#libs/source-types';
+import { changedCacheTtl, checkCacheTtl } from '../input/cache-ttl.js';
 import { Issues } from '../input/issues.js';
 import { checkCleared, checkName } from '../input/text.js';
 import type { DataSourceEntity } from './data-source.entity.js';
@@ -19,6 +20,7 @@ export interface NewDataSource extends SplitOptions {
   readonly name: string;
   readonly type: string;
   readonly maxConcurrentExecutions: number;
+  readonly cacheTtlSeconds: number | null;
 }
 
 /** What an update changes; what is undefined stays. */
@@ -30,6 +32,8 @@ export interface DataSourceChange {
   readonly touchesSecrets: boolean;
   readonly maxConcurrentExecutions: number | undefined;
   readonly paused: boolean | undefined;
+  /** Null: not said any more. */
+  readonly cacheTtlSeconds: number | null | undefined;
 }
 
 /** Options and secrets after a change. `secrets` holds only what was given, `keptSecrets` names those that stay. */
@@ -43,6 +47,7 @@ export function parseNewDataSource(input: RequestOf<typeof metadataRequests.crea
   const name = checkName(input.name, issues);
   const maxConcurrentExecutions = input.maxConcurrentExecutions ?? maxConcurrentExecutionsDefault;
   checkLimit(maxConcurrentExecutions, issues);
+  const cacheTtlSeconds = checkCacheTtl(input.cacheTtlSeconds, issues);
   const type = findSourceType(input.type);
   // A null stands for a member that is absent.
   const given = withoutNulls(input.options ?? {});
@@ -54,6 +59,7 @@ export function parseNewDataSource(input: RequestOf<typeof metadataRequests.crea
     name,
     type: input.type,
     maxConcurrentExecutions,
+    cacheTtlSeconds,
     options: pick(given, (member) => !secretNames.includes(member)),
     secrets: pick(given, (member) => secretNames.includes(member)),
   };
@@ -62,12 +68,13 @@ export function parseNewDataSource(input: RequestOf<typeof metadataRequests.crea
 /** @throws AppError with every fault that shows without the source itself */
 export function parseDataSourceChange(input: RequestOf<typeof metadataRequests.updateDataSource>): DataSourceChange {
   const issues = new Issues();
-  checkCleared(input.cleared, ['maxConcurrentExecutions', 'paused'], issues);
+  checkCleared(input.cleared, ['maxConcurrentExecutions', 'paused', 'cacheTtlSeconds'], issues);
   const name = input.name === undefined ? undefined : checkName(input.name, issues);
   const maxConcurrentExecutions = input.cleared.includes('maxConcurrentExecutions')
     ? maxConcurrentExecutionsDefault
     : input.maxConcurrentExecutions;
   if (maxConcurrentExecutions !== undefined) checkLimit(maxConcurrentExecutions, issues);
+  const cacheTtlSeconds = changedCacheTtl(input, issues);
   issues.throwIfAny();
   const { options } = input;
   return {
@@ -75,6 +82,7 @@ export function parseDataSourceChange(input: RequestOf<typeof metadataRequests.u
     options,
     touchesSecrets: sourceTypes.flatMap(secretNamesOf).some((secret) => Object.hasOwn(options ?? {}, secret)),
     maxConcurrentExecutions,
+    cacheTtlSeconds,
     paused: input.cleared.includes('paused') ? false : input.paused,
   };
 }

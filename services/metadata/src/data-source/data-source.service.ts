@@ -48,12 +48,22 @@ export class DataSourceService {
 
   async create(input: RequestOf<typeof metadataRequests.createDataSource>, caller: Caller): Promise<DataSource> {
     const { workspaceId, requestId } = caller;
-    const { name, type, options, secrets, maxConcurrentExecutions } = parseNewDataSource(input);
+    const { name, type, options, secrets, maxConcurrentExecutions, cacheTtlSeconds } = parseNewDataSource(input);
     const id = newId('dataSource');
     const hasSecrets = Object.keys(secrets).length > 0;
     const sealed = hasSecrets ? (await this.secrets.sealer(workspaceId)).seal(id, secrets) : noSecrets;
     const row = await this.sources.insert(
-      { id, workspaceId, name, nameKey: keyOf(name), type, options, maxConcurrentExecutions, ...sealed },
+      {
+        id,
+        workspaceId,
+        name,
+        nameKey: keyOf(name),
+        type,
+        options,
+        maxConcurrentExecutions,
+        cacheTtlSeconds,
+        ...sealed,
+      },
       requestId,
     );
     this.refresh.refreshBehind(row, requestId);
@@ -71,6 +81,7 @@ export class DataSourceService {
         ? {}
         : { maxConcurrentExecutions: change.maxConcurrentExecutions }),
       ...(change.paused === undefined ? {} : { paused: change.paused }),
+      ...(change.cacheTtlSeconds === undefined ? {} : { cacheTtlSeconds: change.cacheTtlSeconds }),
       ...(change.options === undefined ? {} : changedOptions(current, change.options, sealer)),
     }));
     if (change.options !== undefined) this.refresh.refreshBehind(row, requestId);

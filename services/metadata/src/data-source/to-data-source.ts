@@ -12,6 +12,7 @@ export function toDataSource(row: DataSourceEntity, { permissions }: Pick<Caller
     ...(row.schemaRefreshedAt ? { schemaRefreshedAt: row.schemaRefreshedAt } : {}),
     maxConcurrentExecutions: row.maxConcurrentExecutions,
     paused: row.paused,
+    ...(row.cacheTtlSeconds === null ? {} : { cacheTtlSeconds: row.cacheTtlSeconds }),
     version: row.version,
     createdAt: row.createdAt,
   };
@@ -20,9 +21,10 @@ export function toDataSource(row: DataSourceEntity, { permissions }: Pick<Caller
 /** How services reach a source: with its secrets as ciphertext, which only a holder of the master key can open. */
 export function toConnection(row: DataSourceEntity): SourceConnection {
   const { id, workspaceId, name, type, version, options, maxConcurrentExecutions, paused } = row;
-  const { masterKeyId, wrappedKey, ciphertext } = row;
+  const { masterKeyId, wrappedKey, ciphertext, cacheTtlSeconds } = row;
   return {
     ...{ id, workspaceId, name, type, version, options, maxConcurrentExecutions, paused },
+    ...(cacheTtlSeconds === null ? {} : { cacheTtlSeconds }),
     ...(masterKeyId !== null && wrappedKey && ciphertext ? { secrets: { masterKeyId, wrappedKey, ciphertext } } : {}),
   };
 }

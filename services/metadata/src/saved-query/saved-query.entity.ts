@@ -32,6 +32,9 @@ export class SavedQueryEntity {
   @Column({ type: 'text', array: true })
   tags!: string[];
 
+  @Column({ name: 'cache_ttl_seconds', type: 'integer', nullable: true })
+  cacheTtlSeconds!: number | null;
+
   /** Grows by one with each change. */
   @Column({ type: 'integer' })
   version!: number;

@@ -1,5 +1,6 @@
 import type { metadataRequests, RequestOf } from '#libs/contracts';
 import { isId } from '#libs/kernel';
+import { changedCacheTtl, checkCacheTtl } from '../input/cache-ttl.js';
 import { Issues } from '../input/issues.js';
 import { checkTags } from '../input/tags.js';
 import { checkCleared, checkDescription, checkName } from '../input/text.js';
@@ -12,6 +13,7 @@ export interface NewSavedQuery {
   readonly dataSourceId: string;
   readonly sql: string;
   readonly tags: string[];
+  readonly cacheTtlSeconds: number | null;
 }
 
 /** What an update changes; what is undefined stays. */
@@ -25,19 +27,20 @@ export function parseNewSavedQuery(input: RequestOf<typeof metadataRequests.crea
   const name = checkName(input.name, issues);
   const description = checkDescription(input.description, issues);
   const tags = checkTags(input.tags, issues);
+  const cacheTtlSeconds = checkCacheTtl(input.cacheTtlSeconds, issues);
   checkSql(input.sql, issues);
   if (!isId('dataSource', input.dataSourceId)) {
     issues.add(['dataSourceId'], 'There is no such data source.', 'source.not_found');
   }
   issues.throwIfAny();
-  return { name, description, dataSourceId: input.dataSourceId, sql: input.sql, tags };
+  return { name, description, dataSourceId: input.dataSourceId, sql: input.sql, tags, cacheTtlSeconds };
 }
 
 /** @throws AppError with every fault of the input */
 export function parseSavedQueryChange(input: RequestOf<typeof metadataRequests.updateSavedQuery>): SavedQueryChange {
   const issues = new Issues();
   const { cleared } = input;
-  checkCleared(cleared, ['description', 'tags'], issues);
+  checkCleared(cleared, ['description', 'tags', 'cacheTtlSeconds'], issues);
   const name = input.name === undefined ? undefined : checkName(input.name, issues);
   const description =
     input.description === undefined && !cleared.includes('description')
@@ -45,9 +48,10 @@ export function parseSavedQueryChange(input: RequestOf<typeof metadataRequests.u
       : checkDescription(input.description, issues);
   const tags =
     input.tags === undefined && !cleared.includes('tags') ? undefined : checkTags(input.tags?.values ?? [], issues);
+  const cacheTtlSeconds = changedCacheTtl(input, issues);
   if (input.sql !== undefined) checkSql(input.sql, issues);
   issues.throwIfAny();
-  return { name, description, sql: input.sql, tags };
+  return { name, description, sql: input.sql, tags, cacheTtlSeconds };
 }
 
 /** The text itself is kept as it was written: whether it may run is decided when it runs, against what it then finds. */

@@ -1,4 +1,4 @@
-import type { RequestOf, runRequests, SavedQuery } from '#libs/contracts';
+import type { RequestOf, runRequests, SavedQuery, SourceConnection } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 
@@ -12,20 +12,29 @@ export interface Freshness {
 
 type CacheWish = RequestOf<typeof runRequests.submitExecution>['cache'];
 
+/** What was asked, as far as it says how old a kept result may be. */
+export interface Asked {
+  readonly source: Pick<SourceConnection, 'cacheTtlSeconds'>;
+  readonly savedQuery: Pick<SavedQuery, 'cacheTtlSeconds'> | undefined;
+}
+
 /** So that results of one moment do not all end in one moment. */
 const jitter = 0.1;
 
 /**
- * How old a kept result may be: what is asked for, or else what the saved query says, or else the installation's default.
+ * How old a kept result may be: what is asked for, or else what the saved query says, its source, or the installation.
  * @throws AppError `input.invalid` where what is asked for is out of bounds
  */
 export function resolveFreshness(
   wish: CacheWish,
-  savedQuery: Pick<SavedQuery, 'id'> | undefined,
+  { source, savedQuery }: Asked,
   settings: OrchestratorConfig['cache'],
   random: () => number = Math.random,
 ): Freshness {
-  const configured = savedQuery ? settings.savedTtlSeconds : settings.adhocTtlSeconds;
+  const configured =
+    savedQuery?.cacheTtlSeconds ??
+    source.cacheTtlSeconds ??
+    (savedQuery ? settings.savedTtlSeconds : settings.adhocTtlSeconds);
   const maxAgeSeconds =
     checked(wish?.maxAgeSeconds, 'maxAgeSeconds', settings.ttlMaxSeconds) ?? configured * (1 - jitter * random());
   const staleSeconds =

@@ -71,7 +71,7 @@ export class SubmitService {
       class: priorityClass[input.priority],
       savedQueryId: savedQuery?.id,
       cacheSubjects: cacheSubjects({ source, savedQuery }),
-      freshness: resolveFreshness(input.cache, savedQuery, this.config.cache),
+      freshness: resolveFreshness(input.cache, { source, savedQuery }, this.config.cache),
       idempotency,
       requestId: context.requestId,
       ...traceOfWork(),
