@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ApiClient } from '../support/api-client.js';
 import type { UserError } from '../support/api-types.js';
 import { collect, executionEvents } from '../support/execution-events.js';
 import { readAllRows, runToEnd, sqlInput, tryRun } from '../support/executions.js';
 import { newPerson } from '../support/people.js';
+import { runProgram } from '../support/programs.js';
+import { fencedBlocks } from '../support/readme-blocks.js';
 import { sharedMesh } from '../support/running-mesh.js';
 import { createSavedQuery } from '../support/saved-queries.js';
 import { unique } from '../support/slow-queries.js';
@@ -161,5 +164,51 @@ describe('invalidateCache', () => {
     const { client } = await newPerson(mesh.admin, 'viewer');
     const { errors } = await invalidate(client, { dataSourceIds: [sources.flights] });
     expect(errors[0]).toMatchObject({ code: 'FORBIDDEN' });
+  });
+});
+
+describe('POST /v1/cache/invalidate', () => {
+  const { origin } = mesh;
+
+  async function post(body: unknown, authorization = `Key ${mesh.access.apiKey}`): Promise<[number, unknown]> {
+    const response = await fetch(`${origin}/v1/cache/invalidate`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(authorization ? { authorization } : {}) },
+      body: JSON.stringify(body),
+    });
+    return [response.status, await response.json()];
+  }
+
+  test('is the call of docs/cache.md, with an API key', async () => {
+    const text = unique('select 1 as one');
+    await runToEnd(mesh.admin, sources.flights_pg, text);
+    const [call] = fencedBlocks(readFileSync('docs/cache.md', 'utf8'), 'sh cache');
+    const { output, exitCode } = await runProgram('bash', ['-ec', call ?? 'false'], {
+      PATH: process.env['PATH'],
+      SLUICE_URL: origin,
+      SLUICE_API_KEY: mesh.access.apiKey,
+      SOURCE_ID: sources.flights_pg,
+    });
+    expect([exitCode, JSON.parse(output)]).toEqual([0, { invalidatedCount: expect.any(Number) }]);
+    expect(await statusOf(mesh.admin, (await runToEnd(mesh.admin, sources.flights_pg, text)).id)).toBe('MISS');
+  });
+
+  test.each([
+    ['nothing named', {}, 400, { code: 'INVALID_INPUT', path: [] }],
+    ['an unknown member', { everything: true }, 400, { code: 'INVALID_INPUT', path: [] }],
+    ['a tag that is a number', { tags: [1] }, 400, { code: 'INVALID_INPUT', path: ['tags', '0'] }],
+    ['no object', [], 400, { code: 'INVALID_INPUT', path: [] }],
+  ])('refuses %s with its place', async (_what, body, status, error) => {
+    expect(await post(body)).toMatchObject([status, { errors: [error], requestId: expect.any(String) }]);
+  });
+
+  test('is for those alone who may: 401 without a key, 403 without the permission', async () => {
+    expect(await post({ tags: ['a'] }, '')).toMatchObject([401, { errors: [{ code: 'UNAUTHENTICATED' }] }]);
+    expect(await post({ tags: ['a'] }, 'Key slk_wrong')).toMatchObject([401, {}]);
+    const { client } = await newPerson(mesh.admin, 'viewer');
+    expect(await post({ tags: ['a'] }, client.authorization ?? '')).toMatchObject([
+      403,
+      { errors: [{ code: 'FORBIDDEN' }] },
+    ]);
   });
 });

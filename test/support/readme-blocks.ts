@@ -5,6 +5,12 @@ export interface TourBlock {
   line: number;
 }
 
+/** The code of the fenced blocks whose info string is exactly this, in the order of the file. */
+export function fencedBlocks(markdown: string, info: string): string[] {
+  const blocks = markdown.matchAll(/^```([^\n]*)\n([\s\S]*?)^```$/gm);
+  return [...blocks].flatMap(([, found, code = '']) => (found === info ? [code] : []));
+}
+
 /** The fenced blocks whose info string is exactly `sh tour` or `js tour`, in the order of the file. */
 export function tourBlocks(markdown: string): TourBlock[] {
   const blocks: TourBlock[] = [];

@@ -13,12 +13,14 @@ import { ExecutionReader } from './events/execution-reader.js';
 import { RunHubService } from './events/run-hub.service.js';
 import { ExecutionsResolver } from './executions/executions.resolver.js';
 import { ExecutionsService } from './executions/executions.service.js';
+import { CacheController } from './cache/cache.controller.js';
 import { CacheResolver } from './cache/cache.resolver.js';
 import { ContextFactory } from './http/context-factory.js';
 import { ContextModule } from './http/context.module.js';
 import { ErrorPasserFilter } from './http/error-passer.filter.js';
 import { graphqlOptions } from './http/graphql-options.js';
 import { HttpEdge } from './http/http-edge.js';
+import { PlainHttp } from './http/plain-http.js';
 import { ObservingPlugin } from './http/observing.plugin.js';
 import { ActorResolver, NodeResolver } from './node/node.resolver.js';
 import { FaultLog } from './observability/fault-log.js';
@@ -62,6 +64,7 @@ const resolvers = [
       useFactory: graphqlOptions,
     }),
   ],
+  controllers: [CacheController],
   providers: [
     ...resolvers,
     { provide: APP_FILTER, useClass: ErrorPasserFilter },
@@ -74,6 +77,7 @@ const resolvers = [
     GraphqlSocketServer,
     HttpEdge,
     ObservingPlugin,
+    PlainHttp,
     OperationsService,
     RequestMetrics,
     ResultsService,

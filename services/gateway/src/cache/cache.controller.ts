@@ -1,0 +1,24 @@
+import { Controller, Post, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { runRequests } from '#libs/contracts';
+import { PlainHttp } from '../http/plain-http.js';
+import { parseInvalidation, toInvalidation } from './invalidation.js';
+
+/** For the end of a load, where plain HTTP is at hand and GraphQL is not. */
+@Controller('v1/cache')
+export class CacheController {
+  constructor(private readonly http: PlainHttp) {}
+
+  @Post('invalidate')
+  async invalidate(@Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.http.answer(request, response, async (context) => {
+      // Who may not is told that, and nothing of the input.
+      void context.caller;
+      const { invalidatedCount } = await context.ask(
+        runRequests.invalidateCache,
+        toInvalidation(parseInvalidation(request.body)),
+      );
+      return { invalidatedCount };
+    });
+  }
+}

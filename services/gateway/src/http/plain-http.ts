@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { toAppError, toPublicErrorCode, type PublicErrorCode } from '#libs/kernel';
+import { userErrorsOf } from '../errors/user-error.js';
+import { FaultLog } from '../observability/fault-log.js';
+import type { RequestContext } from '../request/request-context.js';
+import { requestIdOf, runInScope } from '../request/request-scope.js';
+import { ContextFactory } from './context-factory.js';
+
+const statuses: Partial<Record<PublicErrorCode, number>> = {
+  INVALID_INPUT: 400,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  RATE_LIMITED: 429,
+  QUOTA_EXCEEDED: 429,
+};
+
+/** The few calls beside GraphQL: they answer with JSON, and refuse as a mutation does, with a status of HTTP to it. */
+@Injectable()
+export class PlainHttp {
+  constructor(
+    private readonly contexts: ContextFactory,
+    private readonly faults: FaultLog,
+  ) {}
+
+  /** Answers with what `work` makes. */
+  async answer(
+    request: Request,
+    response: Response,
+    work: (context: RequestContext) => Promise<Record<string, unknown>>,
+  ): Promise<void> {
+    const requestId = requestIdOf(request.headers['x-request-id']);
+    await runInScope({ requestId, clientAddress: request.ip }, async () => {
+      try {
+        response.json(await work(await this.contexts.forHttp(request, response)));
+      } catch (thrown) {
+        this.faults.report(thrown);
+        const error = toAppError(thrown);
+        const status = statuses[toPublicErrorCode(error.code)] ?? (error.retryable ? 503 : 500);
+        if (error.retryAfterSeconds !== undefined) {
+          response.setHeader('retry-after', Math.ceil(error.retryAfterSeconds));
+        }
+        response.status(status).json({ errors: userErrorsOf(error), requestId });
+      }
+    });
+  }
+}
