@@ -6,44 +6,21 @@ type Invalidation = RequestOf<typeof runRequests.invalidateCache>;
 
 export interface InvalidateCacheInput {
   readonly dataSourceIds?: readonly string[] | null | undefined;
-  readonly tables?:
-    | readonly {
-        readonly dataSourceId: string;
-        readonly table: {
-          readonly catalog?: string | null | undefined;
-          readonly schema?: string | null | undefined;
-          readonly name: string;
-        };
-      }[]
-    | null
-    | undefined;
   readonly savedQueryIds?: readonly string[] | null | undefined;
   readonly tags?: readonly string[] | null | undefined;
 }
 
-export function toInvalidation({ dataSourceIds, tables, savedQueryIds, tags }: InvalidateCacheInput): Invalidation {
+export function toInvalidation({ dataSourceIds, savedQueryIds, tags }: InvalidateCacheInput): Invalidation {
   return {
     dataSourceIds: [...(dataSourceIds ?? [])],
-    tables: (tables ?? []).map(({ dataSourceId, table: { catalog, schema, name } }) => ({
-      dataSourceId,
-      catalog: catalog ?? undefined,
-      schema: schema ?? undefined,
-      name,
-    })),
     savedQueryIds: [...(savedQueryIds ?? [])],
     tags: [...(tags ?? [])],
   };
 }
 
 const texts = z.array(z.string()).nullish();
-const tableName = z.strictObject({
-  catalog: z.string().nullish(),
-  schema: z.string().nullish(),
-  name: z.string(),
-});
 const body = z.strictObject({
   dataSourceIds: texts,
-  tables: z.array(z.strictObject({ dataSourceId: z.string(), table: tableName })).nullish(),
   savedQueryIds: texts,
   tags: texts,
 });

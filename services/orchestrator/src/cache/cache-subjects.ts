@@ -17,15 +17,11 @@ export function cacheSubjects({ source, savedQuery }: Ingredients): string[] {
 export function invalidatedSubjects(input: RequestOf<typeof runRequests.invalidateCache>): string[] {
   return [
     ...input.dataSourceIds.map(sourceSubject),
-    ...input.tables.map(({ dataSourceId, ...table }) => tableSubject(dataSourceId, table)),
     ...input.savedQueryIds.map(querySubject),
     ...input.tags.map(tagSubject),
   ];
 }
 
 const sourceSubject = (id: string): string => `source:${id}`;
-/** A table by its name alone: which schema a text means is the source's to say, and one result too many is no harm. */
-const tableSubject = (sourceId: string, { name }: { readonly name: string }): string =>
-  `table:${sourceId}/${name.toLowerCase()}`;
 const querySubject = (id: string): string => `query:${id}`;
 const tagSubject = (name: string): string => `tag:${name}`;

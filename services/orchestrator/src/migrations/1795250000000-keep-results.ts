@@ -24,7 +24,7 @@ const tables = `
 
   create table orchestrator.cache_revision (
     workspace_id text not null,
-    -- What results are made of: source:<id>, table:<source>/<name>, query:<id>, tag:<name>.
+    -- What results are made of: source:<id>, query:<id>, tag:<name>.
     subject text not null,
     revision bigint not null,
     primary key (workspace_id, subject)

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/run/v1/run.proto.
  */
 export const file_sluice_run_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKrAgoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaEIHCgVxdWVyeUISChBfaWRlbXBvdGVuY3lfa2V5Io0BCglDYWNoZVdpc2gSHAoPbWF4X2FnZV9zZWNvbmRzGAEgASgFSACIAQESKwoec3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzGAIgASgFSAGIAQFCEgoQX21heF9hZ2Vfc2Vjb25kc0IhCh9fc3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzIjAKCFNxbFF1ZXJ5EhYKDmRhdGFfc291cmNlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiGwoNU2F2ZWRRdWVyeVJ1bhIKCgJpZBgBIAEoCSJ0CgZMaW1pdHMSEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESHAoPdGltZW91dF9zZWNvbmRzGAMgASgFSAKIAQFCBwoFX3Jvd3NCCAoGX2J5dGVzQhIKEF90aW1lb3V0X3NlY29uZHMiRgoXU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USKwoJZXhlY3V0aW9uGAEgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24i5wYKCUV4ZWN1dGlvbhIKCgJpZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDgoGcnVuX2lkGAMgASgJEg0KBWZlbmNlGAQgASgFEiYKBXN0YXRlGAUgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAYgASgFEhYKDmRhdGFfc291cmNlX2lkGAcgASgJEhsKDnNhdmVkX3F1ZXJ5X2lkGAggASgJSACIAQESEAoDc3FsGAkgASgJSAGIAQESKwoKcGFyYW1ldGVycxgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoIcHJpb3JpdHkYCyABKA4yFy5zbHVpY2UucnVuLnYxLlByaW9yaXR5EhcKD3N1Ym1pdHRlZF9ieV9pZBgMIAEoCRIwCgxzdWJtaXR0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbCg5xdWV1ZV9wb3NpdGlvbhgQIAEoBUgCiAEBEgwKBHJvd3MYESABKAMSDQoFYnl0ZXMYEiABKAMSFQoIZnJhY3Rpb24YEyABKAFIA4gBARIrCgVlcnJvchgUIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3JIBIgBARIwCgxjYWNoZV9zdGF0dXMYFSABKA4yGi5zbHVpY2UucnVuLnYxLkNhY2hlU3RhdHVzEhAKCGF0dGVtcHRzGBYgASgFEhUKCHRyYWNlX2lkGBcgASgJSAWIAQESHgoRY2FjaGVfYWdlX3NlY29uZHMYGCABKAFIBogBARI0ChBjYWNoZV9leHBpcmVzX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fc2F2ZWRfcXVlcnlfaWRCBgoEX3NxbEIRCg9fcXVldWVfcG9zaXRpb25CCwoJX2ZyYWN0aW9uQggKBl9lcnJvckILCglfdHJhY2VfaWRCFAoSX2NhY2hlX2FnZV9zZWNvbmRzIqABCghSdW5FcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEiAKE3JldHJ5X2FmdGVyX3NlY29uZHMYBCABKAFIAIgBARIYCgtzb3VyY2VfY29kZRgFIAEoCUgBiAEBQhYKFF9yZXRyeV9hZnRlcl9zZWNvbmRzQg4KDF9zb3VyY2VfY29kZSIkChZDYW5jZWxFeGVjdXRpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkYKF0NhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIiMKFEdldEV4ZWN1dGlvbnNSZXF1ZXN0EgsKA2lkcxgBIAMoCSJFChVHZXRFeGVjdXRpb25zUmVzcG9uc2USLAoKZXhlY3V0aW9ucxgBIAMoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIpoBChVMaXN0RXhlY3V0aW9uc1JlcXVlc3QSKAoEcGFnZRgBIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUFyZ3MSJwoGc3RhdGVzGAIgAygOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIbCg5zYXZlZF9xdWVyeV9pZBgDIAEoCUgAiAEBQhEKD19zYXZlZF9xdWVyeV9pZCKGAQoWTGlzdEV4ZWN1dGlvbnNSZXNwb25zZRIsCgpleGVjdXRpb25zGAEgAygLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24SDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvIl0KEEZpbmlzaGVkUG9zaXRpb24SCwoDeGlkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhkKDGV4ZWN1dGlvbl9pZBgDIAEoCUgAiAEBQg8KDV9leGVjdXRpb25faWQiYwoTTGlzdEZpbmlzaGVkUmVxdWVzdBIzCgVhZnRlchgBIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbkgAiAEBEg0KBWxpbWl0GAIgASgNQggKBl9hZnRlciKOAQoUTGlzdEZpbmlzaGVkUmVzcG9uc2USMgoIZmluaXNoZWQYASADKAsyIC5zbHVpY2UucnVuLnYxLkZpbmlzaGVkRXhlY3V0aW9uEjEKCHBvc2l0aW9uGAIgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uEg8KB3NraXBwZWQYAyABKAgicwoRRmluaXNoZWRFeGVjdXRpb24SMQoIcG9zaXRpb24YASABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb24SKwoJZXhlY3V0aW9uGAIgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iiQEKFkludmFsaWRhdGVDYWNoZVJlcXVlc3QSFwoPZGF0YV9zb3VyY2VfaWRzGAEgAygJEi8KBnRhYmxlcxgCIAMoCzIfLnNsdWljZS5ydW4udjEuSW52YWxpZGF0ZWRUYWJsZRIXCg9zYXZlZF9xdWVyeV9pZHMYAyADKAkSDAoEdGFncxgEIAMoCSJ6ChBJbnZhbGlkYXRlZFRhYmxlEhYKDmRhdGFfc291cmNlX2lkGAEgASgJEhQKB2NhdGFsb2cYAiABKAlIAIgBARITCgZzY2hlbWEYAyABKAlIAYgBARIMCgRuYW1lGAQgASgJQgoKCF9jYXRhbG9nQgkKB19zY2hlbWEiNAoXSW52YWxpZGF0ZUNhY2hlUmVzcG9uc2USGQoRaW52YWxpZGF0ZWRfY291bnQYASABKAUiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiSAoTR2V0VmVyc2lvbnNSZXNwb25zZRIxCgh2ZXJzaW9ucxgBIAMoCzIfLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uVmVyc2lvbiJIChBFeGVjdXRpb25WZXJzaW9uEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEg0KBWZlbmNlGAMgASgFInAKD0NsYWltUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSEQoJd29ya2VyX2lkGAMgASgJEisKBmhhbmRsZRgEIAEoCzIbLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlInYKDFNvdXJjZUhhbmRsZRI3CgZ2YWx1ZXMYASADKAsyJy5zbHVpY2UucnVuLnYxLlNvdXJjZUhhbmRsZS5WYWx1ZXNFbnRyeRotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKEENsYWltUnVuUmVzcG9uc2USDwoHZ3JhbnRlZBgBIAEoCBISCgp0aW1lb3V0X21zGAIgASgFImwKEEhlYXJ0YmVhdFJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEgwKBHBvb2wYAiABKAkSDQoFc2xvdHMYAyABKAUSKAoEcnVucxgEIAMoCzIaLnNsdWljZS5ydW4udjEuUnVuUHJvZ3Jlc3MibQoLUnVuUHJvZ3Jlc3MSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEgwKBHJvd3MYAyABKAMSDQoFYnl0ZXMYBCABKAMSFQoIZnJhY3Rpb24YBSABKAFIAIgBAUILCglfZnJhY3Rpb24iPwoRSGVhcnRiZWF0UmVzcG9uc2USKgoHc3RvcHBlZBgBIAMoCzIZLnNsdWljZS5ydW4udjEuU3RvcHBlZFJ1biIrCgpTdG9wcGVkUnVuEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBSL4AQoQRmluaXNoUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSMAoJc3VjY2VlZGVkGAMgASgLMhsuc2x1aWNlLnJ1bi52MS5SdW5TdWNjZWVkZWRIABIqCgZmYWlsZWQYBCABKAsyGC5zbHVpY2UucnVuLnYxLlJ1bkZhaWxlZEgAEiwKB3N0b3BwZWQYBSABKAsyGS5zbHVpY2UucnVuLnYxLlJ1blN0b3BwZWRIABIuCghyZWxlYXNlZBgGIAEoCzIaLnNsdWljZS5ydW4udjEuUnVuUmVsZWFzZWRIAEIJCgdvdXRjb21lIisKDFJ1blN1Y2NlZWRlZBIMCgRyb3dzGAEgASgDEg0KBWJ5dGVzGAIgASgDIkYKCVJ1bkZhaWxlZBImCgVlcnJvchgBIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3ISEQoJdHJhbnNpZW50GAIgASgIIh8KClJ1blN0b3BwZWQSEQoJdGltZWRfb3V0GAEgASgIIg0KC1J1blJlbGVhc2VkIk0KEUZpbmlzaFJ1blJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIEiYKBXN0YXRlGAIgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSK5AwoKUnVuQ2hhbmdlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEiYKBXN0YXRlGAMgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAQgASgFEg0KBWZlbmNlGAUgASgFEgwKBHJvd3MYBiABKAMSDQoFYnl0ZXMYByABKAMSFQoIZnJhY3Rpb24YCCABKAFIAIgBARIuCgpjaGFuZ2VkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoFZXJyb3IYDCABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9ySAGIAQESEAoIYXR0ZW1wdHMYDSABKAUSFQoId2FzX2xlZnQYDiABKAhIAogBAUILCglfZnJhY3Rpb25CCAoGX2Vycm9yQgsKCV93YXNfbGVmdCK3AQoQRXhlY3V0aW9uQ2hhbmdlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGcnVuX2lkGAIgASgJEhQKDHdvcmtzcGFjZV9pZBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgFIAEoBRIuCgpjaGFuZ2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJhCg1Sb3dzQ29tbWl0dGVkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDQoFZmVuY2UYAyABKAUSDAoEcm93cxgEIAEoAxINCgVieXRlcxgFIAEoAyJqCgtSdW5GaW5pc2hlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg0KBWZlbmNlGAMgASgFEiYKBXN0YXRlGAQgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSL8AQoHUnVuUGxhbhIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSFAoMd29ya3NwYWNlX2lkGAMgASgJEjQKBnNvdXJjZRgEIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEgsKA3NxbBgFIAEoCRIQCghyb3dzX21heBgGIAEoAxIRCglieXRlc19tYXgYByABKAMSEgoKdGltZW91dF9tcxgIIAEoBRIXCg9zdWJtaXR0ZWRfYnlfaWQYCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCRITCgt0cmFjZXBhcmVudBgLIAEoCSrlAQoIUnVuU3RhdGUSGQoVUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQUlVOX1NUQVRFX1FVRVVFRBABEhgKFFJVTl9TVEFURV9ESVNQQVRDSEVEEAISFQoRUlVOX1NUQVRFX1JVTk5JTkcQAxIXChNSVU5fU1RBVEVfQ0FOQ0VMSU5HEAQSFwoTUlVOX1NUQVRFX1NVQ0NFRURFRBAFEhQKEFJVTl9TVEFURV9GQUlMRUQQBhIWChJSVU5fU1RBVEVfQ0FOQ0VMRUQQBxIXChNSVU5fU1RBVEVfVElNRURfT1VUEAgqbgoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIYChRQUklPUklUWV9JTlRFUkFDVElWRRABEhYKElBSSU9SSVRZX0RBU0hCT0FSRBACEhYKElBSSU9SSVRZX1NDSEVEVUxFRBADKqIBCgtDYWNoZVN0YXR1cxIcChhDQUNIRV9TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFDQUNIRV9TVEFUVVNfTUlTUxABEhcKE0NBQ0hFX1NUQVRVU19TSEFSRUQQAhIUChBDQUNIRV9TVEFUVVNfSElUEAMSFgoSQ0FDSEVfU1RBVFVTX1NUQUxFEAQSFwoTQ0FDSEVfU1RBVFVTX0JZUEFTUxAFMqwHCgpSdW5TZXJ2aWNlEmAKD1N1Ym1pdEV4ZWN1dGlvbhIlLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVxdWVzdBomLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USYAoPQ2FuY2VsRXhlY3V0aW9uEiUuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXNwb25zZRJfCg1HZXRFeGVjdXRpb25zEiMuc2x1aWNlLnJ1bi52MS5HZXRFeGVjdXRpb25zUmVxdWVzdBokLnNsdWljZS5ydW4udjEuR2V0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESYgoOTGlzdEV4ZWN1dGlvbnMSJC5zbHVpY2UucnVuLnYxLkxpc3RFeGVjdXRpb25zUmVxdWVzdBolLnNsdWljZS5ydW4udjEuTGlzdEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBElwKDExpc3RGaW5pc2hlZBIiLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVxdWVzdBojLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVzcG9uc2UiA5ACARJlCg9JbnZhbGlkYXRlQ2FjaGUSJS5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlc3BvbnNlIgOQAgISWQoLR2V0VmVyc2lvbnMSIS5zbHVpY2UucnVuLnYxLkdldFZlcnNpb25zUmVxdWVzdBoiLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXNwb25zZSIDkAIBElAKCENsYWltUnVuEh4uc2x1aWNlLnJ1bi52MS5DbGFpbVJ1blJlcXVlc3QaHy5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVzcG9uc2UiA5ACAhJOCglIZWFydGJlYXQSHy5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlcXVlc3QaIC5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlc3BvbnNlElMKCUZpbmlzaFJ1bhIfLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVxdWVzdBogLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
+  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKrAgoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaEIHCgVxdWVyeUISChBfaWRlbXBvdGVuY3lfa2V5Io0BCglDYWNoZVdpc2gSHAoPbWF4X2FnZV9zZWNvbmRzGAEgASgFSACIAQESKwoec3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzGAIgASgFSAGIAQFCEgoQX21heF9hZ2Vfc2Vjb25kc0IhCh9fc3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzIjAKCFNxbFF1ZXJ5EhYKDmRhdGFfc291cmNlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiGwoNU2F2ZWRRdWVyeVJ1bhIKCgJpZBgBIAEoCSJ0CgZMaW1pdHMSEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESHAoPdGltZW91dF9zZWNvbmRzGAMgASgFSAKIAQFCBwoFX3Jvd3NCCAoGX2J5dGVzQhIKEF90aW1lb3V0X3NlY29uZHMiRgoXU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USKwoJZXhlY3V0aW9uGAEgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24i5wYKCUV4ZWN1dGlvbhIKCgJpZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDgoGcnVuX2lkGAMgASgJEg0KBWZlbmNlGAQgASgFEiYKBXN0YXRlGAUgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAYgASgFEhYKDmRhdGFfc291cmNlX2lkGAcgASgJEhsKDnNhdmVkX3F1ZXJ5X2lkGAggASgJSACIAQESEAoDc3FsGAkgASgJSAGIAQESKwoKcGFyYW1ldGVycxgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoIcHJpb3JpdHkYCyABKA4yFy5zbHVpY2UucnVuLnYxLlByaW9yaXR5EhcKD3N1Ym1pdHRlZF9ieV9pZBgMIAEoCRIwCgxzdWJtaXR0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbCg5xdWV1ZV9wb3NpdGlvbhgQIAEoBUgCiAEBEgwKBHJvd3MYESABKAMSDQoFYnl0ZXMYEiABKAMSFQoIZnJhY3Rpb24YEyABKAFIA4gBARIrCgVlcnJvchgUIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3JIBIgBARIwCgxjYWNoZV9zdGF0dXMYFSABKA4yGi5zbHVpY2UucnVuLnYxLkNhY2hlU3RhdHVzEhAKCGF0dGVtcHRzGBYgASgFEhUKCHRyYWNlX2lkGBcgASgJSAWIAQESHgoRY2FjaGVfYWdlX3NlY29uZHMYGCABKAFIBogBARI0ChBjYWNoZV9leHBpcmVzX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fc2F2ZWRfcXVlcnlfaWRCBgoEX3NxbEIRCg9fcXVldWVfcG9zaXRpb25CCwoJX2ZyYWN0aW9uQggKBl9lcnJvckILCglfdHJhY2VfaWRCFAoSX2NhY2hlX2FnZV9zZWNvbmRzIqABCghSdW5FcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEiAKE3JldHJ5X2FmdGVyX3NlY29uZHMYBCABKAFIAIgBARIYCgtzb3VyY2VfY29kZRgFIAEoCUgBiAEBQhYKFF9yZXRyeV9hZnRlcl9zZWNvbmRzQg4KDF9zb3VyY2VfY29kZSIkChZDYW5jZWxFeGVjdXRpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkYKF0NhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIiMKFEdldEV4ZWN1dGlvbnNSZXF1ZXN0EgsKA2lkcxgBIAMoCSJFChVHZXRFeGVjdXRpb25zUmVzcG9uc2USLAoKZXhlY3V0aW9ucxgBIAMoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIpoBChVMaXN0RXhlY3V0aW9uc1JlcXVlc3QSKAoEcGFnZRgBIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUFyZ3MSJwoGc3RhdGVzGAIgAygOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIbCg5zYXZlZF9xdWVyeV9pZBgDIAEoCUgAiAEBQhEKD19zYXZlZF9xdWVyeV9pZCKGAQoWTGlzdEV4ZWN1dGlvbnNSZXNwb25zZRIsCgpleGVjdXRpb25zGAEgAygLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24SDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvIl0KEEZpbmlzaGVkUG9zaXRpb24SCwoDeGlkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhkKDGV4ZWN1dGlvbl9pZBgDIAEoCUgAiAEBQg8KDV9leGVjdXRpb25faWQiYwoTTGlzdEZpbmlzaGVkUmVxdWVzdBIzCgVhZnRlchgBIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbkgAiAEBEg0KBWxpbWl0GAIgASgNQggKBl9hZnRlciKOAQoUTGlzdEZpbmlzaGVkUmVzcG9uc2USMgoIZmluaXNoZWQYASADKAsyIC5zbHVpY2UucnVuLnYxLkZpbmlzaGVkRXhlY3V0aW9uEjEKCHBvc2l0aW9uGAIgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uEg8KB3NraXBwZWQYAyABKAgicwoRRmluaXNoZWRFeGVjdXRpb24SMQoIcG9zaXRpb24YASABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb24SKwoJZXhlY3V0aW9uGAIgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iWAoWSW52YWxpZGF0ZUNhY2hlUmVxdWVzdBIXCg9kYXRhX3NvdXJjZV9pZHMYASADKAkSFwoPc2F2ZWRfcXVlcnlfaWRzGAIgAygJEgwKBHRhZ3MYAyADKAkiNAoXSW52YWxpZGF0ZUNhY2hlUmVzcG9uc2USGQoRaW52YWxpZGF0ZWRfY291bnQYASABKAUiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiSAoTR2V0VmVyc2lvbnNSZXNwb25zZRIxCgh2ZXJzaW9ucxgBIAMoCzIfLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uVmVyc2lvbiJIChBFeGVjdXRpb25WZXJzaW9uEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEg0KBWZlbmNlGAMgASgFInAKD0NsYWltUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSEQoJd29ya2VyX2lkGAMgASgJEisKBmhhbmRsZRgEIAEoCzIbLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlInYKDFNvdXJjZUhhbmRsZRI3CgZ2YWx1ZXMYASADKAsyJy5zbHVpY2UucnVuLnYxLlNvdXJjZUhhbmRsZS5WYWx1ZXNFbnRyeRotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKEENsYWltUnVuUmVzcG9uc2USDwoHZ3JhbnRlZBgBIAEoCBISCgp0aW1lb3V0X21zGAIgASgFImwKEEhlYXJ0YmVhdFJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEgwKBHBvb2wYAiABKAkSDQoFc2xvdHMYAyABKAUSKAoEcnVucxgEIAMoCzIaLnNsdWljZS5ydW4udjEuUnVuUHJvZ3Jlc3MibQoLUnVuUHJvZ3Jlc3MSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEgwKBHJvd3MYAyABKAMSDQoFYnl0ZXMYBCABKAMSFQoIZnJhY3Rpb24YBSABKAFIAIgBAUILCglfZnJhY3Rpb24iPwoRSGVhcnRiZWF0UmVzcG9uc2USKgoHc3RvcHBlZBgBIAMoCzIZLnNsdWljZS5ydW4udjEuU3RvcHBlZFJ1biIrCgpTdG9wcGVkUnVuEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBSL4AQoQRmluaXNoUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSMAoJc3VjY2VlZGVkGAMgASgLMhsuc2x1aWNlLnJ1bi52MS5SdW5TdWNjZWVkZWRIABIqCgZmYWlsZWQYBCABKAsyGC5zbHVpY2UucnVuLnYxLlJ1bkZhaWxlZEgAEiwKB3N0b3BwZWQYBSABKAsyGS5zbHVpY2UucnVuLnYxLlJ1blN0b3BwZWRIABIuCghyZWxlYXNlZBgGIAEoCzIaLnNsdWljZS5ydW4udjEuUnVuUmVsZWFzZWRIAEIJCgdvdXRjb21lIisKDFJ1blN1Y2NlZWRlZBIMCgRyb3dzGAEgASgDEg0KBWJ5dGVzGAIgASgDIkYKCVJ1bkZhaWxlZBImCgVlcnJvchgBIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3ISEQoJdHJhbnNpZW50GAIgASgIIh8KClJ1blN0b3BwZWQSEQoJdGltZWRfb3V0GAEgASgIIg0KC1J1blJlbGVhc2VkIk0KEUZpbmlzaFJ1blJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIEiYKBXN0YXRlGAIgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSK5AwoKUnVuQ2hhbmdlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEiYKBXN0YXRlGAMgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAQgASgFEg0KBWZlbmNlGAUgASgFEgwKBHJvd3MYBiABKAMSDQoFYnl0ZXMYByABKAMSFQoIZnJhY3Rpb24YCCABKAFIAIgBARIuCgpjaGFuZ2VkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoFZXJyb3IYDCABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9ySAGIAQESEAoIYXR0ZW1wdHMYDSABKAUSFQoId2FzX2xlZnQYDiABKAhIAogBAUILCglfZnJhY3Rpb25CCAoGX2Vycm9yQgsKCV93YXNfbGVmdCK3AQoQRXhlY3V0aW9uQ2hhbmdlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGcnVuX2lkGAIgASgJEhQKDHdvcmtzcGFjZV9pZBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgFIAEoBRIuCgpjaGFuZ2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJhCg1Sb3dzQ29tbWl0dGVkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDQoFZmVuY2UYAyABKAUSDAoEcm93cxgEIAEoAxINCgVieXRlcxgFIAEoAyJqCgtSdW5GaW5pc2hlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg0KBWZlbmNlGAMgASgFEiYKBXN0YXRlGAQgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSL8AQoHUnVuUGxhbhIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSFAoMd29ya3NwYWNlX2lkGAMgASgJEjQKBnNvdXJjZRgEIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEgsKA3NxbBgFIAEoCRIQCghyb3dzX21heBgGIAEoAxIRCglieXRlc19tYXgYByABKAMSEgoKdGltZW91dF9tcxgIIAEoBRIXCg9zdWJtaXR0ZWRfYnlfaWQYCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCRITCgt0cmFjZXBhcmVudBgLIAEoCSrlAQoIUnVuU3RhdGUSGQoVUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQUlVOX1NUQVRFX1FVRVVFRBABEhgKFFJVTl9TVEFURV9ESVNQQVRDSEVEEAISFQoRUlVOX1NUQVRFX1JVTk5JTkcQAxIXChNSVU5fU1RBVEVfQ0FOQ0VMSU5HEAQSFwoTUlVOX1NUQVRFX1NVQ0NFRURFRBAFEhQKEFJVTl9TVEFURV9GQUlMRUQQBhIWChJSVU5fU1RBVEVfQ0FOQ0VMRUQQBxIXChNSVU5fU1RBVEVfVElNRURfT1VUEAgqbgoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIYChRQUklPUklUWV9JTlRFUkFDVElWRRABEhYKElBSSU9SSVRZX0RBU0hCT0FSRBACEhYKElBSSU9SSVRZX1NDSEVEVUxFRBADKqIBCgtDYWNoZVN0YXR1cxIcChhDQUNIRV9TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFDQUNIRV9TVEFUVVNfTUlTUxABEhcKE0NBQ0hFX1NUQVRVU19TSEFSRUQQAhIUChBDQUNIRV9TVEFUVVNfSElUEAMSFgoSQ0FDSEVfU1RBVFVTX1NUQUxFEAQSFwoTQ0FDSEVfU1RBVFVTX0JZUEFTUxAFMqwHCgpSdW5TZXJ2aWNlEmAKD1N1Ym1pdEV4ZWN1dGlvbhIlLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVxdWVzdBomLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USYAoPQ2FuY2VsRXhlY3V0aW9uEiUuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXNwb25zZRJfCg1HZXRFeGVjdXRpb25zEiMuc2x1aWNlLnJ1bi52MS5HZXRFeGVjdXRpb25zUmVxdWVzdBokLnNsdWljZS5ydW4udjEuR2V0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESYgoOTGlzdEV4ZWN1dGlvbnMSJC5zbHVpY2UucnVuLnYxLkxpc3RFeGVjdXRpb25zUmVxdWVzdBolLnNsdWljZS5ydW4udjEuTGlzdEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBElwKDExpc3RGaW5pc2hlZBIiLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVxdWVzdBojLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVzcG9uc2UiA5ACARJlCg9JbnZhbGlkYXRlQ2FjaGUSJS5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlc3BvbnNlIgOQAgISWQoLR2V0VmVyc2lvbnMSIS5zbHVpY2UucnVuLnYxLkdldFZlcnNpb25zUmVxdWVzdBoiLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXNwb25zZSIDkAIBElAKCENsYWltUnVuEh4uc2x1aWNlLnJ1bi52MS5DbGFpbVJ1blJlcXVlc3QaHy5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVzcG9uc2UiA5ACAhJOCglIZWFydGJlYXQSHy5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlcXVlc3QaIC5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlc3BvbnNlElMKCUZpbmlzaFJ1bhIfLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVxdWVzdBogLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
 
 /**
  * @generated from message sluice.run.v1.SubmitExecutionRequest
@@ -618,17 +618,12 @@ export type InvalidateCacheRequest = Message<"sluice.run.v1.InvalidateCacheReque
   dataSourceIds: string[];
 
   /**
-   * @generated from field: repeated sluice.run.v1.InvalidatedTable tables = 2;
-   */
-  tables: InvalidatedTable[];
-
-  /**
-   * @generated from field: repeated string saved_query_ids = 3;
+   * @generated from field: repeated string saved_query_ids = 2;
    */
   savedQueryIds: string[];
 
   /**
-   * @generated from field: repeated string tags = 4;
+   * @generated from field: repeated string tags = 3;
    */
   tags: string[];
 };
@@ -639,40 +634,6 @@ export type InvalidateCacheRequest = Message<"sluice.run.v1.InvalidateCacheReque
  */
 export const InvalidateCacheRequestSchema: GenMessage<InvalidateCacheRequest> = /*@__PURE__*/
   messageDesc(file_sluice_run_v1_run, 18);
-
-/**
- * @generated from message sluice.run.v1.InvalidatedTable
- */
-export type InvalidatedTable = Message<"sluice.run.v1.InvalidatedTable"> & {
-  /**
-   * @generated from field: string data_source_id = 1;
-   */
-  dataSourceId: string;
-
-  /**
-   * Absent parts stand for any.
-   *
-   * @generated from field: optional string catalog = 2;
-   */
-  catalog?: string | undefined;
-
-  /**
-   * @generated from field: optional string schema = 3;
-   */
-  schema?: string | undefined;
-
-  /**
-   * @generated from field: string name = 4;
-   */
-  name: string;
-};
-
-/**
- * Describes the message sluice.run.v1.InvalidatedTable.
- * Use `create(InvalidatedTableSchema)` to create a new message.
- */
-export const InvalidatedTableSchema: GenMessage<InvalidatedTable> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 19);
 
 /**
  * @generated from message sluice.run.v1.InvalidateCacheResponse
@@ -691,7 +652,7 @@ export type InvalidateCacheResponse = Message<"sluice.run.v1.InvalidateCacheResp
  * Use `create(InvalidateCacheResponseSchema)` to create a new message.
  */
 export const InvalidateCacheResponseSchema: GenMessage<InvalidateCacheResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 20);
+  messageDesc(file_sluice_run_v1_run, 19);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsRequest
@@ -708,7 +669,7 @@ export type GetVersionsRequest = Message<"sluice.run.v1.GetVersionsRequest"> & {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 21);
+  messageDesc(file_sluice_run_v1_run, 20);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsResponse
@@ -725,7 +686,7 @@ export type GetVersionsResponse = Message<"sluice.run.v1.GetVersionsResponse"> &
  * Use `create(GetVersionsResponseSchema)` to create a new message.
  */
 export const GetVersionsResponseSchema: GenMessage<GetVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 22);
+  messageDesc(file_sluice_run_v1_run, 21);
 
 /**
  * @generated from message sluice.run.v1.ExecutionVersion
@@ -752,7 +713,7 @@ export type ExecutionVersion = Message<"sluice.run.v1.ExecutionVersion"> & {
  * Use `create(ExecutionVersionSchema)` to create a new message.
  */
 export const ExecutionVersionSchema: GenMessage<ExecutionVersion> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 23);
+  messageDesc(file_sluice_run_v1_run, 22);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunRequest
@@ -786,7 +747,7 @@ export type ClaimRunRequest = Message<"sluice.run.v1.ClaimRunRequest"> & {
  * Use `create(ClaimRunRequestSchema)` to create a new message.
  */
 export const ClaimRunRequestSchema: GenMessage<ClaimRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 24);
+  messageDesc(file_sluice_run_v1_run, 23);
 
 /**
  * The identity of a statement at its source: for PostgreSQL backend_pid and backend_start.
@@ -805,7 +766,7 @@ export type SourceHandle = Message<"sluice.run.v1.SourceHandle"> & {
  * Use `create(SourceHandleSchema)` to create a new message.
  */
 export const SourceHandleSchema: GenMessage<SourceHandle> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 25);
+  messageDesc(file_sluice_run_v1_run, 24);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunResponse
@@ -831,7 +792,7 @@ export type ClaimRunResponse = Message<"sluice.run.v1.ClaimRunResponse"> & {
  * Use `create(ClaimRunResponseSchema)` to create a new message.
  */
 export const ClaimRunResponseSchema: GenMessage<ClaimRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 26);
+  messageDesc(file_sluice_run_v1_run, 25);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatRequest
@@ -865,7 +826,7 @@ export type HeartbeatRequest = Message<"sluice.run.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 27);
+  messageDesc(file_sluice_run_v1_run, 26);
 
 /**
  * @generated from message sluice.run.v1.RunProgress
@@ -902,7 +863,7 @@ export type RunProgress = Message<"sluice.run.v1.RunProgress"> & {
  * Use `create(RunProgressSchema)` to create a new message.
  */
 export const RunProgressSchema: GenMessage<RunProgress> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 28);
+  messageDesc(file_sluice_run_v1_run, 27);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatResponse
@@ -921,7 +882,7 @@ export type HeartbeatResponse = Message<"sluice.run.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 29);
+  messageDesc(file_sluice_run_v1_run, 28);
 
 /**
  * @generated from message sluice.run.v1.StoppedRun
@@ -943,7 +904,7 @@ export type StoppedRun = Message<"sluice.run.v1.StoppedRun"> & {
  * Use `create(StoppedRunSchema)` to create a new message.
  */
 export const StoppedRunSchema: GenMessage<StoppedRun> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 30);
+  messageDesc(file_sluice_run_v1_run, 29);
 
 /**
  * @generated from message sluice.run.v1.FinishRunRequest
@@ -994,7 +955,7 @@ export type FinishRunRequest = Message<"sluice.run.v1.FinishRunRequest"> & {
  * Use `create(FinishRunRequestSchema)` to create a new message.
  */
 export const FinishRunRequestSchema: GenMessage<FinishRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 31);
+  messageDesc(file_sluice_run_v1_run, 30);
 
 /**
  * The result is sealed.
@@ -1018,7 +979,7 @@ export type RunSucceeded = Message<"sluice.run.v1.RunSucceeded"> & {
  * Use `create(RunSucceededSchema)` to create a new message.
  */
 export const RunSucceededSchema: GenMessage<RunSucceeded> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 32);
+  messageDesc(file_sluice_run_v1_run, 31);
 
 /**
  * @generated from message sluice.run.v1.RunFailed
@@ -1042,7 +1003,7 @@ export type RunFailed = Message<"sluice.run.v1.RunFailed"> & {
  * Use `create(RunFailedSchema)` to create a new message.
  */
 export const RunFailedSchema: GenMessage<RunFailed> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 33);
+  messageDesc(file_sluice_run_v1_run, 32);
 
 /**
  * Ended because it was to be canceled, or its time was up.
@@ -1061,7 +1022,7 @@ export type RunStopped = Message<"sluice.run.v1.RunStopped"> & {
  * Use `create(RunStoppedSchema)` to create a new message.
  */
 export const RunStoppedSchema: GenMessage<RunStopped> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 34);
+  messageDesc(file_sluice_run_v1_run, 33);
 
 /**
  * Handed back before anything was read; another worker takes it.
@@ -1076,7 +1037,7 @@ export type RunReleased = Message<"sluice.run.v1.RunReleased"> & {
  * Use `create(RunReleasedSchema)` to create a new message.
  */
 export const RunReleasedSchema: GenMessage<RunReleased> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 35);
+  messageDesc(file_sluice_run_v1_run, 34);
 
 /**
  * @generated from message sluice.run.v1.FinishRunResponse
@@ -1100,7 +1061,7 @@ export type FinishRunResponse = Message<"sluice.run.v1.FinishRunResponse"> & {
  * Use `create(FinishRunResponseSchema)` to create a new message.
  */
 export const FinishRunResponseSchema: GenMessage<FinishRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 36);
+  messageDesc(file_sluice_run_v1_run, 35);
 
 /**
  * The whole small row of a run after a change: all that an execution shows of it.
@@ -1189,7 +1150,7 @@ export type RunChanged = Message<"sluice.run.v1.RunChanged"> & {
  * Use `create(RunChangedSchema)` to create a new message.
  */
 export const RunChangedSchema: GenMessage<RunChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 37);
+  messageDesc(file_sluice_run_v1_run, 36);
 
 /**
  * One execution has a state of its own now.
@@ -1233,7 +1194,7 @@ export type ExecutionChanged = Message<"sluice.run.v1.ExecutionChanged"> & {
  * Use `create(ExecutionChangedSchema)` to create a new message.
  */
 export const ExecutionChangedSchema: GenMessage<ExecutionChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 38);
+  messageDesc(file_sluice_run_v1_run, 37);
 
 /**
  * Told by results: rows up to this count can be read.
@@ -1272,7 +1233,7 @@ export type RowsCommitted = Message<"sluice.run.v1.RowsCommitted"> & {
  * Use `create(RowsCommittedSchema)` to create a new message.
  */
 export const RowsCommittedSchema: GenMessage<RowsCommitted> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 39);
+  messageDesc(file_sluice_run_v1_run, 38);
 
 /**
  * A run is final. At least once.
@@ -1306,7 +1267,7 @@ export type RunFinished = Message<"sluice.run.v1.RunFinished"> & {
  * Use `create(RunFinishedSchema)` to create a new message.
  */
 export const RunFinishedSchema: GenMessage<RunFinished> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 40);
+  messageDesc(file_sluice_run_v1_run, 39);
 
 /**
  * What a worker needs to run; the data of a BullMQ job.
@@ -1375,7 +1336,7 @@ export type RunPlan = Message<"sluice.run.v1.RunPlan"> & {
  * Use `create(RunPlanSchema)` to create a new message.
  */
 export const RunPlanSchema: GenMessage<RunPlan> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 41);
+  messageDesc(file_sluice_run_v1_run, 40);
 
 /**
  * @generated from enum sluice.run.v1.RunState
