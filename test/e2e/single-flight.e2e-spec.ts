@@ -83,11 +83,20 @@ describe('Single flight', () => {
     expect(await runsOf(mark)).toBe(2);
   });
 
-  test('a question behind the end of an equal one runs again', async () => {
+  test('a question behind the end of an equal one is answered by its result, or runs again where none is wanted', async () => {
     const { text, mark } = slowQuery(10);
-    for (let index = 0; index < 2; index += 1) {
-      const { id } = await run(mesh.admin, sourceId, text);
-      expect(await untilFinal(mesh.admin, id)).toMatchObject({ state: 'SUCCEEDED', cache: { status: 'MISS' } });
+    for (const [maxAgeSeconds, status] of [
+      [undefined, 'MISS'],
+      [undefined, 'HIT'],
+      [0, 'BYPASS'],
+    ] as const) {
+      const { id } = await run(
+        mesh.admin,
+        sourceId,
+        text,
+        maxAgeSeconds === undefined ? {} : { cache: { maxAgeSeconds } },
+      );
+      expect(await untilFinal(mesh.admin, id)).toMatchObject({ state: 'SUCCEEDED', cache: { status } });
     }
     expect(await runsOf(mark)).toBe(2);
   });

@@ -270,7 +270,6 @@ it('a thousand equal questions at once are one run', async () => {
   expect(asked.filter(({ cacheStatus }) => cacheStatus === 'MISS')).toHaveLength(1);
   expect(await dataSource.query('select count(*)::int as count from orchestrator.run')).toEqual([{ count: 1 }]);
 });
-});
 
 function newSavedQuery(): SavedQuery {
   return {
