@@ -45,7 +45,8 @@ export class Api {
     const { runQuery } = await this.request<{
       runQuery: { execution: { id: string } | null; errors: { message: string }[] };
     }>('mutation ($input: RunQueryInput!) { runQuery(input: $input) { execution { id } errors { message } } }', {
-      input: { query: { sql: { dataSourceId, text } }, limits },
+      // Each is to be run, whatever was asked before.
+      input: { query: { sql: { dataSourceId, text } }, limits, cache: { maxAgeSeconds: 0 } },
     });
     if (runQuery.execution) return runQuery.execution.id;
     throw new Error(`refused: ${runQuery.errors.map(({ message }) => message).join('; ')}`);
