@@ -48,6 +48,11 @@ export const errorCodes = {
   'source.in_use': 'CONFLICT',
   'saved_query.not_found': 'NOT_FOUND',
 
+  'parameter.missing': 'PARAMETER_MISSING',
+  'parameter.invalid': 'PARAMETER_INVALID',
+  // The caller has no such attribute. Where a row policy asks for it, there are no rows.
+  'parameter.attribute_absent': 'PARAMETER_MISSING',
+
   'sql.not_read_only': 'SQL_NOT_READ_ONLY',
   'sql.rejected': 'SQL_REJECTED',
   'sql.too_long': 'INVALID_INPUT',

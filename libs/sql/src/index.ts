@@ -1,2 +1,11 @@
 export { proveReadOnly, type ProofOptions, type SqlDialect } from './prove-read-only.js';
 export { sqlLengthMax } from './sql-text.js';
+export { keyOfValues, type BoundValue, type ValueType } from './parameters/bound-value.js';
+export type { AttributeValue, TemplateCaller } from './parameters/caller.js';
+export { checkDefinitions } from './parameters/check-definitions.js';
+export { isTimeZone } from './parameters/civil-time.js';
+export type { ParameterDefinition, ParameterType } from './parameters/parameter-definition.js';
+export { bindTemplate, type BoundTemplate, type TemplateInput } from './template/bind-template.js';
+export { parseTemplate } from './template/parse-template.js';
+export { renderTemplate, type RenderedSql, type RenderOptions } from './template/render-template.js';
+export type { Template } from './template/syntax-tree.js';

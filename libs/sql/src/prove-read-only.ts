@@ -10,6 +10,8 @@ export interface ProofOptions {
    * is then the owner's business; the transaction is read-only all the same.
    */
   readonly allowedFunctions?: readonly string[];
+  /** How many values are bound to the statement, as $1, $2 and on; a placeholder beyond them is refused. */
+  readonly valueCount?: number;
 }
 
 /**
@@ -26,8 +28,8 @@ export async function proveReadOnly(dialect: SqlDialect, sql: string, options: P
   assertProvableText(sql);
   switch (dialect) {
     case 'postgres':
-      return provePostgres(sql, new Set(options.allowedFunctions));
+      return provePostgres(sql, new Set(options.allowedFunctions), options.valueCount);
     case 'duckdb':
-      return proveDuckdb(sql, new Set(options.allowedFunctions));
+      return proveDuckdb(sql, new Set(options.allowedFunctions), options.valueCount);
   }
 }

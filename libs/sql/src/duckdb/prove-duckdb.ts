@@ -13,15 +13,15 @@ const typeInformation = /^[A-Z]+_TYPE_INFO$/;
  * that runs it is locked down as well; the proof is what keeps a statement from reading what the instance holds for
  * itself, and from writing into a directory that it may read.
  */
-export async function proveDuckdb(sql: string, extraFunctions: ReadonlySet<string>): Promise<void> {
+export async function proveDuckdb(sql: string, extraFunctions: ReadonlySet<string>, valueCount = 0): Promise<void> {
   const statements = await parseDuckdb(sql);
   if (statements.length === 0) throw rejected('There is no statement.');
   if (statements.length > 1) throw notReadOnly(`There are ${statements.length} statements; one is run at a time.`);
-  assertReading(statements, extraFunctions);
+  assertReading(statements, extraFunctions, valueCount);
 }
 
 /** Walks without recursion: the depth of a tree is the caller's choice. */
-function assertReading(root: unknown, extraFunctions: ReadonlySet<string>): void {
+function assertReading(root: unknown, extraFunctions: ReadonlySet<string>, valueCount: number): void {
   const pending: unknown[] = [root];
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
     if (typeof value !== 'object' || value === null) continue;
@@ -30,7 +30,9 @@ function assertReading(root: unknown, extraFunctions: ReadonlySet<string>): void
       continue;
     }
     // JSON's objects, whose members may be anything.
-    for (const member of membersToJudge(value as DuckdbNode, extraFunctions)) pending.push(member);
+    const node = value as DuckdbNode;
+    if (node['class'] === 'PARAMETER') assertHasValue(node, valueCount);
+    else for (const member of membersToJudge(node, extraFunctions)) pending.push(member);
   }
 }
 
@@ -51,11 +53,16 @@ function membersToJudge(node: DuckdbNode, extraFunctions: ReadonlySet<string>): 
 }
 
 function assertExpression(node: DuckdbNode, expressionClass: string, extraFunctions: ReadonlySet<string>): void {
-  if (expressionClass === 'PARAMETER') throw rejected('Placeholders such as $1 have no value here.');
   if (!readingClasses.has(expressionClass)) throw refusedKind(expressionClass);
   if (expressionClass === 'FUNCTION' || expressionClass === 'WINDOW') {
     assertFunction(textOf(node['function_name']), allowedDuckdbFunctions, extraFunctions);
   }
+}
+
+function assertHasValue(node: DuckdbNode, valueCount: number): void {
+  const identifier = textOf(node['identifier']);
+  if (/^[1-9]\d{0,5}$/.test(identifier) && Number(identifier) <= valueCount) return;
+  throw rejected('Placeholders such as $1 have no value here.');
 }
 
 function assertTypedNode(node: DuckdbNode, type: string): void {

@@ -27,17 +27,17 @@ const checks: Readonly<Record<string, Check>> = {
  * One way of calling a function has no mark in the tree: `t.f` is also `f(t)` for a function f of the row type of t.
  * No built-in function that takes a whole row does harm; one that a source's owner made for a table is the owner's.
  */
-export async function provePostgres(sql: string, extraFunctions: ReadonlySet<string>): Promise<void> {
+export async function provePostgres(sql: string, extraFunctions: ReadonlySet<string>, valueCount = 0): Promise<void> {
   const statements = await parsePostgres(sql);
   const [statement] = statements;
   if (!statement) throw rejected('There is no statement.');
   if (statements.length > 1) throw notReadOnly(`There are ${statements.length} statements; one is run at a time.`);
   if (!('SelectStmt' in statement)) throw refusedKind(Object.keys(statement)[0] ?? '');
-  assertReading(statement, extraFunctions);
+  assertReading(statement, extraFunctions, valueCount);
 }
 
 /** Walks without recursion: the depth of a tree is the caller's choice. */
-function assertReading(root: ParseNode, extraFunctions: ReadonlySet<string>): void {
+function assertReading(root: ParseNode, extraFunctions: ReadonlySet<string>, valueCount: number): void {
   const pending: unknown[] = [root];
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
     if (typeof value !== 'object' || value === null) continue;
@@ -47,7 +47,8 @@ function assertReading(root: ParseNode, extraFunctions: ReadonlySet<string>): vo
     }
     // JSON's objects, whose members may be anything.
     for (const [name, member] of Object.entries(value as ParseNode)) {
-      assertMember(name, member, extraFunctions);
+      if (name === 'ParamRef') assertHasValue(member as ParseNode, valueCount);
+      else assertMember(name, member, extraFunctions);
       pending.push(member);
     }
   }
@@ -57,10 +58,15 @@ function assertReading(root: ParseNode, extraFunctions: ReadonlySet<string>): vo
 function assertMember(name: string, member: unknown, extraFunctions: ReadonlySet<string>): void {
   if (name === 'intoClause') throw refusedKind('IntoClause');
   if (!/^[A-Z]/.test(name)) return;
-  if (name === 'ParamRef') throw rejected('Placeholders such as $1 have no value here.');
   if (!readingKinds.has(name)) throw refusedKind(name);
   // A node's kind is always followed by its members.
   checks[name]?.(member as ParseNode, extraFunctions);
+}
+
+/** PostgreSQL's parser reads a bare `?` as a placeholder without a number. */
+function assertHasValue({ number }: ParseNode, valueCount: number): void {
+  if (typeof number === 'number' && number >= 1 && number <= valueCount) return;
+  throw rejected('Placeholders such as $1 have no value here.');
 }
 
 function assertFunction(names: readonly string[], extra: ReadonlySet<string>): void {

@@ -1,0 +1,265 @@
+import { AppError } from '#libs/kernel';
+import { shown, sqlLengthMax } from '../sql-text.js';
+import type { BoundValue } from '../parameters/bound-value.js';
+import type { ValuePart } from './statement-part.js';
+import { StringLiteral } from './string-literal.js';
+import type { TemplateDialect } from './template-dialects.js';
+import { templateLimits } from './template-limits.js';
+import { precedingType, WordTrail } from './word-trail.js';
+
+/** Where the statement's text stands; a value has its own way in each of them, or none. */
+type Mode =
+  | { readonly kind: 'code' | 'line comment' | 'quoted identifier' }
+  | { readonly kind: 'block comment'; depth: number }
+  | { readonly kind: 'dollar-quoted string'; readonly tag: string }
+  | { readonly kind: 'string'; readonly literal: StringLiteral; readonly start: number };
+
+const code: Mode = { kind: 'code' };
+const forms = {
+  plain: /[^\w$'"/?.\x80-\uffff-]+/y,
+  number: /\d[\w.]*/y,
+  dollarQuote: /\$(?:[A-Za-z_\x80-\uffff][\w\x80-\uffff]*)?\$/y,
+  lineEnd: /[\n\r]/g,
+  comment: /\/\*|\*\//g,
+} as const;
+/** Behind an interval's text they say its unit, and would be read as something else behind a cast. */
+const intervalFields: ReadonlySet<string> = new Set([
+  'year',
+  'month',
+  'day',
+  'hour',
+  'minute',
+  'second',
+  'week',
+  'quarter',
+]);
+
+/**
+ * Writes a statement from text and values. It follows the text as the dialect's own lexer would, so that it knows
+ * whether a value stands in code, in a string or where none can be bound; a value itself is never written.
+ */
+export class StatementWriter {
+  private out = '';
+  private mode: Mode = code;
+  private readonly trail = new WordTrail();
+  private readonly values: BoundValue[] = [];
+  private valueCharacters = 0;
+  private last: ValuePart | undefined;
+  /** A value stands at the very end, and the author's text must not touch it. */
+  private isOpenEnded = false;
+  /** A string has just become a value; its quote may have touched the word that follows. */
+  private needsSpace = false;
+  /** The value of an interval that has just ended. */
+  private awaitsNoField: ValuePart | undefined;
+
+  constructor(
+    private readonly dialect: TemplateDialect,
+    private readonly firstPlaceholder: number,
+    private readonly refuse: (part: ValuePart, message: string) => Error,
+  ) {}
+
+  addText(text: string): void {
+    const touching = this.isOpenEnded && this.last && this.isNameCharacter(text.charAt(0)) ? this.last : undefined;
+    if (touching && this.mode.kind === 'code')
+      throw this.refuse(touching, `A value cannot be part of a name or a number`);
+    this.isOpenEnded = false;
+    for (let at = 0; at < text.length;) at = this.step(text, at);
+    this.assertLength();
+  }
+
+  addValue(part: ValuePart): void {
+    this.last = part;
+    const { mode } = this;
+    if (mode.kind === 'string') {
+      this.addToString(mode.literal, part);
+    } else if (mode.kind === 'code') {
+      if (/[.]/.test(this.out.slice(-1)) && part.kind !== 'identifiers')
+        throw this.refuse(part, 'A value cannot stand behind a dot');
+      this.addToCode(part);
+    } else {
+      const hint = mode.kind === 'quoted identifier' ? '; write {{ name | identifier }} without the quotes' : '';
+      throw this.refuse(part, `A value cannot be bound inside a ${mode.kind}${hint}`);
+    }
+    this.assertLength();
+  }
+
+  finish(): { sql: string; values: BoundValue[] } {
+    if (this.mode.kind === 'code' || this.mode.kind === 'line comment') return { sql: this.out, values: this.values };
+    throw new AppError('sql.rejected', `The statement ends inside a ${this.mode.kind}.`);
+  }
+
+  private step(text: string, at: number): number {
+    const { mode } = this;
+    switch (mode.kind) {
+      case 'code':
+        return this.stepCode(text, at);
+      case 'string':
+        return this.stepString(mode, text, at);
+      case 'line comment':
+        return this.skipTo(text, at, matchFrom(forms.lineEnd, text, at));
+      case 'quoted identifier':
+        return this.skipTo(text, at, endOf(text, '"', at));
+      case 'dollar-quoted string':
+        return this.skipTo(text, at, endOf(text, mode.tag, at));
+      case 'block comment': {
+        const end = matchFrom(forms.comment, text, at);
+        if (end !== undefined) mode.depth += text[end - 1] === '*' ? 1 : -1;
+        return this.skipTo(text, at, end, mode.depth > 0 ? mode : code);
+      }
+    }
+  }
+
+  /** Writes up to the end of what no value can stand in; without an end, all of the text. */
+  private skipTo(text: string, at: number, end: number | undefined, next: Mode = code): number {
+    this.out += text.slice(at, end);
+    if (end !== undefined) this.mode = next;
+    return end ?? text.length;
+  }
+
+  private stepCode(text: string, at: number): number {
+    const character = text.charAt(at);
+    const two = text.slice(at, at + 2);
+    if (character === "'") return this.openString(text, at);
+    if (two === '--') return this.open(text, at, 2, { kind: 'line comment' });
+    if (two === '/*') return this.open(text, at, 2, { kind: 'block comment', depth: 1 });
+    if (character === '"') return this.open(text, at, 1, { kind: 'quoted identifier' });
+    const tag = matchAt(forms.dollarQuote, text, at);
+    if (tag !== undefined) return this.open(text, at, tag.length, { kind: 'dollar-quoted string', tag });
+    const own = matchAt(this.dialect.ownPlaceholder, text, at);
+    if (own !== undefined) {
+      throw new AppError(
+        'sql.rejected',
+        `A template writes its values as {{ name }}; "${shown(own)}" is a placeholder.`,
+      );
+    }
+    const name = matchAt(this.dialect.name, text, at);
+    const token = name ?? matchAt(forms.number, text, at) ?? matchAt(forms.plain, text, at) ?? character;
+    this.assertNoField(token);
+    if (this.needsSpace && this.isNameCharacter(token.charAt(0))) this.out += ' ';
+    this.needsSpace = false;
+    if (name !== undefined) this.trail.addName(name, this.out.length);
+    else this.trail.addOther(token);
+    this.out += token;
+    return at + token.length;
+  }
+
+  private open(text: string, at: number, length: number, mode: Mode): number {
+    this.out += text.slice(at, at + length);
+    this.trail.clear();
+    this.mode = mode;
+    return at + length;
+  }
+
+  private openString(text: string, at: number): number {
+    const prefix = this.prefixOfString();
+    this.mode = { kind: 'string', literal: new StringLiteral(prefix), start: this.out.length - prefix.length };
+    return at + 1;
+  }
+
+  /** E'…' and its like: the prefix touches the quote, and no name. */
+  private prefixOfString(): string {
+    const prefix = /(?:[enbx]|u&)$/i.exec(this.out.slice(-2))?.[0] ?? '';
+    return this.isNameCharacter(this.out.slice(0, this.out.length - prefix.length).slice(-1)) ? '' : prefix;
+  }
+
+  private stepString(mode: Extract<Mode, { kind: 'string' }>, text: string, at: number): number {
+    const end = mode.literal.addText(text, at);
+    if (end === undefined) return text.length;
+    this.mode = code;
+    this.closeString(mode.literal, mode.start);
+    return end;
+  }
+
+  private closeString(literal: StringLiteral, start: number): void {
+    const part = this.last;
+    if (!literal.hasValues || !part) {
+      this.out = this.out.slice(0, start) + literal.source();
+      this.trail.clear();
+      return;
+    }
+    this.out = this.out.slice(0, start);
+    const type = precedingType(this.trail.before(start));
+    if (type) this.out = this.out.slice(0, type.start);
+    const value = literal.compose((each, isWhole) => this.bind(each, isWhole ? undefined : this.dialect.typeOf(each)));
+    // What takes the place of quotes needs a space where these touched a word.
+    if (this.isNameCharacter(this.out.slice(-1))) this.out += ' ';
+    this.out += type ? `CAST(${value} AS ${type.name})` : value;
+    this.needsSpace = true;
+    if (type?.name === 'interval') this.awaitsNoField = part;
+    this.trail.clear();
+  }
+
+  private addToString(literal: StringLiteral, part: ValuePart): void {
+    if (part.kind !== 'value')
+      throw this.refuse(part, `A ${part.kind === 'list' ? 'list' : 'name'} cannot stand in a string`);
+    const fault = literal.addValue(part.value);
+    if (fault !== undefined) throw this.refuse(part, fault);
+  }
+
+  private addToCode(part: ValuePart): void {
+    this.awaitsNoField = undefined;
+    this.needsSpace = false;
+    if (this.isNameCharacter(this.out.slice(-1)))
+      throw this.refuse(part, 'A value cannot be part of a name or a number');
+    if (part.kind === 'identifiers')
+      this.out += part.names.map((name) => this.dialect.quoteIdentifier(name)).join(', ');
+    else this.out += this.placeholdersOf(part);
+    this.isOpenEnded = true;
+    this.trail.clear();
+  }
+
+  private placeholdersOf(part: Exclude<ValuePart, { kind: 'identifiers' }>): string {
+    // A list without values matches nothing, in NOT IN too.
+    const values = part.kind === 'list' ? part.values : [part.value];
+    if (values.length === 0) return 'NULL';
+    const isCast = (value: BoundValue): boolean => part.isTyped || value.type !== 'text';
+    return values.map((value) => this.bind(value, isCast(value) ? this.dialect.typeOf(value) : undefined)).join(', ');
+  }
+
+  private bind(value: BoundValue, type: string | undefined): string {
+    this.values.push(value);
+    this.valueCharacters += value.value?.length ?? 0;
+    if (this.values.length > templateLimits.valuesMax || this.valueCharacters > templateLimits.valueCharactersMax) {
+      const { valuesMax, valueCharactersMax } = templateLimits;
+      const message = `The template binds more than ${valuesMax} values, or ${valueCharactersMax} characters in values.`;
+      throw new AppError('sql.rejected', message);
+    }
+    const placeholder = this.dialect.placeholder(this.firstPlaceholder + this.values.length - 1);
+    return type === undefined ? placeholder : `CAST(${placeholder} AS ${type})`;
+  }
+
+  private assertNoField(token: string): void {
+    if (!this.awaitsNoField || token.trim() === '') return;
+    const unit = token.toLowerCase();
+    if (intervalFields.has(unit)) {
+      throw this.refuse(this.awaitsNoField, `Write the unit into the interval's string: '{{ … }} ${unit}'`);
+    }
+    this.awaitsNoField = undefined;
+  }
+
+  private assertLength(): void {
+    if (this.out.length <= sqlLengthMax) return;
+    throw new AppError('sql.too_long', `The template makes a statement of more than ${sqlLengthMax} characters.`);
+  }
+
+  private isNameCharacter(character: string): boolean {
+    return this.dialect.nameCharacter.test(character);
+  }
+}
+
+function matchAt(form: RegExp, text: string, at: number): string | undefined {
+  form.lastIndex = at;
+  return form.exec(text)?.[0];
+}
+
+/** The place behind the next match. */
+function matchFrom(form: RegExp, text: string, at: number): number | undefined {
+  form.lastIndex = at;
+  const match = form.exec(text);
+  return match ? match.index + match[0].length : undefined;
+}
+
+function endOf(text: string, what: string, at: number): number | undefined {
+  const index = text.indexOf(what, at);
+  return index === -1 ? undefined : index + what.length;
+}
