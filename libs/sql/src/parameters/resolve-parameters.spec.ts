@@ -219,7 +219,8 @@ describe('a value that nobody declared', () => {
   });
 
   it('is refused where it is no value, where nothing reads it, and where it is not given', () => {
-    for (const x of [{ a: 1 }, [[1]], [null], { start: 1 }, 'a\0']) {
+    const wrong: JsonValue[] = [{ a: 1 }, [[1]], [null], { start: 1 }, 'a\0'];
+    for (const x of wrong) {
       expect(
         issuesOf(() => undeclared({ x }, ['x'])),
         JSON.stringify(x),

@@ -4,7 +4,7 @@ import type { BoundValue } from '../parameters/bound-value.js';
 import type { ValuePart } from './statement-part.js';
 import { StringLiteral } from './string-literal.js';
 import type { TemplateDialect } from './template-dialects.js';
-import { templateLimits } from './template-limits.js';
+import { ValueBinder } from './value-binder.js';
 import { precedingType, WordTrail } from './word-trail.js';
 
 /** Where the statement's text stands; a value has its own way in each of them, or none. */
@@ -15,6 +15,7 @@ type Mode =
   | { readonly kind: 'string'; readonly literal: StringLiteral; readonly start: number };
 
 const code: Mode = { kind: 'code' };
+const partOfName = 'A value cannot be part of a name or a number';
 const forms = {
   plain: /[^\w$'"/?.\x80-\uffff-]+/y,
   number: /\d[\w.]*/y,
@@ -24,14 +25,7 @@ const forms = {
 } as const;
 /** Behind an interval's text they say its unit, and would be read as something else behind a cast. */
 const intervalFields: ReadonlySet<string> = new Set([
-  'year',
-  'month',
-  'day',
-  'hour',
-  'minute',
-  'second',
-  'week',
-  'quarter',
+  ...['year', 'month', 'day', 'hour', 'minute', 'second', 'week', 'quarter'],
 ]);
 
 /**
@@ -39,11 +33,12 @@ const intervalFields: ReadonlySet<string> = new Set([
  * whether a value stands in code, in a string or where none can be bound; a value itself is never written.
  */
 export class StatementWriter {
-  private out = '';
+  /** Token by token, so that the last ones can be taken back; a long text would be copied each time. */
+  private readonly tokens: string[] = [];
+  private length = 0;
   private mode: Mode = code;
   private readonly trail = new WordTrail();
-  private readonly values: BoundValue[] = [];
-  private valueCharacters = 0;
+  private readonly binder: ValueBinder;
   private last: ValuePart | undefined;
   /** A value stands at the very end, and the author's text must not touch it. */
   private isOpenEnded = false;
@@ -54,14 +49,14 @@ export class StatementWriter {
 
   constructor(
     private readonly dialect: TemplateDialect,
-    private readonly firstPlaceholder: number,
+    firstPlaceholder: number,
     private readonly refuse: (part: ValuePart, message: string) => Error,
-  ) {}
+  ) {
+    this.binder = new ValueBinder(dialect, firstPlaceholder);
+  }
 
   addText(text: string): void {
-    const touching = this.isOpenEnded && this.last && this.isNameCharacter(text.charAt(0)) ? this.last : undefined;
-    if (touching && this.mode.kind === 'code')
-      throw this.refuse(touching, `A value cannot be part of a name or a number`);
+    if (this.isOpenEnded && this.last && this.isNameCharacter(text.charAt(0))) throw this.refuse(this.last, partOfName);
     this.isOpenEnded = false;
     for (let at = 0; at < text.length;) at = this.step(text, at);
     this.assertLength();
@@ -73,8 +68,6 @@ export class StatementWriter {
     if (mode.kind === 'string') {
       this.addToString(mode.literal, part);
     } else if (mode.kind === 'code') {
-      if (/[.]/.test(this.out.slice(-1)) && part.kind !== 'identifiers')
-        throw this.refuse(part, 'A value cannot stand behind a dot');
       this.addToCode(part);
     } else {
       const hint = mode.kind === 'quoted identifier' ? '; write {{ name | identifier }} without the quotes' : '';
@@ -84,8 +77,9 @@ export class StatementWriter {
   }
 
   finish(): { sql: string; values: BoundValue[] } {
-    if (this.mode.kind === 'code' || this.mode.kind === 'line comment') return { sql: this.out, values: this.values };
-    throw new AppError('sql.rejected', `The statement ends inside a ${this.mode.kind}.`);
+    const { kind } = this.mode;
+    if (kind === 'code' || kind === 'line comment') return { sql: this.tokens.join(''), values: this.binder.values };
+    throw new AppError('sql.rejected', `The statement ends inside a ${kind}.`);
   }
 
   private step(text: string, at: number): number {
@@ -111,17 +105,32 @@ export class StatementWriter {
 
   /** Writes up to the end of what no value can stand in; without an end, all of the text. */
   private skipTo(text: string, at: number, end: number | undefined, next: Mode = code): number {
-    this.out += text.slice(at, end);
+    this.write(text.slice(at, end));
     if (end !== undefined) this.mode = next;
     return end ?? text.length;
   }
 
   private stepCode(text: string, at: number): number {
+    const name = matchAt(this.dialect.name, text, at);
+    const token = name ?? matchAt(forms.plain, text, at) ?? matchAt(forms.number, text, at);
+    if (token === undefined) return this.stepSign(text, at);
+    this.assertNoField(token);
+    if (this.needsSpace && this.isNameCharacter(token.charAt(0))) this.write(' ');
+    this.needsSpace = false;
+    if (name !== undefined) this.trail.addName(name, this.tokens.length);
+    else this.trail.addOther(token);
+    this.write(token);
+    return at + token.length;
+  }
+
+  /** A sign that may begin something longer than itself. */
+  private stepSign(text: string, at: number): number {
+    if (text.startsWith('--', at)) return this.open(text, at, 2, { kind: 'line comment' });
+    if (text.startsWith('/*', at)) return this.open(text, at, 2, { kind: 'block comment', depth: 1 });
     const character = text.charAt(at);
-    const two = text.slice(at, at + 2);
-    if (character === "'") return this.openString(text, at);
-    if (two === '--') return this.open(text, at, 2, { kind: 'line comment' });
-    if (two === '/*') return this.open(text, at, 2, { kind: 'block comment', depth: 1 });
+    this.assertNoField(character);
+    this.needsSpace = false;
+    if (character === "'") return this.openString(at);
     if (character === '"') return this.open(text, at, 1, { kind: 'quoted identifier' });
     const tag = matchAt(forms.dollarQuote, text, at);
     if (tag !== undefined) return this.open(text, at, tag.length, { kind: 'dollar-quoted string', tag });
@@ -132,34 +141,30 @@ export class StatementWriter {
         `A template writes its values as {{ name }}; "${shown(own)}" is a placeholder.`,
       );
     }
-    const name = matchAt(this.dialect.name, text, at);
-    const token = name ?? matchAt(forms.number, text, at) ?? matchAt(forms.plain, text, at) ?? character;
-    this.assertNoField(token);
-    if (this.needsSpace && this.isNameCharacter(token.charAt(0))) this.out += ' ';
-    this.needsSpace = false;
-    if (name !== undefined) this.trail.addName(name, this.out.length);
-    else this.trail.addOther(token);
-    this.out += token;
-    return at + token.length;
+    this.trail.addOther(character);
+    this.write(character);
+    return at + 1;
   }
 
   private open(text: string, at: number, length: number, mode: Mode): number {
-    this.out += text.slice(at, at + length);
+    this.write(text.slice(at, at + length));
     this.trail.clear();
     this.mode = mode;
     return at + length;
   }
 
-  private openString(text: string, at: number): number {
+  private openString(at: number): number {
     const prefix = this.prefixOfString();
-    this.mode = { kind: 'string', literal: new StringLiteral(prefix), start: this.out.length - prefix.length };
+    const start = this.tokens.length - prefix.length;
+    this.mode = { kind: 'string', literal: new StringLiteral(this.takeBack(start)), start };
     return at + 1;
   }
 
-  /** E'…' and its like: the prefix touches the quote, and no name. */
-  private prefixOfString(): string {
-    const prefix = /(?:[enbx]|u&)$/i.exec(this.out.slice(-2))?.[0] ?? '';
-    return this.isNameCharacter(this.out.slice(0, this.out.length - prefix.length).slice(-1)) ? '' : prefix;
+  /** The tokens of E'…' and its like, where such a one touches the quote. */
+  private prefixOfString(): readonly string[] {
+    const [before = '', last = ''] = this.tokens.slice(-2);
+    if (/^[enbx]$/i.test(last)) return [last];
+    return /^u$/i.test(before) && last === '&' ? [before, last] : [];
   }
 
   private stepString(mode: Extract<Mode, { kind: 'string' }>, text: string, at: number): number {
@@ -173,19 +178,17 @@ export class StatementWriter {
   private closeString(literal: StringLiteral, start: number): void {
     const part = this.last;
     if (!literal.hasValues || !part) {
-      this.out = this.out.slice(0, start) + literal.source();
-      this.trail.clear();
-      return;
+      this.write(literal.source());
+    } else {
+      const type = precedingType(this.trail.before(start));
+      if (type) this.takeBack(type.start);
+      const value = literal.compose(this.binder);
+      // What takes the place of quotes needs a space where these touched a word.
+      if (this.endsInName()) this.write(' ');
+      this.write(type ? `CAST(${value} AS ${type.name})` : value);
+      this.needsSpace = true;
+      if (type?.name === 'interval') this.awaitsNoField = part;
     }
-    this.out = this.out.slice(0, start);
-    const type = precedingType(this.trail.before(start));
-    if (type) this.out = this.out.slice(0, type.start);
-    const value = literal.compose((each, isWhole) => this.bind(each, isWhole ? undefined : this.dialect.typeOf(each)));
-    // What takes the place of quotes needs a space where these touched a word.
-    if (this.isNameCharacter(this.out.slice(-1))) this.out += ' ';
-    this.out += type ? `CAST(${value} AS ${type.name})` : value;
-    this.needsSpace = true;
-    if (type?.name === 'interval') this.awaitsNoField = part;
     this.trail.clear();
   }
 
@@ -199,11 +202,11 @@ export class StatementWriter {
   private addToCode(part: ValuePart): void {
     this.awaitsNoField = undefined;
     this.needsSpace = false;
-    if (this.isNameCharacter(this.out.slice(-1)))
-      throw this.refuse(part, 'A value cannot be part of a name or a number');
-    if (part.kind === 'identifiers')
-      this.out += part.names.map((name) => this.dialect.quoteIdentifier(name)).join(', ');
-    else this.out += this.placeholdersOf(part);
+    const isName = part.kind === 'identifiers';
+    if (this.endsInName()) throw this.refuse(part, partOfName);
+    if (!isName && this.tokens.at(-1) === '.') throw this.refuse(part, 'A value cannot stand behind a dot');
+    if (isName) this.write(part.names.map((name) => this.dialect.quoteIdentifier(name)).join(', '));
+    else this.write(this.placeholdersOf(part));
     this.isOpenEnded = true;
     this.trail.clear();
   }
@@ -212,20 +215,9 @@ export class StatementWriter {
     // A list without values matches nothing, in NOT IN too.
     const values = part.kind === 'list' ? part.values : [part.value];
     if (values.length === 0) return 'NULL';
-    const isCast = (value: BoundValue): boolean => part.isTyped || value.type !== 'text';
-    return values.map((value) => this.bind(value, isCast(value) ? this.dialect.typeOf(value) : undefined)).join(', ');
-  }
-
-  private bind(value: BoundValue, type: string | undefined): string {
-    this.values.push(value);
-    this.valueCharacters += value.value?.length ?? 0;
-    if (this.values.length > templateLimits.valuesMax || this.valueCharacters > templateLimits.valueCharactersMax) {
-      const { valuesMax, valueCharactersMax } = templateLimits;
-      const message = `The template binds more than ${valuesMax} values, or ${valueCharactersMax} characters in values.`;
-      throw new AppError('sql.rejected', message);
-    }
-    const placeholder = this.dialect.placeholder(this.firstPlaceholder + this.values.length - 1);
-    return type === undefined ? placeholder : `CAST(${placeholder} AS ${type})`;
+    return values
+      .map((value) => (part.isTyped || value.type !== 'text' ? this.binder.bindCast(value) : this.binder.bind(value)))
+      .join(', ');
   }
 
   private assertNoField(token: string): void {
@@ -238,8 +230,24 @@ export class StatementWriter {
   }
 
   private assertLength(): void {
-    if (this.out.length <= sqlLengthMax) return;
+    if (this.length <= sqlLengthMax) return;
     throw new AppError('sql.too_long', `The template makes a statement of more than ${sqlLengthMax} characters.`);
+  }
+
+  private write(token: string): void {
+    this.tokens.push(token);
+    this.length += token.length;
+  }
+
+  /** Takes the tokens from a place on out of the statement again, and answers their text. */
+  private takeBack(start: number): string {
+    const text = this.tokens.splice(start).join('');
+    this.length -= text.length;
+    return text;
+  }
+
+  private endsInName(): boolean {
+    return this.isNameCharacter(this.tokens.at(-1)?.slice(-1) ?? '');
   }
 
   private isNameCharacter(character: string): boolean {

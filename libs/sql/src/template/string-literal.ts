@@ -1,4 +1,5 @@
 import type { BoundValue } from '../parameters/bound-value.js';
+import type { ValueBinder } from './value-binder.js';
 
 /** A string goes on behind its closing quote where a newline and another quote follow; comments may stand between. */
 const continuation = /[ \t\f\v]*(?:--[^\n\r]*)?[\n\r](?:\s|--[^\n\r]*[\n\r])*'/y;
@@ -52,12 +53,13 @@ export class StringLiteral {
   }
 
   /** The expression that takes the string's place: one placeholder, or pieces that are joined. */
-  compose(bind: (value: BoundValue, isWhole: boolean) => string): string {
-    const isWhole = this.pieces.length === 1;
+  compose(binder: ValueBinder): string {
+    const [only] = this.pieces;
+    if (this.pieces.length === 1 && typeof only === 'object') return binder.bind(only);
     const terms = this.pieces.map((piece) =>
-      typeof piece === 'string' ? `${this.prefix}'${piece}'` : bind(piece, isWhole),
+      typeof piece === 'string' ? `${this.prefix}'${piece}'` : binder.bindCast(piece),
     );
-    return isWhole ? terms.join('') : `(${terms.join(' || ')})`;
+    return `(${terms.join(' || ')})`;
   }
 
   private get kind(): string {

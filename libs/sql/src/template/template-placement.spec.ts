@@ -105,6 +105,7 @@ describe('a value in quotes', () => {
     [`timestamp with time zone '{{ d }}'`, 'CAST($1 AS timestamp with time zone)'],
     [`now() - interval '{{ n }} days'`, `now() - CAST((CAST($1 AS text) || ' days') AS interval)`],
     [`interval E'{{ n }}'`, 'CAST($1 AS interval)'],
+    [`interval '{{ n }}' "day", day`, 'CAST($1 AS interval) "day", day'],
   ])('takes the type in front of it along: %s', (text, sql) => {
     expect(bind(`select ${text} as v`).sql).toBe(`select ${sql} as v`);
   });
@@ -125,6 +126,7 @@ describe('a value in quotes', () => {
   it.each([
     ['a list', `select '{{ names | list }}'`, /A list cannot stand in a string/],
     ['a backslash that would take its first character', `select E'a\\{{ x }}'`, /behind a backslash/],
+    ['an interval whose unit stands behind a comment', `select interval '{{ n }}' /* a */ day`, /Write the unit into/],
     ['an interval whose unit stands outside', `select interval '{{ n }}' day`, /Write the unit into/],
     ['escapes of Unicode', `select U&'{{ x }}'`, /prefix U&/],
     ['a bit string', `select x'{{ x }}'`, /prefix X/],

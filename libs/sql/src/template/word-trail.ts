@@ -1,6 +1,6 @@
 interface Word {
   readonly text: string;
-  /** Where it begins in the statement. */
+  /** Its place among the statement's tokens. */
   readonly start: number;
   /** A dot stands in front of it, so it names something else than a type of the dialect. */
   readonly isQualified: boolean;
