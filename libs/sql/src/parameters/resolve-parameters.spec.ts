@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AppError, type JsonObject, type JsonValue } from '#libs/kernel';
-import { keyOfValues } from './bound-value.js';
+import { isTimeZone, keyOfValues } from '../index.js';
 import type { ParameterDefinition } from './parameter-definition.js';
 import { resolveParameters } from './resolve-parameters.js';
 
@@ -260,6 +260,10 @@ describe('faults', () => {
   it('never repeat the value', () => {
     const messages = issuesOf(() => resolve({ type: 'INTEGER' }, { p: 'hunter2' }));
     expect(JSON.stringify(messages)).not.toContain('hunter2');
+  });
+
+  it('know time zones by the names that IANA gave them', () => {
+    expect(['UTC', 'Europe/Berlin', 'America/Argentina/Ushuaia', 'Etc/GMT+5'].every(isTimeZone)).toBe(true);
   });
 
   it.each(['Mars/Olympus', '+01:00', '', 'UTC; drop', '__proto__'])(

@@ -24,9 +24,8 @@ const forms = {
   comment: /\/\*|\*\//g,
 } as const;
 /** Behind an interval's text they say its unit, and would be read as something else behind a cast. */
-const intervalFields: ReadonlySet<string> = new Set([
-  ...['year', 'month', 'day', 'hour', 'minute', 'second', 'week', 'quarter'],
-]);
+const intervalField =
+  /^(?:(?:micro|milli)?seconds?|minutes?|hours?|days?|weeks?|months?|quarters?|years?|decades?|centur(?:y|ies)|millenni(?:um|a))$/i;
 
 /**
  * Writes a statement from text and values. It follows the text as the dialect's own lexer would, so that it knows
@@ -222,9 +221,8 @@ export class StatementWriter {
 
   private assertNoField(token: string): void {
     if (!this.awaitsNoField || token.trim() === '') return;
-    const unit = token.toLowerCase();
-    if (intervalFields.has(unit)) {
-      throw this.refuse(this.awaitsNoField, `Write the unit into the interval's string: '{{ … }} ${unit}'`);
+    if (intervalField.test(token)) {
+      throw this.refuse(this.awaitsNoField, `Write the unit into the interval's string: '{{ … }} ${token}'`);
     }
     this.awaitsNoField = undefined;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '#libs/kernel';
-import { bindTemplate, parseTemplate, proveReadOnly, type SqlDialect } from '../index.js';
+import { bindTemplate, parseTemplate, proveReadOnly, renderTemplate, type SqlDialect } from '../index.js';
 import { placeholders, templateDialects } from './template-dialects.js';
 import { renderForDialect } from './render-template.js';
 
@@ -126,6 +126,7 @@ describe('a value in quotes', () => {
   it.each([
     ['a list', `select '{{ names | list }}'`, /A list cannot stand in a string/],
     ['a backslash that would take its first character', `select E'a\\{{ x }}'`, /behind a backslash/],
+    ['an interval whose unit is several', `select interval '{{ n }}' DAYS`, /Write the unit into/],
     ['an interval whose unit stands behind a comment', `select interval '{{ n }}' /* a */ day`, /Write the unit into/],
     ['an interval whose unit stands outside', `select interval '{{ n }}' day`, /Write the unit into/],
     ['escapes of Unicode', `select U&'{{ x }}'`, /prefix U&/],
@@ -212,6 +213,25 @@ describe('the text around values', () => {
       await expect(proveReadOnly(dialect, sql, { valueCount: values.length - 1 })).rejects.toThrow(/no value/);
     },
   );
+});
+
+describe('a predicate', () => {
+  const attributes = new Map([['region', { type: 'text', value: 'EU' } as const]]);
+  const options = { dialect: 'postgres', nowMs: 0, timeZone: 'UTC', firstPlaceholder: 3 } as const;
+  const caller = { id: 'usr_1', email: null, groups: [], attributes };
+
+  it('binds the values of whoever asks behind those of the statement, and reads no parameter', () => {
+    expect(renderTemplate('region = {{ user.region }} or owner = {{ user.id }}', { ...options, caller })).toEqual({
+      sql: 'region = $3 or owner = $4',
+      values: [
+        { type: 'text', value: 'EU' },
+        { type: 'text', value: 'usr_1' },
+      ],
+    });
+    expect(() => renderTemplate('region = {{ region }}', { ...options, caller })).toThrow(
+      expect.objectContaining({ code: 'parameter.missing', path: ['region'] }),
+    );
+  });
 });
 
 describe('the placeholders of other dialects', () => {
