@@ -194,6 +194,7 @@ describe('an allowed value', () => {
     [{ type: 'DATE', maximum: 'today' }, '2026-11-22', false],
     [{ type: 'DATE', maximum: 'today' }, '2026-11-21', true],
     [{ type: 'DATETIME', minimum: '2026-11-21T00:00Z' }, '2026-11-20T23:59:59.999999Z', false],
+    [{ type: 'DATETIME', minimum: '2026-11-21T00:00:00.123456Z' }, '2026-11-21T00:00:00.123Z', false],
     [{ type: 'DATE_RANGE', minimum: '2026-01-01' }, { start: '2025-12-31', end: '2026-01-02' }, false],
     [{ type: 'INTEGER', minimum: 'nonsense' }, 1, false],
   ])('is within the bounds of %j: %j %s', (definition, p, isAllowed) => {

@@ -217,6 +217,8 @@ describe('what is no template', () => {
     ['a {% for x in y %}{% endif %}', 'A tag "endif" is not expected', 1, 19],
     ['{% endif %}', 'A tag "endif" is not expected', 1, 1],
     ['{% if x %}{% else %}{% else %}{% endif %}', 'A tag "else" is not expected', 1, 21],
+    ['{{ x.constructor }}', '"x" has no part "constructor"', 1, 4],
+    ['{{ x.start.start }}', 'Expected }}', 1, 11],
     ['{% if x = 1 %}', '"=" cannot stand', 1, 9],
     ['{% if (x %}{% endif %}', 'Expected )', 1, 10],
     ['{% for user in y %}{% endfor %}', 'cannot be the name', 1, 8],
@@ -289,6 +291,10 @@ describe('the bounds of a template', () => {
   it('end what is too long, nested too deeply, or has too many tags', () => {
     const tooLong = expect.objectContaining({ code: 'sql.too_long' });
     expect(() => bind(`{% for a in x %}${'y'.repeat(1_000)}{% endfor %}`, { x: many })).toThrow(tooLong);
+    // Together these would be longer than any string can be.
+    expect(() => bind(`{% for a in x %}${'y'.repeat(90_000)}{% endfor %}`, { x: many.concat(many, many) })).toThrow(
+      tooLong,
+    );
     expect(() => bind('{{ x | int }}', { x: many.concat(many).concat(many) })).toThrow(tooLong);
     expect(() => parseTemplate(`{{ x }}${' '.repeat(100_000)}`)).toThrow(tooLong);
     const deep = templateLimits.depthMax + 1;
