@@ -16,10 +16,10 @@ export function applicablePolicies(
   );
 }
 
-/** Groups to be joined by `and`, whose members are joined by `or`; in an order that does not depend on the input's. */
+/** Groups to be joined by `and`, whose members are joined by `or`. */
 export function combinePolicies(policies: readonly RowPolicy[]): readonly (readonly RowPolicy[])[] {
   const groups = new Map<string, RowPolicy[]>();
-  for (const policy of [...policies].sort((left, right) => (left.id < right.id ? -1 : 1))) {
+  for (const policy of policies) {
     const key = policy.key === null ? `id:${policy.id}` : `key:${policy.key}`;
     const group = groups.get(key);
     if (group) group.push(policy);

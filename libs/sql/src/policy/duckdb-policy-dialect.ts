@@ -3,7 +3,7 @@ import { assertReadingDuckdb } from '../duckdb/prove-duckdb.js';
 import { duckdbReferences } from './duckdb-references.js';
 import { policyRejection } from './policy-rejection.js';
 import type { ColumnUse, FenceParts, PolicyDialect } from './policy-dialect.js';
-import { isNode, nodesOf, type TreeNode } from './syntax-tree.js';
+import { isNode, nodesOf, type TreeNode, nodeOf, listOf, textOf } from './syntax-tree.js';
 
 /** What a predicate may be made of; a subquery could reach other tables, and rows of this one by another way. */
 const predicateClasses: ReadonlySet<string> = new Set([
@@ -154,16 +154,4 @@ function columnOf(item: TreeNode, alias: string): FenceParts['columns'][number] 
   const [first, second, ...others] = listOf(item['column_names']);
   const isOwn = item['class'] === 'COLUMN_REF' && first === alias && others.length === 0;
   return { name: textOf(name), value: isOwn ? second : value };
-}
-
-function nodeOf(value: unknown): TreeNode {
-  return isNode(value) ? value : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

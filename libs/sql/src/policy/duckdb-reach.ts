@@ -1,6 +1,8 @@
+import { allowedDuckdbFunctions } from '../duckdb/allowed-functions.js';
+import { allowedTableFunctions } from '../duckdb/function-rules.js';
 import { duckdbPolicyDialect } from './duckdb-policy-dialect.js';
 import type { ReachPremises, ReadRelation, TableName } from './policy-types.js';
-import { nodesOf } from './syntax-tree.js';
+import { listOf, nodeOf, nodesOf, type TreeNode } from './syntax-tree.js';
 
 /** To be run on the same connection as the statement, before it. */
 export const duckdbViewsQuery = `
@@ -82,8 +84,8 @@ async function sourcesOfView({ sql, schema }: DuckdbView): Promise<readonly stri
   const head = viewHead.exec(sql);
   if (!head) return undefined;
   try {
-    const [statement, ...others] = await duckdbPolicyDialect.parse(sql.slice(head[0].length));
-    if (!statement || others.length > 0) return undefined;
+    const [statement, ...extra] = await duckdbPolicyDialect.parse(sql.slice(head[0].length));
+    if (!statement || extra.length > 0) return undefined;
     const tables = duckdbPolicyDialect.references(statement);
     // A name without a schema may be one of the view's own schema or of the default one; a file's name is a table's.
     const keys = tables.flatMap((table) => [
@@ -91,12 +93,30 @@ async function sourcesOfView({ sql, schema }: DuckdbView): Promise<readonly stri
       keyOf({ ...table, schema: table.schema ?? schema }),
       `${filePrefix}${table.name}`,
     ]);
-    const functions = [...nodesOf(statement)].filter(({ type }) => type === 'TABLE_FUNCTION');
-    const files = [...nodesOf(functions)].map(({ value }) => value).filter((value) => typeof value === 'string');
-    return [...keys, ...files.map((file) => `${filePrefix}${file}`)];
+    const nodes = [...nodesOf(statement)];
+    const calls = nodes.filter(({ type }) => type === 'TABLE_FUNCTION').map((node) => node['function']);
+    const others = nodes.filter((node) => node['class'] === 'FUNCTION' && !calls.includes(node));
+    if (!calls.every(readsNamedFiles) || !others.every(computes)) return undefined;
+    return [...keys, ...calls.flatMap(filesOf).map((file) => `${filePrefix}${file}`)];
   } catch {
     return undefined;
   }
+}
+
+/** Any other may be a macro, which reads what it likes. */
+function readsNamedFiles(call: unknown): boolean {
+  const name = nodeOf(call)['function_name'];
+  return typeof name === 'string' && (allowedTableFunctions.has(name) || /^(read|scan)_|^parquet_scan$/.test(name));
+}
+
+function computes({ function_name: name }: TreeNode): boolean {
+  return typeof name === 'string' && allowedDuckdbFunctions.has(name.toLowerCase());
+}
+
+/** The strings of the first argument: a file, or a list of them. */
+function filesOf(call: unknown): string[] {
+  const [first] = listOf(nodeOf(call)['children']);
+  return [...nodesOf(first)].map(({ value }) => value).filter((value) => typeof value === 'string');
 }
 
 function keyOf({ schema = 'main', name }: TableName): string {

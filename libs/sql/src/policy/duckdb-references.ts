@@ -1,6 +1,6 @@
 import type { Reference } from './policy-dialect.js';
 import { cteScope, type CteScope } from './cte-scope.js';
-import { isNode, type TreeNode } from './syntax-tree.js';
+import { isNode, listOf, type TreeNode, textOf } from './syntax-tree.js';
 
 interface Visit {
   readonly value: unknown;
@@ -48,7 +48,7 @@ function pushMembers(node: TreeNode, outer: CteScope, pending: Visit[]): void {
 /** Each sees those before it. */
 function pushCommonTables({ map }: TreeNode, outer: CteScope, pending: Visit[]): CteScope {
   let scope = outer;
-  for (const entry of Array.isArray(map) ? (map as unknown[]) : []) {
+  for (const entry of listOf(map)) {
     if (!isNode(entry)) continue;
     pending.push({ value: entry['value'], scope });
     scope = scope.with(String(entry['key']).toLowerCase());
@@ -70,8 +70,4 @@ function referenceOf(node: TreeNode): Reference {
     isTableCommand: false,
     refusal: 'at_clause' in node ? 'An earlier version of a table has no fence.' : undefined,
   };
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

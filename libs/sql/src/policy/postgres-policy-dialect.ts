@@ -3,7 +3,7 @@ import { assertReadingPostgres } from '../postgres/prove-postgres.js';
 import { postgresReferences } from './postgres-references.js';
 import { policyRejection } from './policy-rejection.js';
 import type { ColumnUse, FenceParts, PolicyDialect } from './policy-dialect.js';
-import { isNode, nodesOf, type TreeNode } from './syntax-tree.js';
+import { isNode, nodesOf, type TreeNode, nodeOf, listOf, textOf } from './syntax-tree.js';
 
 /** What a predicate may be made of; a subquery could reach other tables, and rows of this one by another way. */
 const predicateKinds: ReadonlySet<string> = new Set([
@@ -138,7 +138,6 @@ function tableNameOf({ catalogname, schemaname, relname }: TreeNode): {
   schema: string | undefined;
   name: string;
 } {
-  const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   return { catalog: textOf(catalogname), schema: textOf(schemaname), name: textOf(relname) ?? '' };
 }
 
@@ -150,12 +149,4 @@ function isZero(value: unknown): boolean {
 
 function memberOf(value: unknown, kind: string): TreeNode {
   return isNode(value) ? nodeOf(value[kind]) : {};
-}
-
-function nodeOf(value: unknown): TreeNode {
-  return isNode(value) ? value : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

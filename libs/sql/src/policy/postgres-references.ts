@@ -1,6 +1,6 @@
 import type { Reference } from './policy-dialect.js';
 import { cteScope, type CteScope } from './cte-scope.js';
-import { isNode, type TreeNode } from './syntax-tree.js';
+import { isNode, listOf, nodeOf, type TreeNode, textOf } from './syntax-tree.js';
 
 interface Visit {
   readonly value: unknown;
@@ -41,8 +41,8 @@ function pushMembers(node: TreeNode, outer: CteScope, pending: Visit[]): void {
 
 /** Each sees those before it; where any may be recursive, all see all. */
 function pushCommonTables({ ctes, recursive }: TreeNode, outer: CteScope, pending: Visit[]): CteScope {
-  const expressions = (Array.isArray(ctes) ? ctes : [])
-    .map((cte: unknown) => (isNode(cte) ? cte['CommonTableExpr'] : undefined))
+  const expressions = listOf(ctes)
+    .map((cte) => nodeOf(cte)['CommonTableExpr'])
     .filter(isNode);
   const all = expressions.reduce((scope, { ctename }) => scope.with(String(ctename)), outer);
   let before = outer;
@@ -70,11 +70,6 @@ function referenceOf(node: TreeNode, relation: TreeNode, { isSampled, isTableCom
 
 /** `table t` is `select * from t` with a star that stands nowhere. */
 function isMadeByTable({ targetList, fromClause }: TreeNode): boolean {
-  const [target]: unknown[] = Array.isArray(targetList) && Array.isArray(fromClause) ? targetList : [];
-  const result = isNode(target) ? target['ResTarget'] : undefined;
-  return isNode(result) && result['location'] === -1;
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
+  const [target] = fromClause === undefined ? [] : listOf(targetList);
+  return nodeOf(nodeOf(target)['ResTarget'])['location'] === -1;
 }

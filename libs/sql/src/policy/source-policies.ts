@@ -59,11 +59,14 @@ export class SourcePolicies {
   readonly #catalog: SourceCatalog;
   readonly #extraFunctions: ReadonlySet<string>;
   readonly #governed: GovernedTables;
+  /** By id, so that equal policies make equal texts. */
+  readonly #policies: readonly RowPolicy[];
   readonly #expressions = new LRUCache<string, Promise<unknown>>({ max: keptTreesMax });
   readonly #fences = new LRUCache<string, TreeNode>({ max: keptTreesMax });
 
   constructor(private readonly options: SourcePoliciesOptions) {
     this.#dialect = dialects[options.dialect];
+    this.#policies = [...options.policies].sort((left, right) => (left.id < right.id ? -1 : 1));
     this.#catalog = new SourceCatalog(options);
     this.#extraFunctions = new Set(options.allowedFunctions);
     this.#governed = new GovernedTables(this.#catalog, this.#dialect, (text, valueCount) =>
@@ -81,7 +84,7 @@ export class SourcePolicies {
     const premises = { extraFunctions: this.#extraFunctions, valueCount };
     const statement = this.#dialect.prove(await this.#dialect.parse(sql), premises);
     const references = this.#dialect.references(statement);
-    const policies = applicablePolicies(this.options.policies, caller);
+    const policies = applicablePolicies(this.#policies, caller);
     if (policies.length === 0) return this.#unchanged(sql, references);
     try {
       return await this.#fenced(sql, statement, references, policies, caller, valueCount);

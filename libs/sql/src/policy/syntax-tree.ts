@@ -13,6 +13,19 @@ export function isNode(value: unknown): value is TreeNode {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What is no node has no members. */
+export function nodeOf(value: unknown): TreeNode {
+  return isNode(value) ? value : {};
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
 /**
  * Whether two trees are one but for the places of their nodes, once each key of `replaced` is taken for its value.
  * Without recursion: the depth of a tree is the caller's choice.
