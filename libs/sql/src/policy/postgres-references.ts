@@ -16,7 +16,8 @@ export function postgresReferences(statement: TreeNode): readonly Reference[] {
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
     const { value, scope } = visit;
     if (Array.isArray(value)) {
-      for (const item of value) pending.push({ ...visit, value: item });
+      const { isSampled = false, isTableCommand = false } = visit;
+      for (const item of value) pending.push({ value: item, scope, isSampled, isTableCommand });
     } else if (isNode(value)) {
       if (isNode(value['RangeVar'])) {
         const reference = referenceOf(value, value['RangeVar'], visit);
@@ -33,7 +34,9 @@ function pushMembers(node: TreeNode, outer: CteScope, pending: Visit[]): void {
   const { withClause, RangeTableSample: sample, ...members } = node;
   const scope = isNode(withClause) ? pushCommonTables(withClause, outer, pending) : outer;
   const isTableCommand = isMadeByTable(node);
-  for (const value of Object.values(members)) pending.push({ value, scope, isTableCommand });
+  for (const value of Object.values(members)) {
+    if (typeof value === 'object') pending.push({ value, scope, isTableCommand });
+  }
   if (!isNode(sample)) return;
   const { relation, ...others } = sample;
   pending.push({ value: relation, scope, isSampled: true }, { value: Object.values(others), scope });
