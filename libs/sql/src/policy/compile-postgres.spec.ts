@@ -117,7 +117,7 @@ describe('a common table expression hides a governed table for PostgreSQL', () =
 });
 
 describe('compiling for PostgreSQL numbers', () => {
-  it('its values behind those of the query, each once', async () => {
+  it('its values behind those of the query, once for each table', async () => {
     const sql = 'select * from flights a join flights b using (id) where a.delay > $1 and b.delay < $2';
     const result = await somePolicies().compile({ sql, valueCount: 2, caller: aCaller() });
     expect(result.sql.match(/\$\d/g)).toEqual(['$3', '$3', '$1', '$2']);

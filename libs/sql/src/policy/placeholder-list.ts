@@ -1,22 +1,18 @@
 import type { TypedValue } from './policy-types.js';
 
-/** The values that a text binds, each once, numbered behind those that it had before. */
+/**
+ * The values that a text binds, numbered behind those that it had before. Each place has a placeholder of its own: an
+ * engine gives a placeholder the type of the first place, which need not be that of the next.
+ */
 export class PlaceholderList {
   readonly values: TypedValue[] = [];
-  readonly #numbers = new Map<string, number>();
 
   constructor(private readonly valueCount: number) {}
 
-  /** `$3` for a value; the same value of the same type is the same placeholder. */
+  /** Such as `$3`. */
   add(value: TypedValue): string {
-    const key = JSON.stringify([value.type, value.value]);
-    let number = this.#numbers.get(key);
-    if (number === undefined) {
-      this.values.push(value);
-      number = this.valueCount + this.values.length;
-      this.#numbers.set(key, number);
-    }
-    return `$${number}`;
+    this.values.push(value);
+    return `$${this.valueCount + this.values.length}`;
   }
 
   /** For a list between parentheses; nothing is in an empty one, and nothing is known to be outside of it either. */

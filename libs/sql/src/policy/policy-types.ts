@@ -66,7 +66,7 @@ export interface ReachPremises {
 
 export interface CompiledQuery {
   readonly sql: string;
-  /** To bind behind the values that the query already has. */
+  /** To bind behind the values that the query already has. Not for logs: a HASH mask binds its key. */
   readonly values: readonly TypedValue[];
   /** Every table that the query reads, for invalidation by table. */
   readonly tables: readonly TableName[];

@@ -72,9 +72,22 @@ describe.each(dialects)('a predicate for %s', (dialect) => {
   it('binds lists between parentheses, and nothing is in an empty one', async () => {
     const regions = [text('EU'), text('US'), text('EU')];
     expect((await run('region in ({{ user.regions }})', { regions })).sql).toContain(
-      'sluice_row.region in ($1, $2, $1)',
+      'sluice_row.region in ($1, $2, $3)',
     );
     expect((await run('region in ({{ user.regions }})', { regions: [] })).sql).toContain('sluice_row.region in (null)');
+  });
+
+  it('takes user.id, user.email and user.groups from the identity, whatever attributes are called so', async () => {
+    const policies = somePolicies({
+      dialect,
+      policies: [aPolicy({ predicate: 'region in ({{ user.groups }}, {{user.id}}, {{ user.email }})' })],
+    });
+    const caller = aCaller({
+      groupNames: ['a', 'b'],
+      attributes: { id: text('x'), email: text('x'), groups: text('x') },
+    });
+    const { values } = await policies.compile({ sql: 'select * from flights', caller });
+    expect(values.map(({ value }) => value)).toEqual(['a', 'b', 'usr_1', 'ann@example.org']);
   });
 
   it('never holds a value in its text', async () => {
