@@ -41,7 +41,7 @@ function pushMembers(node: TreeNode, outer: CteScope, pending: Visit[]): void {
     const own = scope.with(String(node['cte_name']).toLowerCase());
     pending.push({ value: right, scope: own }, { value: Object.values(others), scope });
   } else {
-    for (const value of Object.values(members)) if (typeof value === 'object') pending.push({ value, scope });
+    for (const value of Object.values(members)) pending.push({ value, scope });
   }
 }
 

@@ -16,8 +16,7 @@ export function postgresReferences(statement: TreeNode): readonly Reference[] {
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
     const { value, scope } = visit;
     if (Array.isArray(value)) {
-      const { isSampled = false, isTableCommand = false } = visit;
-      for (const item of value) pending.push({ value: item, scope, isSampled, isTableCommand });
+      for (const item of value) pending.push({ ...visit, value: item });
     } else if (isNode(value)) {
       if (isNode(value['RangeVar'])) {
         const reference = referenceOf(value, value['RangeVar'], visit);
@@ -34,9 +33,7 @@ function pushMembers(node: TreeNode, outer: CteScope, pending: Visit[]): void {
   const { withClause, RangeTableSample: sample, ...members } = node;
   const scope = isNode(withClause) ? pushCommonTables(withClause, outer, pending) : outer;
   const isTableCommand = isMadeByTable(node);
-  for (const value of Object.values(members)) {
-    if (typeof value === 'object') pending.push({ value, scope, isTableCommand });
-  }
+  for (const value of Object.values(members)) pending.push({ value, scope, isTableCommand });
   if (!isNode(sample)) return;
   const { relation, ...others } = sample;
   pending.push({ value: relation, scope, isSampled: true }, { value: Object.values(others), scope });

@@ -49,15 +49,13 @@ export function isSameTree(left: unknown, right: unknown, replaced?: ReadonlyMap
 }
 
 function pushMembers(expected: TreeNode, actual: TreeNode, pending: [unknown, unknown][]): boolean {
-  let count = 0;
-  for (const name in expected) {
-    if (places.has(name) || expected[name] === undefined) continue;
-    if (actual[name] === undefined) return false;
-    count += 1;
+  const names = Object.keys(expected).filter((name) => !places.has(name) && expected[name] !== undefined);
+  if (names.length !== Object.keys(actual).filter((name) => !places.has(name)).length) return false;
+  for (const name of names) {
+    if (!Object.hasOwn(actual, name)) return false;
     pending.push([expected[name], actual[name]]);
   }
-  for (const name in actual) if (!places.has(name)) count -= 1;
-  return count === 0;
+  return true;
 }
 
 /** Every node of a tree, without recursion. */
@@ -68,7 +66,7 @@ export function* nodesOf(root: unknown): Generator<TreeNode> {
       for (const item of value) pending.push(item);
     } else if (isNode(value)) {
       yield value;
-      for (const member of Object.values(value)) if (typeof member === 'object') pending.push(member);
+      for (const member of Object.values(value)) pending.push(member);
     }
   }
 }
