@@ -9,3 +9,19 @@ export { bindTemplate, type BoundTemplate, type TemplateInput } from './template
 export { parseTemplate } from './template/parse-template.js';
 export { renderTemplate, type RenderedSql, type RenderOptions } from './template/render-template.js';
 export type { Template } from './template/syntax-tree.js';
+export { SourcePolicies, type CompileInput, type SourcePoliciesOptions } from './policy/source-policies.js';
+export { faultOfPolicy } from './policy/fault-of-policy.js';
+export { duckdbReachFault, duckdbViewsQuery, type DuckdbView } from './policy/duckdb-reach.js';
+export { postgresReachCheck, postgresReachFault, type ReachCheck, type ReachRow } from './policy/postgres-reach.js';
+export type {
+  ColumnMask,
+  CompiledQuery,
+  KnownColumn,
+  KnownTable,
+  PolicyCaller,
+  ReachPremises,
+  ReadRelation,
+  RowPolicy,
+  TableName,
+  TypedValue,
+} from './policy/policy-types.js';

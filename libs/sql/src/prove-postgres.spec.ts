@@ -232,3 +232,13 @@ describe('what does not parse', () => {
     }
   });
 });
+
+describe.each(['postgres', 'duckdb'] as const)('placeholders of %s', (dialect) => {
+  it('are accepted as far as values are bound to them', async () => {
+    const proveBound = (sql: string): Promise<void> => proveReadOnly(dialect, sql, { valueCount: 2 });
+    await expect(proveBound('select a from t where b = $1 and c < $2')).resolves.toBeUndefined();
+    for (const sql of ['select $3', 'select 1 limit $3', 'select $1 union select $4']) {
+      await expect(proveBound(sql)).rejects.toMatchObject({ code: 'sql.rejected' });
+    }
+  });
+});

@@ -9,9 +9,9 @@ export interface ProofOptions {
    * Functions beyond the built-in ones, `schema.name` or `name`, that the owner of a source vouches for. What they do
    * is then the owner's business; the transaction is read-only all the same.
    */
-  readonly allowedFunctions?: readonly string[];
-  /** How many values are bound to the statement, as $1, $2 and on; a placeholder beyond them is refused. */
-  readonly valueCount?: number;
+  readonly allowedFunctions?: readonly string[] | undefined;
+  /** How many values are bound to the text's placeholders `$1`, `$2`, …; none where absent. */
+  readonly valueCount?: number | undefined;
 }
 
 /**
@@ -26,10 +26,11 @@ export interface ProofOptions {
  */
 export async function proveReadOnly(dialect: SqlDialect, sql: string, options: ProofOptions = {}): Promise<void> {
   assertProvableText(sql);
+  const premises = { extraFunctions: new Set(options.allowedFunctions), valueCount: options.valueCount ?? 0 };
   switch (dialect) {
     case 'postgres':
-      return provePostgres(sql, new Set(options.allowedFunctions), options.valueCount);
+      return provePostgres(sql, premises);
     case 'duckdb':
-      return proveDuckdb(sql, new Set(options.allowedFunctions), options.valueCount);
+      return proveDuckdb(sql, premises);
   }
 }

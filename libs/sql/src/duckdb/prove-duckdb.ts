@@ -1,3 +1,4 @@
+import type { Premises } from '../premises.js';
 import { notReadOnly, rejected, shown } from '../sql-text.js';
 import { allowedDuckdbFunctions } from './allowed-functions.js';
 import { isReadableRelation } from './catalog-relations.js';
@@ -13,15 +14,21 @@ const typeInformation = /^[A-Z]+_TYPE_INFO$/;
  * that runs it is locked down as well; the proof is what keeps a statement from reading what the instance holds for
  * itself, and from writing into a directory that it may read.
  */
-export async function proveDuckdb(sql: string, extraFunctions: ReadonlySet<string>, valueCount = 0): Promise<void> {
-  const statements = await parseDuckdb(sql);
-  if (statements.length === 0) throw rejected('There is no statement.');
+export async function proveDuckdb(sql: string, premises: Premises): Promise<void> {
+  assertReadingDuckdb(await parseDuckdb(sql), premises);
+}
+
+/** The proof for a text that is parsed already. */
+export function assertReadingDuckdb(statements: readonly DuckdbNode[], premises: Premises): DuckdbNode {
+  const [statement] = statements;
+  if (statement === undefined) throw rejected('There is no statement.');
   if (statements.length > 1) throw notReadOnly(`There are ${statements.length} statements; one is run at a time.`);
-  assertReading(statements, extraFunctions, valueCount);
+  assertReading(statement, premises);
+  return statement;
 }
 
 /** Walks without recursion: the depth of a tree is the caller's choice. */
-function assertReading(root: unknown, extraFunctions: ReadonlySet<string>, valueCount: number): void {
+function assertReading(root: unknown, premises: Premises): void {
   const pending: unknown[] = [root];
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
     if (typeof value !== 'object' || value === null) continue;
@@ -30,32 +37,34 @@ function assertReading(root: unknown, extraFunctions: ReadonlySet<string>, value
       continue;
     }
     // JSON's objects, whose members may be anything.
-    const node = value as DuckdbNode;
-    if (node['class'] === 'PARAMETER') assertHasValue(node, valueCount);
-    else for (const member of membersToJudge(node, extraFunctions)) pending.push(member);
+    for (const member of membersToJudge(value as DuckdbNode, premises)) pending.push(member);
   }
 }
 
 /** Judges one node; the answer is what is left to judge of it. */
-function membersToJudge(node: DuckdbNode, extraFunctions: ReadonlySet<string>): unknown[] {
+function membersToJudge(node: DuckdbNode, premises: Premises): unknown[] {
   const { class: expressionClass, type } = node;
   if (expressionClass === 'CONSTANT') return [];
   if (expressionClass !== undefined) {
-    assertExpression(node, textOf(expressionClass), extraFunctions);
+    assertExpression(node, textOf(expressionClass), premises);
   } else if (type === 'TABLE_FUNCTION') {
     // The call's name has a list of its own; its arguments are judged like any expression.
     const { function: call, ...others } = node;
-    return [...Object.values(others), argumentsOfTableFunction(call, extraFunctions)];
+    return [...Object.values(others), argumentsOfTableFunction(call, premises.extraFunctions)];
   } else if (typeof type === 'string') {
     assertTypedNode(node, type);
   }
   return Object.values(node);
 }
 
-function assertExpression(node: DuckdbNode, expressionClass: string, extraFunctions: ReadonlySet<string>): void {
+function assertExpression(node: DuckdbNode, expressionClass: string, premises: Premises): void {
+  if (expressionClass === 'PARAMETER') {
+    assertHasValue(node, premises.valueCount);
+    return;
+  }
   if (!readingClasses.has(expressionClass)) throw refusedKind(expressionClass);
   if (expressionClass === 'FUNCTION' || expressionClass === 'WINDOW') {
-    assertFunction(textOf(node['function_name']), allowedDuckdbFunctions, extraFunctions);
+    assertFunction(textOf(node['function_name']), allowedDuckdbFunctions, premises.extraFunctions);
   }
 }
 

@@ -6,7 +6,7 @@ export const readingKinds: ReadonlySet<string> = new Set([
   ...['SelectStmt', 'ResTarget', 'WithClause', 'CommonTableExpr', 'CTESearchClause', 'CTECycleClause'],
   ...['RangeVar', 'RangeSubselect', 'RangeFunction', 'RangeTableSample', 'RangeTableFunc', 'RangeTableFuncCol'],
   ...['JoinExpr', 'Alias', 'ColumnDef', 'SortBy', 'WindowDef', 'GroupingSet', 'GroupingFunc', 'SetOperation'],
-  ...['ColumnRef', 'A_Star', 'A_Const', 'A_Expr', 'A_Indices', 'A_Indirection', 'A_ArrayExpr', 'RowExpr'],
+  ...['ColumnRef', 'ParamRef', 'A_Star', 'A_Const', 'A_Expr', 'A_Indices', 'A_Indirection', 'A_ArrayExpr', 'RowExpr'],
   ...['BoolExpr', 'NullTest', 'BooleanTest', 'CaseExpr', 'CaseWhen', 'CoalesceExpr', 'MinMaxExpr', 'SubLink'],
   ...['FuncCall', 'NamedArgExpr', 'SQLValueFunction', 'TypeCast', 'TypeName', 'CollateClause'],
   ...['List', 'String', 'Integer', 'Float', 'Boolean', 'BitString'],

@@ -1,22 +1,24 @@
+import type { Premises } from '../premises.js';
 import { notReadOnly, rejected, shown } from '../sql-text.js';
 import { allowedFunctions } from './allowed-functions.js';
 import { isReadableRelation } from './catalog-relations.js';
 import { readingKinds, statementNames } from './node-kinds.js';
 import { parsePostgres, type ParseNode } from './postgres-parser.js';
 
-type Check = (node: ParseNode, extra: ReadonlySet<string>) => void;
+type Check = (node: ParseNode, premises: Premises) => void;
 
 /** Sampling methods are code; these two are PostgreSQL's own. */
 const samplingMethods: ReadonlySet<string> = new Set(['system', 'bernoulli']);
 
 /** Nodes that name something which runs or which must not be read. */
 const checks: Readonly<Record<string, Check>> = {
-  FuncCall: (node, extra) => assertFunction(namesOf(node['funcname']), extra),
+  FuncCall: (node, { extraFunctions }) => assertFunction(namesOf(node['funcname']), extraFunctions),
   A_Expr: (node) => assertOperator(namesOf(node['name'])),
   SubLink: (node) => assertOperator(namesOf(node['operName'])),
   SortBy: (node) => assertOperator(namesOf(node['useOp'])),
   RangeTableSample: (node) => assertSampling(namesOf(node['method'])),
   RangeVar: (node) => assertRelation(node),
+  ParamRef: (node, { valueCount }) => assertPlaceholder(node['number'], valueCount),
 };
 
 /**
@@ -27,17 +29,22 @@ const checks: Readonly<Record<string, Check>> = {
  * One way of calling a function has no mark in the tree: `t.f` is also `f(t)` for a function f of the row type of t.
  * No built-in function that takes a whole row does harm; one that a source's owner made for a table is the owner's.
  */
-export async function provePostgres(sql: string, extraFunctions: ReadonlySet<string>, valueCount = 0): Promise<void> {
-  const statements = await parsePostgres(sql);
+export async function provePostgres(sql: string, premises: Premises): Promise<void> {
+  assertReadingPostgres(await parsePostgres(sql), premises);
+}
+
+/** The proof for a text that is parsed already. */
+export function assertReadingPostgres(statements: readonly ParseNode[], premises: Premises): ParseNode {
   const [statement] = statements;
   if (!statement) throw rejected('There is no statement.');
   if (statements.length > 1) throw notReadOnly(`There are ${statements.length} statements; one is run at a time.`);
   if (!('SelectStmt' in statement)) throw refusedKind(Object.keys(statement)[0] ?? '');
-  assertReading(statement, extraFunctions, valueCount);
+  assertReading(statement, premises);
+  return statement;
 }
 
 /** Walks without recursion: the depth of a tree is the caller's choice. */
-function assertReading(root: ParseNode, extraFunctions: ReadonlySet<string>, valueCount: number): void {
+function assertReading(root: ParseNode, premises: Premises): void {
   const pending: unknown[] = [root];
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
     if (typeof value !== 'object' || value === null) continue;
@@ -47,24 +54,23 @@ function assertReading(root: ParseNode, extraFunctions: ReadonlySet<string>, val
     }
     // JSON's objects, whose members may be anything.
     for (const [name, member] of Object.entries(value as ParseNode)) {
-      if (name === 'ParamRef') assertHasValue(member as ParseNode, valueCount);
-      else assertMember(name, member, extraFunctions);
+      assertMember(name, member, premises);
       pending.push(member);
     }
   }
 }
 
 /** A member whose name begins with a capital names the kind of a node; any other is a field. */
-function assertMember(name: string, member: unknown, extraFunctions: ReadonlySet<string>): void {
+function assertMember(name: string, member: unknown, premises: Premises): void {
   if (name === 'intoClause') throw refusedKind('IntoClause');
   if (!/^[A-Z]/.test(name)) return;
   if (!readingKinds.has(name)) throw refusedKind(name);
   // A node's kind is always followed by its members.
-  checks[name]?.(member as ParseNode, extraFunctions);
+  checks[name]?.(member as ParseNode, premises);
 }
 
 /** PostgreSQL's parser reads a bare `?` as a placeholder without a number. */
-function assertHasValue({ number }: ParseNode, valueCount: number): void {
+function assertPlaceholder(number: unknown, valueCount: number): void {
   if (typeof number === 'number' && number >= 1 && number <= valueCount) return;
   throw rejected('Placeholders such as $1 have no value here.');
 }

@@ -1,0 +1,47 @@
+import { AppError } from '#libs/kernel';
+import { quoted } from './fence.js';
+import type { KnownTable, PolicyCaller, RowPolicy, TypedValue } from './policy-types.js';
+import { parsePredicateTemplate } from './predicate-template.js';
+import { SourcePolicies, type SourcePoliciesOptions } from './source-policies.js';
+
+/** Why a policy cannot be enforced on a source, in words for its author; undefined where it can. */
+export async function faultOfPolicy(
+  policy: RowPolicy,
+  options: Omit<SourcePoliciesOptions, 'policies' | 'maskKey'>,
+): Promise<string | undefined> {
+  const everyone = { ...policy, groupNames: [], exemptGroupNames: [] };
+  const policies = new SourcePolicies({ ...options, policies: [everyone], maskKey: '' });
+  try {
+    const caller = sampleCaller(policy);
+    const fitting = policy.table ? [policy.table] : fittingTables(policy, options.tables);
+    for (const { schema, name } of fitting) {
+      const table = schema === undefined ? quoted(name) : `${quoted(schema)}.${quoted(name)}`;
+      await policies.compile({ sql: `select * from ${table}`, caller });
+    }
+    const fixedWithoutValue = policy.masks.find(({ kind, value }) => kind === 'FIXED' && value === undefined);
+    return fixedWithoutValue && `The mask of ${fixedWithoutValue.column} has no value to show.`;
+  } catch (error) {
+    if (error instanceof AppError && error.code.startsWith('sql.')) return error.message;
+    throw error;
+  }
+}
+
+/** One table is enough to read the predicate; those that have a masked column try the mask too. */
+function fittingTables({ masks }: RowPolicy, tables: readonly KnownTable[]): readonly KnownTable[] {
+  const masked = masks.flatMap(
+    ({ column }) => tables.find(({ columns }) => columns.some(({ name }) => name === column)) ?? [],
+  );
+  return [...masked, ...tables].slice(0, masked.length + 1);
+}
+
+/** Someone who has a value for everything that the predicate names. */
+function sampleCaller({ predicate }: RowPolicy): PolicyCaller {
+  const names = parsePredicateTemplate(predicate).parts.flatMap((part) => (typeof part === 'string' ? [] : part.name));
+  const value: TypedValue = { type: 'text', value: '' };
+  return {
+    id: '',
+    email: '',
+    groupNames: ['sample'],
+    attributes: Object.fromEntries(names.map((name) => [name, value])),
+  };
+}

@@ -1,0 +1,72 @@
+/** A node of a parse tree, PostgreSQL's or DuckDB's: JSON of the parser's making. */
+export interface TreeNode {
+  readonly [name: string]: unknown;
+}
+
+/** Where a node stood in its text: the only thing in which two trees of one meaning may differ. */
+const places: ReadonlySet<string> = new Set([
+  ...['location', 'rexpr_list_start', 'rexpr_list_end', 'list_start', 'list_end'],
+  ...['query_location', 'stmt_location', 'stmt_len'],
+]);
+
+export function isNode(value: unknown): value is TreeNode {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What is no node has no members. */
+export function nodeOf(value: unknown): TreeNode {
+  return isNode(value) ? value : {};
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/**
+ * Whether two trees are one but for the places of their nodes, once each key of `replaced` is taken for its value.
+ * Without recursion: the depth of a tree is the caller's choice.
+ */
+export function isSameTree(left: unknown, right: unknown, replaced?: ReadonlyMap<unknown, unknown>): boolean {
+  const pending: [unknown, unknown][] = [[left, right]];
+  for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
+    const [original, actual] = pair;
+    const expected = replaced?.get(original) ?? original;
+    if (expected === actual) continue;
+    if (Array.isArray(expected) && Array.isArray(actual)) {
+      if (expected.length !== actual.length) return false;
+      for (const [index, item] of expected.entries()) pending.push([item, actual[index]]);
+    } else if (isNode(expected) && isNode(actual)) {
+      if (!pushMembers(expected, actual, pending)) return false;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+function pushMembers(expected: TreeNode, actual: TreeNode, pending: [unknown, unknown][]): boolean {
+  const names = Object.keys(expected).filter((name) => !places.has(name) && expected[name] !== undefined);
+  if (names.length !== Object.keys(actual).filter((name) => !places.has(name)).length) return false;
+  for (const name of names) {
+    if (!Object.hasOwn(actual, name)) return false;
+    pending.push([expected[name], actual[name]]);
+  }
+  return true;
+}
+
+/** Every node of a tree, without recursion. */
+export function* nodesOf(root: unknown): Generator<TreeNode> {
+  const pending: unknown[] = [root];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    if (Array.isArray(value)) {
+      for (const item of value) pending.push(item);
+    } else if (isNode(value)) {
+      yield value;
+      for (const member of Object.values(value)) pending.push(member);
+    }
+  }
+}
