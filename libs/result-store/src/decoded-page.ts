@@ -1,7 +1,14 @@
 import { promisify } from 'node:util';
-import { zstdDecompress } from 'node:zlib';
+import { zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { AppError } from '#libs/kernel';
-import { headerBytes, lengthBytes, pageFormat, pageRowsMax, pageTextBytesMax } from './page-encoding.js';
+import {
+  headerBytes,
+  lengthBytes,
+  packedAtOnceBytesMax,
+  pageFormat,
+  pageRowsMax,
+  pageTextBytesMax,
+} from './page-encoding.js';
 
 const decompress = promisify(zstdDecompress);
 
@@ -44,7 +51,8 @@ function readHeader(bytes: Buffer): { rowCount: number; textBytes: number; frame
 async function unpack(frame: Buffer, size: number): Promise<Buffer> {
   try {
     // zlib wants a limit of at least 1; the length is compared afterwards anyway.
-    return await decompress(frame, { maxOutputLength: Math.max(size, 1) });
+    const limit = { maxOutputLength: Math.max(size, 1) };
+    return size <= packedAtOnceBytesMax ? zstdDecompressSync(frame, limit) : await decompress(frame, limit);
   } catch (cause) {
     throw corrupt(cause instanceof Error ? cause.message : String(cause), cause);
   }

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { constants, zstdCompress } from 'node:zlib';
+import { constants, zstdCompress, zstdCompressSync } from 'node:zlib';
 import { AppError } from '#libs/kernel';
 
 /**
@@ -26,6 +26,9 @@ export const pageRowsMax = 4 * 1024 * 1024;
 /** The most bytes of an encoded page that may travel inside a manifest. */
 export const inlineBytesMax = 64 * 1024;
 
+/** The most bytes that are packed at once: to a thread and back takes longer. */
+export const packedAtOnceBytesMax = 32 * 1024;
+
 const compress = promisify(zstdCompress);
 
 // Levels 1 to 3 pack rows of JSON equally small, to within 5 %; the first takes the worker's core the shortest.
@@ -48,7 +51,8 @@ export async function encodePage(rows: readonly string[]): Promise<Uint8Array> {
   const content = Buffer.allocUnsafe(rows.length * lengthBytes + textBytes);
   writeLengths(content, rows, textBytes === text.length);
   content.write(text, rows.length * lengthBytes);
-  const frame = await compress(content, options);
+  const frame =
+    content.length <= packedAtOnceBytesMax ? zstdCompressSync(content, options) : await compress(content, options);
   const header = Buffer.allocUnsafe(headerBytes);
   header.writeUInt8(pageFormat, 0);
   header.writeUInt32LE(rows.length, 1);
