@@ -15,6 +15,7 @@ import { ExecutionsResolver } from './executions/executions.resolver.js';
 import { ExecutionsService } from './executions/executions.service.js';
 import { CacheController } from './cache/cache.controller.js';
 import { CacheResolver } from './cache/cache.resolver.js';
+import { RepeatedHits } from './cache/repeated-hits.service.js';
 import { ContextFactory } from './http/context-factory.js';
 import { ContextModule } from './http/context.module.js';
 import { ErrorPasserFilter } from './http/error-passer.filter.js';
@@ -27,6 +28,7 @@ import { FaultLog } from './observability/fault-log.js';
 import { RequestMetrics } from './observability/request-metrics.js';
 import { OperationsService } from './operations/operations.service.js';
 import { PreparedDocuments } from './operations/prepared-documents.js';
+import { CompleteManifests } from './results/complete-manifests.store.js';
 import { DecodedPagesStore } from './results/decoded-pages.store.js';
 import { ResultsResolver } from './results/results.resolver.js';
 import { ResultsService } from './results/results.service.js';
@@ -68,6 +70,7 @@ const resolvers = [
   providers: [
     ...resolvers,
     { provide: APP_FILTER, useClass: ErrorPasserFilter },
+    CompleteManifests,
     Cursors,
     DecodedPagesStore,
     EventsService,
@@ -78,6 +81,7 @@ const resolvers = [
     HttpEdge,
     ObservingPlugin,
     PlainHttp,
+    RepeatedHits,
     OperationsService,
     RequestMetrics,
     ResultsService,

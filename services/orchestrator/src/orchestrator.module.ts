@@ -10,6 +10,8 @@ import { RunQueueStore } from './dispatch/run-queue.store.js';
 import { CacheController } from './cache/cache.controller.js';
 import { CacheRepository } from './cache/cache.repository.js';
 import { CacheService } from './cache/cache.service.js';
+import { RepeatedHitsRepository } from './cache/repeated-hits.repository.js';
+import { RepeatedHitsService } from './cache/repeated-hits.service.js';
 import { CancelRepository } from './execution/cancel.repository.js';
 import { CancelService } from './execution/cancel.service.js';
 import { ExecutionController } from './execution/execution.controller.js';
@@ -66,6 +68,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
   ],
   providers: [
     ...[SubmitService, SubmissionRepository, CacheService, CacheRepository],
+    ...[RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],
     ...[RunRepository, RunChanges, RunMetrics, ClaimService, FinishService, AttemptService],
     ...[DispatcherService, DispatchRepository, RunQueueStore],

@@ -209,7 +209,7 @@ export async function submitSql(
   text: string,
   more: Partial<RequestOf<typeof runRequests.submitExecution>> = {},
 ): Promise<Execution> {
-  return orchestrator.submit.submit(
+  const { execution } = await orchestrator.submit.submit(
     {
       query: { case: 'sql', value: { dataSourceId: source.id, text } },
       priority: 'INTERACTIVE',
@@ -218,6 +218,7 @@ export async function submitSql(
     principal,
     newContext(principal),
   );
+  return execution;
 }
 
 /** One whole look of a reaper, with all that it settles. */

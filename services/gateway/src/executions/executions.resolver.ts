@@ -13,7 +13,8 @@ import { pageArgs, toConnection, type Connection, type ListArgs } from '../commo
 import { wholeSeconds } from '../errors/user-error.js';
 import type { RequestContext } from '../request/request-context.js';
 import { selects } from '../request/selects.js';
-import { resultOf, type ResultView } from '../results/result-view.js';
+import { CompleteManifests } from '../results/complete-manifests.store.js';
+import { resultOf, toResultView, type ResultView } from '../results/result-view.js';
 import type { RunQueryInput } from './execution-input.js';
 import { ExecutionsService, type RunQueryPayload } from './executions.service.js';
 
@@ -24,7 +25,10 @@ interface ExecutionsArgs extends ListArgs {
 
 @Resolver('Execution')
 export class ExecutionsResolver {
-  constructor(private readonly executions: ExecutionsService) {}
+  constructor(
+    private readonly executions: ExecutionsService,
+    private readonly manifests: CompleteManifests,
+  ) {}
 
   @Query('execution')
   async execution(_root: unknown, { id }: { readonly id: string }, context: RequestContext): Promise<Execution | null> {
@@ -103,13 +107,19 @@ export class ExecutionsResolver {
   }
 
   @ResolveField('result')
-  result(
+  async result(
     execution: Execution,
     _args: unknown,
     { loaders }: RequestContext,
     info: GraphQLResolveInfo,
   ): Promise<ResultView | null> {
-    return resultOf(execution, selects(info, 'rows') ? loaders.manifestsWithRows : loaders.manifests);
+    const known = this.manifests.get(execution);
+    if (known) return toResultView(execution, known);
+    const withRows = selects(info, 'rows');
+    const result = await resultOf(execution, withRows ? loaders.manifestsWithRows : loaders.manifests);
+    // Without its rows it would send the next reader to the page table.
+    if (result && withRows) this.manifests.keep(result.manifest);
+    return result;
   }
 }
 

@@ -4,6 +4,7 @@ import { AppError, toAppError } from '#libs/kernel';
 import { Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import { isFault, invalidInput, userErrorsOf, type UserError } from '../errors/user-error.js';
+import { RepeatedHits } from '../cache/repeated-hits.service.js';
 import { mutationFault, payloadOf, type Payload } from '../errors/payload.js';
 import { RunHubService } from '../events/run-hub.service.js';
 import { executionAt } from '../events/run-level.js';
@@ -22,6 +23,7 @@ export class ExecutionsService implements OnModuleInit {
 
   constructor(
     private readonly hub: RunHubService,
+    private readonly repeatedHits: RepeatedHits,
     private readonly logger: AppLogger,
     private readonly lifecycle: Lifecycle,
   ) {}
@@ -66,13 +68,18 @@ export class ExecutionsService implements OnModuleInit {
   }
 
   private async submit(input: RunQueryInput, context: RequestContext): Promise<Execution> {
-    const idempotencyKey = input.idempotencyKey ?? undefined;
-    const { execution } = await context.ask(
+    const question = toSubmitRequest(input);
+    const { idempotencyKey } = question;
+    const key = this.repeatedHits.keyOf(question, context.caller.accessToken);
+    const repeated = key === undefined ? undefined : await this.repeatedHits.repeat(key);
+    if (repeated) return repeated;
+    const submitted = await context.ask(
       runRequests.submitExecution,
-      toSubmitRequest(input),
+      question,
       idempotencyKey === undefined ? {} : { idempotencyKey },
     );
-    return present(execution);
+    if (key !== undefined) this.repeatedHits.remember(key, submitted);
+    return present(submitted.execution);
   }
 
   private async untilFinal(submitted: Execution, waitMs: number, context: RequestContext): Promise<Execution> {

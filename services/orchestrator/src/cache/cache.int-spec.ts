@@ -241,12 +241,14 @@ describe('what was invalidated', () => {
   ] as const)('can be named by %s', async (_what, named, status) => {
     const savedQuery = newSavedQuery();
     orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({ source, savedQuery, revision: 1 }));
-    const run = (): Promise<Execution> =>
-      orchestrator.submit.submit(
+    const run = async (): Promise<Execution> => {
+      const submitted = await orchestrator.submit.submit(
         { query: { case: 'savedQuery', value: { id: savedQuery.id } }, priority: 'DASHBOARD' },
         principal,
         newContext(principal),
       );
+      return submitted.execution;
+    };
     const first = await run();
     await begin(first);
     await end(first);

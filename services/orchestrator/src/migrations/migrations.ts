@@ -1,10 +1,12 @@
 import { CreateOrchestrator1795219300000 } from './1795219300000-create-orchestrator.js';
 import { AcceptInOneStatement1795240000000 } from './1795240000000-accept-in-one-statement.js';
 import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
+import { RepeatHits1795260000000 } from './1795260000000-repeat-hits.js';
 
 /** Oldest first. */
 export const migrations = [
   CreateOrchestrator1795219300000,
   AcceptInOneStatement1795240000000,
   KeepResults1795250000000,
+  RepeatHits1795260000000,
 ];

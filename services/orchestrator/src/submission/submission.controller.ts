@@ -16,6 +16,6 @@ export class SubmissionController {
     @Payload() input: RequestOf<typeof runRequests.submitExecution>,
     @Ctx() context: BusContext,
   ): Promise<ResponseOf<typeof runRequests.submitExecution>> {
-    return { execution: await this.service.submit(input, principalOf(context), context) };
+    return this.service.submit(input, principalOf(context), context);
   }
 }

@@ -24,10 +24,18 @@ import type { BegunRun, Idempotency, Submission } from './submission.types.js';
 
 type SubmitInput = RequestOf<typeof runRequests.submitExecution>;
 
+/** The caller's execution, and what an equal question may go by. */
+export interface Submitted {
+  readonly execution: Execution;
+  /** Set for a hit: the revision of the workspace's assets that it stands on. */
+  readonly repeatableAtRevision?: number;
+}
+
 interface Question {
   readonly source: SourceConnection;
   readonly sql: string;
   readonly savedQuery: SavedQuery | undefined;
+  readonly revision: number;
 }
 
 const idempotencyKeyMax = 200;
@@ -45,14 +53,14 @@ export class SubmitService {
     @InjectConfig() private readonly config: OrchestratorConfig,
   ) {}
 
-  async submit(input: SubmitInput, principal: Principal, context: BusContext): Promise<Execution> {
+  async submit(input: SubmitInput, principal: Principal, context: BusContext): Promise<Submitted> {
     const idempotency = idempotencyOf(input);
     if (idempotency) {
       const earlier = await this.findEarlier(idempotency, principal);
-      if (earlier) return earlier;
+      if (earlier) return { execution: earlier };
     }
     const limits = resolveLimits(input.limits, input.priority, this.config.limits);
-    const { source, sql, savedQuery } = await this.resolve(input, principal, context);
+    const { source, sql, savedQuery, revision } = await this.resolve(input, principal, context);
     const submission: Submission = {
       executionId: newId('execution'),
       runId: newId('run'),
@@ -76,7 +84,9 @@ export class SubmitService {
       requestId: context.requestId,
       ...traceOfWork(),
     };
-    return this.accept(submission, principal, sourcePathOf(input));
+    const execution = await this.accept(submission, principal, sourcePathOf(input));
+    const isRepeatable = execution.cacheStatus === 'HIT' && !idempotency;
+    return isRepeatable ? { execution, repeatableAtRevision: revision } : { execution };
   }
 
   private async accept(submission: Submission, principal: Principal, path: readonly string[]): Promise<Execution> {
@@ -122,18 +132,18 @@ export class SubmitService {
       case 'sql': {
         if (!principal.permissions.has('query.run')) throw forbidden('query.run');
         checkSqlText(query.value.text, this.config.limits.sqlBytesMax);
-        const { source } = await this.resolveRunnable(
+        const { source, revision } = await this.resolveRunnable(
           { case: 'dataSourceId', value: query.value.dataSourceId },
           context,
           sourcePathOf(input),
         );
         await proveQuery(source, query.value.text, ['query', 'sql', 'text']);
-        return { source, sql: query.value.text, savedQuery: undefined };
+        return { source, sql: query.value.text, savedQuery: undefined, revision };
       }
       case 'savedQuery': {
         if (!principal.permissions.has('saved_query.run')) throw forbidden('saved_query.run');
         const path = sourcePathOf(input);
-        const { source, savedQuery } = await this.resolveRunnable(
+        const { source, savedQuery, revision } = await this.resolveRunnable(
           { case: 'savedQueryId', value: query.value.id },
           context,
           path,
@@ -141,7 +151,7 @@ export class SubmitService {
         if (!savedQuery) throw new Error('metadata resolved a saved query without it');
         // It was proven when it was saved; what counts is today's proof.
         await proveQuery(source, savedQuery.sql, path);
-        return { source, sql: savedQuery.sql, savedQuery };
+        return { source, sql: savedQuery.sql, savedQuery, revision };
       }
       default:
         throw new AppError('input.invalid', 'Exactly one kind of query is needed.', { path: ['query'] });
@@ -159,7 +169,7 @@ export class SubmitService {
     const { source } = resolved;
     if (!source) throw new Error('metadata resolved something runnable without its source');
     if (source.paused) throw pausedAt(path);
-    return { source, savedQuery: resolved.savedQuery };
+    return { source, savedQuery: resolved.savedQuery, revision: resolved.revision };
   }
 }
 

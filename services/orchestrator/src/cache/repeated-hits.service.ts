@@ -1,0 +1,40 @@
+import { Injectable } from '@nestjs/common';
+import { AppError, isId } from '#libs/kernel';
+import { RevisionCopies } from '#libs/redis';
+import { RepeatedHitsRepository, type HitToRepeat, type RepeatedHit } from './repeated-hits.repository.js';
+
+const hitsMax = 1_000;
+const refused: RepeatedHit = { accepted: false, cacheAgeSeconds: 0 };
+
+/**
+ * Equal questions of callers whose answers are known to be kept, many at a time. The gateway knows who asks and that they
+ * may; whether the kept result still answers is found out here, for each batch anew.
+ */
+@Injectable()
+export class RepeatedHitsService {
+  constructor(
+    private readonly repository: RepeatedHitsRepository,
+    private readonly revisions: RevisionCopies,
+  ) {}
+
+  async repeat(hits: readonly HitToRepeat[]): Promise<RepeatedHit[]> {
+    if (hits.length > hitsMax) throw new AppError('input.too_large', `At most ${hitsMax} hits at once.`);
+    const current = await this.currentRevisions(hits);
+    const good = hits.filter((hit) => isWellFormed(hit) && current.get(hit.workspaceId) === hit.revision);
+    if (good.length === 0) return hits.map(() => refused);
+    const repeated = await this.repository.repeat(good);
+    const byHit = new Map(good.map((hit, index) => [hit, repeated[index]]));
+    return hits.map((hit) => byHit.get(hit) ?? refused);
+  }
+
+  /** A source, a saved query or a policy may have changed since the question was planned. */
+  private async currentRevisions(hits: readonly HitToRepeat[]): Promise<Map<string, number | undefined>> {
+    const workspaceIds = [...new Set(hits.map(({ workspaceId }) => workspaceId))];
+    const revisions = await Promise.all(workspaceIds.map((id) => this.revisions.read(id, 'metadata')));
+    return new Map(workspaceIds.map((id, index) => [id, revisions[index]]));
+  }
+}
+
+function isWellFormed({ executionId, hitId }: HitToRepeat): boolean {
+  return isId('execution', executionId) && isId('execution', hitId);
+}

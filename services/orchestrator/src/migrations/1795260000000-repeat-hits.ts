@@ -1,0 +1,56 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** Equal questions whose answer is known to be kept are recorded many at a time, without waiting for the disk. */
+export class RepeatHits1795260000000 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(repeatHits);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('drop function orchestrator.repeat_hits');
+  }
+}
+
+/**
+ * Makes an execution for each place of the arrays, as the hit `hit_ids[n]` of the workspace is one. Left out, without an
+ * execution: where that hit does not answer any more, as its result is too old or invalidated, or its source is paused or
+ * gone. A crash of the server may lose the record of the last second; everything else waits for its disk as ever.
+ */
+const repeatHits = `
+  create function orchestrator.repeat_hits(
+    execution_ids text[], workspace_ids text[], hit_ids text[], trace_ids text[],
+    out place integer, out submitted_at timestamptz, out cache_age_seconds double precision
+  ) returns setof record language plpgsql as $$
+  #variable_conflict use_column
+  begin
+    perform set_config('synchronous_commit', 'off', true);
+    return query
+    with asked as (
+      select a.place, a.id, a.trace_id, hit.*
+      from unnest(repeat_hits.execution_ids, repeat_hits.workspace_ids, repeat_hits.hit_ids, repeat_hits.trace_ids)
+        with ordinality a (id, workspace_id, hit_id, trace_id, place)
+      -- Materialized by distinct hits: an equal question is looked at once, however often it is asked.
+      join (
+        select h.id as hit_id, h.workspace_id as hit_workspace_id, h.run_id, h.caller_id, h.class, h.saved_query_id,
+          h.cache_ttl_seconds, extract(epoch from now() - r.claimed_at)::double precision as age_seconds
+        from orchestrator.execution h
+        join orchestrator.run r on r.id = h.run_id
+        join orchestrator.source s on s.id = r.source_id
+        where h.id = any (repeat_hits.hit_ids) and h.cache_status = 'HIT' and r.state = 'SUCCEEDED'
+          and not s.paused and not s.deleted
+          and r.claimed_at > now() - make_interval(secs => h.cache_ttl_seconds)
+          and not orchestrator.is_invalidated(r)
+      ) hit on hit.hit_id = a.hit_id and hit.hit_workspace_id = a.workspace_id
+    ), made as (
+      insert into orchestrator.execution (id, run_id, workspace_id, caller_id, cache_status, cache_ttl_seconds,
+        cache_age_seconds, class, saved_query_id, trace_id,
+        own_state, own_version, own_finished_at, own_finished_xid, own_finished_seq)
+      select a.id, a.run_id, a.hit_workspace_id, a.caller_id, 'HIT', a.cache_ttl_seconds,
+        a.age_seconds, a.class, a.saved_query_id, a.trace_id,
+        'SUCCEEDED', 1, now(), pg_current_xact_id(), nextval('orchestrator.finished_seq')
+      from asked a
+      returning id
+    )
+    select a.place::integer, now(), a.age_seconds from asked a;
+  end $$;
+`;

@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Api } from './api.ts';
+import type { BenchResult, Effort, Say } from './bench.ts';
+import { answersPerSecond, oneAtATime, type Repeated } from './http-load.ts';
+import type { Installation } from './installation.ts';
+import type { Round } from './measure.ts';
+import { percentile } from './statistics.ts';
+
+const connections = 32;
+const roundSeconds = 8;
+const oneByOne = 500;
+const rows = 100;
+
+/** A saved query whose result is kept, asked for over HTTP, with its rows in the answer. */
+export async function benchCached(mesh: Installation, { rounds, scale }: Effort, say: Say): Promise<BenchResult> {
+  const api = new Api(mesh);
+  try {
+    const ours = await cachedQuestion(api, mesh);
+    const bytes = Buffer.byteLength(await answerOf(ours));
+    const control = await startBareApollo(bytes);
+    try {
+      const throughput: Round[] = [];
+      const p50: Round[] = [];
+      // Compiled code and connections are warm in both.
+      for (const question of [control.question, ours]) await answersPerSecond(question, connections, 5 * scale);
+      for (let round = 0; round < rounds; round += 1) {
+        const [bare, cached] = [
+          await answersPerSecond(control.question, connections, roundSeconds * scale),
+          await answersPerSecond(ours, connections, roundSeconds * scale),
+        ];
+        throughput.push({ ours: cached, control: bare });
+        const times = [
+          await oneAtATime(ours, oneByOne * scale),
+          await oneAtATime(control.question, oneByOne * scale),
+        ] as const;
+        p50.push({ ours: percentile(times[0], 0.5), control: percentile(times[1], 0.5) });
+        say(`  round ${round + 1}: ${cached.toFixed(0)} answers/s, control ${bare.toFixed(0)}`);
+      }
+      return {
+        name: 'A cached answer',
+        method: methodOf(bytes),
+        measures: [
+          {
+            name: `cached saved query, ${rows} rows, ${connections} connections`,
+            unit: 'answers/s',
+            control: 'bare Apollo Server on Express',
+            rounds: throughput,
+            target: { of: 'ratio', atLeast: 0.6 },
+          },
+          {
+            name: 'the same one at a time, p50',
+            unit: 'ms',
+            control: 'bare Apollo Server on Express',
+            rounds: p50,
+            target: { of: 'ratio', atMost: 3 },
+          },
+        ],
+      };
+    } finally {
+      await control.stop();
+    }
+  } finally {
+    await api.close();
+  }
+}
+
+const methodOf = (
+  bytes: number,
+): string => `\`runQuery\` of a saved query over HTTP with an API key, its ${rows} rows (${bytes} bytes) in the answer, whose status must be
+HIT. The control is Apollo Server 5 on Express with a constant of as many bytes, in a process of its own; both are asked by
+the same client on the same machine, one after the other.`;
+
+async function cachedQuestion(api: Api, mesh: Installation): Promise<Repeated> {
+  const { id: dataSourceId } = await api.source('flights_pg');
+  const sql = `select iata, name, city, state, latitude from airports order by iata limit ${rows}`;
+  const { createSavedQuery } = await api.request<{
+    createSavedQuery: { savedQuery: { id: string } | null; errors: { message: string }[] };
+  }>(
+    `mutation ($input: CreateSavedQueryInput!) {
+      createSavedQuery(input: $input) { savedQuery { id } errors { message } } }`,
+    { input: { name: `bench ${Date.now()}`, dataSourceId, sql } },
+  );
+  const id = createSavedQuery.savedQuery?.id;
+  if (id === undefined) throw new Error(createSavedQuery.errors.map(({ message }) => message).join('; '));
+  const query = `mutation ($input: RunQueryInput!) { runQuery(input: $input) {
+    execution { id state cache { status ageSeconds } result { rowCount rows(first: ${rows}) { rows } } }
+    errors { message } } }`;
+  const input = { query: { savedQuery: { id } }, waitSeconds: 30 };
+  // The first answer is a run; from then on it is kept.
+  await api.request(query, { input });
+  return {
+    url: mesh.access.graphqlUrl,
+    headers: { authorization: `Key ${mesh.access.apiKey}` },
+    body: JSON.stringify({ query, variables: { input } }),
+    check: (text) => {
+      if (!text.includes('"status":"HIT"')) throw new Error(`not a hit: ${text.slice(0, 300)}`);
+    },
+  };
+}
+
+async function answerOf({ url, headers, body }: Repeated): Promise<string> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body,
+  });
+  return response.text();
+}
+
+async function startBareApollo(bytes: number): Promise<{ question: Repeated; stop(): Promise<void> }> {
+  const program = fileURLToPath(new URL('./bare-apollo.mjs', import.meta.url));
+  // The size of what is around the constant.
+  const child = spawn(process.execPath, [program, String(bytes - '{"data":{"constant":""}}\n'.length)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
+  const [port] = (await once(child.stdout, 'data')) as [Buffer];
+  return {
+    question: {
+      url: `http://127.0.0.1:${port.toString().trim()}/graphql`,
+      headers: {},
+      body: JSON.stringify({ query: '{ constant }' }),
+      check: (text) => {
+        if (!text.startsWith('{"data":{"constant":"x')) throw new Error(`not the constant: ${text.slice(0, 300)}`);
+      },
+    },
+    stop: async () => {
+      const exit = once(child, 'exit');
+      child.stdin.end();
+      await exit;
+    },
+  };
+}
