@@ -142,6 +142,15 @@ describe('invalidateCache', () => {
     expect([await asked(text), await asked(text)]).toEqual(['MISS', 'HIT']);
   });
 
+  test('is seen by the next question, however often the same was answered a moment ago, and each answer is in the history', async () => {
+    const text = unique('select 1 as one');
+    const statuses: string[] = [];
+    for (let times = 0; times < 5; times += 1) statuses.push(await asked(text));
+    expect(statuses).toEqual(['MISS', 'HIT', 'HIT', 'HIT', 'HIT']);
+    await invalidate(mesh.admin, { dataSourceIds: [sources.flights] });
+    expect(await asked(text)).toBe('MISS');
+  });
+
   test('by tag concerns the saved queries that have it', async () => {
     const tag = `t-${randomUUID()}`;
     const { savedQuery } = await createSavedQuery(mesh.admin, {
