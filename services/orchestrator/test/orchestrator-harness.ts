@@ -14,6 +14,7 @@ import type { Principal } from '#libs/identity';
 import type { RevisionCopies } from '#libs/redis';
 import { newId } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { CacheMetrics } from '../src/cache/cache.metrics.js';
 import { CacheRepository } from '../src/cache/cache.repository.js';
 import { CacheService } from '../src/cache/cache.service.js';
 import { DispatchRepository } from '../src/dispatch/dispatch.repository.js';
@@ -82,6 +83,7 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
   const dispatch = new DispatchRepository(dataSource);
   const submissions = new SubmissionRepository(dataSource, config);
   const finishes = new FinishService(runs, attempts, changes, logger);
+  const cacheMetrics = new CacheMetrics(metrics);
   return {
     bus,
     jobs,
@@ -92,8 +94,8 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
     submissions,
     /** Not begun by itself: most tests dispatch when they want to. */
     newDispatcher: () => new DispatcherService(dispatch, queue, logger, config, changes, metrics),
-    submit: new SubmitService(submissions, executions, runnables, queue, changes, logger, config),
-    cache: new CacheService(new CacheRepository(dataSource), logger, config),
+    submit: new SubmitService(submissions, executions, runnables, queue, changes, cacheMetrics, logger, config),
+    cache: new CacheService(new CacheRepository(dataSource), cacheMetrics, logger, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
     /** As the worker asks for it, whose request carries the run's workspace. */

@@ -13,6 +13,7 @@ import { RunChanges } from '../run/run-changes.service.js';
 import { priorityClass } from '../run/run.types.js';
 import { defaultPool } from '../dispatch/pool.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
+import { CacheMetrics } from '../cache/cache.metrics.js';
 import { cacheSubjects } from '../cache/cache-subjects.js';
 import { flightKey } from './flight-key.js';
 import { resolveFreshness } from '../cache/freshness.js';
@@ -49,6 +50,7 @@ export class SubmitService {
     private readonly runnables: RunnableMemory,
     private readonly queue: RunQueueStore,
     private readonly changes: RunChanges,
+    private readonly cacheMetrics: CacheMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
   ) {}
@@ -98,6 +100,7 @@ export class SubmitService {
           { executionId: submission.executionId, sourceId: submission.source.id },
           'an execution was accepted',
         );
+        this.cacheMetrics.answered(view.execution);
         if (begun?.isDispatched) this.queue.add(planOf(submission, begun));
         else if (begun) this.changes.queueChanged(defaultPool);
         return toExecution(view, principal);
