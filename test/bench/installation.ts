@@ -61,7 +61,16 @@ function runStart(port: number): Promise<Access> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['deploy/local/start.mjs', '--detach', '--json', '--no-tour'], {
       cwd: root,
-      env: { ...process.env, SLUICE_LOCAL_DIRECTORY: directory, SLUICE_PORT: String(port), SLUICE_LOG_LEVEL: 'warn' },
+      env: {
+        ...process.env,
+        SLUICE_LOCAL_DIRECTORY: directory,
+        SLUICE_PORT: String(port),
+        SLUICE_LOG_LEVEL: 'warn',
+        // One user asks here what many would ask.
+        SLUICE_ORCHESTRATOR_QUESTIONS_PER_SECOND: '100000',
+        SLUICE_ORCHESTRATOR_QUESTIONS_BURST: '100000',
+        SLUICE_ORCHESTRATOR_RUNS_PER_MINUTE: '1000000',
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let output = '';

@@ -62,6 +62,9 @@ export const errorCodes = {
   'run.query_failed': 'QUERY_FAILED',
   'run.timed_out': 'TIMED_OUT',
   'run.worker_lost': 'WORKER_LOST',
+  'run.rate_limited': 'RATE_LIMITED',
+  'run.queue_full': 'RATE_LIMITED',
+  'run.quota_exceeded': 'QUOTA_EXCEEDED',
 
   'result.not_found': 'NOT_FOUND',
   'result.expired': 'RESULT_EXPIRED',

@@ -34,6 +34,11 @@ export class RedisKeys {
     return this.key(`ws:${workspaceId}`, 'rev');
   }
 
+  /** The tokens that someone has left. */
+  bucket(subject: string): string {
+    return this.key(`rate:${subject}`, 'bucket');
+  }
+
   /** The prefix of BullMQ's own keys; a queue's name follows it. */
   get bull(): string {
     return `{${this.prefix}:bull}`;

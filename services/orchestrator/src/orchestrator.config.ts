@@ -13,6 +13,7 @@ import { sqlLengthMax } from '#libs/sql';
 const hour = 3_600;
 const day = 24 * hour;
 const mebibyte = 1024 * 1024;
+const quotaMax = Number.MAX_SAFE_INTEGER;
 const byteCountMax = 1024 * 1024 * mebibyte;
 
 /** Seconds that may have decimals, so that a test's lease need not take a second. */
@@ -81,6 +82,34 @@ export const orchestratorConfig = defineConfig({
       default: 4 * hour,
       describe: 'The same for the priority SCHEDULED.',
     }),
+    workspaceSharePercent: setting('SLUICE_ORCHESTRATOR_QUEUE_WORKSPACE_SHARE_PERCENT', integerText(1, 100), {
+      default: 60,
+      describe: 'The most of all slots, in percent, that a workspace may hold while it is not alone.',
+    }),
+    shareHoldSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_SHARE_HOLD_SECONDS', integerText(0, day), {
+      default: 60,
+      describe: 'A workspace is alone when no other one runs or waits, or has begun a run for this long.',
+    }),
+    scheduledSharePercent: setting('SLUICE_ORCHESTRATOR_QUEUE_SCHEDULED_SHARE_PERCENT', integerText(1, 100), {
+      default: 50,
+      describe: 'The most of all slots, in percent, that runs of the priority SCHEDULED may hold.',
+    }),
+    workspaceRunsMax: setting('SLUICE_ORCHESTRATOR_WORKSPACE_RUNS_MAX', integerText(1, 100_000), {
+      default: 1_000,
+      describe: 'The most runs of one workspace at once, over all workers.',
+    }),
+    promoteSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_PROMOTE_SECONDS', secondsText(0.1, day), {
+      default: 60,
+      describe: 'A user’s queue that has waited this long for a turn counts as one priority more urgent.',
+    }),
+    workspaceDepthMax: setting('SLUICE_ORCHESTRATOR_QUEUE_WORKSPACE_DEPTH_MAX', integerText(1, 1_000_000), {
+      default: 20_000,
+      describe: 'How many runs of one workspace may wait; one more is refused as RATE_LIMITED.',
+    }),
+    depthMax: setting('SLUICE_ORCHESTRATOR_QUEUE_DEPTH_MAX', integerText(1, 10_000_000), {
+      default: 100_000,
+      describe: 'How many runs may wait in all; one more is refused as RATE_LIMITED.',
+    }),
     pollMs: setting('SLUICE_ORCHESTRATOR_DISPATCH_POLL_MS', integerText(20, 60_000), {
       default: 1_000,
       describe: 'How often the queue is looked at without being told of a change.',
@@ -92,6 +121,50 @@ export const orchestratorConfig = defineConfig({
     addTimeoutMs: setting('SLUICE_ORCHESTRATOR_ENQUEUE_TIMEOUT_MS', integerText(50, 60_000), {
       default: 2_000,
       describe: 'How long handing a job to the queue in Redis may take.',
+    }),
+  },
+  allowance: {
+    questionsPerSecond: setting('SLUICE_ORCHESTRATOR_QUESTIONS_PER_SECOND', secondsText(0.1, 1_000_000), {
+      default: 10,
+      describe: 'How many questions a user may ask a second, however they are answered.',
+    }),
+    questionsBurst: setting('SLUICE_ORCHESTRATOR_QUESTIONS_BURST', integerText(1, 1_000_000), {
+      default: 50,
+      describe: 'How many questions a user may ask at once after a pause.',
+    }),
+    runsPerMinute: setting('SLUICE_ORCHESTRATOR_RUNS_PER_MINUTE', integerText(1, 1_000_000), {
+      default: 60,
+      describe: 'How many runs at data sources a user may begin a minute. Answers that were kept or shared are none.',
+    }),
+    userExecutions: setting('SLUICE_ORCHESTRATOR_QUOTA_USER_EXECUTIONS', integerText(0, quotaMax).optional(), {
+      describe:
+        'How many runs one user may begin in a day of UTC; unlimited where absent. Answers that were kept or shared are none.',
+    }),
+    userSeconds: setting('SLUICE_ORCHESTRATOR_QUOTA_USER_SECONDS', integerText(0, quotaMax).optional(), {
+      describe: 'How many seconds at data sources one user may use in a day; unlimited where absent.',
+    }),
+    userRows: setting('SLUICE_ORCHESTRATOR_QUOTA_USER_ROWS', integerText(0, quotaMax).optional(), {
+      describe: 'How many rows one user may read in a day; unlimited where absent.',
+    }),
+    userBytes: setting('SLUICE_ORCHESTRATOR_QUOTA_USER_BYTES', integerText(0, quotaMax).optional(), {
+      describe: 'How many bytes one user may read in a day; unlimited where absent.',
+    }),
+    workspaceExecutions: setting(
+      'SLUICE_ORCHESTRATOR_QUOTA_WORKSPACE_EXECUTIONS',
+      integerText(0, quotaMax).optional(),
+      {
+        describe:
+          'How many runs one workspace may begin in a day of UTC; unlimited where absent. Answers that were kept or shared are none.',
+      },
+    ),
+    workspaceSeconds: setting('SLUICE_ORCHESTRATOR_QUOTA_WORKSPACE_SECONDS', integerText(0, quotaMax).optional(), {
+      describe: 'How many seconds at data sources one workspace may use in a day; unlimited where absent.',
+    }),
+    workspaceRows: setting('SLUICE_ORCHESTRATOR_QUOTA_WORKSPACE_ROWS', integerText(0, quotaMax).optional(), {
+      describe: 'How many rows one workspace may read in a day; unlimited where absent.',
+    }),
+    workspaceBytes: setting('SLUICE_ORCHESTRATOR_QUOTA_WORKSPACE_BYTES', integerText(0, quotaMax).optional(), {
+      describe: 'How many bytes one workspace may read in a day; unlimited where absent.',
     }),
   },
   lease: {

@@ -2,7 +2,11 @@ import { BullModule } from '@nestjs/bullmq';
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
 import { databaseModule } from '#libs/database';
-import { RedisConnections, RevisionCopies } from '#libs/redis';
+import { RedisConnections, RevisionCopies, TokenBuckets } from '#libs/redis';
+import { QuestionRate } from './allowance/question-rate.service.js';
+import { QuotaController } from './allowance/quota.controller.js';
+import { QuotaRepository } from './allowance/quota.repository.js';
+import { QuotaService } from './allowance/quota.service.js';
 import { DispatchRepository } from './dispatch/dispatch.repository.js';
 import { DispatcherService } from './dispatch/dispatcher.service.js';
 import { runQueueName, runQueueOptions } from './dispatch/run-queue.options.js';
@@ -63,6 +67,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
     SubmissionController,
     CacheController,
     ExecutionController,
+    QuotaController,
     RunController,
     HeartbeatController,
     SourceConsumer,
@@ -72,6 +77,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
     ...[CacheMetrics, RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],
     ...[RunRepository, RunChanges, RunMetrics, ClaimService, FinishService, AttemptService],
+    ...[QuestionRate, QuotaService, QuotaRepository],
     ...[DispatcherService, DispatchRepository, RunQueueStore],
     ...[HeartbeatService, HeartbeatRepository],
     ...[SourceService, SourceRepository, MetadataClient, RunnableMemory],
@@ -79,6 +85,11 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
       provide: RevisionCopies,
       inject: [RedisConnections],
       useFactory: (redis: RedisConnections) => new RevisionCopies(redis),
+    },
+    {
+      provide: TokenBuckets,
+      inject: [RedisConnections],
+      useFactory: (redis: RedisConnections) => new TokenBuckets(redis),
     },
     ...[
       ReaperLoop,

@@ -80,7 +80,7 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
   const stops = new StopService(runs, changes, workers, sources, results, logger, config);
   const attempts = new AttemptService(runs, results, sources, changes, config);
   const executions = new ExecutionService(new ExecutionRepository(dataSource), new FinishedRepository(dataSource));
-  const dispatch = new DispatchRepository(dataSource);
+  const dispatch = new DispatchRepository(dataSource, config);
   const submissions = new SubmissionRepository(dataSource, config);
   const finishes = new FinishService(runs, attempts, changes, logger);
   const cacheMetrics = new CacheMetrics(metrics);

@@ -1,4 +1,6 @@
-import type { RunState } from '#libs/contracts';
+import type { RunState, SourceConnection } from '#libs/contracts';
+import { newId } from '#libs/kernel';
+import { encodeSource } from '../src/source/source-snapshot.js';
 import type { TestDatabase } from './data-source.js';
 
 const tables = [
@@ -7,6 +9,10 @@ const tables = [
   'lane',
   'worker',
   'source',
+  'backlog',
+  'tenant',
+  'usage',
+  'spent',
   'finished_horizon',
   'cache_revision',
   'outbox',
@@ -49,4 +55,29 @@ export async function laneFaults(dataSource: TestDatabase): Promise<unknown[]> {
       group by 1, 2, 3, 4, 5) r
     full join orchestrator.lane l using (pool, source_id, workspace_id, user_id, class)
     where coalesce(r.n, 0) <> coalesce(l.queued, 0)`);
+}
+
+interface Backlog {
+  readonly count: number;
+  readonly users: number;
+  readonly class: number;
+}
+
+/** Runs that wait, put into the queue past every check: thousands in a moment. @returns their ids, the oldest first */
+export async function enqueue(
+  dataSource: TestDatabase,
+  source: SourceConnection,
+  { count, users, class: priority }: Backlog,
+): Promise<string[]> {
+  const ids = Array.from({ length: count }, () => newId('run'));
+  const userIds = Array.from({ length: users }, () => newId('user'));
+  await dataSource.query(
+    `insert into orchestrator.run (id, workspace_id, flight_key, state, attempts_max, pool, user_id, class, source_id,
+       source, sql, rows_max, bytes_max, timeout_ms, request_id, traceparent, queue_deadline, submitted_at)
+     select id, $2, sha256(id::bytea), 'QUEUED', 3, 'default', ($3::text[])[1 + n % $4], $5, $6, $7, 'select 1', 10, 1000,
+       60000, 'req_1', '', now() + interval '1 h', now() + n * interval '1 microsecond'
+     from unnest($1::text[]) with ordinality i (id, n)`,
+    [ids, source.workspaceId, userIds, users, priority, source.id, encodeSource(source)],
+  );
+  return ids;
 }

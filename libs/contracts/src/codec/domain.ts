@@ -4,7 +4,7 @@ import type { RevocationSubject } from '../gen/sluice/auth/v1/auth_pb.js';
 import type { MessageKind } from '../gen/sluice/bus/v1/envelope_pb.js';
 import type { ColumnType } from '../gen/sluice/common/v1/common_pb.js';
 import type { ManifestState } from '../gen/sluice/results/v1/results_pb.js';
-import type { CacheStatus, Priority, RunState } from '../gen/sluice/run/v1/run_pb.js';
+import type { CacheStatus, Priority, QuotaKind, QuotaScope, RunState } from '../gen/sluice/run/v1/run_pb.js';
 
 type Named<E> = Exclude<keyof E, 'UNSPECIFIED'>;
 
@@ -23,7 +23,11 @@ type EnumName<E> = E extends RunState
             ? Named<typeof MessageKind>
             : E extends RevocationSubject
               ? Named<typeof RevocationSubject>
-              : never;
+              : E extends QuotaScope
+                ? Named<typeof QuotaScope>
+                : E extends QuotaKind
+                  ? Named<typeof QuotaKind>
+                  : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;

@@ -18,5 +18,6 @@ export function executionAt(execution: Execution, level: RunLevel | undefined): 
     ...execution,
     ...{ state, version, fence, startedAt, finishedAt, error, attempts, rows, bytes, fraction },
     queuePosition: undefined,
+    estimatedWaitSeconds: undefined,
   };
 }

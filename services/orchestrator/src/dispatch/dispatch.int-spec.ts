@@ -55,7 +55,7 @@ async function activeRuns(of: Orchestrator = orchestrator): Promise<number> {
   return Number(row?.n);
 }
 
-const fill = (of: Orchestrator = orchestrator) => of.dispatch.fill('default', 30, 32);
+const fill = (of: Orchestrator = orchestrator) => of.dispatch.fill('default', 32);
 const submitMany = (count: number, who = principal, more = {}) =>
   Promise.all(Array.from({ length: count }, (_, n) => submitSql(orchestrator, who, source, `select ${n}`, more)));
 

@@ -1,16 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
+import { InjectConfig } from '#libs/config';
 import type { RunPlan } from '#libs/contracts';
 import { inTransaction, queryPrepared } from '#libs/database';
+import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { assignments } from '../run/run-move.repository.js';
 import { decodeSource } from '../source/source-snapshot.js';
+import { chooseTurns, type ActiveRuns, type Lane, type PoolState } from './fair-order.js';
 
 /** What of the run's row goes into its plan. */
 const planColumns = `r.id, r.fence, r.workspace_id, r.source, r.sql, r.rows_max, r.bytes_max, r.timeout_ms,
   r.user_id, r.request_id, r.traceparent`;
 
-interface PlanRow {
+interface PlanRow extends LaneKey {
   id: string;
   fence: number;
   workspace_id: string;
@@ -30,12 +33,15 @@ export type FillOutcome =
 
 @Injectable()
 export class DispatchRepository {
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    @InjectConfig() private readonly config: OrchestratorConfig,
+  ) {}
 
   async hasBacklog(pool: string): Promise<boolean> {
     const [row] = await queryPrepared<{ found: boolean }>(
       this.dataSource,
-      `select exists (select 1 from orchestrator.lane where pool = $1 and queued > 0) as found`,
+      `select exists (select 1 from orchestrator.backlog where pool = $1 and waits) as found`,
       [pool],
     );
     return row?.found ?? false;
@@ -44,76 +50,170 @@ export class DispatchRepository {
   /** How many runs wait in each class, for the metrics. */
   async depths(): Promise<{ pool: string; class: 1 | 2 | 3; queued: string }[]> {
     return this.dataSource.query(
-      `select pool, class, sum(queued) as queued from orchestrator.lane where queued > 0 group by pool, class`,
+      `select pool, class, sum(queued) as queued from orchestrator.backlog where waits group by pool, class`,
     );
   }
 
   /** Dispatches from the backlog until the slots are full, nothing more may run, or `limit` is reached. */
-  async fill(pool: string, workerLiveSeconds: number, limit: number): Promise<FillOutcome> {
+  async fill(pool: string, limit: number): Promise<FillOutcome> {
     return inTransaction(this.dataSource, async (manager) => {
-      if (!(await this.tryLock(manager, pool))) return { kind: 'busy' };
-      const free = Math.min(limit, await freeSlots(manager, pool, workerLiveSeconds));
+      if (!(await tryLock(manager, pool))) return { kind: 'busy' };
       const plans: RunPlan[] = [];
-      while (plans.length < free) {
-        const plan = await dispatchNext(manager, pool);
-        if (!plan) break;
-        plans.push(plan);
+      for (let looks = 0; looks < looksMax && plans.length < limit; looks += 1) {
+        const turns = await this.nextTurns(manager, pool, limit - plans.length);
+        if (turns.length === 0) return { kind: 'filled', plans, hasMore: false };
+        const takenOf = Map.groupBy(await takeTurns(manager, pool, turns), laneKey);
+        const rows = turns.map((lane) => takenOf.get(laneKey(lane))?.shift());
+        plans.push(...rows.flatMap((row) => (row ? [toPlan(row)] : [])));
+        const idle = new Set(turns.filter((_, index) => !rows[index]));
+        if (idle.size === 0) break;
+        await passOver(manager, pool, [...idle]);
       }
-      return { kind: 'filled', plans, hasMore: plans.length === limit };
+      return { kind: 'filled', plans, hasMore: plans.length > 0 };
     });
   }
 
-  /**
-   * Who holds it, until the end of the transaction, alone takes slots of the pool. Counting must be a statement of its
-   * own behind this one, so that it sees what the last holder has committed.
-   */
-  private async tryLock(manager: EntityManager, pool: string): Promise<boolean> {
-    const [row]: { held: boolean }[] = await manager.query(`select orchestrator.try_lock_pool($1) as held`, [pool]);
-    return row?.held ?? false;
+  private async nextTurns(manager: EntityManager, pool: string, limit: number): Promise<Lane[]> {
+    const { slots, active, present } = await readPool(manager, pool, this.config);
+    const free = Math.min(limit, slots - active.reduce((sum, { count }) => sum + count, 0));
+    if (free <= 0) return [];
+    const lanes = await readLanes(manager, pool, active, free);
+    return chooseTurns({ slots, active, present, lanes }, this.config.queue, free);
   }
 }
 
-async function freeSlots(manager: EntityManager, pool: string, workerLiveSeconds: number): Promise<number> {
-  const [row]: { free: string }[] = await manager.query(`select orchestrator.free_slots($1, $2) as free`, [
-    pool,
-    workerLiveSeconds,
-  ]);
-  return Number(row?.free ?? 0);
+/** A lane may have nothing to give although it waits; after so many looks the next poll goes on. */
+const looksMax = 8;
+
+/**
+ * Who holds it, until the end of the transaction, alone takes slots of the pool. Counting must be a statement of its
+ * own behind this one, so that it sees what the last holder has committed. Plans are made for a backlog that statistics
+ * do not know of yet: everything below has an index.
+ */
+async function tryLock(manager: EntityManager, pool: string): Promise<boolean> {
+  const [row] = await queryPrepared<{ held: boolean }>(
+    manager,
+    `select orchestrator.try_lock_pool($1) as held, set_config('enable_seqscan', 'off', true),
+       set_config('enable_bitmapscan', 'off', true)`,
+    [pool],
+  );
+  return row?.held ?? false;
+}
+
+/** Runs that hold a slot are counted, never kept as a number: they can be no more than the slots. */
+async function readPool(
+  manager: EntityManager,
+  pool: string,
+  { lease, queue }: OrchestratorConfig,
+): Promise<Omit<PoolState, 'lanes'>> {
+  const [row] = await queryPrepared<{ slots: string; active: ActiveRuns[] | null; present: string[] }>(
+    manager,
+    `select orchestrator.slots($1, $2) as slots,
+       (select jsonb_agg(to_jsonb(a)) from (
+         select workspace_id as "workspaceId", user_id as "userId", source_id as "sourceId", class, count(*) as count
+         from orchestrator.run where pool = $1 and state in ('DISPATCHED', 'RUNNING', 'CANCELING')
+         group by workspace_id, user_id, source_id, class) a) as active,
+       array(select workspace_id from orchestrator.tenant
+         where pool = $1 and seen_at > now() - make_interval(secs => $3) limit 2) as present`,
+    [pool, lease.workerLiveSeconds, queue.shareHoldSeconds],
+  );
+  return { slots: Number(row?.slots ?? 0), active: row?.active ?? [], present: row?.present ?? [] };
 }
 
 /**
- * The next run of the lane that comes first among the sources below their limit. The order of the lanes is the whole
- * policy of fairness and stands in this one place. A run whose row is locked (someone joins or leaves it just now) is
- * passed over; it is looked at again with the next change.
+ * The lanes that can come next, read in the order of their turns, so that it costs the same however many wait: all
+ * workspaces that hold a slot, and of the others, which come first, as many as there are free slots in each class. In each, as
+ * many lanes of a source and class as are surely enough where the users that hold a slot come behind those who do not.
  */
-async function dispatchNext(manager: EntityManager, pool: string): Promise<RunPlan | undefined> {
-  const rows: PlanRow[] = await manager.query(
-    `with next as (
-       select waiting.id
-       from (
-         select l.* from orchestrator.lane l join orchestrator.source s on s.id = l.source_id
-         where l.pool = $1 and l.queued > 0 and not s.paused and not s.deleted
-           and orchestrator.active_of_source(l.pool, l.source_id) < s.max_concurrent_executions
-         order by l.class, l.served_at nulls first
-       ) lane
+async function readLanes(
+  manager: EntityManager,
+  pool: string,
+  active: readonly ActiveRuns[],
+  free: number,
+): Promise<Lane[]> {
+  const workspaceIds = [...new Set(active.map(({ workspaceId }) => workspaceId))];
+  const users = new Set(active.map(({ workspaceId, userId }) => `${workspaceId}/${userId}`)).size;
+  return queryPrepared<Lane>(
+    manager,
+    `with waiting as (
+       select b.workspace_id, b.source_id, b.class from orchestrator.backlog b
+       where b.pool = $1 and b.waits and b.workspace_id = any ($2)
+       union all
+       select b.* from (values (1), (2), (3)) c (class) cross join lateral (
+         select b.workspace_id, b.source_id, b.class from orchestrator.backlog b
+         where b.pool = $1 and b.class = c.class and b.waits and b.workspace_id <> all ($2)
+           and exists (select from orchestrator.source s where s.id = b.source_id and not s.paused and not s.deleted)
+         order by b.served_at limit $3) b
+     )
+     select w.workspace_id as "workspaceId", w.source_id as "sourceId", w.class, l.user_id as "userId", l.queued,
+       extract(epoch from clock_timestamp() - l.served_at)::double precision as "waitedSeconds",
+       s.max_concurrent_executions as "sourceRunsMax"
+     from waiting w
+     join orchestrator.source s on s.id = w.source_id and not s.paused and not s.deleted
+     cross join lateral (
+       select l.user_id, l.queued, l.served_at from orchestrator.lane l
+       where l.pool = $1 and l.workspace_id = w.workspace_id and l.source_id = w.source_id and l.class = w.class
+         and l.waits
+       order by l.served_at limit $4) l`,
+    [pool, workspaceIds, free, free + users],
+  );
+}
+
+/** A run whose row is locked (someone joins or leaves it just now) is passed over, as is one that is to wait for its retry. */
+async function takeTurns(manager: EntityManager, pool: string, turns: readonly Lane[]): Promise<PlanRow[]> {
+  const counts = new Map<Lane, number>();
+  for (const lane of turns) counts.set(lane, (counts.get(lane) ?? 0) + 1);
+  return queryPrepared<PlanRow>(
+    manager,
+    `with ready as (
+       select q.id from unnest($2::text[], $3::text[], $4::text[], $5::smallint[], $6::integer[])
+         t (source_id, workspace_id, user_id, class, turns)
        cross join lateral (
          select q.id from orchestrator.run q
-         where q.state = 'QUEUED' and q.pool = lane.pool and q.source_id = lane.source_id
-           and q.workspace_id = lane.workspace_id and q.user_id = lane.user_id and q.class = lane.class
+         where q.state = 'QUEUED' and q.pool = $1 and q.source_id = t.source_id
+           and q.workspace_id = t.workspace_id and q.user_id = t.user_id and q.class = t.class
            and q.not_before <= now()
-         order by q.submitted_at, q.id limit 1 for update skip locked
-       ) waiting
-       limit 1
+         order by q.submitted_at, q.id limit t.turns for update skip locked) q
      ), r as (
        update orchestrator.run set ${assignments('dispatch', ['fence = fence + 1', 'dispatched_at = now()'])}
-       where id = (select id from next) and state = 'QUEUED'
-       returning *
+       from ready where run.id = ready.id
+       returning run.*
      )
-     select ${planColumns} from r`,
-    [pool],
+     select ${planColumns}, r.source_id as "sourceId", r.workspace_id as "workspaceId", r.user_id as "userId", r.class
+     from r order by r.submitted_at, r.id`,
+    [pool, ...columnsOf([...counts.keys()]), [...counts.values()]],
   );
-  const [row] = rows;
-  return row && toPlan(row);
+}
+
+/** Lanes that had less to give than they have waiting go behind the others, which would else never be read. */
+async function passOver(manager: EntityManager, pool: string, lanes: readonly Lane[]): Promise<void> {
+  await manager.query(
+    `with idle as (
+       select * from unnest($2::text[], $3::text[], $4::text[], $5::smallint[]) t (source_id, workspace_id, user_id, class)
+     ), groups as (
+       update orchestrator.backlog b set served_at = clock_timestamp() from idle i
+       where (b.pool, b.workspace_id, b.source_id, b.class) = ($1, i.workspace_id, i.source_id, i.class)
+     )
+     update orchestrator.lane l set served_at = clock_timestamp() from idle i
+     where (l.pool, l.source_id, l.workspace_id, l.user_id, l.class)
+       = ($1, i.source_id, i.workspace_id, i.user_id, i.class)`,
+    [pool, ...columnsOf(lanes)],
+  );
+}
+
+function columnsOf(lanes: readonly Lane[]): unknown[] {
+  return [
+    lanes.map(({ sourceId }) => sourceId),
+    lanes.map(({ workspaceId }) => workspaceId),
+    lanes.map(({ userId }) => userId),
+    lanes.map((lane) => lane.class),
+  ];
+}
+
+type LaneKey = Pick<Lane, 'workspaceId' | 'userId' | 'sourceId' | 'class'>;
+
+function laneKey(lane: LaneKey): string {
+  return [lane.workspaceId, lane.userId, lane.sourceId, lane.class].join('/');
 }
 
 function toPlan(row: PlanRow): RunPlan {

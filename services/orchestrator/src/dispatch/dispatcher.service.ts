@@ -91,7 +91,7 @@ export class DispatcherService implements OnApplicationBootstrap, OnModuleDestro
   private async look(): Promise<'done' | 'more' | 'busy'> {
     if (!(await this.repository.hasBacklog(defaultPool))) return 'done';
     const end = this.seconds.startTimer();
-    const outcome = await this.repository.fill(defaultPool, this.config.lease.workerLiveSeconds, batchMax);
+    const outcome = await this.repository.fill(defaultPool, batchMax);
     end();
     if (outcome.kind === 'busy') return 'busy';
     this.dispatched.inc(outcome.plans.length);

@@ -1,12 +1,13 @@
 import type { CacheStatus, RunState } from '#libs/contracts';
+import { defaultPool } from '../dispatch/pool.js';
 import { visibleError } from '../run/run-errors.js';
 import { toRunError, type ErrorColumns } from '../run/run.row.js';
 import { priorityOfClass, type PriorityClass } from '../run/run.types.js';
 import { publicState } from '../run/transitions.js';
 import type { ExecutionView } from './execution.types.js';
 
-/** A place beyond this is told as this: nobody needs the exact number, and counting costs. */
-const positionMax = 1_000;
+/** As the setting for it is by default: this is an estimate. */
+const workerLiveSeconds = 30;
 
 /** The columns of an ExecutionView, of execution `e` joined with its run `r`. */
 export const viewColumns = `e.id, e.workspace_id, e.run_id, r.fence, coalesce(e.own_state, r.state) as state,
@@ -19,13 +20,11 @@ export const viewColumns = `e.id, e.workspace_id, e.run_id, r.fence, coalesce(e.
   case
     when e.own_state is not null then null
     when r.state = 'DISPATCHED' then 1
-    when r.state = 'QUEUED' then (
-      select count(*) + 1 from (
-        select 1 from orchestrator.run q
-        where q.state = 'QUEUED' and q.pool = r.pool
-          and (q.class, q.submitted_at, q.id) < (r.class, r.submitted_at, r.id)
-        limit ${positionMax - 1}) ahead)
-  end as queue_position`;
+    when r.state = 'QUEUED' then
+      orchestrator.queue_place(r.pool, r.source_id, r.workspace_id, r.user_id, r.class, r.submitted_at, r.id)
+  end as queue_position,
+  case when e.own_state is null and r.state in ('QUEUED', 'DISPATCHED') then
+    (select orchestrator.seconds_per_place('${defaultPool}', ${workerLiveSeconds})) end as seconds_per_place`;
 
 export interface ViewRow extends ErrorColumns {
   id: string;
@@ -52,9 +51,11 @@ export interface ViewRow extends ErrorColumns {
   attempts: number;
   trace_id: string | null;
   queue_position: string | number | null;
+  seconds_per_place: number | null;
 }
 
 export function toView(row: ViewRow): ExecutionView {
+  const queuePosition = row.queue_position === null ? undefined : Number(row.queue_position);
   return {
     sql: row.sql,
     submittedMicros: Number(row.submitted_micros),
@@ -73,7 +74,11 @@ export function toView(row: ViewRow): ExecutionView {
       submittedAt: row.submitted_at,
       startedAt: row.started_at ?? undefined,
       finishedAt: row.finished_at ?? undefined,
-      queuePosition: row.queue_position === null ? undefined : Number(row.queue_position),
+      queuePosition,
+      estimatedWaitSeconds:
+        queuePosition === undefined || row.seconds_per_place === null
+          ? undefined
+          : queuePosition * row.seconds_per_place,
       rows: Number(row.rows),
       bytes: Number(row.bytes),
       fraction: row.fraction ?? undefined,

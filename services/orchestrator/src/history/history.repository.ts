@@ -51,19 +51,21 @@ export class HistoryRepository {
     return rows.length;
   }
 
-  /** Lanes without a backlog and workers long gone; both come again by themselves. */
+  /** Lanes without a backlog, workers long gone, and what was spent before today. */
   async purgeIdle(): Promise<number> {
     const rows: unknown[] = await this.dataSource.query(
       `with lanes as (
          delete from orchestrator.lane where (pool, source_id, workspace_id, user_id, class) in (
            select pool, source_id, workspace_id, user_id, class from orchestrator.lane
-           where queued = 0 and coalesce(served_at, '-infinity') < now() - interval '${idleDays} days'
+           where not waits and served_at < now() - interval '${idleDays} days'
            limit ${batchMax} for update skip locked)
          returning 1
+       ), spent as (
+         delete from orchestrator.spent where day < (now() at time zone 'UTC')::date - 1 returning 1
        ), workers as (
          delete from orchestrator.worker where heartbeat_at < now() - interval '${idleDays} days' returning 1
        )
-       select 1 from lanes union all select 1 from workers`,
+       select 1 from lanes union all select 1 from spent union all select 1 from workers`,
     );
     return rows.length;
   }

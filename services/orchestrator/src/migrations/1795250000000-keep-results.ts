@@ -65,37 +65,6 @@ const functions = `
     where c.workspace_id = r.workspace_id and c.subject = any (r.cache_subjects) and c.revision > r.cache_revision
   );
 
-  -- Begins a run, DISPATCHED at once where nobody waits, and slot and source are free. Null where an equal one is under way.
-  create function orchestrator.begin_run(
-    new orchestrator.run, wait_seconds double precision, worker_live_seconds double precision
-  ) returns orchestrator.run language plpgsql as $$
-  declare
-    holds_pool boolean := orchestrator.try_lock_pool(new.pool);
-    begun orchestrator.run;
-  begin
-    with slot as (
-      select holds_pool
-        and not exists (select from orchestrator.lane l where l.pool = new.pool and l.queued > 0)
-        and orchestrator.free_slots(new.pool, worker_live_seconds) > 0
-        and orchestrator.active_of_source(new.pool, new.source_id) < (
-          select s.max_concurrent_executions from orchestrator.source s where s.id = new.source_id and not s.paused and not s.deleted)
-        as is_free
-    )
-    insert into orchestrator.run as r (id, workspace_id, flight_key, flight_slot, pool, user_id, class, source_id,
-      source, sql, rows_max, bytes_max, timeout_ms, request_id, traceparent, attempts_max, keep, cache_subjects,
-      queue_deadline, state, fence, dispatched_at)
-    select new.id, new.workspace_id, new.flight_key, new.flight_slot, new.pool, new.user_id, new.class, new.source_id,
-      new.source, new.sql, new.rows_max, new.bytes_max, new.timeout_ms, new.request_id, new.traceparent,
-      new.attempts_max, new.keep, new.cache_subjects, now() + make_interval(secs => wait_seconds),
-      case when slot.is_free then 'DISPATCHED' else 'QUEUED' end,
-      case when slot.is_free then 1 else 0 end,
-      case when slot.is_free then now() end
-    from slot
-    on conflict (flight_key, flight_slot) where state in ('QUEUED', 'DISPATCHED', 'RUNNING') do nothing
-    returning r.* into begun;
-    return begun;
-  end $$;
-
   -- The equal run that may be shared. One that reads its source already is as old as that.
   create function orchestrator.join_run(flight_key bytea, class smallint, may_have_begun boolean)
   returns orchestrator.run language plpgsql as $$
@@ -130,6 +99,9 @@ const functions = `
  *
  * max_age_seconds 0 takes no kept result, and no run that has begun at its source.
  *
+ * queue_rules: see queue-rules.ts. Raises SL002 where the run that would begin is refused; what is kept or under way answers all
+ * the same.
+ *
  * Raises SL001 where the idempotency key was used before, so that no run without an execution stays behind.
  */
 const accept = `
@@ -137,7 +109,7 @@ const accept = `
     execution_id text, run_id text, workspace_id text, caller_id text, flight_key bytea, pool text, class smallint,
     source_id text, source_version integer, source bytea, sql text, rows_max bigint, bytes_max bigint,
     timeout_ms integer, request_id text, traceparent text, trace_id text, attempts_max integer,
-    wait_seconds double precision, worker_live_seconds double precision, saved_query_id text, idempotency_key text,
+    wait_seconds double precision, queue_rules jsonb, saved_query_id text, idempotency_key text,
     input_hash bytea, cache_subjects text[], max_age_seconds double precision, stale_seconds double precision,
     out outcome text, out run orchestrator.run, out execution orchestrator.execution, out refresh orchestrator.run
   ) language plpgsql as $$
@@ -189,7 +161,7 @@ const accept = `
 
     if outcome = 'stale' and (orchestrator.join_run(accept_v2.flight_key, accept_v2.class, true)).id is null then
       candidate.keep := true;
-      refresh := orchestrator.begin_run(candidate, accept_v2.wait_seconds, accept_v2.worker_live_seconds);
+      refresh := orchestrator.begin_refresh(candidate, accept_v2.wait_seconds, accept_v2.queue_rules);
     end if;
 
     -- A run may slip away between finding it and joining it. Each time it has ended, so a new one can begin.
@@ -203,7 +175,7 @@ const accept = `
       candidate.flight_slot := coalesce((
         select r.id from orchestrator.run r
         where r.flight_key = accept_v2.flight_key and r.state = 'RUNNING' order by r.submitted_at desc limit 1), '');
-      run := orchestrator.begin_run(candidate, accept_v2.wait_seconds, accept_v2.worker_live_seconds);
+      run := orchestrator.begin_run(candidate, accept_v2.wait_seconds, accept_v2.queue_rules);
       if (accept_v2.run).id is not null then
         outcome := 'begun';
       end if;

@@ -1,5 +1,6 @@
 import { CreateOrchestrator1795219300000 } from './1795219300000-create-orchestrator.js';
 import { AcceptInOneStatement1795240000000 } from './1795240000000-accept-in-one-statement.js';
+import { FairQueue1795280000000 } from './1795280000000-fair-queue.js';
 import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
 import { RepeatHits1795260000000 } from './1795260000000-repeat-hits.js';
 
@@ -9,4 +10,5 @@ export const migrations = [
   AcceptInOneStatement1795240000000,
   KeepResults1795250000000,
   RepeatHits1795260000000,
+  FairQueue1795280000000,
 ];

@@ -192,7 +192,7 @@ describe('time', () => {
     };
     expect(await unclaimedFor(4)).toBe('DISPATCHED');
     expect(await unclaimedFor(6)).toBe('QUEUED');
-    await orchestrator.dispatch.fill('default', 30, 8);
+    await orchestrator.dispatch.fill('default', 8);
     expect(await unclaimedFor(9)).toBe('DISPATCHED');
     expect(await unclaimedFor(11)).toBe('QUEUED');
     expect(await storedRun(dataSource, runId)).toMatchObject({ version: 1, fence: 2 });

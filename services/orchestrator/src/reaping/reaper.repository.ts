@@ -35,7 +35,7 @@ export class ReaperRepository {
   async findSourceless(): Promise<EndedTry[]> {
     return this.dataSource.query(
       `select ${endedTryColumns} from orchestrator.run
-       where state in ('QUEUED', 'DISPATCHED') and source_id in (select s.id from orchestrator.source s where s.deleted)
+       where state in ('QUEUED', 'DISPATCHED') and source_id > '' and source_id in (select s.id from orchestrator.source s where s.deleted)
        limit ${batchMax}`,
     );
   }
@@ -43,7 +43,7 @@ export class ReaperRepository {
   /** Runs that have waited for a slot longer than they may. */
   async findOverdue(): Promise<EndedTry[]> {
     return this.dataSource.query(
-      `select ${endedTryColumns} from orchestrator.run where state = 'QUEUED' and queue_deadline < now()
+      `select ${endedTryColumns} from orchestrator.run where state = 'QUEUED' and queue_deadline > '-infinity' and queue_deadline < now()
        order by queue_deadline limit ${batchMax}`,
     );
   }

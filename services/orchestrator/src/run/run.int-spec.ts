@@ -60,7 +60,7 @@ async function running(): Promise<Execution> {
 /** Dispatches as if the wait before the next try had passed. */
 async function dispatchDue(): Promise<void> {
   await dataSource.query('update orchestrator.run set not_before = now()');
-  await orchestrator.dispatch.fill('default', 30, 8);
+  await orchestrator.dispatch.fill('default', 8);
 }
 
 const finish = (runId: string, fence: number, outcome: Parameters<Orchestrator['finish']>[0]['outcome']) =>
@@ -196,7 +196,7 @@ describe('the end of a try', () => {
     const { id, runId } = await running();
     expect(await finish(runId, 1, { case: 'released', value: {} })).toEqual({ accepted: true, state: 'QUEUED' });
     expect(await orchestrator.executions.get(id, principal)).toMatchObject({ attempts: 0, version: 3 });
-    await orchestrator.dispatch.fill('default', 30, 8);
+    await orchestrator.dispatch.fill('default', 8);
     expect(await finish(runId, 2, { case: 'released', value: {} })).toEqual({ accepted: true, state: 'QUEUED' });
     expect(await orchestrator.executions.get(id, principal)).toMatchObject({ attempts: 0, version: 3 });
   });
@@ -256,7 +256,7 @@ describe('under any schedule of workers, callers, reapers and losses', () => {
     stopped: (run) => finish(run.runId, run.fence, { case: 'stopped', value: { timedOut: false } }),
     cancel: (run) => orchestrator.cancels.cancel(run.id, principal),
     join: () => submitSql(orchestrator, newPrincipal({ workspaceId: principal.workspaceId }), source, 'select 1'),
-    dispatch: () => orchestrator.dispatch.fill('default', 30, 8),
+    dispatch: () => orchestrator.dispatch.fill('default', 8),
     reap: () => sweep(orchestrator, true),
     loseWorker: (run) =>
       dataSource.query(

@@ -34,7 +34,8 @@ export class SourceRepository {
   /** Runs of a source that have not begun there. */
   async findWaiting(sourceId: string, limit: number): Promise<EndedTry[]> {
     return this.dataSource.query(
-      `select ${endedTryColumns} from orchestrator.run where source_id = $1 and state in ('QUEUED', 'DISPATCHED') limit $2`,
+      `select ${endedTryColumns} from orchestrator.run 
+       where source_id = $1 and source_id > '' and state in ('QUEUED', 'DISPATCHED') limit $2`,
       [sourceId, limit],
     );
   }

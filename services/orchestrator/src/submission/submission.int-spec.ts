@@ -13,6 +13,7 @@ import {
   TestWorker,
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
+import { clear } from '../../test/orchestrator-suite.js';
 
 let server: PostgresServer;
 let dataSource: DataSource;
@@ -31,9 +32,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await dataSource.query(
-    'truncate orchestrator.run, orchestrator.execution, orchestrator.lane, orchestrator.worker, orchestrator.source',
-  );
+  await clear(dataSource);
   orchestrator = startOrchestrator(dataSource);
   principal = newPrincipal();
   source = newSource(principal.workspaceId);

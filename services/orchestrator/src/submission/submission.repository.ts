@@ -4,6 +4,8 @@ import type { DataSource } from 'typeorm';
 import { InjectConfig } from '#libs/config';
 import { retryingLostRaces, postgresCode, queryPrepared } from '#libs/database';
 import { defaultPool } from '../dispatch/pool.js';
+import { queueRules } from '../dispatch/queue-rules.js';
+import { asRefusal } from './refusal.js';
 import { toView, viewColumns, type ViewRow } from '../execution/execution.row.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { encodeSource } from '../source/source-snapshot.js';
@@ -48,7 +50,7 @@ export class SubmissionRepository {
       return outcomeOf(await this.call(submission));
     } catch (error) {
       if (postgresCode(error) === keyTaken) return { kind: 'repeated' };
-      throw error;
+      throw asRefusal(error) ?? error;
     }
   }
 
@@ -75,7 +77,7 @@ export class SubmissionRepository {
       trace_id: submission.traceId ?? null,
       attempts_max: lease.attemptsMax,
       wait_seconds: submission.class === 3 ? queue.waitScheduledMaxSeconds : queue.waitMaxSeconds,
-      worker_live_seconds: lease.workerLiveSeconds,
+      queue_rules: queueRules(this.config),
       saved_query_id: submission.savedQueryId ?? null,
       idempotency_key: idempotency?.key ?? null,
       input_hash: idempotency?.inputHash ?? null,

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/run/v1/run.proto.
  */
 export const file_sluice_run_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKrAgoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaEIHCgVxdWVyeUISChBfaWRlbXBvdGVuY3lfa2V5Io0BCglDYWNoZVdpc2gSHAoPbWF4X2FnZV9zZWNvbmRzGAEgASgFSACIAQESKwoec3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzGAIgASgFSAGIAQFCEgoQX21heF9hZ2Vfc2Vjb25kc0IhCh9fc3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzIjAKCFNxbFF1ZXJ5EhYKDmRhdGFfc291cmNlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiGwoNU2F2ZWRRdWVyeVJ1bhIKCgJpZBgBIAEoCSJ0CgZMaW1pdHMSEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESHAoPdGltZW91dF9zZWNvbmRzGAMgASgFSAKIAQFCBwoFX3Jvd3NCCAoGX2J5dGVzQhIKEF90aW1lb3V0X3NlY29uZHMihgEKF1N1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uEiMKFnJlcGVhdGFibGVfYXRfcmV2aXNpb24YAiABKANIAIgBAUIZChdfcmVwZWF0YWJsZV9hdF9yZXZpc2lvbiI9ChFSZXBlYXRIaXRzUmVxdWVzdBIoCgRoaXRzGAEgAygLMhouc2x1aWNlLnJ1bi52MS5IaXRUb1JlcGVhdCJ/CgtIaXRUb1JlcGVhdBIUCgxleGVjdXRpb25faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg4KBmhpdF9pZBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAxIVCgh0cmFjZV9pZBgFIAEoCUgAiAEBQgsKCV90cmFjZV9pZCI+ChJSZXBlYXRIaXRzUmVzcG9uc2USKAoEaGl0cxgBIAMoCzIaLnNsdWljZS5ydW4udjEuUmVwZWF0ZWRIaXQibAoLUmVwZWF0ZWRIaXQSEAoIYWNjZXB0ZWQYASABKAgSMAoMc3VibWl0dGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZChFjYWNoZV9hZ2Vfc2Vjb25kcxgDIAEoASLnBgoJRXhlY3V0aW9uEgoKAmlkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRIOCgZydW5faWQYAyABKAkSDQoFZmVuY2UYBCABKAUSJgoFc3RhdGUYBSABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBiABKAUSFgoOZGF0YV9zb3VyY2VfaWQYByABKAkSGwoOc2F2ZWRfcXVlcnlfaWQYCCABKAlIAIgBARIQCgNzcWwYCSABKAlIAYgBARIrCgpwYXJhbWV0ZXJzGAogASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpCghwcmlvcml0eRgLIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSFwoPc3VibWl0dGVkX2J5X2lkGAwgASgJEjAKDHN1Ym1pdHRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKDnF1ZXVlX3Bvc2l0aW9uGBAgASgFSAKIAQESDAoEcm93cxgRIAEoAxINCgVieXRlcxgSIAEoAxIVCghmcmFjdGlvbhgTIAEoAUgDiAEBEisKBWVycm9yGBQgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvckgEiAEBEjAKDGNhY2hlX3N0YXR1cxgVIAEoDjIaLnNsdWljZS5ydW4udjEuQ2FjaGVTdGF0dXMSEAoIYXR0ZW1wdHMYFiABKAUSFQoIdHJhY2VfaWQYFyABKAlIBYgBARIeChFjYWNoZV9hZ2Vfc2Vjb25kcxgYIAEoAUgGiAEBEjQKEGNhY2hlX2V4cGlyZXNfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhEKD19zYXZlZF9xdWVyeV9pZEIGCgRfc3FsQhEKD19xdWV1ZV9wb3NpdGlvbkILCglfZnJhY3Rpb25CCAoGX2Vycm9yQgsKCV90cmFjZV9pZEIUChJfY2FjaGVfYWdlX3NlY29uZHMioAEKCFJ1bkVycm9yEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSIAoTcmV0cnlfYWZ0ZXJfc2Vjb25kcxgEIAEoAUgAiAEBEhgKC3NvdXJjZV9jb2RlGAUgASgJSAGIAQFCFgoUX3JldHJ5X2FmdGVyX3NlY29uZHNCDgoMX3NvdXJjZV9jb2RlIiQKFkNhbmNlbEV4ZWN1dGlvblJlcXVlc3QSCgoCaWQYASABKAkiRgoXQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USKwoJZXhlY3V0aW9uGAEgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iIwoUR2V0RXhlY3V0aW9uc1JlcXVlc3QSCwoDaWRzGAEgAygJIkUKFUdldEV4ZWN1dGlvbnNSZXNwb25zZRIsCgpleGVjdXRpb25zGAEgAygLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iggMKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxInCgZzdGF0ZXMYAiADKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEhsKDnNhdmVkX3F1ZXJ5X2lkGAMgASgJSACIAQESHAoPc3VibWl0dGVkX2J5X2lkGAQgASgJSAGIAQESGwoOZGF0YV9zb3VyY2VfaWQYBSABKAlIAogBARITCgZzZWFyY2gYBiABKAlIA4gBARIyCg5zdWJtaXR0ZWRfZnJvbRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMc3VibWl0dGVkX3RvGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fc2F2ZWRfcXVlcnlfaWRCEgoQX3N1Ym1pdHRlZF9ieV9pZEIRCg9fZGF0YV9zb3VyY2VfaWRCCQoHX3NlYXJjaCKGAQoWTGlzdEV4ZWN1dGlvbnNSZXNwb25zZRIsCgpleGVjdXRpb25zGAEgAygLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24SDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvIl0KEEZpbmlzaGVkUG9zaXRpb24SCwoDeGlkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhkKDGV4ZWN1dGlvbl9pZBgDIAEoCUgAiAEBQg8KDV9leGVjdXRpb25faWQiYwoTTGlzdEZpbmlzaGVkUmVxdWVzdBIzCgVhZnRlchgBIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbkgAiAEBEg0KBWxpbWl0GAIgASgNQggKBl9hZnRlciKOAQoUTGlzdEZpbmlzaGVkUmVzcG9uc2USMgoIZmluaXNoZWQYASADKAsyIC5zbHVpY2UucnVuLnYxLkZpbmlzaGVkRXhlY3V0aW9uEjEKCHBvc2l0aW9uGAIgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uEg8KB3NraXBwZWQYAyABKAgicwoRRmluaXNoZWRFeGVjdXRpb24SMQoIcG9zaXRpb24YASABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb24SKwoJZXhlY3V0aW9uGAIgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iWAoWSW52YWxpZGF0ZUNhY2hlUmVxdWVzdBIXCg9kYXRhX3NvdXJjZV9pZHMYASADKAkSFwoPc2F2ZWRfcXVlcnlfaWRzGAIgAygJEgwKBHRhZ3MYAyADKAkiNAoXSW52YWxpZGF0ZUNhY2hlUmVzcG9uc2USGQoRaW52YWxpZGF0ZWRfY291bnQYASABKAUiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiSAoTR2V0VmVyc2lvbnNSZXNwb25zZRIxCgh2ZXJzaW9ucxgBIAMoCzIfLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uVmVyc2lvbiJIChBFeGVjdXRpb25WZXJzaW9uEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEg0KBWZlbmNlGAMgASgFInAKD0NsYWltUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSEQoJd29ya2VyX2lkGAMgASgJEisKBmhhbmRsZRgEIAEoCzIbLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlInYKDFNvdXJjZUhhbmRsZRI3CgZ2YWx1ZXMYASADKAsyJy5zbHVpY2UucnVuLnYxLlNvdXJjZUhhbmRsZS5WYWx1ZXNFbnRyeRotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKEENsYWltUnVuUmVzcG9uc2USDwoHZ3JhbnRlZBgBIAEoCBISCgp0aW1lb3V0X21zGAIgASgFImwKEEhlYXJ0YmVhdFJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEgwKBHBvb2wYAiABKAkSDQoFc2xvdHMYAyABKAUSKAoEcnVucxgEIAMoCzIaLnNsdWljZS5ydW4udjEuUnVuUHJvZ3Jlc3MibQoLUnVuUHJvZ3Jlc3MSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEgwKBHJvd3MYAyABKAMSDQoFYnl0ZXMYBCABKAMSFQoIZnJhY3Rpb24YBSABKAFIAIgBAUILCglfZnJhY3Rpb24iPwoRSGVhcnRiZWF0UmVzcG9uc2USKgoHc3RvcHBlZBgBIAMoCzIZLnNsdWljZS5ydW4udjEuU3RvcHBlZFJ1biIrCgpTdG9wcGVkUnVuEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBSL4AQoQRmluaXNoUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSMAoJc3VjY2VlZGVkGAMgASgLMhsuc2x1aWNlLnJ1bi52MS5SdW5TdWNjZWVkZWRIABIqCgZmYWlsZWQYBCABKAsyGC5zbHVpY2UucnVuLnYxLlJ1bkZhaWxlZEgAEiwKB3N0b3BwZWQYBSABKAsyGS5zbHVpY2UucnVuLnYxLlJ1blN0b3BwZWRIABIuCghyZWxlYXNlZBgGIAEoCzIaLnNsdWljZS5ydW4udjEuUnVuUmVsZWFzZWRIAEIJCgdvdXRjb21lIisKDFJ1blN1Y2NlZWRlZBIMCgRyb3dzGAEgASgDEg0KBWJ5dGVzGAIgASgDIkYKCVJ1bkZhaWxlZBImCgVlcnJvchgBIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3ISEQoJdHJhbnNpZW50GAIgASgIIh8KClJ1blN0b3BwZWQSEQoJdGltZWRfb3V0GAEgASgIIg0KC1J1blJlbGVhc2VkIk0KEUZpbmlzaFJ1blJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIEiYKBXN0YXRlGAIgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSK5AwoKUnVuQ2hhbmdlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEiYKBXN0YXRlGAMgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAQgASgFEg0KBWZlbmNlGAUgASgFEgwKBHJvd3MYBiABKAMSDQoFYnl0ZXMYByABKAMSFQoIZnJhY3Rpb24YCCABKAFIAIgBARIuCgpjaGFuZ2VkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoFZXJyb3IYDCABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9ySAGIAQESEAoIYXR0ZW1wdHMYDSABKAUSFQoId2FzX2xlZnQYDiABKAhIAogBAUILCglfZnJhY3Rpb25CCAoGX2Vycm9yQgsKCV93YXNfbGVmdCK3AQoQRXhlY3V0aW9uQ2hhbmdlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGcnVuX2lkGAIgASgJEhQKDHdvcmtzcGFjZV9pZBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgFIAEoBRIuCgpjaGFuZ2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJhCg1Sb3dzQ29tbWl0dGVkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDQoFZmVuY2UYAyABKAUSDAoEcm93cxgEIAEoAxINCgVieXRlcxgFIAEoAyJqCgtSdW5GaW5pc2hlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg0KBWZlbmNlGAMgASgFEiYKBXN0YXRlGAQgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSL8AQoHUnVuUGxhbhIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSFAoMd29ya3NwYWNlX2lkGAMgASgJEjQKBnNvdXJjZRgEIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEgsKA3NxbBgFIAEoCRIQCghyb3dzX21heBgGIAEoAxIRCglieXRlc19tYXgYByABKAMSEgoKdGltZW91dF9tcxgIIAEoBRIXCg9zdWJtaXR0ZWRfYnlfaWQYCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCRITCgt0cmFjZXBhcmVudBgLIAEoCSrlAQoIUnVuU3RhdGUSGQoVUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQUlVOX1NUQVRFX1FVRVVFRBABEhgKFFJVTl9TVEFURV9ESVNQQVRDSEVEEAISFQoRUlVOX1NUQVRFX1JVTk5JTkcQAxIXChNSVU5fU1RBVEVfQ0FOQ0VMSU5HEAQSFwoTUlVOX1NUQVRFX1NVQ0NFRURFRBAFEhQKEFJVTl9TVEFURV9GQUlMRUQQBhIWChJSVU5fU1RBVEVfQ0FOQ0VMRUQQBxIXChNSVU5fU1RBVEVfVElNRURfT1VUEAgqbgoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIYChRQUklPUklUWV9JTlRFUkFDVElWRRABEhYKElBSSU9SSVRZX0RBU0hCT0FSRBACEhYKElBSSU9SSVRZX1NDSEVEVUxFRBADKqIBCgtDYWNoZVN0YXR1cxIcChhDQUNIRV9TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFDQUNIRV9TVEFUVVNfTUlTUxABEhcKE0NBQ0hFX1NUQVRVU19TSEFSRUQQAhIUChBDQUNIRV9TVEFUVVNfSElUEAMSFgoSQ0FDSEVfU1RBVFVTX1NUQUxFEAQSFwoTQ0FDSEVfU1RBVFVTX0JZUEFTUxAFMv8HCgpSdW5TZXJ2aWNlEmAKD1N1Ym1pdEV4ZWN1dGlvbhIlLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVxdWVzdBomLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USYAoPQ2FuY2VsRXhlY3V0aW9uEiUuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXNwb25zZRJfCg1HZXRFeGVjdXRpb25zEiMuc2x1aWNlLnJ1bi52MS5HZXRFeGVjdXRpb25zUmVxdWVzdBokLnNsdWljZS5ydW4udjEuR2V0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESYgoOTGlzdEV4ZWN1dGlvbnMSJC5zbHVpY2UucnVuLnYxLkxpc3RFeGVjdXRpb25zUmVxdWVzdBolLnNsdWljZS5ydW4udjEuTGlzdEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBElwKDExpc3RGaW5pc2hlZBIiLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVxdWVzdBojLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVzcG9uc2UiA5ACARJlCg9JbnZhbGlkYXRlQ2FjaGUSJS5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlc3BvbnNlIgOQAgISUQoKUmVwZWF0SGl0cxIgLnNsdWljZS5ydW4udjEuUmVwZWF0SGl0c1JlcXVlc3QaIS5zbHVpY2UucnVuLnYxLlJlcGVhdEhpdHNSZXNwb25zZRJZCgtHZXRWZXJzaW9ucxIhLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXF1ZXN0GiIuc2x1aWNlLnJ1bi52MS5HZXRWZXJzaW9uc1Jlc3BvbnNlIgOQAgESUAoIQ2xhaW1SdW4SHi5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVxdWVzdBofLnNsdWljZS5ydW4udjEuQ2xhaW1SdW5SZXNwb25zZSIDkAICEk4KCUhlYXJ0YmVhdBIfLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVxdWVzdBogLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVzcG9uc2USUwoJRmluaXNoUnVuEh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXF1ZXN0GiAuc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
+  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKrAgoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaEIHCgVxdWVyeUISChBfaWRlbXBvdGVuY3lfa2V5Io0BCglDYWNoZVdpc2gSHAoPbWF4X2FnZV9zZWNvbmRzGAEgASgFSACIAQESKwoec3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzGAIgASgFSAGIAQFCEgoQX21heF9hZ2Vfc2Vjb25kc0IhCh9fc3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzIjAKCFNxbFF1ZXJ5EhYKDmRhdGFfc291cmNlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiGwoNU2F2ZWRRdWVyeVJ1bhIKCgJpZBgBIAEoCSJ0CgZMaW1pdHMSEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESHAoPdGltZW91dF9zZWNvbmRzGAMgASgFSAKIAQFCBwoFX3Jvd3NCCAoGX2J5dGVzQhIKEF90aW1lb3V0X3NlY29uZHMihgEKF1N1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uEiMKFnJlcGVhdGFibGVfYXRfcmV2aXNpb24YAiABKANIAIgBAUIZChdfcmVwZWF0YWJsZV9hdF9yZXZpc2lvbiI9ChFSZXBlYXRIaXRzUmVxdWVzdBIoCgRoaXRzGAEgAygLMhouc2x1aWNlLnJ1bi52MS5IaXRUb1JlcGVhdCJ/CgtIaXRUb1JlcGVhdBIUCgxleGVjdXRpb25faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg4KBmhpdF9pZBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAxIVCgh0cmFjZV9pZBgFIAEoCUgAiAEBQgsKCV90cmFjZV9pZCI+ChJSZXBlYXRIaXRzUmVzcG9uc2USKAoEaGl0cxgBIAMoCzIaLnNsdWljZS5ydW4udjEuUmVwZWF0ZWRIaXQibAoLUmVwZWF0ZWRIaXQSEAoIYWNjZXB0ZWQYASABKAgSMAoMc3VibWl0dGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZChFjYWNoZV9hZ2Vfc2Vjb25kcxgDIAEoASKnBwoJRXhlY3V0aW9uEgoKAmlkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRIOCgZydW5faWQYAyABKAkSDQoFZmVuY2UYBCABKAUSJgoFc3RhdGUYBSABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBiABKAUSFgoOZGF0YV9zb3VyY2VfaWQYByABKAkSGwoOc2F2ZWRfcXVlcnlfaWQYCCABKAlIAIgBARIQCgNzcWwYCSABKAlIAYgBARIrCgpwYXJhbWV0ZXJzGAogASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpCghwcmlvcml0eRgLIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSFwoPc3VibWl0dGVkX2J5X2lkGAwgASgJEjAKDHN1Ym1pdHRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKDnF1ZXVlX3Bvc2l0aW9uGBAgASgFSAKIAQESDAoEcm93cxgRIAEoAxINCgVieXRlcxgSIAEoAxIVCghmcmFjdGlvbhgTIAEoAUgDiAEBEisKBWVycm9yGBQgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvckgEiAEBEjAKDGNhY2hlX3N0YXR1cxgVIAEoDjIaLnNsdWljZS5ydW4udjEuQ2FjaGVTdGF0dXMSEAoIYXR0ZW1wdHMYFiABKAUSFQoIdHJhY2VfaWQYFyABKAlIBYgBARIeChFjYWNoZV9hZ2Vfc2Vjb25kcxgYIAEoAUgGiAEBEjQKEGNhY2hlX2V4cGlyZXNfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKFmVzdGltYXRlZF93YWl0X3NlY29uZHMYGiABKAFIB4gBAUIRCg9fc2F2ZWRfcXVlcnlfaWRCBgoEX3NxbEIRCg9fcXVldWVfcG9zaXRpb25CCwoJX2ZyYWN0aW9uQggKBl9lcnJvckILCglfdHJhY2VfaWRCFAoSX2NhY2hlX2FnZV9zZWNvbmRzQhkKF19lc3RpbWF0ZWRfd2FpdF9zZWNvbmRzIqABCghSdW5FcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEiAKE3JldHJ5X2FmdGVyX3NlY29uZHMYBCABKAFIAIgBARIYCgtzb3VyY2VfY29kZRgFIAEoCUgBiAEBQhYKFF9yZXRyeV9hZnRlcl9zZWNvbmRzQg4KDF9zb3VyY2VfY29kZSIkChZDYW5jZWxFeGVjdXRpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkYKF0NhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIiMKFEdldEV4ZWN1dGlvbnNSZXF1ZXN0EgsKA2lkcxgBIAMoCSJFChVHZXRFeGVjdXRpb25zUmVzcG9uc2USLAoKZXhlY3V0aW9ucxgBIAMoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIoIDChVMaXN0RXhlY3V0aW9uc1JlcXVlc3QSKAoEcGFnZRgBIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUFyZ3MSJwoGc3RhdGVzGAIgAygOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIbCg5zYXZlZF9xdWVyeV9pZBgDIAEoCUgAiAEBEhwKD3N1Ym1pdHRlZF9ieV9pZBgEIAEoCUgBiAEBEhsKDmRhdGFfc291cmNlX2lkGAUgASgJSAKIAQESEwoGc2VhcmNoGAYgASgJSAOIAQESMgoOc3VibWl0dGVkX2Zyb20YByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHN1Ym1pdHRlZF90bxgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEQoPX3NhdmVkX3F1ZXJ5X2lkQhIKEF9zdWJtaXR0ZWRfYnlfaWRCEQoPX2RhdGFfc291cmNlX2lkQgkKB19zZWFyY2gihgEKFkxpc3RFeGVjdXRpb25zUmVzcG9uc2USLAoKZXhlY3V0aW9ucxgBIAMoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uEg8KB2N1cnNvcnMYAiADKAkSLQoJcGFnZV9pbmZvGAMgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlSW5mbyJdChBGaW5pc2hlZFBvc2l0aW9uEgsKA3hpZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIZCgxleGVjdXRpb25faWQYAyABKAlIAIgBAUIPCg1fZXhlY3V0aW9uX2lkImMKE0xpc3RGaW5pc2hlZFJlcXVlc3QSMwoFYWZ0ZXIYASABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb25IAIgBARINCgVsaW1pdBgCIAEoDUIICgZfYWZ0ZXIijgEKFExpc3RGaW5pc2hlZFJlc3BvbnNlEjIKCGZpbmlzaGVkGAEgAygLMiAuc2x1aWNlLnJ1bi52MS5GaW5pc2hlZEV4ZWN1dGlvbhIxCghwb3NpdGlvbhgCIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbhIPCgdza2lwcGVkGAMgASgIInMKEUZpbmlzaGVkRXhlY3V0aW9uEjEKCHBvc2l0aW9uGAEgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uEisKCWV4ZWN1dGlvbhgCIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIlgKFkludmFsaWRhdGVDYWNoZVJlcXVlc3QSFwoPZGF0YV9zb3VyY2VfaWRzGAEgAygJEhcKD3NhdmVkX3F1ZXJ5X2lkcxgCIAMoCRIMCgR0YWdzGAMgAygJIjQKF0ludmFsaWRhdGVDYWNoZVJlc3BvbnNlEhkKEWludmFsaWRhdGVkX2NvdW50GAEgASgFIhIKEEdldFF1b3Rhc1JlcXVlc3QiOQoRR2V0UXVvdGFzUmVzcG9uc2USJAoGcXVvdGFzGAEgAygLMhQuc2x1aWNlLnJ1bi52MS5RdW90YSK0AQoFUXVvdGESKAoFc2NvcGUYASABKA4yGS5zbHVpY2UucnVuLnYxLlF1b3RhU2NvcGUSJgoEa2luZBgCIAEoDjIYLnNsdWljZS5ydW4udjEuUXVvdGFLaW5kEhIKBWxpbWl0GAMgASgDSACIAQESDAoEdXNlZBgEIAEoAxItCglyZXNldHNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQggKBl9saW1pdCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSJIChNHZXRWZXJzaW9uc1Jlc3BvbnNlEjEKCHZlcnNpb25zGAEgAygLMh8uc2x1aWNlLnJ1bi52MS5FeGVjdXRpb25WZXJzaW9uIkgKEEV4ZWN1dGlvblZlcnNpb24SFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDQoFZmVuY2UYAyABKAUicAoPQ2xhaW1SdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIRCgl3b3JrZXJfaWQYAyABKAkSKwoGaGFuZGxlGAQgASgLMhsuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUidgoMU291cmNlSGFuZGxlEjcKBnZhbHVlcxgBIAMoCzInLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlLlZhbHVlc0VudHJ5Gi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoQQ2xhaW1SdW5SZXNwb25zZRIPCgdncmFudGVkGAEgASgIEhIKCnRpbWVvdXRfbXMYAiABKAUibAoQSGVhcnRiZWF0UmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSDAoEcG9vbBgCIAEoCRINCgVzbG90cxgDIAEoBRIoCgRydW5zGAQgAygLMhouc2x1aWNlLnJ1bi52MS5SdW5Qcm9ncmVzcyJtCgtSdW5Qcm9ncmVzcxIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSDAoEcm93cxgDIAEoAxINCgVieXRlcxgEIAEoAxIVCghmcmFjdGlvbhgFIAEoAUgAiAEBQgsKCV9mcmFjdGlvbiI/ChFIZWFydGJlYXRSZXNwb25zZRIqCgdzdG9wcGVkGAEgAygLMhkuc2x1aWNlLnJ1bi52MS5TdG9wcGVkUnVuIisKClN0b3BwZWRSdW4SDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFIvgBChBGaW5pc2hSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIwCglzdWNjZWVkZWQYAyABKAsyGy5zbHVpY2UucnVuLnYxLlJ1blN1Y2NlZWRlZEgAEioKBmZhaWxlZBgEIAEoCzIYLnNsdWljZS5ydW4udjEuUnVuRmFpbGVkSAASLAoHc3RvcHBlZBgFIAEoCzIZLnNsdWljZS5ydW4udjEuUnVuU3RvcHBlZEgAEi4KCHJlbGVhc2VkGAYgASgLMhouc2x1aWNlLnJ1bi52MS5SdW5SZWxlYXNlZEgAQgkKB291dGNvbWUiKwoMUnVuU3VjY2VlZGVkEgwKBHJvd3MYASABKAMSDQoFYnl0ZXMYAiABKAMiRgoJUnVuRmFpbGVkEiYKBWVycm9yGAEgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvchIRCgl0cmFuc2llbnQYAiABKAgiHwoKUnVuU3RvcHBlZBIRCgl0aW1lZF9vdXQYASABKAgiDQoLUnVuUmVsZWFzZWQiTQoRRmluaXNoUnVuUmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgSJgoFc3RhdGUYAiABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlIrkDCgpSdW5DaGFuZ2VkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSJgoFc3RhdGUYAyABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBCABKAUSDQoFZmVuY2UYBSABKAUSDAoEcm93cxgGIAEoAxINCgVieXRlcxgHIAEoAxIVCghmcmFjdGlvbhgIIAEoAUgAiAEBEi4KCmNoYW5nZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVlcnJvchgMIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3JIAYgBARIQCghhdHRlbXB0cxgNIAEoBRIVCgh3YXNfbGVmdBgOIAEoCEgCiAEBQgsKCV9mcmFjdGlvbkIICgZfZXJyb3JCCwoJX3dhc19sZWZ0IrcBChBFeGVjdXRpb25DaGFuZ2VkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSFAoMd29ya3NwYWNlX2lkGAMgASgJEiYKBXN0YXRlGAQgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAUgASgFEi4KCmNoYW5nZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImEKDVJvd3NDb21taXR0ZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRINCgVmZW5jZRgDIAEoBRIMCgRyb3dzGAQgASgDEg0KBWJ5dGVzGAUgASgDImoKC1J1bkZpbmlzaGVkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDQoFZmVuY2UYAyABKAUSJgoFc3RhdGUYBCABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlIvwBCgdSdW5QbGFuEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIUCgx3b3Jrc3BhY2VfaWQYAyABKAkSNAoGc291cmNlGAQgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SCwoDc3FsGAUgASgJEhAKCHJvd3NfbWF4GAYgASgDEhEKCWJ5dGVzX21heBgHIAEoAxISCgp0aW1lb3V0X21zGAggASgFEhcKD3N1Ym1pdHRlZF9ieV9pZBgJIAEoCRISCgpyZXF1ZXN0X2lkGAogASgJEhMKC3RyYWNlcGFyZW50GAsgASgJKuUBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIUChBSVU5fU1RBVEVfUVVFVUVEEAESGAoUUlVOX1NUQVRFX0RJU1BBVENIRUQQAhIVChFSVU5fU1RBVEVfUlVOTklORxADEhcKE1JVTl9TVEFURV9DQU5DRUxJTkcQBBIXChNSVU5fU1RBVEVfU1VDQ0VFREVEEAUSFAoQUlVOX1NUQVRFX0ZBSUxFRBAGEhYKElJVTl9TVEFURV9DQU5DRUxFRBAHEhcKE1JVTl9TVEFURV9USU1FRF9PVVQQCCpuCghQcmlvcml0eRIYChRQUklPUklUWV9VTlNQRUNJRklFRBAAEhgKFFBSSU9SSVRZX0lOVEVSQUNUSVZFEAESFgoSUFJJT1JJVFlfREFTSEJPQVJEEAISFgoSUFJJT1JJVFlfU0NIRURVTEVEEAMqogEKC0NhY2hlU3RhdHVzEhwKGENBQ0hFX1NUQVRVU19VTlNQRUNJRklFRBAAEhUKEUNBQ0hFX1NUQVRVU19NSVNTEAESFwoTQ0FDSEVfU1RBVFVTX1NIQVJFRBACEhQKEENBQ0hFX1NUQVRVU19ISVQQAxIWChJDQUNIRV9TVEFUVVNfU1RBTEUQBBIXChNDQUNIRV9TVEFUVVNfQllQQVNTEAUqWgoKUXVvdGFTY29wZRIbChdRVU9UQV9TQ09QRV9VTlNQRUNJRklFRBAAEhQKEFFVT1RBX1NDT1BFX1VTRVIQARIZChVRVU9UQV9TQ09QRV9XT1JLU1BBQ0UQAiqFAQoJUXVvdGFLaW5kEhoKFlFVT1RBX0tJTkRfVU5TUEVDSUZJRUQQABIZChVRVU9UQV9LSU5EX0VYRUNVVElPTlMQARIWChJRVU9UQV9LSU5EX1NFQ09ORFMQAhITCg9RVU9UQV9LSU5EX1JPV1MQAxIUChBRVU9UQV9LSU5EX0JZVEVTEAQy1AgKClJ1blNlcnZpY2USYAoPU3VibWl0RXhlY3V0aW9uEiUuc2x1aWNlLnJ1bi52MS5TdWJtaXRFeGVjdXRpb25SZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5TdWJtaXRFeGVjdXRpb25SZXNwb25zZRJgCg9DYW5jZWxFeGVjdXRpb24SJS5zbHVpY2UucnVuLnYxLkNhbmNlbEV4ZWN1dGlvblJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLkNhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEl8KDUdldEV4ZWN1dGlvbnMSIy5zbHVpY2UucnVuLnYxLkdldEV4ZWN1dGlvbnNSZXF1ZXN0GiQuc2x1aWNlLnJ1bi52MS5HZXRFeGVjdXRpb25zUmVzcG9uc2UiA5ACARJiCg5MaXN0RXhlY3V0aW9ucxIkLnNsdWljZS5ydW4udjEuTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0GiUuc2x1aWNlLnJ1bi52MS5MaXN0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESXAoMTGlzdEZpbmlzaGVkEiIuc2x1aWNlLnJ1bi52MS5MaXN0RmluaXNoZWRSZXF1ZXN0GiMuc2x1aWNlLnJ1bi52MS5MaXN0RmluaXNoZWRSZXNwb25zZSIDkAIBEmUKD0ludmFsaWRhdGVDYWNoZRIlLnNsdWljZS5ydW4udjEuSW52YWxpZGF0ZUNhY2hlUmVxdWVzdBomLnNsdWljZS5ydW4udjEuSW52YWxpZGF0ZUNhY2hlUmVzcG9uc2UiA5ACAhJRCgpSZXBlYXRIaXRzEiAuc2x1aWNlLnJ1bi52MS5SZXBlYXRIaXRzUmVxdWVzdBohLnNsdWljZS5ydW4udjEuUmVwZWF0SGl0c1Jlc3BvbnNlElMKCUdldFF1b3RhcxIfLnNsdWljZS5ydW4udjEuR2V0UXVvdGFzUmVxdWVzdBogLnNsdWljZS5ydW4udjEuR2V0UXVvdGFzUmVzcG9uc2UiA5ACARJZCgtHZXRWZXJzaW9ucxIhLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXF1ZXN0GiIuc2x1aWNlLnJ1bi52MS5HZXRWZXJzaW9uc1Jlc3BvbnNlIgOQAgESUAoIQ2xhaW1SdW4SHi5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVxdWVzdBofLnNsdWljZS5ydW4udjEuQ2xhaW1SdW5SZXNwb25zZSIDkAICEk4KCUhlYXJ0YmVhdBIfLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVxdWVzdBogLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVzcG9uc2USUwoJRmluaXNoUnVuEh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXF1ZXN0GiAuc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
 
 /**
  * @generated from message sluice.run.v1.SubmitExecutionRequest
@@ -434,6 +434,13 @@ export type Execution = Message<"sluice.run.v1.Execution"> & {
    * @generated from field: google.protobuf.Timestamp cache_expires_at = 25;
    */
   cacheExpiresAt?: Timestamp | undefined;
+
+  /**
+   * Until it begins, as far as one can say.
+   *
+   * @generated from field: optional double estimated_wait_seconds = 26;
+   */
+  estimatedWaitSeconds?: number | undefined;
 };
 
 /**
@@ -798,6 +805,75 @@ export const InvalidateCacheResponseSchema: GenMessage<InvalidateCacheResponse> 
   messageDesc(file_sluice_run_v1_run, 23);
 
 /**
+ * @generated from message sluice.run.v1.GetQuotasRequest
+ */
+export type GetQuotasRequest = Message<"sluice.run.v1.GetQuotasRequest"> & {
+};
+
+/**
+ * Describes the message sluice.run.v1.GetQuotasRequest.
+ * Use `create(GetQuotasRequestSchema)` to create a new message.
+ */
+export const GetQuotasRequestSchema: GenMessage<GetQuotasRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 24);
+
+/**
+ * @generated from message sluice.run.v1.GetQuotasResponse
+ */
+export type GetQuotasResponse = Message<"sluice.run.v1.GetQuotasResponse"> & {
+  /**
+   * @generated from field: repeated sluice.run.v1.Quota quotas = 1;
+   */
+  quotas: Quota[];
+};
+
+/**
+ * Describes the message sluice.run.v1.GetQuotasResponse.
+ * Use `create(GetQuotasResponseSchema)` to create a new message.
+ */
+export const GetQuotasResponseSchema: GenMessage<GetQuotasResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 25);
+
+/**
+ * @generated from message sluice.run.v1.Quota
+ */
+export type Quota = Message<"sluice.run.v1.Quota"> & {
+  /**
+   * @generated from field: sluice.run.v1.QuotaScope scope = 1;
+   */
+  scope: QuotaScope;
+
+  /**
+   * @generated from field: sluice.run.v1.QuotaKind kind = 2;
+   */
+  kind: QuotaKind;
+
+  /**
+   * Absent: unlimited.
+   *
+   * @generated from field: optional int64 limit = 3;
+   */
+  limit?: bigint | undefined;
+
+  /**
+   * @generated from field: int64 used = 4;
+   */
+  used: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp resets_at = 5;
+   */
+  resetsAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sluice.run.v1.Quota.
+ * Use `create(QuotaSchema)` to create a new message.
+ */
+export const QuotaSchema: GenMessage<Quota> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 26);
+
+/**
  * @generated from message sluice.run.v1.GetVersionsRequest
  */
 export type GetVersionsRequest = Message<"sluice.run.v1.GetVersionsRequest"> & {
@@ -812,7 +888,7 @@ export type GetVersionsRequest = Message<"sluice.run.v1.GetVersionsRequest"> & {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 24);
+  messageDesc(file_sluice_run_v1_run, 27);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsResponse
@@ -829,7 +905,7 @@ export type GetVersionsResponse = Message<"sluice.run.v1.GetVersionsResponse"> &
  * Use `create(GetVersionsResponseSchema)` to create a new message.
  */
 export const GetVersionsResponseSchema: GenMessage<GetVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 25);
+  messageDesc(file_sluice_run_v1_run, 28);
 
 /**
  * @generated from message sluice.run.v1.ExecutionVersion
@@ -856,7 +932,7 @@ export type ExecutionVersion = Message<"sluice.run.v1.ExecutionVersion"> & {
  * Use `create(ExecutionVersionSchema)` to create a new message.
  */
 export const ExecutionVersionSchema: GenMessage<ExecutionVersion> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 26);
+  messageDesc(file_sluice_run_v1_run, 29);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunRequest
@@ -890,7 +966,7 @@ export type ClaimRunRequest = Message<"sluice.run.v1.ClaimRunRequest"> & {
  * Use `create(ClaimRunRequestSchema)` to create a new message.
  */
 export const ClaimRunRequestSchema: GenMessage<ClaimRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 27);
+  messageDesc(file_sluice_run_v1_run, 30);
 
 /**
  * The identity of a statement at its source: for PostgreSQL backend_pid and backend_start.
@@ -909,7 +985,7 @@ export type SourceHandle = Message<"sluice.run.v1.SourceHandle"> & {
  * Use `create(SourceHandleSchema)` to create a new message.
  */
 export const SourceHandleSchema: GenMessage<SourceHandle> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 28);
+  messageDesc(file_sluice_run_v1_run, 31);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunResponse
@@ -935,7 +1011,7 @@ export type ClaimRunResponse = Message<"sluice.run.v1.ClaimRunResponse"> & {
  * Use `create(ClaimRunResponseSchema)` to create a new message.
  */
 export const ClaimRunResponseSchema: GenMessage<ClaimRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 29);
+  messageDesc(file_sluice_run_v1_run, 32);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatRequest
@@ -969,7 +1045,7 @@ export type HeartbeatRequest = Message<"sluice.run.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 30);
+  messageDesc(file_sluice_run_v1_run, 33);
 
 /**
  * @generated from message sluice.run.v1.RunProgress
@@ -1006,7 +1082,7 @@ export type RunProgress = Message<"sluice.run.v1.RunProgress"> & {
  * Use `create(RunProgressSchema)` to create a new message.
  */
 export const RunProgressSchema: GenMessage<RunProgress> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 31);
+  messageDesc(file_sluice_run_v1_run, 34);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatResponse
@@ -1025,7 +1101,7 @@ export type HeartbeatResponse = Message<"sluice.run.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 32);
+  messageDesc(file_sluice_run_v1_run, 35);
 
 /**
  * @generated from message sluice.run.v1.StoppedRun
@@ -1047,7 +1123,7 @@ export type StoppedRun = Message<"sluice.run.v1.StoppedRun"> & {
  * Use `create(StoppedRunSchema)` to create a new message.
  */
 export const StoppedRunSchema: GenMessage<StoppedRun> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 33);
+  messageDesc(file_sluice_run_v1_run, 36);
 
 /**
  * @generated from message sluice.run.v1.FinishRunRequest
@@ -1098,7 +1174,7 @@ export type FinishRunRequest = Message<"sluice.run.v1.FinishRunRequest"> & {
  * Use `create(FinishRunRequestSchema)` to create a new message.
  */
 export const FinishRunRequestSchema: GenMessage<FinishRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 34);
+  messageDesc(file_sluice_run_v1_run, 37);
 
 /**
  * The result is sealed.
@@ -1122,7 +1198,7 @@ export type RunSucceeded = Message<"sluice.run.v1.RunSucceeded"> & {
  * Use `create(RunSucceededSchema)` to create a new message.
  */
 export const RunSucceededSchema: GenMessage<RunSucceeded> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 35);
+  messageDesc(file_sluice_run_v1_run, 38);
 
 /**
  * @generated from message sluice.run.v1.RunFailed
@@ -1146,7 +1222,7 @@ export type RunFailed = Message<"sluice.run.v1.RunFailed"> & {
  * Use `create(RunFailedSchema)` to create a new message.
  */
 export const RunFailedSchema: GenMessage<RunFailed> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 36);
+  messageDesc(file_sluice_run_v1_run, 39);
 
 /**
  * Ended because it was to be canceled, or its time was up.
@@ -1165,7 +1241,7 @@ export type RunStopped = Message<"sluice.run.v1.RunStopped"> & {
  * Use `create(RunStoppedSchema)` to create a new message.
  */
 export const RunStoppedSchema: GenMessage<RunStopped> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 37);
+  messageDesc(file_sluice_run_v1_run, 40);
 
 /**
  * Handed back before anything was read; another worker takes it.
@@ -1180,7 +1256,7 @@ export type RunReleased = Message<"sluice.run.v1.RunReleased"> & {
  * Use `create(RunReleasedSchema)` to create a new message.
  */
 export const RunReleasedSchema: GenMessage<RunReleased> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 38);
+  messageDesc(file_sluice_run_v1_run, 41);
 
 /**
  * @generated from message sluice.run.v1.FinishRunResponse
@@ -1204,7 +1280,7 @@ export type FinishRunResponse = Message<"sluice.run.v1.FinishRunResponse"> & {
  * Use `create(FinishRunResponseSchema)` to create a new message.
  */
 export const FinishRunResponseSchema: GenMessage<FinishRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 39);
+  messageDesc(file_sluice_run_v1_run, 42);
 
 /**
  * The whole small row of a run after a change: all that an execution shows of it.
@@ -1293,7 +1369,7 @@ export type RunChanged = Message<"sluice.run.v1.RunChanged"> & {
  * Use `create(RunChangedSchema)` to create a new message.
  */
 export const RunChangedSchema: GenMessage<RunChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 40);
+  messageDesc(file_sluice_run_v1_run, 43);
 
 /**
  * One execution has a state of its own now.
@@ -1337,7 +1413,7 @@ export type ExecutionChanged = Message<"sluice.run.v1.ExecutionChanged"> & {
  * Use `create(ExecutionChangedSchema)` to create a new message.
  */
 export const ExecutionChangedSchema: GenMessage<ExecutionChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 41);
+  messageDesc(file_sluice_run_v1_run, 44);
 
 /**
  * Told by results: rows up to this count can be read.
@@ -1376,7 +1452,7 @@ export type RowsCommitted = Message<"sluice.run.v1.RowsCommitted"> & {
  * Use `create(RowsCommittedSchema)` to create a new message.
  */
 export const RowsCommittedSchema: GenMessage<RowsCommitted> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 42);
+  messageDesc(file_sluice_run_v1_run, 45);
 
 /**
  * A run is final. At least once.
@@ -1410,7 +1486,7 @@ export type RunFinished = Message<"sluice.run.v1.RunFinished"> & {
  * Use `create(RunFinishedSchema)` to create a new message.
  */
 export const RunFinishedSchema: GenMessage<RunFinished> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 43);
+  messageDesc(file_sluice_run_v1_run, 46);
 
 /**
  * What a worker needs to run; the data of a BullMQ job.
@@ -1479,7 +1555,7 @@ export type RunPlan = Message<"sluice.run.v1.RunPlan"> & {
  * Use `create(RunPlanSchema)` to create a new message.
  */
 export const RunPlanSchema: GenMessage<RunPlan> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 44);
+  messageDesc(file_sluice_run_v1_run, 47);
 
 /**
  * @generated from enum sluice.run.v1.RunState
@@ -1612,6 +1688,68 @@ export const CacheStatusSchema: GenEnum<CacheStatus> = /*@__PURE__*/
   enumDesc(file_sluice_run_v1_run, 2);
 
 /**
+ * @generated from enum sluice.run.v1.QuotaScope
+ */
+export enum QuotaScope {
+  /**
+   * @generated from enum value: QUOTA_SCOPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: QUOTA_SCOPE_USER = 1;
+   */
+  USER = 1,
+
+  /**
+   * @generated from enum value: QUOTA_SCOPE_WORKSPACE = 2;
+   */
+  WORKSPACE = 2,
+}
+
+/**
+ * Describes the enum sluice.run.v1.QuotaScope.
+ */
+export const QuotaScopeSchema: GenEnum<QuotaScope> = /*@__PURE__*/
+  enumDesc(file_sluice_run_v1_run, 3);
+
+/**
+ * @generated from enum sluice.run.v1.QuotaKind
+ */
+export enum QuotaKind {
+  /**
+   * @generated from enum value: QUOTA_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: QUOTA_KIND_EXECUTIONS = 1;
+   */
+  EXECUTIONS = 1,
+
+  /**
+   * @generated from enum value: QUOTA_KIND_SECONDS = 2;
+   */
+  SECONDS = 2,
+
+  /**
+   * @generated from enum value: QUOTA_KIND_ROWS = 3;
+   */
+  ROWS = 3,
+
+  /**
+   * @generated from enum value: QUOTA_KIND_BYTES = 4;
+   */
+  BYTES = 4,
+}
+
+/**
+ * Describes the enum sluice.run.v1.QuotaKind.
+ */
+export const QuotaKindSchema: GenEnum<QuotaKind> = /*@__PURE__*/
+  enumDesc(file_sluice_run_v1_run, 4);
+
+/**
  * Served by the orchestrator.
  *
  * @generated from service sluice.run.v1.RunService
@@ -1678,6 +1816,16 @@ export const RunService: GenService<{
     methodKind: "unary";
     input: typeof RepeatHitsRequestSchema;
     output: typeof RepeatHitsResponseSchema;
+  },
+  /**
+   * What the caller and the workspace have used of today.
+   *
+   * @generated from rpc sluice.run.v1.RunService.GetQuotas
+   */
+  getQuotas: {
+    methodKind: "unary";
+    input: typeof GetQuotasRequestSchema;
+    output: typeof GetQuotasResponseSchema;
   },
   /**
    * For gateways: the versions of what they have subscribed, in one batch.

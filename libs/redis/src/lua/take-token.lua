@@ -1,0 +1,15 @@
+-- Takes one token of a bucket by the server's own clock. The bucket is one number: up to when its tokens are spent, in
+-- microseconds (GCRA); it goes by itself once it would be full.
+-- KEYS[1]  the bucket
+-- ARGV[1]  microseconds in which one token comes back
+-- ARGV[2]  how many tokens it holds
+-- Reply    0 where a token was taken, else the microseconds until there is one
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local spent = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + tonumber(ARGV[1])
+local missing = spent - now - ARGV[1] * ARGV[2]
+if missing > 0 then
+  return math.ceil(missing)
+end
+redis.call('SET', KEYS[1], string.format('%.0f', spent), 'PX', math.ceil((spent - now) / 1000))
+return 0

@@ -1,0 +1,29 @@
+import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
+import type { Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import { TokenBuckets } from '#libs/redis';
+import type { OrchestratorConfig } from '../orchestrator.config.js';
+
+/**
+ * Holds off a user who asks faster than they may, however each question would be answered. Without Redis everyone may go
+ * on: what reaches a data source is limited by the database.
+ */
+@Injectable()
+export class QuestionRate {
+  constructor(
+    private readonly buckets: TokenBuckets,
+    @InjectConfig() private readonly config: OrchestratorConfig,
+  ) {}
+
+  /** @throws AppError `run.rate_limited` */
+  async take({ workspaceId, userId }: Principal): Promise<void> {
+    const { questionsPerSecond: perSecond, questionsBurst: burst } = this.config.allowance;
+    const missingSeconds = await this.buckets.take(`${workspaceId}/${userId}`, { perSecond, burst });
+    if (missingSeconds === 0) return;
+    throw new AppError('run.rate_limited', 'You ask too many questions at once.', {
+      retryable: true,
+      retryAfterSeconds: Math.ceil(missingSeconds),
+    });
+  }
+}
