@@ -8,6 +8,6 @@ export { OutboxRepository, type EventContext } from './outbox/outbox.repository.
 export { OutboxStore, type OutboxBacklog, type OutboxMessage } from './outbox/outbox.store.js';
 export { escapeLike } from './pagination/escape-like.js';
 export { parsePage, toPage, type Page, type ParsedPage } from './pagination/page.js';
-export { isForeignKeyViolation, isUniqueViolation, postgresCode } from './postgres-errors.js';
+export { isForeignKeyViolation, isUniqueViolation, postgresCode, postgresDetail } from './postgres-errors.js';
 export { queryPrepared } from './query-prepared.js';
 export { inTransaction, retryingLostRaces, type TransactionOptions } from './transaction.js';

@@ -2,9 +2,19 @@ import { QueryFailedError } from 'typeorm';
 
 /** The SQLSTATE of a failed statement, or the code of a failed connection. */
 export function postgresCode(error: unknown): string | undefined {
+  return fieldOf(error, 'code');
+}
+
+/** What a function of ours has raised with its code. */
+export function postgresDetail(error: unknown): string | undefined {
+  return fieldOf(error, 'detail');
+}
+
+function fieldOf(error: unknown, name: 'code' | 'detail'): string | undefined {
   const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
-  if (typeof cause !== 'object' || cause === null || !('code' in cause)) return undefined;
-  return typeof cause.code === 'string' ? cause.code : undefined;
+  if (typeof cause !== 'object' || cause === null) return undefined;
+  const value: unknown = Reflect.get(cause, name);
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** True where a unique index refused a row; `constraint` asks for one index by name. */

@@ -36,7 +36,8 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  expect(await laneFaults(dataSource)).toEqual([]);
+  const faults = await laneFaults(dataSource);
+  if (faults.length > 0) throw new Error(`lanes do not say what the runs say: ${JSON.stringify(faults)}`);
 });
 
 function start(overrides: Parameters<typeof startOrchestrator>[1]): void {
@@ -245,11 +246,11 @@ describe('a noisy neighbour', () => {
     await quiet.submit('select 0');
     const ended = new Map<string, () => void>();
     const dispatcher = orchestrator.newDispatcher();
-    let isOver = false;
+    const over = new AbortController();
     const works: Promise<void>[] = [];
     const plansOf = () => orchestrator.jobs.splice(0);
     const pump = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         for (const plan of plansOf()) {
           works.push(
             (async () => {
@@ -280,7 +281,7 @@ describe('a noisy neighbour', () => {
       );
     }
     await Promise.all(asked);
-    isOver = true;
+    over.abort();
     await pump;
     await dispatcher.onModuleDestroy();
     await Promise.all(works);
@@ -317,9 +318,9 @@ describe('limits', () => {
     const tenants = [await newTenant(4), await newTenant(), await newTenant(1_000, 3)];
     await Promise.all(tenants.map((tenant) => tenant.enqueue(150, 10)));
     const worst = { total: 0, scheduled: 0, source: 0, workspace: 0 };
-    let isOver = false;
+    const over = new AbortController();
     const watching = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const [now]: Record<keyof typeof worst, string>[] = await dataSource.query(
           `with a as (select * from orchestrator.run where state in ('DISPATCHED', 'RUNNING', 'CANCELING'))
            select (select count(*) from a) as total, (select count(*) from a where class = 3) as scheduled,
@@ -345,7 +346,7 @@ describe('limits', () => {
         for (let n = 0; n < 40; n += 1) await tenants[n % 3]?.submit(`select ${n}`);
       })(),
     ]);
-    isOver = true;
+    over.abort();
     await watching;
     expect(worst.total).toBeLessThanOrEqual(12);
     expect(worst.scheduled).toBeLessThanOrEqual(6);

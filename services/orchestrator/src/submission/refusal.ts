@@ -1,5 +1,4 @@
-import { QueryFailedError } from 'typeorm';
-import { postgresCode } from '#libs/database';
+import { postgresCode, postgresDetail } from '#libs/database';
 import { AppError } from '#libs/kernel';
 
 /** What orchestrator.begin_run raises where a run may not begin now. */
@@ -13,10 +12,9 @@ type Refusal = { readonly retryAfterSeconds: number } & (
 
 /** The refusal that an error of the database tells of, or undefined where it is another error. */
 export function asRefusal(error: unknown): AppError | undefined {
-  if (postgresCode(error) !== refused || !(error instanceof QueryFailedError)) return undefined;
-  const { detail } = error.driverError as { detail?: string };
+  if (postgresCode(error) !== refused) return undefined;
   // Made by our own functions alone.
-  const refusal = JSON.parse(detail ?? '') as Refusal;
+  const refusal = JSON.parse(postgresDetail(error) ?? '') as Refusal;
   const { retryAfterSeconds } = refusal;
   switch (refusal.reason) {
     case 'pace':
