@@ -15,12 +15,12 @@ export interface BucketSize {
 export class TokenBuckets {
   constructor(private readonly redis: RedisConnections) {}
 
-  /** @returns 0 where a token was taken, else the seconds until there is one */
-  async take(subject: string, { perSecond, burst }: BucketSize): Promise<number> {
+  /** Takes all or none. @returns 0 where they were taken, else the seconds until they are there */
+  async take(subject: string, { perSecond, burst }: BucketSize, count = 1): Promise<number> {
     if (!this.redis.isReady('broker')) return 0;
     const key = this.redis.keys.bucket(subject);
     const missing = await takeToken
-      .run(this.redis.call('broker'), key, Math.round(1_000_000 / perSecond), burst)
+      .run(this.redis.call('broker'), key, Math.round(1_000_000 / perSecond), burst, count)
       .catch(() => 0);
     return Number(missing) / 1_000_000;
   }

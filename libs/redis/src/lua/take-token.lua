@@ -1,12 +1,13 @@
--- Takes one token of a bucket by the server's own clock. The bucket is one number: up to when its tokens are spent, in
+-- Takes tokens of a bucket, all or none, by the server's own clock. The bucket is one number: up to when its tokens are spent, in
 -- microseconds (GCRA); it goes by itself once it would be full.
 -- KEYS[1]  the bucket
 -- ARGV[1]  microseconds in which one token comes back
 -- ARGV[2]  how many tokens it holds
--- Reply    0 where a token was taken, else the microseconds until there is one
+-- ARGV[3]  how many are taken
+-- Reply    0 where they were taken, else the microseconds until they are there
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local spent = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + tonumber(ARGV[1])
+local spent = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + ARGV[1] * ARGV[3]
 local missing = spent - now - ARGV[1] * ARGV[2]
 if missing > 0 then
   return math.ceil(missing)

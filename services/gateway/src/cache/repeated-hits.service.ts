@@ -55,10 +55,10 @@ export class RepeatedHits {
   async repeat(key: string): Promise<Execution | undefined> {
     const hit = this.known.get(key);
     if (!hit) return undefined;
-    const { id: hitId, workspaceId } = hit.execution;
+    const { id: hitId, workspaceId, submittedById: callerId } = hit.execution;
     const executionId = newId('execution');
     const traceId = trace.getActiveSpan()?.spanContext().traceId;
-    const repeated = await this.record({ executionId, workspaceId, hitId, revision: hit.revision, traceId });
+    const repeated = await this.record({ executionId, workspaceId, callerId, hitId, revision: hit.revision, traceId });
     if (!repeated?.accepted) {
       this.known.delete(key);
       return undefined;

@@ -5,6 +5,8 @@ import { AppError } from '#libs/kernel';
 import { TokenBuckets } from '#libs/redis';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 
+type Asker = Pick<Principal, 'workspaceId' | 'userId'>;
+
 /**
  * Holds off a user who asks faster than they may, however each question would be answered. Without Redis everyone may go
  * on: what reaches a data source is limited by the database.
@@ -17,13 +19,22 @@ export class QuestionRate {
   ) {}
 
   /** @throws AppError `run.rate_limited` */
-  async take({ workspaceId, userId }: Principal): Promise<void> {
-    const { questionsPerSecond: perSecond, questionsBurst: burst } = this.config.allowance;
-    const missingSeconds = await this.buckets.take(`${workspaceId}/${userId}`, { perSecond, burst });
+  async take(asker: Asker): Promise<void> {
+    const missingSeconds = await this.missingSeconds(asker, 1);
     if (missingSeconds === 0) return;
     throw new AppError('run.rate_limited', 'You ask too many questions at once.', {
       retryable: true,
       retryAfterSeconds: Math.ceil(missingSeconds),
     });
+  }
+
+  /** Takes all that is asked at once, or nothing. */
+  async takeAll(asker: Asker, count: number): Promise<boolean> {
+    return (await this.missingSeconds(asker, count)) === 0;
+  }
+
+  private missingSeconds({ workspaceId, userId }: Asker, count: number): Promise<number> {
+    const { questionsPerSecond: perSecond, questionsBurst: burst } = this.config.allowance;
+    return this.buckets.take(`${workspaceId}/${userId}`, { perSecond, burst }, count);
   }
 }

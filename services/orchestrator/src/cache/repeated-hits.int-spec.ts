@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Execution, SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { newId } from '#libs/kernel';
-import type { RevisionCopies } from '#libs/redis';
+import type { RevisionCopies, TokenBuckets } from '#libs/redis';
 import { MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
@@ -17,6 +17,8 @@ import {
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
 import { clear } from '../../test/orchestrator-suite.js';
+import { QuestionRate } from '../allowance/question-rate.service.js';
+import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { CacheMetrics } from './cache.metrics.js';
 import { RepeatedHitsRepository, type HitToRepeat, type RepeatedHit } from './repeated-hits.repository.js';
 import { RepeatedHitsService } from './repeated-hits.service.js';
@@ -29,6 +31,8 @@ let source: SourceConnection;
 let revision: number | undefined;
 let service: RepeatedHitsService;
 let hit: Execution;
+let taken: [string, number][];
+let mayTake: boolean;
 
 beforeAll(async () => {
   server = await startPostgres();
@@ -47,10 +51,19 @@ beforeEach(async () => {
   source = newSource(principal.workspaceId);
   answerAround(orchestrator.bus, source);
   revision = 7;
+  taken = [];
+  mayTake = true;
+  const buckets = {
+    take: async (subject: string, _size: unknown, count: number) => {
+      taken.push([subject, count]);
+      return mayTake ? 0 : 3;
+    },
+  } as unknown as TokenBuckets;
   const copies = { read: async () => revision } as unknown as RevisionCopies;
   service = new RepeatedHitsService(
     new RepeatedHitsRepository(dataSource),
     copies,
+    new QuestionRate(buckets, { allowance: { questionsPerSecond: 1, questionsBurst: 1 } } as OrchestratorConfig),
     new CacheMetrics(new MetricsRegistry('orchestrator')),
   );
   const worker = new TestWorker(orchestrator);
@@ -65,6 +78,7 @@ beforeEach(async () => {
 const repeatOf = (change: Partial<HitToRepeat> = {}): HitToRepeat => ({
   executionId: newId('execution'),
   workspaceId: principal.workspaceId,
+  callerId: principal.userId,
   hitId: hit.id,
   revision: 7,
   ...change,
@@ -124,6 +138,17 @@ describe('a hit that is repeated', () => {
     expect(await accepted(repeatOf({ workspaceId: newId('workspace') }))).toEqual([false]);
     const miss = await submitSql(orchestrator, principal, source, 'select 2');
     expect(await accepted(repeatOf({ hitId: miss.id }), repeatOf({ executionId: 'x' }))).toEqual([false, false]);
+  });
+
+  it('counts as a question of its caller, and is refused where they ask too fast', async () => {
+    expect(await accepted(repeatOf(), repeatOf(), repeatOf({ revision: 1 }))).toEqual([true, true, false]);
+    expect(taken).toEqual([[`${principal.workspaceId}/${principal.userId}`, 2]]);
+    mayTake = false;
+    expect(await accepted(repeatOf())).toEqual([false]);
+  });
+
+  it('is refused to whom the hit does not belong', async () => {
+    expect(await accepted(repeatOf({ callerId: newId('user') }))).toEqual([false]);
   });
 
   it('is refused as a whole where there are too many', async () => {

@@ -16,10 +16,11 @@ export class RepeatedHitsRepository {
     const rows = await queryPrepared<{ place: number; submitted_at: Date; cache_age_seconds: number }>(
       this.dataSource,
       `select place, submitted_at, cache_age_seconds
-       from orchestrator.repeat_hits($1::text[], $2::text[], $3::text[], $4::text[])`,
+       from orchestrator.repeat_hits($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])`,
       [
         hits.map(({ executionId }) => executionId),
         hits.map(({ workspaceId }) => workspaceId),
+        hits.map(({ callerId }) => callerId),
         hits.map(({ hitId }) => hitId),
         hits.map(({ traceId }) => traceId ?? null),
       ],

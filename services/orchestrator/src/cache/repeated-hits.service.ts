@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppError, isId } from '#libs/kernel';
 import { RevisionCopies } from '#libs/redis';
+import { QuestionRate } from '../allowance/question-rate.service.js';
 import { CacheMetrics } from './cache.metrics.js';
 import { RepeatedHitsRepository, type HitToRepeat, type RepeatedHit } from './repeated-hits.repository.js';
 
@@ -16,13 +17,15 @@ export class RepeatedHitsService {
   constructor(
     private readonly repository: RepeatedHitsRepository,
     private readonly revisions: RevisionCopies,
+    private readonly rate: QuestionRate,
     private readonly metrics: CacheMetrics,
   ) {}
 
   async repeat(hits: readonly HitToRepeat[]): Promise<RepeatedHit[]> {
     if (hits.length > hitsMax) throw new AppError('input.too_large', `At most ${hitsMax} hits at once.`);
     const current = await this.currentRevisions(hits);
-    const good = hits.filter((hit) => isWellFormed(hit) && current.get(hit.workspaceId) === hit.revision);
+    const known = hits.filter((hit) => isWellFormed(hit) && current.get(hit.workspaceId) === hit.revision);
+    const good = await this.withinRate(known);
     if (good.length === 0) return hits.map(() => refused);
     const repeated = await this.repository.repeat(good);
     for (const { accepted, cacheAgeSeconds } of repeated) {
@@ -30,6 +33,18 @@ export class RepeatedHitsService {
     }
     const byHit = new Map(good.map((hit, index) => [hit, repeated[index]]));
     return hits.map((hit) => byHit.get(hit) ?? refused);
+  }
+
+  /** A hit counts as a question. Of a caller for whom they are too many none is repeated, and each is asked for by itself. */
+  private async withinRate(hits: readonly HitToRepeat[]): Promise<HitToRepeat[]> {
+    const ofCaller = Map.groupBy(hits, ({ workspaceId, callerId }) => `${workspaceId}/${callerId}`);
+    const taken = await Promise.all(
+      [...ofCaller.values()].map(async (own) => {
+        const [{ workspaceId, callerId: userId } = { workspaceId: '', callerId: '' }] = own;
+        return (await this.rate.takeAll({ workspaceId, userId }, own.length)) ? own : [];
+      }),
+    );
+    return taken.flat();
   }
 
   /** A source, a saved query or a policy may have changed since the question was planned. */

@@ -18,7 +18,7 @@ export class RepeatHits1795260000000 implements MigrationInterface {
  */
 const repeatHits = `
   create function orchestrator.repeat_hits(
-    execution_ids text[], workspace_ids text[], hit_ids text[], trace_ids text[],
+    execution_ids text[], workspace_ids text[], caller_ids text[], hit_ids text[], trace_ids text[],
     out place integer, out submitted_at timestamptz, out cache_age_seconds double precision
   ) returns setof record language plpgsql as $$
   #variable_conflict use_column
@@ -27,11 +27,11 @@ const repeatHits = `
     return query
     with asked as (
       select a.place, a.id, a.trace_id, hit.*
-      from unnest(repeat_hits.execution_ids, repeat_hits.workspace_ids, repeat_hits.hit_ids, repeat_hits.trace_ids)
-        with ordinality a (id, workspace_id, hit_id, trace_id, place)
+      from unnest(repeat_hits.execution_ids, repeat_hits.workspace_ids, repeat_hits.caller_ids, repeat_hits.hit_ids,
+        repeat_hits.trace_ids) with ordinality a (id, workspace_id, caller_id, hit_id, trace_id, place)
       -- Materialized by distinct hits: an equal question is looked at once, however often it is asked.
       join (
-        select h.id as hit_id, h.workspace_id as hit_workspace_id, h.run_id, h.caller_id, h.class, h.saved_query_id,
+        select h.id as hit_id, h.workspace_id as hit_workspace_id, h.run_id, h.caller_id as hit_caller_id, h.class, h.saved_query_id,
           h.cache_ttl_seconds, extract(epoch from now() - r.claimed_at)::double precision as age_seconds
         from orchestrator.execution h
         join orchestrator.run r on r.id = h.run_id
@@ -40,12 +40,12 @@ const repeatHits = `
           and not s.paused and not s.deleted
           and r.claimed_at > now() - make_interval(secs => h.cache_ttl_seconds)
           and not orchestrator.is_invalidated(r)
-      ) hit on hit.hit_id = a.hit_id and hit.hit_workspace_id = a.workspace_id
+      ) hit on hit.hit_id = a.hit_id and hit.hit_workspace_id = a.workspace_id and hit.hit_caller_id = a.caller_id
     ), made as (
       insert into orchestrator.execution (id, run_id, workspace_id, caller_id, cache_status, cache_ttl_seconds,
         cache_age_seconds, class, saved_query_id, trace_id,
         own_state, own_version, own_finished_at, own_finished_xid, own_finished_seq)
-      select a.id, a.run_id, a.hit_workspace_id, a.caller_id, 'HIT', a.cache_ttl_seconds,
+      select a.id, a.run_id, a.hit_workspace_id, a.hit_caller_id, 'HIT', a.cache_ttl_seconds,
         a.age_seconds, a.class, a.saved_query_id, a.trace_id,
         'SUCCEEDED', 1, now(), pg_current_xact_id(), nextval('orchestrator.finished_seq')
       from asked a
