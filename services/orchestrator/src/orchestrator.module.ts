@@ -21,6 +21,7 @@ import { FinishedRepository } from './execution/finished.repository.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
+import { QueryPlanner } from './plan/query-planner.service.js';
 import { HearingRepository } from './reaping/hearing.repository.js';
 import { ReaperLoop } from './reaping/reaper-loop.service.js';
 import { ReaperRepository } from './reaping/reaper.repository.js';
@@ -67,6 +68,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
     SourceConsumer,
   ],
   providers: [
+    QueryPlanner,
     ...[SubmitService, SubmissionRepository, CacheService, CacheRepository],
     ...[RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],

@@ -44,7 +44,7 @@ export function toSubmitRequest({ query, cache, priority, limits, idempotencyKey
 }
 
 function toQuery({ sql, savedQuery }: RunQueryInput['query']): SubmitRequest['query'] {
-  if (sql) return { case: 'sql', value: { dataSourceId: sql.dataSourceId, text: sql.text } };
+  if (sql) return { case: 'sql', value: { dataSourceId: sql.dataSourceId, text: sql.text, parameterDefinitions: [] } };
   if (savedQuery) return { case: 'savedQuery', value: { id: savedQuery.id } };
   // @oneOf sees to it that there is exactly one.
   throw invalidInput('give what to run', 'query');

@@ -52,7 +52,9 @@ export class SavedQueriesResolver {
   ): Promise<SavedQueryPayload> {
     const description = input.description ?? undefined;
     const cacheTtlSeconds = input.cacheTtlSeconds ?? undefined;
-    return payloadOf(() => context.ask(metadataRequests.createSavedQuery, { ...input, description, cacheTtlSeconds }));
+    return payloadOf(() =>
+      context.ask(metadataRequests.createSavedQuery, { ...input, description, cacheTtlSeconds, parameters: [] }),
+    );
   }
 
   @Mutation('updateSavedQuery')

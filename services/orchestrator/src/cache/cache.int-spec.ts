@@ -280,6 +280,7 @@ function newSavedQuery(): SavedQuery {
     dataSourceId: source.id,
     name: 'Revenue',
     sql: 'select 1',
+    parameters: [],
     tags: ['daily'],
     version: 1,
     createdAt: new Date(),

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { InjectConfig } from '#libs/config';
 import { retryingLostRaces, postgresCode, queryPrepared } from '#libs/database';
+import { keyOfValues } from '#libs/sql';
 import { defaultPool } from '../dispatch/pool.js';
 import { toView, viewColumns, type ViewRow } from '../execution/execution.row.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
@@ -82,6 +83,8 @@ export class SubmissionRepository {
       cache_subjects: submission.cacheSubjects,
       max_age_seconds: submission.freshness.maxAgeSeconds,
       stale_seconds: submission.freshness.staleSeconds,
+      bound_values: keyOfValues(submission.values),
+      parameters: JSON.stringify(submission.parameters),
     };
     const places = Object.keys(parameters).map((name, index) => `${name} => $${index + 1}`);
     const [row] = await retryingLostRaces(() =>

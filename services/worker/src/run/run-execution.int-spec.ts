@@ -128,6 +128,7 @@ function planOf(sql: string, change: Partial<RunPlan> = {}): RunPlan {
   return {
     ...{ runId: newId('run'), fence: 1, workspaceId, source: sources.postgres, sql, rowsMax: 1_000_000 },
     ...{ bytesMax: 1_000_000_000, timeoutMs: 30_000, submittedById: 'usr_1', requestId: 'req_1', traceparent: '' },
+    values: [],
     ...change,
   };
 }
