@@ -229,6 +229,7 @@ export async function submitSql(
     {
       query: { case: 'sql', value: { dataSourceId: source.id, text, parameterDefinitions: [] } },
       priority: 'INTERACTIVE',
+      queryOptions: [],
       ...more,
     },
     principal,

@@ -107,13 +107,15 @@ export class SubmitService {
       ...traceOfWork(),
     };
     const execution = await this.accept(submission, principal, sourcePathOf(input));
-    const isRepeatable = execution.cacheStatus === 'HIT' && !idempotency && staysEqual(plan, nowMs);
+    const isRepeatable = execution.cacheStatus === 'HIT' && !idempotency && staysEqual(question, plan, nowMs);
     return isRepeatable ? { execution, repeatableAtRevision: revision } : { execution };
   }
 
   private plan(question: Question, input: SubmitInput, principal: Principal, nowMs: number): Promise<QueryPlan> {
+    const queryOptions = queryOptionsOf(question, input);
     return this.planner.plan({
       ...question,
+      queryOptions,
       caller: toTemplateCaller(principal),
       timeZone: input.timeZone ?? defaultTimeZone,
       nowMs,
@@ -217,8 +219,24 @@ function checkGiven(definitions: readonly ParameterDefinition[]): void {
   if (first) throw AppError.ofIssues([first, ...others]);
 }
 
+/**
+ * What the options queries answer now, which the gateway asks for.
+ * @throws AppError `parameter.options_needed`, with the queries by parameter, where it has not yet
+ */
+function queryOptionsOf({ definitions, places }: Question, { queryOptions }: SubmitInput) {
+  const needed = definitions.flatMap(({ name, optionsQueryId }) => (optionsQueryId ? [[name, optionsQueryId]] : []));
+  if (needed.length > 0 && queryOptions.length === 0) {
+    throw new AppError('parameter.options_needed', 'The options of its parameters are needed.', {
+      path: places.parameters,
+      details: Object.fromEntries(needed),
+    });
+  }
+  return new Map(queryOptions.map(({ name, values }) => [name, values]));
+}
+
 /** Whether the same words come to the same values for as long as a hit is repeated. */
-function staysEqual({ values, parameters }: QueryPlan, nowMs: number): boolean {
+function staysEqual({ definitions }: Question, { values, parameters }: QueryPlan, nowMs: number): boolean {
+  if (definitions.some(({ optionsQueryId }) => optionsQueryId)) return false;
   if (values.length === 0 && Object.keys(parameters).length === 0) return true;
   return Math.floor(nowMs / minuteMs) === Math.floor((nowMs + repeatedMsMax) / minuteMs);
 }

@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { PageArgs, PageInfo } from "../../common/v1/common_pb.js";
 import { file_sluice_common_v1_common } from "../../common/v1/common_pb.js";
@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/run/v1/run.proto.
  */
 export const file_sluice_run_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSLRAgoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaBIWCgl0aW1lX3pvbmUYByABKAlIAogBAUIHCgVxdWVyeUISChBfaWRlbXBvdGVuY3lfa2V5QgwKCl90aW1lX3pvbmUijQEKCUNhY2hlV2lzaBIcCg9tYXhfYWdlX3NlY29uZHMYASABKAVIAIgBARIrCh5zdGFsZV93aGlsZV9yZXZhbGlkYXRlX3NlY29uZHMYAiABKAVIAYgBAUISChBfbWF4X2FnZV9zZWNvbmRzQiEKH19zdGFsZV93aGlsZV9yZXZhbGlkYXRlX3NlY29uZHMipQEKCFNxbFF1ZXJ5EhYKDmRhdGFfc291cmNlX2lkGAEgASgJEgwKBHRleHQYAiABKAkSKwoKcGFyYW1ldGVycxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSRgoVcGFyYW1ldGVyX2RlZmluaXRpb25zGAQgAygLMicuc2x1aWNlLm1ldGFkYXRhLnYxLlBhcmFtZXRlckRlZmluaXRpb24iSAoNU2F2ZWRRdWVyeVJ1bhIKCgJpZBgBIAEoCRIrCgpwYXJhbWV0ZXJzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJ0CgZMaW1pdHMSEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESHAoPdGltZW91dF9zZWNvbmRzGAMgASgFSAKIAQFCBwoFX3Jvd3NCCAoGX2J5dGVzQhIKEF90aW1lb3V0X3NlY29uZHMihgEKF1N1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uEiMKFnJlcGVhdGFibGVfYXRfcmV2aXNpb24YAiABKANIAIgBAUIZChdfcmVwZWF0YWJsZV9hdF9yZXZpc2lvbiI9ChFSZXBlYXRIaXRzUmVxdWVzdBIoCgRoaXRzGAEgAygLMhouc2x1aWNlLnJ1bi52MS5IaXRUb1JlcGVhdCJ/CgtIaXRUb1JlcGVhdBIUCgxleGVjdXRpb25faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg4KBmhpdF9pZBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAxIVCgh0cmFjZV9pZBgFIAEoCUgAiAEBQgsKCV90cmFjZV9pZCI+ChJSZXBlYXRIaXRzUmVzcG9uc2USKAoEaGl0cxgBIAMoCzIaLnNsdWljZS5ydW4udjEuUmVwZWF0ZWRIaXQibAoLUmVwZWF0ZWRIaXQSEAoIYWNjZXB0ZWQYASABKAgSMAoMc3VibWl0dGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZChFjYWNoZV9hZ2Vfc2Vjb25kcxgDIAEoASLnBgoJRXhlY3V0aW9uEgoKAmlkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRIOCgZydW5faWQYAyABKAkSDQoFZmVuY2UYBCABKAUSJgoFc3RhdGUYBSABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBiABKAUSFgoOZGF0YV9zb3VyY2VfaWQYByABKAkSGwoOc2F2ZWRfcXVlcnlfaWQYCCABKAlIAIgBARIQCgNzcWwYCSABKAlIAYgBARIrCgpwYXJhbWV0ZXJzGAogASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpCghwcmlvcml0eRgLIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSFwoPc3VibWl0dGVkX2J5X2lkGAwgASgJEjAKDHN1Ym1pdHRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKDnF1ZXVlX3Bvc2l0aW9uGBAgASgFSAKIAQESDAoEcm93cxgRIAEoAxINCgVieXRlcxgSIAEoAxIVCghmcmFjdGlvbhgTIAEoAUgDiAEBEisKBWVycm9yGBQgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvckgEiAEBEjAKDGNhY2hlX3N0YXR1cxgVIAEoDjIaLnNsdWljZS5ydW4udjEuQ2FjaGVTdGF0dXMSEAoIYXR0ZW1wdHMYFiABKAUSFQoIdHJhY2VfaWQYFyABKAlIBYgBARIeChFjYWNoZV9hZ2Vfc2Vjb25kcxgYIAEoAUgGiAEBEjQKEGNhY2hlX2V4cGlyZXNfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhEKD19zYXZlZF9xdWVyeV9pZEIGCgRfc3FsQhEKD19xdWV1ZV9wb3NpdGlvbkILCglfZnJhY3Rpb25CCAoGX2Vycm9yQgsKCV90cmFjZV9pZEIUChJfY2FjaGVfYWdlX3NlY29uZHMioAEKCFJ1bkVycm9yEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSIAoTcmV0cnlfYWZ0ZXJfc2Vjb25kcxgEIAEoAUgAiAEBEhgKC3NvdXJjZV9jb2RlGAUgASgJSAGIAQFCFgoUX3JldHJ5X2FmdGVyX3NlY29uZHNCDgoMX3NvdXJjZV9jb2RlIiQKFkNhbmNlbEV4ZWN1dGlvblJlcXVlc3QSCgoCaWQYASABKAkiRgoXQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USKwoJZXhlY3V0aW9uGAEgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iIwoUR2V0RXhlY3V0aW9uc1JlcXVlc3QSCwoDaWRzGAEgAygJIkUKFUdldEV4ZWN1dGlvbnNSZXNwb25zZRIsCgpleGVjdXRpb25zGAEgAygLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24imgEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxInCgZzdGF0ZXMYAiADKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEhsKDnNhdmVkX3F1ZXJ5X2lkGAMgASgJSACIAQFCEQoPX3NhdmVkX3F1ZXJ5X2lkIoYBChZMaXN0RXhlY3V0aW9uc1Jlc3BvbnNlEiwKCmV4ZWN1dGlvbnMYASADKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbhIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8iXQoQRmluaXNoZWRQb3NpdGlvbhILCgN4aWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSGQoMZXhlY3V0aW9uX2lkGAMgASgJSACIAQFCDwoNX2V4ZWN1dGlvbl9pZCJjChNMaXN0RmluaXNoZWRSZXF1ZXN0EjMKBWFmdGVyGAEgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uSACIAQESDQoFbGltaXQYAiABKA1CCAoGX2FmdGVyIo4BChRMaXN0RmluaXNoZWRSZXNwb25zZRIyCghmaW5pc2hlZBgBIAMoCzIgLnNsdWljZS5ydW4udjEuRmluaXNoZWRFeGVjdXRpb24SMQoIcG9zaXRpb24YAiABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb24SDwoHc2tpcHBlZBgDIAEoCCJzChFGaW5pc2hlZEV4ZWN1dGlvbhIxCghwb3NpdGlvbhgBIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbhIrCglleGVjdXRpb24YAiABKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiJYChZJbnZhbGlkYXRlQ2FjaGVSZXF1ZXN0EhcKD2RhdGFfc291cmNlX2lkcxgBIAMoCRIXCg9zYXZlZF9xdWVyeV9pZHMYAiADKAkSDAoEdGFncxgDIAMoCSI0ChdJbnZhbGlkYXRlQ2FjaGVSZXNwb25zZRIZChFpbnZhbGlkYXRlZF9jb3VudBgBIAEoBSIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSJIChNHZXRWZXJzaW9uc1Jlc3BvbnNlEjEKCHZlcnNpb25zGAEgAygLMh8uc2x1aWNlLnJ1bi52MS5FeGVjdXRpb25WZXJzaW9uIkgKEEV4ZWN1dGlvblZlcnNpb24SFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDQoFZmVuY2UYAyABKAUicAoPQ2xhaW1SdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIRCgl3b3JrZXJfaWQYAyABKAkSKwoGaGFuZGxlGAQgASgLMhsuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUidgoMU291cmNlSGFuZGxlEjcKBnZhbHVlcxgBIAMoCzInLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlLlZhbHVlc0VudHJ5Gi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoQQ2xhaW1SdW5SZXNwb25zZRIPCgdncmFudGVkGAEgASgIEhIKCnRpbWVvdXRfbXMYAiABKAUibAoQSGVhcnRiZWF0UmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSDAoEcG9vbBgCIAEoCRINCgVzbG90cxgDIAEoBRIoCgRydW5zGAQgAygLMhouc2x1aWNlLnJ1bi52MS5SdW5Qcm9ncmVzcyJtCgtSdW5Qcm9ncmVzcxIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSDAoEcm93cxgDIAEoAxINCgVieXRlcxgEIAEoAxIVCghmcmFjdGlvbhgFIAEoAUgAiAEBQgsKCV9mcmFjdGlvbiI/ChFIZWFydGJlYXRSZXNwb25zZRIqCgdzdG9wcGVkGAEgAygLMhkuc2x1aWNlLnJ1bi52MS5TdG9wcGVkUnVuIisKClN0b3BwZWRSdW4SDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFIvgBChBGaW5pc2hSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIwCglzdWNjZWVkZWQYAyABKAsyGy5zbHVpY2UucnVuLnYxLlJ1blN1Y2NlZWRlZEgAEioKBmZhaWxlZBgEIAEoCzIYLnNsdWljZS5ydW4udjEuUnVuRmFpbGVkSAASLAoHc3RvcHBlZBgFIAEoCzIZLnNsdWljZS5ydW4udjEuUnVuU3RvcHBlZEgAEi4KCHJlbGVhc2VkGAYgASgLMhouc2x1aWNlLnJ1bi52MS5SdW5SZWxlYXNlZEgAQgkKB291dGNvbWUiKwoMUnVuU3VjY2VlZGVkEgwKBHJvd3MYASABKAMSDQoFYnl0ZXMYAiABKAMiRgoJUnVuRmFpbGVkEiYKBWVycm9yGAEgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvchIRCgl0cmFuc2llbnQYAiABKAgiHwoKUnVuU3RvcHBlZBIRCgl0aW1lZF9vdXQYASABKAgiDQoLUnVuUmVsZWFzZWQiTQoRRmluaXNoUnVuUmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgSJgoFc3RhdGUYAiABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlIrkDCgpSdW5DaGFuZ2VkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSJgoFc3RhdGUYAyABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBCABKAUSDQoFZmVuY2UYBSABKAUSDAoEcm93cxgGIAEoAxINCgVieXRlcxgHIAEoAxIVCghmcmFjdGlvbhgIIAEoAUgAiAEBEi4KCmNoYW5nZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVlcnJvchgMIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3JIAYgBARIQCghhdHRlbXB0cxgNIAEoBRIVCgh3YXNfbGVmdBgOIAEoCEgCiAEBQgsKCV9mcmFjdGlvbkIICgZfZXJyb3JCCwoJX3dhc19sZWZ0IrcBChBFeGVjdXRpb25DaGFuZ2VkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSFAoMd29ya3NwYWNlX2lkGAMgASgJEiYKBXN0YXRlGAQgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAUgASgFEi4KCmNoYW5nZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImEKDVJvd3NDb21taXR0ZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRINCgVmZW5jZRgDIAEoBRIMCgRyb3dzGAQgASgDEg0KBWJ5dGVzGAUgASgDImoKC1J1bkZpbmlzaGVkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDQoFZmVuY2UYAyABKAUSJgoFc3RhdGUYBCABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlIqcCCgdSdW5QbGFuEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIUCgx3b3Jrc3BhY2VfaWQYAyABKAkSNAoGc291cmNlGAQgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SCwoDc3FsGAUgASgJEhAKCHJvd3NfbWF4GAYgASgDEhEKCWJ5dGVzX21heBgHIAEoAxISCgp0aW1lb3V0X21zGAggASgFEhcKD3N1Ym1pdHRlZF9ieV9pZBgJIAEoCRISCgpyZXF1ZXN0X2lkGAogASgJEhMKC3RyYWNlcGFyZW50GAsgASgJEikKBnZhbHVlcxgMIAMoCzIZLnNsdWljZS5ydW4udjEuQm91bmRWYWx1ZSI4CgpCb3VuZFZhbHVlEgwKBHR5cGUYASABKAkSEgoFdmFsdWUYAiABKAlIAIgBAUIICgZfdmFsdWUq5QEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEFJVTl9TVEFURV9RVUVVRUQQARIYChRSVU5fU1RBVEVfRElTUEFUQ0hFRBACEhUKEVJVTl9TVEFURV9SVU5OSU5HEAMSFwoTUlVOX1NUQVRFX0NBTkNFTElORxAEEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQBRIUChBSVU5fU1RBVEVfRkFJTEVEEAYSFgoSUlVOX1NUQVRFX0NBTkNFTEVEEAcSFwoTUlVOX1NUQVRFX1RJTUVEX09VVBAIKm4KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGAoUUFJJT1JJVFlfSU5URVJBQ1RJVkUQARIWChJQUklPUklUWV9EQVNIQk9BUkQQAhIWChJQUklPUklUWV9TQ0hFRFVMRUQQAyqiAQoLQ2FjaGVTdGF0dXMSHAoYQ0FDSEVfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRQ0FDSEVfU1RBVFVTX01JU1MQARIXChNDQUNIRV9TVEFUVVNfU0hBUkVEEAISFAoQQ0FDSEVfU1RBVFVTX0hJVBADEhYKEkNBQ0hFX1NUQVRVU19TVEFMRRAEEhcKE0NBQ0hFX1NUQVRVU19CWVBBU1MQBTL/BwoKUnVuU2VydmljZRJgCg9TdWJtaXRFeGVjdXRpb24SJS5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEmAKD0NhbmNlbEV4ZWN1dGlvbhIlLnNsdWljZS5ydW4udjEuQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBomLnNsdWljZS5ydW4udjEuQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USXwoNR2V0RXhlY3V0aW9ucxIjLnNsdWljZS5ydW4udjEuR2V0RXhlY3V0aW9uc1JlcXVlc3QaJC5zbHVpY2UucnVuLnYxLkdldEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBEmIKDkxpc3RFeGVjdXRpb25zEiQuc2x1aWNlLnJ1bi52MS5MaXN0RXhlY3V0aW9uc1JlcXVlc3QaJS5zbHVpY2UucnVuLnYxLkxpc3RFeGVjdXRpb25zUmVzcG9uc2UiA5ACARJcCgxMaXN0RmluaXNoZWQSIi5zbHVpY2UucnVuLnYxLkxpc3RGaW5pc2hlZFJlcXVlc3QaIy5zbHVpY2UucnVuLnYxLkxpc3RGaW5pc2hlZFJlc3BvbnNlIgOQAgESZQoPSW52YWxpZGF0ZUNhY2hlEiUuc2x1aWNlLnJ1bi52MS5JbnZhbGlkYXRlQ2FjaGVSZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5JbnZhbGlkYXRlQ2FjaGVSZXNwb25zZSIDkAICElEKClJlcGVhdEhpdHMSIC5zbHVpY2UucnVuLnYxLlJlcGVhdEhpdHNSZXF1ZXN0GiEuc2x1aWNlLnJ1bi52MS5SZXBlYXRIaXRzUmVzcG9uc2USWQoLR2V0VmVyc2lvbnMSIS5zbHVpY2UucnVuLnYxLkdldFZlcnNpb25zUmVxdWVzdBoiLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXNwb25zZSIDkAIBElAKCENsYWltUnVuEh4uc2x1aWNlLnJ1bi52MS5DbGFpbVJ1blJlcXVlc3QaHy5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVzcG9uc2UiA5ACAhJOCglIZWFydGJlYXQSHy5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlcXVlc3QaIC5zbHVpY2UucnVuLnYxLkhlYXJ0YmVhdFJlc3BvbnNlElMKCUZpbmlzaFJ1bhIfLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVxdWVzdBogLnNsdWljZS5ydW4udjEuRmluaXNoUnVuUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
+  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKFAwoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaBIWCgl0aW1lX3pvbmUYByABKAlIAogBARIyCg1xdWVyeV9vcHRpb25zGAggAygLMhsuc2x1aWNlLnJ1bi52MS5RdWVyeU9wdGlvbnNCBwoFcXVlcnlCEgoQX2lkZW1wb3RlbmN5X2tleUIMCgpfdGltZV96b25lIkQKDFF1ZXJ5T3B0aW9ucxIMCgRuYW1lGAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKNAQoJQ2FjaGVXaXNoEhwKD21heF9hZ2Vfc2Vjb25kcxgBIAEoBUgAiAEBEisKHnN0YWxlX3doaWxlX3JldmFsaWRhdGVfc2Vjb25kcxgCIAEoBUgBiAEBQhIKEF9tYXhfYWdlX3NlY29uZHNCIQofX3N0YWxlX3doaWxlX3JldmFsaWRhdGVfc2Vjb25kcyKlAQoIU3FsUXVlcnkSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIrCgpwYXJhbWV0ZXJzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBJGChVwYXJhbWV0ZXJfZGVmaW5pdGlvbnMYBCADKAsyJy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyRGVmaW5pdGlvbiJICg1TYXZlZFF1ZXJ5UnVuEgoKAmlkGAEgASgJEisKCnBhcmFtZXRlcnMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0InQKBkxpbWl0cxIRCgRyb3dzGAEgASgDSACIAQESEgoFYnl0ZXMYAiABKANIAYgBARIcCg90aW1lb3V0X3NlY29uZHMYAyABKAVIAogBAUIHCgVfcm93c0IICgZfYnl0ZXNCEgoQX3RpbWVvdXRfc2Vjb25kcyKGAQoXU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USKwoJZXhlY3V0aW9uGAEgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24SIwoWcmVwZWF0YWJsZV9hdF9yZXZpc2lvbhgCIAEoA0gAiAEBQhkKF19yZXBlYXRhYmxlX2F0X3JldmlzaW9uIj0KEVJlcGVhdEhpdHNSZXF1ZXN0EigKBGhpdHMYASADKAsyGi5zbHVpY2UucnVuLnYxLkhpdFRvUmVwZWF0In8KC0hpdFRvUmVwZWF0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDgoGaGl0X2lkGAMgASgJEhAKCHJldmlzaW9uGAQgASgDEhUKCHRyYWNlX2lkGAUgASgJSACIAQFCCwoJX3RyYWNlX2lkIj4KElJlcGVhdEhpdHNSZXNwb25zZRIoCgRoaXRzGAEgAygLMhouc2x1aWNlLnJ1bi52MS5SZXBlYXRlZEhpdCJsCgtSZXBlYXRlZEhpdBIQCghhY2NlcHRlZBgBIAEoCBIwCgxzdWJtaXR0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhkKEWNhY2hlX2FnZV9zZWNvbmRzGAMgASgBIucGCglFeGVjdXRpb24SCgoCaWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg4KBnJ1bl9pZBgDIAEoCRINCgVmZW5jZRgEIAEoBRImCgVzdGF0ZRgFIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgGIAEoBRIWCg5kYXRhX3NvdXJjZV9pZBgHIAEoCRIbCg5zYXZlZF9xdWVyeV9pZBgIIAEoCUgAiAEBEhAKA3NxbBgJIAEoCUgBiAEBEisKCnBhcmFtZXRlcnMYCiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EikKCHByaW9yaXR5GAsgASgOMhcuc2x1aWNlLnJ1bi52MS5Qcmlvcml0eRIXCg9zdWJtaXR0ZWRfYnlfaWQYDCABKAkSMAoMc3VibWl0dGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoOcXVldWVfcG9zaXRpb24YECABKAVIAogBARIMCgRyb3dzGBEgASgDEg0KBWJ5dGVzGBIgASgDEhUKCGZyYWN0aW9uGBMgASgBSAOIAQESKwoFZXJyb3IYFCABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9ySASIAQESMAoMY2FjaGVfc3RhdHVzGBUgASgOMhouc2x1aWNlLnJ1bi52MS5DYWNoZVN0YXR1cxIQCghhdHRlbXB0cxgWIAEoBRIVCgh0cmFjZV9pZBgXIAEoCUgFiAEBEh4KEWNhY2hlX2FnZV9zZWNvbmRzGBggASgBSAaIAQESNAoQY2FjaGVfZXhwaXJlc19hdBgZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEQoPX3NhdmVkX3F1ZXJ5X2lkQgYKBF9zcWxCEQoPX3F1ZXVlX3Bvc2l0aW9uQgsKCV9mcmFjdGlvbkIICgZfZXJyb3JCCwoJX3RyYWNlX2lkQhQKEl9jYWNoZV9hZ2Vfc2Vjb25kcyKgAQoIUnVuRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIgChNyZXRyeV9hZnRlcl9zZWNvbmRzGAQgASgBSACIAQESGAoLc291cmNlX2NvZGUYBSABKAlIAYgBAUIWChRfcmV0cnlfYWZ0ZXJfc2Vjb25kc0IOCgxfc291cmNlX2NvZGUiJAoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJGChdDYW5jZWxFeGVjdXRpb25SZXNwb25zZRIrCglleGVjdXRpb24YASABKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiIjChRHZXRFeGVjdXRpb25zUmVxdWVzdBILCgNpZHMYASADKAkiRQoVR2V0RXhlY3V0aW9uc1Jlc3BvbnNlEiwKCmV4ZWN1dGlvbnMYASADKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiKaAQoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEicKBnN0YXRlcxgCIAMoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSGwoOc2F2ZWRfcXVlcnlfaWQYAyABKAlIAIgBAUIRCg9fc2F2ZWRfcXVlcnlfaWQihgEKFkxpc3RFeGVjdXRpb25zUmVzcG9uc2USLAoKZXhlY3V0aW9ucxgBIAMoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uEg8KB2N1cnNvcnMYAiADKAkSLQoJcGFnZV9pbmZvGAMgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlSW5mbyJdChBGaW5pc2hlZFBvc2l0aW9uEgsKA3hpZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIZCgxleGVjdXRpb25faWQYAyABKAlIAIgBAUIPCg1fZXhlY3V0aW9uX2lkImMKE0xpc3RGaW5pc2hlZFJlcXVlc3QSMwoFYWZ0ZXIYASABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb25IAIgBARINCgVsaW1pdBgCIAEoDUIICgZfYWZ0ZXIijgEKFExpc3RGaW5pc2hlZFJlc3BvbnNlEjIKCGZpbmlzaGVkGAEgAygLMiAuc2x1aWNlLnJ1bi52MS5GaW5pc2hlZEV4ZWN1dGlvbhIxCghwb3NpdGlvbhgCIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbhIPCgdza2lwcGVkGAMgASgIInMKEUZpbmlzaGVkRXhlY3V0aW9uEjEKCHBvc2l0aW9uGAEgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uEisKCWV4ZWN1dGlvbhgCIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uIlgKFkludmFsaWRhdGVDYWNoZVJlcXVlc3QSFwoPZGF0YV9zb3VyY2VfaWRzGAEgAygJEhcKD3NhdmVkX3F1ZXJ5X2lkcxgCIAMoCRIMCgR0YWdzGAMgAygJIjQKF0ludmFsaWRhdGVDYWNoZVJlc3BvbnNlEhkKEWludmFsaWRhdGVkX2NvdW50GAEgASgFIisKEkdldFZlcnNpb25zUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIkgKE0dldFZlcnNpb25zUmVzcG9uc2USMQoIdmVyc2lvbnMYASADKAsyHy5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvblZlcnNpb24iSAoQRXhlY3V0aW9uVmVyc2lvbhIUCgxleGVjdXRpb25faWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBRINCgVmZW5jZRgDIAEoBSJwCg9DbGFpbVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEhEKCXdvcmtlcl9pZBgDIAEoCRIrCgZoYW5kbGUYBCABKAsyGy5zbHVpY2UucnVuLnYxLlNvdXJjZUhhbmRsZSJ2CgxTb3VyY2VIYW5kbGUSNwoGdmFsdWVzGAEgAygLMicuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUuVmFsdWVzRW50cnkaLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI3ChBDbGFpbVJ1blJlc3BvbnNlEg8KB2dyYW50ZWQYASABKAgSEgoKdGltZW91dF9tcxgCIAEoBSJsChBIZWFydGJlYXRSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIMCgRwb29sGAIgASgJEg0KBXNsb3RzGAMgASgFEigKBHJ1bnMYBCADKAsyGi5zbHVpY2UucnVuLnYxLlJ1blByb2dyZXNzIm0KC1J1blByb2dyZXNzEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIMCgRyb3dzGAMgASgDEg0KBWJ5dGVzGAQgASgDEhUKCGZyYWN0aW9uGAUgASgBSACIAQFCCwoJX2ZyYWN0aW9uIj8KEUhlYXJ0YmVhdFJlc3BvbnNlEioKB3N0b3BwZWQYASADKAsyGS5zbHVpY2UucnVuLnYxLlN0b3BwZWRSdW4iKwoKU3RvcHBlZFJ1bhIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUi+AEKEEZpbmlzaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEjAKCXN1Y2NlZWRlZBgDIAEoCzIbLnNsdWljZS5ydW4udjEuUnVuU3VjY2VlZGVkSAASKgoGZmFpbGVkGAQgASgLMhguc2x1aWNlLnJ1bi52MS5SdW5GYWlsZWRIABIsCgdzdG9wcGVkGAUgASgLMhkuc2x1aWNlLnJ1bi52MS5SdW5TdG9wcGVkSAASLgoIcmVsZWFzZWQYBiABKAsyGi5zbHVpY2UucnVuLnYxLlJ1blJlbGVhc2VkSABCCQoHb3V0Y29tZSIrCgxSdW5TdWNjZWVkZWQSDAoEcm93cxgBIAEoAxINCgVieXRlcxgCIAEoAyJGCglSdW5GYWlsZWQSJgoFZXJyb3IYASABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9yEhEKCXRyYW5zaWVudBgCIAEoCCIfCgpSdW5TdG9wcGVkEhEKCXRpbWVkX291dBgBIAEoCCINCgtSdW5SZWxlYXNlZCJNChFGaW5pc2hSdW5SZXNwb25zZRIQCghhY2NlcHRlZBgBIAEoCBImCgVzdGF0ZRgCIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUiuQMKClJ1bkNoYW5nZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRImCgVzdGF0ZRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgEIAEoBRINCgVmZW5jZRgFIAEoBRIMCgRyb3dzGAYgASgDEg0KBWJ5dGVzGAcgASgDEhUKCGZyYWN0aW9uGAggASgBSACIAQESLgoKY2hhbmdlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBWVycm9yGAwgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvckgBiAEBEhAKCGF0dGVtcHRzGA0gASgFEhUKCHdhc19sZWZ0GA4gASgISAKIAQFCCwoJX2ZyYWN0aW9uQggKBl9lcnJvckILCglfd2FzX2xlZnQitwEKEEV4ZWN1dGlvbkNoYW5nZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAyABKAkSJgoFc3RhdGUYBCABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBSABKAUSLgoKY2hhbmdlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYQoNUm93c0NvbW1pdHRlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg0KBWZlbmNlGAMgASgFEgwKBHJvd3MYBCABKAMSDQoFYnl0ZXMYBSABKAMiagoLUnVuRmluaXNoZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRINCgVmZW5jZRgDIAEoBRImCgVzdGF0ZRgEIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUipwIKB1J1blBsYW4SDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEhQKDHdvcmtzcGFjZV9pZBgDIAEoCRI0CgZzb3VyY2UYBCABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbhILCgNzcWwYBSABKAkSEAoIcm93c19tYXgYBiABKAMSEQoJYnl0ZXNfbWF4GAcgASgDEhIKCnRpbWVvdXRfbXMYCCABKAUSFwoPc3VibWl0dGVkX2J5X2lkGAkgASgJEhIKCnJlcXVlc3RfaWQYCiABKAkSEwoLdHJhY2VwYXJlbnQYCyABKAkSKQoGdmFsdWVzGAwgAygLMhkuc2x1aWNlLnJ1bi52MS5Cb3VuZFZhbHVlIjgKCkJvdW5kVmFsdWUSDAoEdHlwZRgBIAEoCRISCgV2YWx1ZRgCIAEoCUgAiAEBQggKBl92YWx1ZSrlAQoIUnVuU3RhdGUSGQoVUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQUlVOX1NUQVRFX1FVRVVFRBABEhgKFFJVTl9TVEFURV9ESVNQQVRDSEVEEAISFQoRUlVOX1NUQVRFX1JVTk5JTkcQAxIXChNSVU5fU1RBVEVfQ0FOQ0VMSU5HEAQSFwoTUlVOX1NUQVRFX1NVQ0NFRURFRBAFEhQKEFJVTl9TVEFURV9GQUlMRUQQBhIWChJSVU5fU1RBVEVfQ0FOQ0VMRUQQBxIXChNSVU5fU1RBVEVfVElNRURfT1VUEAgqbgoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIYChRQUklPUklUWV9JTlRFUkFDVElWRRABEhYKElBSSU9SSVRZX0RBU0hCT0FSRBACEhYKElBSSU9SSVRZX1NDSEVEVUxFRBADKqIBCgtDYWNoZVN0YXR1cxIcChhDQUNIRV9TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFDQUNIRV9TVEFUVVNfTUlTUxABEhcKE0NBQ0hFX1NUQVRVU19TSEFSRUQQAhIUChBDQUNIRV9TVEFUVVNfSElUEAMSFgoSQ0FDSEVfU1RBVFVTX1NUQUxFEAQSFwoTQ0FDSEVfU1RBVFVTX0JZUEFTUxAFMv8HCgpSdW5TZXJ2aWNlEmAKD1N1Ym1pdEV4ZWN1dGlvbhIlLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVxdWVzdBomLnNsdWljZS5ydW4udjEuU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USYAoPQ2FuY2VsRXhlY3V0aW9uEiUuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5DYW5jZWxFeGVjdXRpb25SZXNwb25zZRJfCg1HZXRFeGVjdXRpb25zEiMuc2x1aWNlLnJ1bi52MS5HZXRFeGVjdXRpb25zUmVxdWVzdBokLnNsdWljZS5ydW4udjEuR2V0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESYgoOTGlzdEV4ZWN1dGlvbnMSJC5zbHVpY2UucnVuLnYxLkxpc3RFeGVjdXRpb25zUmVxdWVzdBolLnNsdWljZS5ydW4udjEuTGlzdEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBElwKDExpc3RGaW5pc2hlZBIiLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVxdWVzdBojLnNsdWljZS5ydW4udjEuTGlzdEZpbmlzaGVkUmVzcG9uc2UiA5ACARJlCg9JbnZhbGlkYXRlQ2FjaGUSJS5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLkludmFsaWRhdGVDYWNoZVJlc3BvbnNlIgOQAgISUQoKUmVwZWF0SGl0cxIgLnNsdWljZS5ydW4udjEuUmVwZWF0SGl0c1JlcXVlc3QaIS5zbHVpY2UucnVuLnYxLlJlcGVhdEhpdHNSZXNwb25zZRJZCgtHZXRWZXJzaW9ucxIhLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXF1ZXN0GiIuc2x1aWNlLnJ1bi52MS5HZXRWZXJzaW9uc1Jlc3BvbnNlIgOQAgESUAoIQ2xhaW1SdW4SHi5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVxdWVzdBofLnNsdWljZS5ydW4udjEuQ2xhaW1SdW5SZXNwb25zZSIDkAICEk4KCUhlYXJ0YmVhdBIfLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVxdWVzdBogLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVzcG9uc2USUwoJRmluaXNoUnVuEh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXF1ZXN0GiAuc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
 
 /**
  * @generated from message sluice.run.v1.SubmitExecutionRequest
@@ -65,6 +65,13 @@ export type SubmitExecutionRequest = Message<"sluice.run.v1.SubmitExecutionReque
    * @generated from field: optional string time_zone = 7;
    */
   timeZone?: string | undefined;
+
+  /**
+   * What the options queries of the parameters answer now; see parameter.options_needed.
+   *
+   * @generated from field: repeated sluice.run.v1.QueryOptions query_options = 8;
+   */
+  queryOptions: QueryOptions[];
 };
 
 /**
@@ -73,6 +80,30 @@ export type SubmitExecutionRequest = Message<"sluice.run.v1.SubmitExecutionReque
  */
 export const SubmitExecutionRequestSchema: GenMessage<SubmitExecutionRequest> = /*@__PURE__*/
   messageDesc(file_sluice_run_v1_run, 0);
+
+/**
+ * @generated from message sluice.run.v1.QueryOptions
+ */
+export type QueryOptions = Message<"sluice.run.v1.QueryOptions"> & {
+  /**
+   * The parameter's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: repeated google.protobuf.Value values = 2;
+   */
+  values: Value[];
+};
+
+/**
+ * Describes the message sluice.run.v1.QueryOptions.
+ * Use `create(QueryOptionsSchema)` to create a new message.
+ */
+export const QueryOptionsSchema: GenMessage<QueryOptions> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 1);
 
 /**
  * What kept results the caller takes.
@@ -100,7 +131,7 @@ export type CacheWish = Message<"sluice.run.v1.CacheWish"> & {
  * Use `create(CacheWishSchema)` to create a new message.
  */
 export const CacheWishSchema: GenMessage<CacheWish> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 1);
+  messageDesc(file_sluice_run_v1_run, 2);
 
 /**
  * @generated from message sluice.run.v1.SqlQuery
@@ -134,7 +165,7 @@ export type SqlQuery = Message<"sluice.run.v1.SqlQuery"> & {
  * Use `create(SqlQuerySchema)` to create a new message.
  */
 export const SqlQuerySchema: GenMessage<SqlQuery> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 2);
+  messageDesc(file_sluice_run_v1_run, 3);
 
 /**
  * @generated from message sluice.run.v1.SavedQueryRun
@@ -156,7 +187,7 @@ export type SavedQueryRun = Message<"sluice.run.v1.SavedQueryRun"> & {
  * Use `create(SavedQueryRunSchema)` to create a new message.
  */
 export const SavedQueryRunSchema: GenMessage<SavedQueryRun> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 3);
+  messageDesc(file_sluice_run_v1_run, 4);
 
 /**
  * What is absent takes the service's own limit.
@@ -185,7 +216,7 @@ export type Limits = Message<"sluice.run.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 4);
+  messageDesc(file_sluice_run_v1_run, 5);
 
 /**
  * @generated from message sluice.run.v1.SubmitExecutionResponse
@@ -210,7 +241,7 @@ export type SubmitExecutionResponse = Message<"sluice.run.v1.SubmitExecutionResp
  * Use `create(SubmitExecutionResponseSchema)` to create a new message.
  */
 export const SubmitExecutionResponseSchema: GenMessage<SubmitExecutionResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 5);
+  messageDesc(file_sluice_run_v1_run, 6);
 
 /**
  * @generated from message sluice.run.v1.RepeatHitsRequest
@@ -227,7 +258,7 @@ export type RepeatHitsRequest = Message<"sluice.run.v1.RepeatHitsRequest"> & {
  * Use `create(RepeatHitsRequestSchema)` to create a new message.
  */
 export const RepeatHitsRequestSchema: GenMessage<RepeatHitsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 6);
+  messageDesc(file_sluice_run_v1_run, 7);
 
 /**
  * @generated from message sluice.run.v1.HitToRepeat
@@ -268,7 +299,7 @@ export type HitToRepeat = Message<"sluice.run.v1.HitToRepeat"> & {
  * Use `create(HitToRepeatSchema)` to create a new message.
  */
 export const HitToRepeatSchema: GenMessage<HitToRepeat> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 7);
+  messageDesc(file_sluice_run_v1_run, 8);
 
 /**
  * @generated from message sluice.run.v1.RepeatHitsResponse
@@ -287,7 +318,7 @@ export type RepeatHitsResponse = Message<"sluice.run.v1.RepeatHitsResponse"> & {
  * Use `create(RepeatHitsResponseSchema)` to create a new message.
  */
 export const RepeatHitsResponseSchema: GenMessage<RepeatHitsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 8);
+  messageDesc(file_sluice_run_v1_run, 9);
 
 /**
  * @generated from message sluice.run.v1.RepeatedHit
@@ -316,7 +347,7 @@ export type RepeatedHit = Message<"sluice.run.v1.RepeatedHit"> & {
  * Use `create(RepeatedHitSchema)` to create a new message.
  */
 export const RepeatedHitSchema: GenMessage<RepeatedHit> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 9);
+  messageDesc(file_sluice_run_v1_run, 10);
 
 /**
  * One caller's view of a run.
@@ -465,7 +496,7 @@ export type Execution = Message<"sluice.run.v1.Execution"> & {
  * Use `create(ExecutionSchema)` to create a new message.
  */
 export const ExecutionSchema: GenMessage<Execution> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 10);
+  messageDesc(file_sluice_run_v1_run, 11);
 
 /**
  * @generated from message sluice.run.v1.RunError
@@ -506,7 +537,7 @@ export type RunError = Message<"sluice.run.v1.RunError"> & {
  * Use `create(RunErrorSchema)` to create a new message.
  */
 export const RunErrorSchema: GenMessage<RunError> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 11);
+  messageDesc(file_sluice_run_v1_run, 12);
 
 /**
  * @generated from message sluice.run.v1.CancelExecutionRequest
@@ -523,7 +554,7 @@ export type CancelExecutionRequest = Message<"sluice.run.v1.CancelExecutionReque
  * Use `create(CancelExecutionRequestSchema)` to create a new message.
  */
 export const CancelExecutionRequestSchema: GenMessage<CancelExecutionRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 12);
+  messageDesc(file_sluice_run_v1_run, 13);
 
 /**
  * @generated from message sluice.run.v1.CancelExecutionResponse
@@ -540,7 +571,7 @@ export type CancelExecutionResponse = Message<"sluice.run.v1.CancelExecutionResp
  * Use `create(CancelExecutionResponseSchema)` to create a new message.
  */
 export const CancelExecutionResponseSchema: GenMessage<CancelExecutionResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 13);
+  messageDesc(file_sluice_run_v1_run, 14);
 
 /**
  * @generated from message sluice.run.v1.GetExecutionsRequest
@@ -557,7 +588,7 @@ export type GetExecutionsRequest = Message<"sluice.run.v1.GetExecutionsRequest">
  * Use `create(GetExecutionsRequestSchema)` to create a new message.
  */
 export const GetExecutionsRequestSchema: GenMessage<GetExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 14);
+  messageDesc(file_sluice_run_v1_run, 15);
 
 /**
  * What is absent is unknown or not the caller's to see.
@@ -576,7 +607,7 @@ export type GetExecutionsResponse = Message<"sluice.run.v1.GetExecutionsResponse
  * Use `create(GetExecutionsResponseSchema)` to create a new message.
  */
 export const GetExecutionsResponseSchema: GenMessage<GetExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 15);
+  messageDesc(file_sluice_run_v1_run, 16);
 
 /**
  * @generated from message sluice.run.v1.ListExecutionsRequest
@@ -603,7 +634,7 @@ export type ListExecutionsRequest = Message<"sluice.run.v1.ListExecutionsRequest
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 16);
+  messageDesc(file_sluice_run_v1_run, 17);
 
 /**
  * @generated from message sluice.run.v1.ListExecutionsResponse
@@ -630,7 +661,7 @@ export type ListExecutionsResponse = Message<"sluice.run.v1.ListExecutionsRespon
  * Use `create(ListExecutionsResponseSchema)` to create a new message.
  */
 export const ListExecutionsResponseSchema: GenMessage<ListExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 17);
+  messageDesc(file_sluice_run_v1_run, 18);
 
 /**
  * A place in the order of final states, which commits cannot cross.
@@ -663,7 +694,7 @@ export type FinishedPosition = Message<"sluice.run.v1.FinishedPosition"> & {
  * Use `create(FinishedPositionSchema)` to create a new message.
  */
 export const FinishedPositionSchema: GenMessage<FinishedPosition> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 18);
+  messageDesc(file_sluice_run_v1_run, 19);
 
 /**
  * @generated from message sluice.run.v1.ListFinishedRequest
@@ -689,7 +720,7 @@ export type ListFinishedRequest = Message<"sluice.run.v1.ListFinishedRequest"> &
  * Use `create(ListFinishedRequestSchema)` to create a new message.
  */
 export const ListFinishedRequestSchema: GenMessage<ListFinishedRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 19);
+  messageDesc(file_sluice_run_v1_run, 20);
 
 /**
  * @generated from message sluice.run.v1.ListFinishedResponse
@@ -720,7 +751,7 @@ export type ListFinishedResponse = Message<"sluice.run.v1.ListFinishedResponse">
  * Use `create(ListFinishedResponseSchema)` to create a new message.
  */
 export const ListFinishedResponseSchema: GenMessage<ListFinishedResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 20);
+  messageDesc(file_sluice_run_v1_run, 21);
 
 /**
  * @generated from message sluice.run.v1.FinishedExecution
@@ -742,7 +773,7 @@ export type FinishedExecution = Message<"sluice.run.v1.FinishedExecution"> & {
  * Use `create(FinishedExecutionSchema)` to create a new message.
  */
 export const FinishedExecutionSchema: GenMessage<FinishedExecution> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 21);
+  messageDesc(file_sluice_run_v1_run, 22);
 
 /**
  * At least one of all.
@@ -771,7 +802,7 @@ export type InvalidateCacheRequest = Message<"sluice.run.v1.InvalidateCacheReque
  * Use `create(InvalidateCacheRequestSchema)` to create a new message.
  */
 export const InvalidateCacheRequestSchema: GenMessage<InvalidateCacheRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 22);
+  messageDesc(file_sluice_run_v1_run, 23);
 
 /**
  * @generated from message sluice.run.v1.InvalidateCacheResponse
@@ -790,7 +821,7 @@ export type InvalidateCacheResponse = Message<"sluice.run.v1.InvalidateCacheResp
  * Use `create(InvalidateCacheResponseSchema)` to create a new message.
  */
 export const InvalidateCacheResponseSchema: GenMessage<InvalidateCacheResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 23);
+  messageDesc(file_sluice_run_v1_run, 24);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsRequest
@@ -807,7 +838,7 @@ export type GetVersionsRequest = Message<"sluice.run.v1.GetVersionsRequest"> & {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 24);
+  messageDesc(file_sluice_run_v1_run, 25);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsResponse
@@ -824,7 +855,7 @@ export type GetVersionsResponse = Message<"sluice.run.v1.GetVersionsResponse"> &
  * Use `create(GetVersionsResponseSchema)` to create a new message.
  */
 export const GetVersionsResponseSchema: GenMessage<GetVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 25);
+  messageDesc(file_sluice_run_v1_run, 26);
 
 /**
  * @generated from message sluice.run.v1.ExecutionVersion
@@ -851,7 +882,7 @@ export type ExecutionVersion = Message<"sluice.run.v1.ExecutionVersion"> & {
  * Use `create(ExecutionVersionSchema)` to create a new message.
  */
 export const ExecutionVersionSchema: GenMessage<ExecutionVersion> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 26);
+  messageDesc(file_sluice_run_v1_run, 27);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunRequest
@@ -885,7 +916,7 @@ export type ClaimRunRequest = Message<"sluice.run.v1.ClaimRunRequest"> & {
  * Use `create(ClaimRunRequestSchema)` to create a new message.
  */
 export const ClaimRunRequestSchema: GenMessage<ClaimRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 27);
+  messageDesc(file_sluice_run_v1_run, 28);
 
 /**
  * The identity of a statement at its source: for PostgreSQL backend_pid and backend_start.
@@ -904,7 +935,7 @@ export type SourceHandle = Message<"sluice.run.v1.SourceHandle"> & {
  * Use `create(SourceHandleSchema)` to create a new message.
  */
 export const SourceHandleSchema: GenMessage<SourceHandle> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 28);
+  messageDesc(file_sluice_run_v1_run, 29);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunResponse
@@ -930,7 +961,7 @@ export type ClaimRunResponse = Message<"sluice.run.v1.ClaimRunResponse"> & {
  * Use `create(ClaimRunResponseSchema)` to create a new message.
  */
 export const ClaimRunResponseSchema: GenMessage<ClaimRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 29);
+  messageDesc(file_sluice_run_v1_run, 30);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatRequest
@@ -964,7 +995,7 @@ export type HeartbeatRequest = Message<"sluice.run.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 30);
+  messageDesc(file_sluice_run_v1_run, 31);
 
 /**
  * @generated from message sluice.run.v1.RunProgress
@@ -1001,7 +1032,7 @@ export type RunProgress = Message<"sluice.run.v1.RunProgress"> & {
  * Use `create(RunProgressSchema)` to create a new message.
  */
 export const RunProgressSchema: GenMessage<RunProgress> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 31);
+  messageDesc(file_sluice_run_v1_run, 32);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatResponse
@@ -1020,7 +1051,7 @@ export type HeartbeatResponse = Message<"sluice.run.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 32);
+  messageDesc(file_sluice_run_v1_run, 33);
 
 /**
  * @generated from message sluice.run.v1.StoppedRun
@@ -1042,7 +1073,7 @@ export type StoppedRun = Message<"sluice.run.v1.StoppedRun"> & {
  * Use `create(StoppedRunSchema)` to create a new message.
  */
 export const StoppedRunSchema: GenMessage<StoppedRun> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 33);
+  messageDesc(file_sluice_run_v1_run, 34);
 
 /**
  * @generated from message sluice.run.v1.FinishRunRequest
@@ -1093,7 +1124,7 @@ export type FinishRunRequest = Message<"sluice.run.v1.FinishRunRequest"> & {
  * Use `create(FinishRunRequestSchema)` to create a new message.
  */
 export const FinishRunRequestSchema: GenMessage<FinishRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 34);
+  messageDesc(file_sluice_run_v1_run, 35);
 
 /**
  * The result is sealed.
@@ -1117,7 +1148,7 @@ export type RunSucceeded = Message<"sluice.run.v1.RunSucceeded"> & {
  * Use `create(RunSucceededSchema)` to create a new message.
  */
 export const RunSucceededSchema: GenMessage<RunSucceeded> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 35);
+  messageDesc(file_sluice_run_v1_run, 36);
 
 /**
  * @generated from message sluice.run.v1.RunFailed
@@ -1141,7 +1172,7 @@ export type RunFailed = Message<"sluice.run.v1.RunFailed"> & {
  * Use `create(RunFailedSchema)` to create a new message.
  */
 export const RunFailedSchema: GenMessage<RunFailed> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 36);
+  messageDesc(file_sluice_run_v1_run, 37);
 
 /**
  * Ended because it was to be canceled, or its time was up.
@@ -1160,7 +1191,7 @@ export type RunStopped = Message<"sluice.run.v1.RunStopped"> & {
  * Use `create(RunStoppedSchema)` to create a new message.
  */
 export const RunStoppedSchema: GenMessage<RunStopped> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 37);
+  messageDesc(file_sluice_run_v1_run, 38);
 
 /**
  * Handed back before anything was read; another worker takes it.
@@ -1175,7 +1206,7 @@ export type RunReleased = Message<"sluice.run.v1.RunReleased"> & {
  * Use `create(RunReleasedSchema)` to create a new message.
  */
 export const RunReleasedSchema: GenMessage<RunReleased> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 38);
+  messageDesc(file_sluice_run_v1_run, 39);
 
 /**
  * @generated from message sluice.run.v1.FinishRunResponse
@@ -1199,7 +1230,7 @@ export type FinishRunResponse = Message<"sluice.run.v1.FinishRunResponse"> & {
  * Use `create(FinishRunResponseSchema)` to create a new message.
  */
 export const FinishRunResponseSchema: GenMessage<FinishRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 39);
+  messageDesc(file_sluice_run_v1_run, 40);
 
 /**
  * The whole small row of a run after a change: all that an execution shows of it.
@@ -1288,7 +1319,7 @@ export type RunChanged = Message<"sluice.run.v1.RunChanged"> & {
  * Use `create(RunChangedSchema)` to create a new message.
  */
 export const RunChangedSchema: GenMessage<RunChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 40);
+  messageDesc(file_sluice_run_v1_run, 41);
 
 /**
  * One execution has a state of its own now.
@@ -1332,7 +1363,7 @@ export type ExecutionChanged = Message<"sluice.run.v1.ExecutionChanged"> & {
  * Use `create(ExecutionChangedSchema)` to create a new message.
  */
 export const ExecutionChangedSchema: GenMessage<ExecutionChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 41);
+  messageDesc(file_sluice_run_v1_run, 42);
 
 /**
  * Told by results: rows up to this count can be read.
@@ -1371,7 +1402,7 @@ export type RowsCommitted = Message<"sluice.run.v1.RowsCommitted"> & {
  * Use `create(RowsCommittedSchema)` to create a new message.
  */
 export const RowsCommittedSchema: GenMessage<RowsCommitted> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 42);
+  messageDesc(file_sluice_run_v1_run, 43);
 
 /**
  * A run is final. At least once.
@@ -1405,7 +1436,7 @@ export type RunFinished = Message<"sluice.run.v1.RunFinished"> & {
  * Use `create(RunFinishedSchema)` to create a new message.
  */
 export const RunFinishedSchema: GenMessage<RunFinished> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 43);
+  messageDesc(file_sluice_run_v1_run, 44);
 
 /**
  * What a worker needs to run; the data of a BullMQ job.
@@ -1481,7 +1512,7 @@ export type RunPlan = Message<"sluice.run.v1.RunPlan"> & {
  * Use `create(RunPlanSchema)` to create a new message.
  */
 export const RunPlanSchema: GenMessage<RunPlan> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 44);
+  messageDesc(file_sluice_run_v1_run, 45);
 
 /**
  * A value that stands beside a statement, in the one form that its type has; see libs/sql.
@@ -1509,7 +1540,7 @@ export type BoundValue = Message<"sluice.run.v1.BoundValue"> & {
  * Use `create(BoundValueSchema)` to create a new message.
  */
 export const BoundValueSchema: GenMessage<BoundValue> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 45);
+  messageDesc(file_sluice_run_v1_run, 46);
 
 /**
  * @generated from enum sluice.run.v1.RunState
