@@ -21,6 +21,8 @@ import { FinishedRepository } from './execution/finished.repository.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
+import { AuthClient } from './plan/auth.client.js';
+import { TemplateCallers } from './plan/template-callers.service.js';
 import { QueryPlanner } from './plan/query-planner.service.js';
 import { HearingRepository } from './reaping/hearing.repository.js';
 import { ReaperLoop } from './reaping/reaper-loop.service.js';
@@ -68,7 +70,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
     SourceConsumer,
   ],
   providers: [
-    QueryPlanner,
+    ...[QueryPlanner, TemplateCallers, AuthClient],
     ...[SubmitService, SubmissionRepository, CacheService, CacheRepository],
     ...[RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],

@@ -27,6 +27,8 @@ import { FinishedRepository } from '../src/execution/finished.repository.js';
 import { HistoryRepository } from '../src/history/history.repository.js';
 import { HistoryService } from '../src/history/history.service.js';
 import { orchestratorConfig, type OrchestratorConfig } from '../src/orchestrator.config.js';
+import { AuthClient } from '../src/plan/auth.client.js';
+import { TemplateCallers } from '../src/plan/template-callers.service.js';
 import { QueryPlanner } from '../src/plan/query-planner.service.js';
 import { ReaperRepository } from '../src/reaping/reaper.repository.js';
 import { ReaperService } from '../src/reaping/reaper.service.js';
@@ -103,6 +105,7 @@ export function startOrchestrator(
       executions,
       runnables,
       new QueryPlanner(),
+      new TemplateCallers(new AuthClient(bus.asClient())),
       queue,
       changes,
       logger,

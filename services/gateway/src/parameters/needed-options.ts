@@ -10,9 +10,7 @@ export interface NeededOptions {
 /** The options queries that a question needs the answers of; undefined where it failed for another reason. */
 export function neededOptions(error: unknown): NeededOptions[] | undefined {
   if (!(error instanceof AppError) || error.code !== 'parameter.options_needed') return undefined;
-  return Object.entries(error.details ?? {}).map(([name, queryId]) => ({
-    name,
-    queryId: String(queryId),
-    path: [...error.path, name],
-  }));
+  return Object.entries(error.details ?? {}).flatMap(([name, queryId]) =>
+    typeof queryId === 'string' ? [{ name, queryId, path: [...error.path, name] }] : [],
+  );
 }

@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { metadataRequests, type SourceConnection } from '#libs/contracts';
+import { authRequests, metadataRequests, type SourceConnection, type User } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import type { JsonObject } from '#libs/kernel';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
@@ -196,6 +196,13 @@ it('a waiting run goes to the first slot that comes', async () => {
   await dispatcher.onModuleDestroy();
 });
 
+function newUser(id: string): User {
+  return {
+    ...{ id, name: 'Ada', email: 'ada@example.org', privateReadable: true, disabled: false, version: 1 },
+    ...{ roleNames: [], groupNames: [], attributes: {}, createdAt: new Date() },
+  };
+}
+
 describe('a template', () => {
   const ask = (text: string, parameters: JsonObject) =>
     submitSql(orchestrator, principal, source, text, {
@@ -227,6 +234,21 @@ describe('a template', () => {
     ];
     expect(same.runId).toBe(one.runId);
     expect(other.runId).not.toBe(one.runId);
+  });
+
+  it('reads the address of whoever asks, and of a key none', async () => {
+    orchestrator.bus.answer(authRequests.getUsers, ({ ids }) => ({ users: ids.map((id) => newUser(id)) }));
+    const text = "select '{{ user.email }}', {{ user.id }}";
+    expect(await ask(text, {})).toMatchObject({ sql: 'select $1, $2' });
+    const [row] = await dataSource.query('select bound_values from orchestrator.run');
+    expect(row).toEqual({
+      bound_values: [
+        ['text', 'ada@example.org'],
+        ['text', principal.userId],
+      ],
+    });
+    principal = { ...principal, apiKeyId: 'key_1' };
+    await expect(ask(text, {})).rejects.toMatchObject({ code: 'parameter.attribute_absent' });
   });
 
   it('that is refused leaves nothing behind', async () => {

@@ -16,8 +16,10 @@ import { toPlanValues } from '../run/bound-values.js';
 import { priorityClass } from '../run/run.types.js';
 import { defaultPool } from '../dispatch/pool.js';
 import { QueryPlanner } from '../plan/query-planner.service.js';
+import { queryOptionsOf } from '../plan/query-options.js';
 import type { PlanPlaces, QueryPlan } from '../plan/query-plan.js';
-import { toTemplateCaller } from '../plan/template-caller.js';
+import { staysEqual } from '../plan/stays-equal.js';
+import { TemplateCallers } from '../plan/template-callers.service.js';
 import { toTemplateDefinitions } from '../plan/template-definitions.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { cacheSubjects } from '../cache/cache-subjects.js';
@@ -49,12 +51,16 @@ interface Question {
   readonly revision: number;
 }
 
+/** By whom and when. */
+interface Asking {
+  readonly principal: Principal;
+  readonly context: BusContext;
+  readonly nowMs: number;
+}
+
 const idempotencyKeyMax = 200;
 /** Of a question that names none. */
 const defaultTimeZone = 'UTC';
-/** Relative dates change at minutes alone, and a hit is repeated no longer than this. */
-const minuteMs = 60_000;
-const repeatedMsMax = 10_000;
 
 /** Takes a question: every check first, then one commit, then the job. */
 @Injectable()
@@ -64,6 +70,7 @@ export class SubmitService {
     private readonly executions: ExecutionService,
     private readonly runnables: RunnableMemory,
     private readonly planner: QueryPlanner,
+    private readonly callers: TemplateCallers,
     private readonly queue: RunQueueStore,
     private readonly changes: RunChanges,
     private readonly logger: AppLogger,
@@ -81,7 +88,7 @@ export class SubmitService {
     const question = await this.resolve(input, principal, context);
     const { source, savedQuery, revision } = question;
     const nowMs = this.clock.nowMs();
-    const plan = await this.plan(question, input, principal, nowMs);
+    const plan = await this.plan(question, input, { principal, context, nowMs });
     const submission: Submission = {
       executionId: newId('execution'),
       runId: newId('run'),
@@ -107,16 +114,22 @@ export class SubmitService {
       ...traceOfWork(),
     };
     const execution = await this.accept(submission, principal, sourcePathOf(input));
-    const isRepeatable = execution.cacheStatus === 'HIT' && !idempotency && staysEqual(question, plan, nowMs);
+    const isRepeatable =
+      execution.cacheStatus === 'HIT' && !idempotency && staysEqual(question.definitions, plan, nowMs);
     return isRepeatable ? { execution, repeatableAtRevision: revision } : { execution };
   }
 
-  private plan(question: Question, input: SubmitInput, principal: Principal, nowMs: number): Promise<QueryPlan> {
-    const queryOptions = queryOptionsOf(question, input);
+  private async plan(
+    question: Question,
+    input: SubmitInput,
+    { principal, context, nowMs }: Asking,
+  ): Promise<QueryPlan> {
+    const queryOptions = queryOptionsOf(question, input.queryOptions);
+    const caller = await this.callers.callerOf(principal, question.text, context);
     return this.planner.plan({
       ...question,
       queryOptions,
-      caller: toTemplateCaller(principal),
+      caller,
       timeZone: input.timeZone ?? defaultTimeZone,
       nowMs,
     });
@@ -217,28 +230,6 @@ function checkGiven(definitions: readonly ParameterDefinition[]): void {
     path: ['query', 'sql', 'parameterDefinitions', ...issue.path],
   }));
   if (first) throw AppError.ofIssues([first, ...others]);
-}
-
-/**
- * What the options queries answer now, which the gateway asks for.
- * @throws AppError `parameter.options_needed`, with the queries by parameter, where it has not yet
- */
-function queryOptionsOf({ definitions, places }: Question, { queryOptions }: SubmitInput) {
-  const needed = definitions.flatMap(({ name, optionsQueryId }) => (optionsQueryId ? [[name, optionsQueryId]] : []));
-  if (needed.length > 0 && queryOptions.length === 0) {
-    throw new AppError('parameter.options_needed', 'The options of its parameters are needed.', {
-      path: places.parameters,
-      details: Object.fromEntries(needed),
-    });
-  }
-  return new Map(queryOptions.map(({ name, values }) => [name, values]));
-}
-
-/** Whether the same words come to the same values for as long as a hit is repeated. */
-function staysEqual({ definitions }: Question, { values, parameters }: QueryPlan, nowMs: number): boolean {
-  if (definitions.some(({ optionsQueryId }) => optionsQueryId)) return false;
-  if (values.length === 0 && Object.keys(parameters).length === 0) return true;
-  return Math.floor(nowMs / minuteMs) === Math.floor((nowMs + repeatedMsMax) / minuteMs);
 }
 
 function idempotencyOf(input: SubmitInput): Idempotency | undefined {
