@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { SourceConnection } from '#libs/contracts';
 import { AppError, type Issue } from '#libs/kernel';
-import { bindTemplate, proveReadOnly, type SqlDialect } from '#libs/sql';
+import { proveReadOnly, type SqlDialect } from '#libs/sql';
+import { BoundTemplates } from './bound-templates.js';
 import type { PlanInput, PlanPlaces, QueryPlan } from './query-plan.js';
 
 const dialects: Readonly<Record<string, SqlDialect>> = { postgres: 'postgres', duckdb: 'duckdb' };
@@ -13,6 +14,7 @@ const provenCharactersMax = 5_000_000;
 /** Makes of a question what is sent to its source. Every path to a source leads through here. */
 @Injectable()
 export class QueryPlanner {
+  private readonly templates = new BoundTemplates();
   /** Statements that were proven; a proof knows nothing but the dialect, the text and the number of values. */
   private readonly proven = new LRUCache<string, true>({
     maxSize: provenCharactersMax,
@@ -26,7 +28,7 @@ export class QueryPlanner {
   async plan(input: PlanInput): Promise<QueryPlan> {
     try {
       const dialect = dialectOf(input.source);
-      const { sql, values, parameters } = bindTemplate({ ...input, dialect });
+      const { sql, values, parameters } = this.templates.bind(input, dialect);
       await this.prove(dialect, sql, values.length);
       return { sql, values, parameters };
     } catch (error) {
