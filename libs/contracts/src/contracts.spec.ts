@@ -65,6 +65,7 @@ describe('messageCodec', () => {
       submittedById: 'usr_1',
       requestId: 'req_1',
       traceparent: '',
+      values: [{ type: 'text', value: '' }, { type: 'date' }],
     };
     expect(runPlanCodec.decode(runPlanCodec.encode(plan))).toEqual(plan);
 

@@ -47,6 +47,7 @@ export type {
   ManifestState,
   PageArgs,
   PageInfo,
+  ParameterDefinition,
   Priority,
   Revocation,
   RowsCommitted,

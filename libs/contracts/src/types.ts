@@ -18,6 +18,7 @@ export type Workspace = Domain<auth.Workspace>;
 export type Revocation = Domain<auth.Revocation>;
 
 export type DataSource = Domain<metadata.DataSource>;
+export type ParameterDefinition = Domain<metadata.ParameterDefinition>;
 export type SavedQuery = Domain<metadata.SavedQuery>;
 export type Table = Domain<metadata.Table>;
 export type TableColumn = Domain<metadata.TableColumn>;
@@ -37,6 +38,7 @@ export type ExecutionChanged = Domain<run.ExecutionChanged>;
 export type RowsCommitted = Domain<run.RowsCommitted>;
 export type RunFinished = Domain<run.RunFinished>;
 export type RunPlan = Domain<run.RunPlan>;
+export type BoundValue = Domain<run.BoundValue>;
 
 export type Manifest = Domain<results.Manifest>;
 export type ManifestState = Manifest['state'];

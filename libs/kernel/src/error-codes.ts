@@ -50,6 +50,8 @@ export const errorCodes = {
 
   'parameter.missing': 'PARAMETER_MISSING',
   'parameter.invalid': 'PARAMETER_INVALID',
+  // For the gateway alone, which asks the options queries named in details and comes back with what they answer.
+  'parameter.options_needed': 'INTERNAL',
   // The caller has no such attribute. Where a row policy asks for it, there are no rows.
   'parameter.attribute_absent': 'PARAMETER_MISSING',
 

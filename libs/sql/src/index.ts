@@ -6,7 +6,7 @@ export { checkDefinitions } from './parameters/check-definitions.js';
 export { isTimeZone } from './parameters/civil-time.js';
 export type { ParameterDefinition, ParameterType } from './parameters/parameter-definition.js';
 export { bindTemplate, type BoundTemplate, type TemplateInput } from './template/bind-template.js';
-export { parseTemplate } from './template/parse-template.js';
+export { hasTags, parseTemplate } from './template/parse-template.js';
 export { renderTemplate, type RenderedSql, type RenderOptions } from './template/render-template.js';
 export type { Template } from './template/syntax-tree.js';
 export { SourcePolicies, type CompileInput, type SourcePoliciesOptions } from './policy/source-policies.js';

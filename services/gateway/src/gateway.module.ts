@@ -28,6 +28,9 @@ import { FaultLog } from './observability/fault-log.js';
 import { RequestMetrics } from './observability/request-metrics.js';
 import { OperationsService } from './operations/operations.service.js';
 import { PreparedDocuments } from './operations/prepared-documents.js';
+import { OptionsQueries } from './parameters/options-query.service.js';
+import { ParameterOptionsService } from './parameters/parameter-options.service.js';
+import { ParametersResolver } from './parameters/parameters.resolver.js';
 import { CompleteManifests } from './results/complete-manifests.store.js';
 import { DecodedPagesStore } from './results/decoded-pages.store.js';
 import { ResultsResolver } from './results/results.resolver.js';
@@ -48,6 +51,7 @@ const resolvers = [
   EventsResolver,
   ExecutionsResolver,
   NodeResolver,
+  ParametersResolver,
   ResultsResolver,
   SavedQueriesResolver,
   SessionsResolver,
@@ -80,6 +84,8 @@ const resolvers = [
     GraphqlSocketServer,
     HttpEdge,
     ObservingPlugin,
+    OptionsQueries,
+    ParameterOptionsService,
     PlainHttp,
     RepeatedHits,
     OperationsService,

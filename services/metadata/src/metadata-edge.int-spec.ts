@@ -91,7 +91,9 @@ const rules: {
   rule(metadataRequests.refreshDataSourceSchema, { id }, ['data_source.manage']),
   rule(metadataRequests.getSavedQueries, { ids: [savedQueryId] }, []),
   rule(metadataRequests.listSavedQueries, { page, tags: [] }, ['saved_query.read']),
-  rule(metadataRequests.createSavedQuery, { name: '', dataSourceId: '', sql: '', tags: [] }, ['saved_query.manage']),
+  rule(metadataRequests.createSavedQuery, { name: '', dataSourceId: '', sql: '', parameters: [], tags: [] }, [
+    'saved_query.manage',
+  ]),
   rule(metadataRequests.updateSavedQuery, { id: savedQueryId, version: 1, cleared: [] }, ['saved_query.manage']),
   rule(metadataRequests.deleteSavedQuery, { id: savedQueryId }, ['saved_query.manage']),
   rule(metadataRequests.resolveRunnable, { subject: { case: undefined } }, ['query.run', 'saved_query.run']),

@@ -94,7 +94,7 @@ function createSource(name = 'Sales', more: { options?: JsonObject; by?: Caller 
 }
 
 function createQuery(dataSourceId: string, more: { name?: string; tags?: string[]; description?: string } = {}) {
-  return queries.create({ name: 'Revenue', dataSourceId, sql: 'select 1', tags: [], ...more }, caller);
+  return queries.create({ name: 'Revenue', dataSourceId, sql: 'select 1', parameters: [], tags: [], ...more }, caller);
 }
 
 async function faultOf(work: Promise<unknown>): Promise<{ code: string; path: string; message: string }> {
@@ -166,7 +166,10 @@ describe('another workspace', () => {
 
   it('cannot save a query on a source of this one, not even past the service', async () => {
     const { id } = await createSource();
-    const refused = queries.create({ name: 'q', dataSourceId: id, sql: 'select 1', tags: [] }, stranger);
+    const refused = queries.create(
+      { name: 'q', dataSourceId: id, sql: 'select 1', parameters: [], tags: [] },
+      stranger,
+    );
     expect(await faultOf(refused)).toMatchObject({ code: 'source.not_found', path: 'dataSourceId' });
     await expect(
       database.query(

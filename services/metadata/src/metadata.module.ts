@@ -12,6 +12,7 @@ import type { MetadataConfig } from './metadata.config.js';
 import { CreateMetadata1795219100000 } from './migrations/1795219100000-create-metadata.js';
 import { CountChanges1795240100000 } from './migrations/1795240100000-count-changes.js';
 import { CacheTtl1795250100000 } from './migrations/1795250100000-cache-ttl.js';
+import { QueryParameters1795270100000 } from './migrations/1795270100000-query-parameters.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
 import { RunnableController } from './runnable/runnable.controller.js';
 import { RunnableService } from './runnable/runnable.service.js';
@@ -34,7 +35,12 @@ import { WorkerClient } from './source-schema/worker.client.js';
     IdentityModule,
     databaseModule({
       entities: [DataSourceEntity, SourceTableEntity, SavedQueryEntity],
-      migrations: [CreateMetadata1795219100000, CountChanges1795240100000, CacheTtl1795250100000],
+      migrations: [
+        CreateMetadata1795219100000,
+        CountChanges1795240100000,
+        CacheTtl1795250100000,
+        QueryParameters1795270100000,
+      ],
     }),
   ],
   controllers: [DataSourceController, SourceSchemaController, SavedQueryController, RunnableController],

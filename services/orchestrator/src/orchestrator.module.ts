@@ -26,6 +26,9 @@ import { FinishedRepository } from './execution/finished.repository.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
+import { AuthClient } from './plan/auth.client.js';
+import { TemplateCallers } from './plan/template-callers.service.js';
+import { QueryPlanner } from './plan/query-planner.service.js';
 import { HearingRepository } from './reaping/hearing.repository.js';
 import { ReaperLoop } from './reaping/reaper-loop.service.js';
 import { ReaperRepository } from './reaping/reaper.repository.js';
@@ -73,6 +76,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
     SourceConsumer,
   ],
   providers: [
+    ...[QueryPlanner, TemplateCallers, AuthClient],
     ...[SubmitService, SubmissionRepository, CacheService, CacheRepository],
     ...[CacheMetrics, RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],

@@ -12,7 +12,7 @@ import {
 import { InboxRepository, OutboxRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import type { RevisionCopies } from '#libs/redis';
-import { newId } from '#libs/kernel';
+import { newId, SystemClock, type Clock } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { CacheMetrics } from '../src/cache/cache.metrics.js';
 import { CacheRepository } from '../src/cache/cache.repository.js';
@@ -28,6 +28,9 @@ import { FinishedRepository } from '../src/execution/finished.repository.js';
 import { HistoryRepository } from '../src/history/history.repository.js';
 import { HistoryService } from '../src/history/history.service.js';
 import { orchestratorConfig, type OrchestratorConfig } from '../src/orchestrator.config.js';
+import { AuthClient } from '../src/plan/auth.client.js';
+import { TemplateCallers } from '../src/plan/template-callers.service.js';
+import { QueryPlanner } from '../src/plan/query-planner.service.js';
 import { ReaperRepository } from '../src/reaping/reaper.repository.js';
 import { ReaperService } from '../src/reaping/reaper.service.js';
 import { ResultsClient } from '../src/reaping/results.client.js';
@@ -61,7 +64,12 @@ const noRevisions = {
 type Overrides = { [K in keyof OrchestratorConfig]?: Partial<OrchestratorConfig[K]> };
 
 /** One orchestrator on a real database, with a bus that the test answers; unless it has a queue, the test reads the jobs. */
-export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides = {}, store?: RunQueueStore) {
+export function startOrchestrator(
+  dataSource: TestDatabase,
+  overrides: Overrides = {},
+  store?: RunQueueStore,
+  clock: Clock = new SystemClock(),
+) {
   const config = newConfig(overrides);
   const bus = new FakeBus();
   const logger = AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' });
@@ -94,7 +102,19 @@ export function startOrchestrator(dataSource: TestDatabase, overrides: Overrides
     submissions,
     /** Not begun by itself: most tests dispatch when they want to. */
     newDispatcher: () => new DispatcherService(dispatch, queue, logger, config, changes, metrics),
-    submit: new SubmitService(submissions, executions, runnables, queue, changes, cacheMetrics, logger, config),
+    submit: new SubmitService(
+      submissions,
+      executions,
+      runnables,
+      new QueryPlanner(),
+      new TemplateCallers(new AuthClient(bus.asClient())),
+      queue,
+      changes,
+      cacheMetrics,
+      logger,
+      config,
+      clock,
+    ),
     cache: new CacheService(new CacheRepository(dataSource), cacheMetrics, logger, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
@@ -213,8 +233,9 @@ export async function submitSql(
 ): Promise<Execution> {
   const { execution } = await orchestrator.submit.submit(
     {
-      query: { case: 'sql', value: { dataSourceId: source.id, text } },
+      query: { case: 'sql', value: { dataSourceId: source.id, text, parameterDefinitions: [] } },
       priority: 'INTERACTIVE',
+      queryOptions: [],
       ...more,
     },
     principal,

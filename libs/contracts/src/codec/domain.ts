@@ -1,8 +1,9 @@
-import type { Message } from '@bufbuild/protobuf';
-import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import type { JsonValue, Message } from '@bufbuild/protobuf';
+import type { Timestamp, Value } from '@bufbuild/protobuf/wkt';
 import type { RevocationSubject } from '../gen/sluice/auth/v1/auth_pb.js';
 import type { MessageKind } from '../gen/sluice/bus/v1/envelope_pb.js';
 import type { ColumnType } from '../gen/sluice/common/v1/common_pb.js';
+import type { ParameterType } from '../gen/sluice/metadata/v1/metadata_pb.js';
 import type { ManifestState } from '../gen/sluice/results/v1/results_pb.js';
 import type { CacheStatus, Priority, QuotaKind, QuotaScope, RunState } from '../gen/sluice/run/v1/run_pb.js';
 
@@ -27,7 +28,9 @@ type EnumName<E> = E extends RunState
                 ? Named<typeof QuotaScope>
                 : E extends QuotaKind
                   ? Named<typeof QuotaKind>
-                  : never;
+                  : E extends ParameterType
+                    ? Named<typeof ParameterType>
+                    : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;
@@ -35,21 +38,23 @@ type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<
 type Fields<T> = { [K in keyof T as K extends '$typeName' | '$unknown' ? never : K]: Domain<T[K]> };
 
 /**
- * What services see of a generated message: plain data, with enums as their names, Timestamp as Date, int64 as number
+ * What services see of a generated message: plain data, with enums as their names, Timestamp as Date, Value as JSON, int64 as number
  * (at most 2^53 - 1), and without the message's own marks. Derived, so that a new field in a .proto file is there at once.
  */
 export type Domain<T> = T extends Timestamp
   ? Date
-  : T extends bigint
-    ? number
-    : T extends number
-      ? NumberOrEnum<T>
-      : T extends string | boolean | undefined | Uint8Array
-        ? T
-        : T extends readonly (infer Item)[]
-          ? Domain<Item>[]
-          : T extends Message
-            ? Fields<T>
-            : T extends { case: infer Case; value: infer Value }
-              ? { case: Case; value: Domain<Value> }
-              : T;
+  : T extends Value
+    ? JsonValue
+    : T extends bigint
+      ? number
+      : T extends number
+        ? NumberOrEnum<T>
+        : T extends string | boolean | undefined | Uint8Array
+          ? T
+          : T extends readonly (infer Item)[]
+            ? Domain<Item>[]
+            : T extends Message
+              ? Fields<T>
+              : T extends { case: infer Case; value: infer Value }
+                ? { case: Case; value: Domain<Value> }
+                : T;

@@ -7,9 +7,10 @@ import {
   toJson,
   type DescEnum,
   type JsonObject,
+  type JsonValue,
 } from '@bufbuild/protobuf';
 import { WireType, type BinaryReader, type BinaryWriter } from '@bufbuild/protobuf/wire';
-import { StructSchema, TimestampSchema } from '@bufbuild/protobuf/wkt';
+import { StructSchema, TimestampSchema, ValueSchema } from '@bufbuild/protobuf/wkt';
 
 /** How one kind of value stands on the wire. What is written has been typed by Domain; what is read is checked here. */
 export interface WireValue {
@@ -125,5 +126,11 @@ export const wellKnownValues: Readonly<Record<string, WireValue>> = {
     zero: undefined,
     write: (writer, value) => writer.bytes(toBinary(StructSchema, fromJson(StructSchema, value as JsonObject))),
     read: (reader) => toJson(StructSchema, fromBinary(StructSchema, reader.bytes())),
+  },
+  'google.protobuf.Value': {
+    wireType: WireType.LengthDelimited,
+    zero: undefined,
+    write: (writer, value) => writer.bytes(toBinary(ValueSchema, fromJson(ValueSchema, value as JsonValue))),
+    read: (reader) => toJson(ValueSchema, fromBinary(ValueSchema, reader.bytes())),
   },
 };

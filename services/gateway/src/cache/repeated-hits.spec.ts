@@ -11,6 +11,7 @@ const execution = { id: 'exe_1', workspaceId: 'wsp_1', runId: 'run_1', cacheStat
 const question: RequestOf<typeof runRequests.submitExecution> = {
   query: { case: 'savedQuery', value: { id: 'qry_1' } },
   priority: 'DASHBOARD',
+  queryOptions: [],
 };
 
 let asked: Request[];

@@ -1,10 +1,17 @@
 import type { Priority, RequestOf, runRequests } from '#libs/contracts';
+import type { JsonObject } from '#libs/kernel';
+import { toParameterDefinition, type ParameterDefinitionInput } from '../parameters/parameter-definition.input.js';
 import { invalidInput } from '../errors/user-error.js';
 
 export interface RunQueryInput {
   readonly query: {
-    readonly sql?: { readonly dataSourceId: string; readonly text: string } | null;
-    readonly savedQuery?: { readonly id: string } | null;
+    readonly sql?: {
+      readonly dataSourceId: string;
+      readonly text: string;
+      readonly parameters?: JsonObject | null;
+      readonly parameterDefinitions?: readonly ParameterDefinitionInput[] | null;
+    } | null;
+    readonly savedQuery?: { readonly id: string; readonly parameters?: JsonObject | null } | null;
   };
   readonly cache?: {
     readonly maxAgeSeconds?: number | null;
@@ -16,13 +23,15 @@ export interface RunQueryInput {
     readonly bytes?: number | null;
     readonly timeoutSeconds?: number | null;
   } | null;
+  readonly timeZone?: string | null;
   readonly waitSeconds: number;
   readonly idempotencyKey?: string | null;
 }
 
-type SubmitRequest = RequestOf<typeof runRequests.submitExecution>;
+export type SubmitRequest = RequestOf<typeof runRequests.submitExecution>;
 
-export function toSubmitRequest({ query, cache, priority, limits, idempotencyKey }: RunQueryInput): SubmitRequest {
+export function toSubmitRequest(input: RunQueryInput): SubmitRequest {
+  const { query, cache, priority, limits, timeZone, idempotencyKey } = input;
   return {
     query: toQuery(query),
     priority,
@@ -33,6 +42,8 @@ export function toSubmitRequest({ query, cache, priority, limits, idempotencyKey
           timeoutSeconds: limits.timeoutSeconds ?? undefined,
         }
       : undefined,
+    timeZone: timeZone ?? undefined,
+    queryOptions: [],
     idempotencyKey: idempotencyKey ?? undefined,
     cache: cache
       ? {
@@ -44,8 +55,15 @@ export function toSubmitRequest({ query, cache, priority, limits, idempotencyKey
 }
 
 function toQuery({ sql, savedQuery }: RunQueryInput['query']): SubmitRequest['query'] {
-  if (sql) return { case: 'sql', value: { dataSourceId: sql.dataSourceId, text: sql.text } };
-  if (savedQuery) return { case: 'savedQuery', value: { id: savedQuery.id } };
+  if (sql) {
+    const { dataSourceId, text, parameters, parameterDefinitions } = sql;
+    const definitions = parameterDefinitions?.map(toParameterDefinition) ?? [];
+    const value = { dataSourceId, text, parameters: parameters ?? undefined, parameterDefinitions: definitions };
+    return { case: 'sql', value };
+  }
+  if (savedQuery) {
+    return { case: 'savedQuery', value: { id: savedQuery.id, parameters: savedQuery.parameters ?? undefined } };
+  }
   // @oneOf sees to it that there is exactly one.
   throw invalidInput('give what to run', 'query');
 }

@@ -8,13 +8,16 @@ import { RepeatedHits } from '../cache/repeated-hits.service.js';
 import { mutationFault, payloadOf, type Payload } from '../errors/payload.js';
 import { RunHubService } from '../events/run-hub.service.js';
 import { executionAt } from '../events/run-level.js';
+import { neededOptions } from '../parameters/needed-options.js';
+import { OptionsQueries, type OptionsAnswer, type OptionsQuestion } from '../parameters/options-query.service.js';
 import type { RequestContext } from '../request/request-context.js';
 import { isFinal } from '../results/result-view.js';
-import { toSubmitRequest, waitMsOf, type RunQueryInput } from './execution-input.js';
+import { toSubmitRequest, waitMsOf, type RunQueryInput, type SubmitRequest } from './execution-input.js';
 
 export type RunQueryPayload = Payload<{ execution: Execution }>;
 
 const queriesMax = 50;
+const optionsDepthMax = 3;
 
 /** Submits queries and waits for their end by the same messages that feed the subscriptions, so nothing is polled. */
 @Injectable()
@@ -24,6 +27,7 @@ export class ExecutionsService implements OnModuleInit {
   constructor(
     private readonly hub: RunHubService,
     private readonly repeatedHits: RepeatedHits,
+    private readonly options: OptionsQueries,
     private readonly logger: AppLogger,
     private readonly lifecycle: Lifecycle,
   ) {}
@@ -67,17 +71,40 @@ export class ExecutionsService implements OnModuleInit {
     return { execution: executions[0] ?? null };
   }
 
-  private async submit(input: RunQueryInput, context: RequestContext): Promise<Execution> {
+  /** What an options query answers to this caller. */
+  optionsOf(question: OptionsQuestion, context: RequestContext, depth = 0): Promise<OptionsAnswer> {
+    if (depth >= optionsDepthMax) {
+      const message = `Options may hang on options of others ${optionsDepthMax} times, not more.`;
+      throw new AppError('parameter.invalid', message, { path: question.path });
+    }
+    return this.options.read(question, context, async (input) => {
+      const execution = await this.submit(input, context, depth + 1);
+      return this.untilFinal(execution, waitMsOf(input), context);
+    });
+  }
+
+  private async submit(input: RunQueryInput, context: RequestContext, depth = 0): Promise<Execution> {
     const question = toSubmitRequest(input);
     const { idempotencyKey } = question;
     const key = this.repeatedHits.keyOf(question, context.caller.accessToken);
     const repeated = key === undefined ? undefined : await this.repeatedHits.repeat(key);
     if (repeated) return repeated;
-    const submitted = await context.ask(
-      runRequests.submitExecution,
-      question,
-      idempotencyKey === undefined ? {} : { idempotencyKey },
-    );
+    const ask = (queryOptions: SubmitRequest['queryOptions']) =>
+      context.ask(
+        runRequests.submitExecution,
+        { ...question, queryOptions },
+        idempotencyKey === undefined ? {} : { idempotencyKey },
+      );
+    const submitted = await ask([]).catch(async (error: unknown) => {
+      const needed = neededOptions(error);
+      if (!needed) throw error;
+      const given = question.query.value?.parameters ?? {};
+      const answers = needed.map(async ({ name, queryId, path }) => {
+        const answer = await this.optionsOf({ queryId, given, path, timeZone: input.timeZone }, context, depth);
+        return { name, values: answer.options.map(({ value }) => value) };
+      });
+      return ask(await Promise.all(answers));
+    });
     if (key !== undefined) this.repeatedHits.remember(key, submitted);
     return present(submitted.execution);
   }

@@ -3,6 +3,7 @@ import { metadataRequests, type DataSource, type SavedQuery } from '#libs/contra
 import { clearedIn, listOf } from '../common/cleared.js';
 import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
+import { toParameterDefinition, type ParameterDefinitionInput } from '../parameters/parameter-definition.input.js';
 import type { RequestContext } from '../request/request-context.js';
 
 interface SavedQueriesArgs extends ListArgs {
@@ -16,6 +17,7 @@ interface CreateSavedQueryArgs {
     readonly description?: string | null;
     readonly dataSourceId: string;
     readonly sql: string;
+    readonly parameters: readonly ParameterDefinitionInput[];
     readonly tags: string[];
     readonly cacheTtlSeconds?: number | null;
   };
@@ -28,6 +30,7 @@ interface UpdateSavedQueryArgs {
     readonly name?: string | null;
     readonly description?: string | null;
     readonly sql?: string | null;
+    readonly parameters?: readonly ParameterDefinitionInput[] | null;
     readonly tags?: string[] | null;
     readonly cacheTtlSeconds?: number | null;
   };
@@ -52,7 +55,9 @@ export class SavedQueriesResolver {
   ): Promise<SavedQueryPayload> {
     const description = input.description ?? undefined;
     const cacheTtlSeconds = input.cacheTtlSeconds ?? undefined;
-    return payloadOf(() => context.ask(metadataRequests.createSavedQuery, { ...input, description, cacheTtlSeconds }));
+    const parameters = input.parameters.map(toParameterDefinition);
+    const query = { ...input, description, parameters, cacheTtlSeconds };
+    return payloadOf(() => context.ask(metadataRequests.createSavedQuery, query));
   }
 
   @Mutation('updateSavedQuery')
@@ -61,7 +66,7 @@ export class SavedQueriesResolver {
     { input }: UpdateSavedQueryArgs,
     context: RequestContext,
   ): Promise<SavedQueryPayload> {
-    const { id, version, name, description, sql, tags, cacheTtlSeconds } = input;
+    const { id, version, name, description, sql, parameters, tags, cacheTtlSeconds } = input;
     return payloadOf(
       () =>
         context.ask(metadataRequests.updateSavedQuery, {
@@ -70,6 +75,7 @@ export class SavedQueriesResolver {
           name: name ?? undefined,
           description: description ?? undefined,
           sql: sql ?? undefined,
+          parameters: parameters ? { values: parameters.map(toParameterDefinition) } : undefined,
           tags: listOf(tags),
           cacheTtlSeconds: cacheTtlSeconds ?? undefined,
           cleared: clearedIn(input),

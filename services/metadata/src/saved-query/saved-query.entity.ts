@@ -1,4 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { ParameterDefinition } from '#libs/contracts';
 
 /** A question that is kept under a name. */
 @Entity('saved_query')
@@ -28,6 +29,9 @@ export class SavedQueryEntity {
 
   @Column({ type: 'text' })
   sql!: string;
+
+  @Column({ type: 'jsonb' })
+  parameters!: ParameterDefinition[];
 
   @Column({ type: 'text', array: true })
   tags!: string[];

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { AppError, newId } from '#libs/kernel';
 import { parseNewSavedQuery, parseSavedQueryChange } from './saved-query.input.js';
 
-const input = { name: 'Revenue', dataSourceId: newId('dataSource'), sql: 'select 1', tags: [] as string[] };
+const input = {
+  name: 'Revenue',
+  dataSourceId: newId('dataSource'),
+  sql: 'select 1',
+  parameters: [],
+  tags: [] as string[],
+};
 const none = { id: 'qry_1', version: 1, cleared: [] as string[] };
 
 function faultsOf(work: () => unknown): [string, string][] {
@@ -46,6 +52,7 @@ describe('a new saved query', () => {
       description: 'x'.repeat(2_001),
       dataSourceId: 'src_x',
       sql: ' ',
+      parameters: [],
       tags: ['ok', '', 'x'.repeat(51), 'a\u0000'],
     };
     expect(faultsOf(() => parseNewSavedQuery(wrong)).toSorted()).toEqual(

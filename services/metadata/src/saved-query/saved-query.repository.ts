@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, In } from 'typeorm';
+import { DataSource, In, type EntityManager, type ObjectLiteral, type Repository } from 'typeorm';
 import { escapeLike, isForeignKeyViolation, type ParsedPage } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
@@ -55,7 +55,7 @@ export class SavedQueryRepository {
   async insert(row: NewRow): Promise<SavedQueryEntity> {
     try {
       return await this.revisions.change(row.workspaceId, async (manager) => {
-        await manager.insert(SavedQueryEntity, row);
+        await written(manager).insert(row);
         return manager.findOneByOrFail(SavedQueryEntity, { id: row.id });
       });
     } catch (error) {
@@ -80,11 +80,7 @@ export class SavedQueryRepository {
       });
       if (!current) throw notFound();
       if (current.version !== version) throw changedMeanwhile();
-      await manager.update(
-        SavedQueryEntity,
-        { id },
-        { ...change(current), version: version + 1, updatedAt: () => 'now()' },
-      );
+      await written(manager).update({ id }, { ...change(current), version: version + 1, updatedAt: () => 'now()' });
       return manager.findOneByOrFail(SavedQueryEntity, { id });
     });
   }
@@ -96,6 +92,11 @@ export class SavedQueryRepository {
       if (affected !== 1) throw notFound();
     });
   }
+}
+
+/** For writing: TypeORM's type of a part of an entity would follow the members of JSON without end. */
+function written(manager: EntityManager): Repository<ObjectLiteral> {
+  return manager.getRepository<ObjectLiteral>(SavedQueryEntity);
 }
 
 function notFound(): AppError {

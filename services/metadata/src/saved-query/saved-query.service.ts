@@ -59,12 +59,13 @@ export class SavedQueryService {
 
   async update(input: RequestOf<typeof metadataRequests.updateSavedQuery>, caller: Caller): Promise<SavedQuery> {
     const { workspaceId, userId } = caller;
-    const { name, description, sql, tags, cacheTtlSeconds } = parseSavedQueryChange(input);
+    const { name, description, sql, parameters, tags, cacheTtlSeconds } = parseSavedQueryChange(input);
     const row = await this.queries.update({ workspaceId, id: input.id }, input.version, (current) => {
       const next = {
         name: name ?? current.name,
         description: description === undefined ? current.description : description,
         sql: sql ?? current.sql,
+        parameters: parameters ?? current.parameters,
         tags: tags ?? current.tags,
         cacheTtlSeconds: cacheTtlSeconds === undefined ? current.cacheTtlSeconds : cacheTtlSeconds,
       };

@@ -243,7 +243,7 @@ describe('what was invalidated', () => {
     orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({ source, savedQuery, revision: 1 }));
     const run = async (): Promise<Execution> => {
       const submitted = await orchestrator.submit.submit(
-        { query: { case: 'savedQuery', value: { id: savedQuery.id } }, priority: 'DASHBOARD' },
+        { query: { case: 'savedQuery', value: { id: savedQuery.id } }, priority: 'DASHBOARD', queryOptions: [] },
         principal,
         newContext(principal),
       );
@@ -280,6 +280,7 @@ function newSavedQuery(): SavedQuery {
     dataSourceId: source.id,
     name: 'Revenue',
     sql: 'select 1',
+    parameters: [],
     tags: ['daily'],
     version: 1,
     createdAt: new Date(),

@@ -6,11 +6,12 @@ import type { RunPlan } from '#libs/contracts';
 import { inTransaction, queryPrepared } from '#libs/database';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { assignments } from '../run/run-move.repository.js';
+import { fromStoredValues, type StoredValues } from '../run/bound-values.js';
 import { decodeSource } from '../source/source-snapshot.js';
 import { chooseTurns, type ActiveRuns, type Lane, type PoolState } from './fair-order.js';
 
 /** What of the run's row goes into its plan. */
-const planColumns = `r.id, r.fence, r.workspace_id, r.source, r.sql, r.rows_max, r.bytes_max, r.timeout_ms,
+const planColumns = `r.id, r.fence, r.workspace_id, r.source, r.sql, r.bound_values, r.rows_max, r.bytes_max, r.timeout_ms,
   r.user_id, r.request_id, r.traceparent`;
 
 interface PlanRow extends LaneKey {
@@ -19,6 +20,7 @@ interface PlanRow extends LaneKey {
   workspace_id: string;
   source: Buffer;
   sql: string;
+  bound_values: StoredValues;
   rows_max: string;
   bytes_max: string;
   timeout_ms: number;
@@ -223,6 +225,7 @@ function toPlan(row: PlanRow): RunPlan {
     workspaceId: row.workspace_id,
     source: decodeSource(row.source),
     sql: row.sql,
+    values: fromStoredValues(row.bound_values),
     rowsMax: Number(row.rows_max),
     bytesMax: Number(row.bytes_max),
     timeoutMs: row.timeout_ms,

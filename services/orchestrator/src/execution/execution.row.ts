@@ -1,4 +1,5 @@
 import type { CacheStatus, RunState } from '#libs/contracts';
+import type { JsonObject } from '#libs/kernel';
 import { defaultPool } from '../dispatch/pool.js';
 import { visibleError } from '../run/run-errors.js';
 import { toRunError, type ErrorColumns } from '../run/run.row.js';
@@ -11,7 +12,7 @@ const workerLiveSeconds = 30;
 
 /** The columns of an ExecutionView, of execution `e` joined with its run `r`. */
 export const viewColumns = `e.id, e.workspace_id, e.run_id, r.fence, coalesce(e.own_state, r.state) as state,
-  coalesce(e.own_version, r.version) as version, r.source_id, e.saved_query_id, r.sql, e.class, e.caller_id,
+  coalesce(e.own_version, r.version) as version, r.source_id, e.saved_query_id, e.parameters, r.sql, e.class, e.caller_id,
   e.submitted_at, (extract(epoch from e.submitted_at) * 1000000)::bigint as submitted_micros, case when e.own_state = 'SUCCEEDED' then null else r.started_at end as started_at,
   coalesce(e.own_finished_at, r.finished_at) as finished_at, r.rows, r.bytes, r.fraction,
   case when e.own_state is null then r.error_code end as error_code, r.error_message, r.error_retryable,
@@ -35,6 +36,7 @@ export interface ViewRow extends ErrorColumns {
   version: number;
   source_id: string;
   saved_query_id: string | null;
+  parameters: JsonObject;
   sql: string;
   class: PriorityClass;
   caller_id: string;
@@ -68,7 +70,7 @@ export function toView(row: ViewRow): ExecutionView {
       version: row.version,
       dataSourceId: row.source_id,
       savedQueryId: row.saved_query_id ?? undefined,
-      parameters: {},
+      parameters: row.parameters,
       priority: priorityOfClass[row.class],
       submittedById: row.caller_id,
       submittedAt: row.submitted_at,

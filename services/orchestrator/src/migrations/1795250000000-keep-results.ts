@@ -31,6 +31,8 @@ const tables = `
   );
 
   alter table orchestrator.run
+    -- Pairs of type and value, in the order of the placeholders; gone once the run is final.
+    add column bound_values jsonb default '[]',
     add column cache_subjects text[] not null default '{}',
     -- Null until the run begins at its source.
     add column cache_revision bigint,
@@ -42,6 +44,8 @@ const tables = `
   create index run_kept on orchestrator.run (flight_key, claimed_at) where state = 'SUCCEEDED';
 
   alter table orchestrator.execution
+    -- As the caller's words came to values.
+    add column parameters jsonb not null default '{}',
     -- Seconds from when the source was read; null where no kept result was wanted.
     add column cache_ttl_seconds double precision,
     -- Of a kept result when it answered.
@@ -111,6 +115,7 @@ const accept = `
     timeout_ms integer, request_id text, traceparent text, trace_id text, attempts_max integer,
     wait_seconds double precision, queue_rules jsonb, saved_query_id text, idempotency_key text,
     input_hash bytea, cache_subjects text[], max_age_seconds double precision, stale_seconds double precision,
+    bound_values jsonb, parameters jsonb,
     out outcome text, out run orchestrator.run, out execution orchestrator.execution, out refresh orchestrator.run
   ) language plpgsql as $$
   #variable_conflict use_column
@@ -138,6 +143,7 @@ const accept = `
     candidate.source_id := accept_v2.source_id;
     candidate.source := accept_v2.source;
     candidate.sql := accept_v2.sql;
+    candidate.bound_values := accept_v2.bound_values;
     candidate.rows_max := accept_v2.rows_max;
     candidate.bytes_max := accept_v2.bytes_max;
     candidate.timeout_ms := accept_v2.timeout_ms;
@@ -185,13 +191,13 @@ const accept = `
     end if;
 
     insert into orchestrator.execution as e (id, run_id, workspace_id, caller_id, cache_status, cache_ttl_seconds,
-      cache_age_seconds, class, saved_query_id, trace_id, idempotency_key, input_hash,
+      cache_age_seconds, class, saved_query_id, parameters, trace_id, idempotency_key, input_hash,
       own_state, own_version, own_finished_at, own_finished_xid, own_finished_seq)
     select accept_v2.execution_id, (accept_v2.run).id, accept_v2.workspace_id, accept_v2.caller_id,
       case outcome when 'hit' then 'HIT' when 'stale' then 'STALE' when 'joined' then 'SHARED'
         else case when takes_kept then 'MISS' else 'BYPASS' end end,
       case when takes_kept then accept_v2.max_age_seconds end, age_seconds,
-      accept_v2.class, accept_v2.saved_query_id, accept_v2.trace_id, accept_v2.idempotency_key, accept_v2.input_hash,
+      accept_v2.class, accept_v2.saved_query_id, accept_v2.parameters, accept_v2.trace_id, accept_v2.idempotency_key, accept_v2.input_hash,
       kept.state, kept.version, kept.at, kept.xid, kept.seq
     from (select 1) one left join lateral (
       select 'SUCCEEDED' as state, 1 as version, now() as at, pg_current_xact_id() as xid,

@@ -31,7 +31,7 @@ const repeatHits = `
         repeat_hits.trace_ids) with ordinality a (id, workspace_id, caller_id, hit_id, trace_id, place)
       -- Materialized by distinct hits: an equal question is looked at once, however often it is asked.
       join (
-        select h.id as hit_id, h.workspace_id as hit_workspace_id, h.run_id, h.caller_id as hit_caller_id, h.class, h.saved_query_id,
+        select h.id as hit_id, h.workspace_id as hit_workspace_id, h.run_id, h.caller_id as hit_caller_id, h.class, h.saved_query_id, h.parameters,
           h.cache_ttl_seconds, extract(epoch from now() - r.claimed_at)::double precision as age_seconds
         from orchestrator.execution h
         join orchestrator.run r on r.id = h.run_id
@@ -43,10 +43,10 @@ const repeatHits = `
       ) hit on hit.hit_id = a.hit_id and hit.hit_workspace_id = a.workspace_id and hit.hit_caller_id = a.caller_id
     ), made as (
       insert into orchestrator.execution (id, run_id, workspace_id, caller_id, cache_status, cache_ttl_seconds,
-        cache_age_seconds, class, saved_query_id, trace_id,
+        cache_age_seconds, class, saved_query_id, parameters, trace_id,
         own_state, own_version, own_finished_at, own_finished_xid, own_finished_seq)
       select a.id, a.run_id, a.hit_workspace_id, a.hit_caller_id, 'HIT', a.cache_ttl_seconds,
-        a.age_seconds, a.class, a.saved_query_id, a.trace_id,
+        a.age_seconds, a.class, a.saved_query_id, a.parameters, a.trace_id,
         'SUCCEEDED', 1, now(), pg_current_xact_id(), nextval('orchestrator.finished_seq')
       from asked a
       returning id

@@ -60,6 +60,7 @@ const endOfRun = [
   `finished_seq = nextval('orchestrator.finished_seq')`,
   'lease_until = null',
   'source = null',
+  'bound_values = null',
 ];
 
 // A run in the queue has nothing of the try that is over.

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { keyOfValues, type BoundValue } from '#libs/sql';
 import type { ResolvedLimits } from './limits.js';
 
 export interface FlightParts {
@@ -7,6 +8,7 @@ export interface FlightParts {
   readonly sourceVersion: number;
   /** As sent to the source, never a template. */
   readonly sql: string;
+  readonly values: readonly BoundValue[];
   readonly limits: ResolvedLimits;
 }
 
@@ -14,7 +16,8 @@ export interface FlightParts {
  * A hash of everything that can change the answer: equal keys, equal answers, for whoever may ask. JSON of a list keeps
  * the parts apart, so no two lists of parts give one text.
  */
-export function flightKey({ workspaceId, sourceId, sourceVersion, sql, limits }: FlightParts): Buffer {
-  const parts = [workspaceId, sourceId, sourceVersion, sql, limits.rows, limits.bytes, limits.timeoutMs];
+export function flightKey({ workspaceId, sourceId, sourceVersion, sql, values, limits }: FlightParts): Buffer {
+  const limitParts = [limits.rows, limits.bytes, limits.timeoutMs];
+  const parts = [workspaceId, sourceId, sourceVersion, sql, keyOfValues(values), ...limitParts];
   return createHash('sha256').update(JSON.stringify(parts)).digest();
 }

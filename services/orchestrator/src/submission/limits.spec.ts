@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { flightKey } from './flight-key.js';
+import { flightKey, type FlightParts } from './flight-key.js';
 import { resolveLimits } from './limits.js';
 
 const settings = {
@@ -38,11 +38,12 @@ describe('resolveLimits', () => {
 });
 
 describe('flightKey', () => {
-  const parts = {
+  const parts: FlightParts = {
     workspaceId: 'wsp_1',
     sourceId: 'src_1',
     sourceVersion: 1,
-    sql: 'select 1',
+    sql: 'select $1',
+    values: [{ type: 'text', value: '1' }],
     limits: { rows: 1, bytes: 2, timeoutMs: 3 },
   };
 
@@ -51,11 +52,14 @@ describe('flightKey', () => {
   });
 
   it('differs by whatever can change the answer', () => {
-    const others = [
+    const others: FlightParts[] = [
       { ...parts, workspaceId: 'wsp_2' },
       { ...parts, sourceId: 'src_2' },
       { ...parts, sourceVersion: 2 },
       { ...parts, sql: 'select 2' },
+      { ...parts, values: [{ type: 'text', value: '2' }] },
+      { ...parts, values: [{ type: 'integer', value: '1' }] },
+      { ...parts, values: [{ type: 'text', value: null }] },
       { ...parts, limits: { ...parts.limits, rows: 9 } },
       { ...parts, limits: { ...parts.limits, bytes: 9 } },
       { ...parts, limits: { ...parts.limits, timeoutMs: 9 } },

@@ -1,7 +1,8 @@
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { metadataRequests, type SourceConnection } from '#libs/contracts';
+import { authRequests, metadataRequests, type SourceConnection, type User } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
+import type { JsonObject } from '#libs/kernel';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
 import {
@@ -192,4 +193,78 @@ it('a waiting run goes to the first slot that comes', async () => {
   await until(() => orchestrator.jobs.length === 1);
   expect(orchestrator.jobs).toMatchObject([{ runId: execution.runId, fence: 1 }]);
   await dispatcher.onModuleDestroy();
+});
+
+function newUser(id: string): User {
+  return {
+    ...{ id, name: 'Ada', email: 'ada@example.org', privateReadable: true, disabled: false, version: 1 },
+    ...{ roleNames: [], groupNames: [], attributes: {}, createdAt: new Date() },
+  };
+}
+
+describe('a template', () => {
+  const ask = (text: string, parameters: JsonObject) =>
+    submitSql(orchestrator, principal, source, text, {
+      query: { case: 'sql', value: { dataSourceId: source.id, text, parameters, parameterDefinitions: [] } },
+    });
+
+  it('is run as a statement with its values, and a try after it with the same ones', async () => {
+    const worker = new TestWorker(orchestrator);
+    await worker.announce(1);
+    const execution = await ask('select {{ n | int }}, {{ t }}', { n: 3, t: "it's" });
+    expect(execution).toMatchObject({ sql: 'select CAST($1 AS integer), $2', parameters: { n: 3, t: "it's" } });
+    const values = [
+      { type: 'integer', value: '3' },
+      { type: 'text', value: "it's" },
+    ];
+    const [plan] = orchestrator.jobs;
+    expect(plan).toMatchObject({ sql: execution.sql, values });
+    await worker.claim(plan ?? { runId: '', fence: 0 });
+    await orchestrator.finish({ runId: plan?.runId ?? '', fence: 1, outcome: { case: 'released', value: {} } });
+    const filled = await orchestrator.dispatch.fill('default', 10);
+    expect(filled).toMatchObject({ kind: 'filled', plans: [{ runId: plan?.runId, fence: 2, values }] });
+  });
+
+  it('is shared by equal values and by no others', async () => {
+    const [one, same, other] = [
+      await ask('select {{ n }}', { n: 1 }),
+      await ask('select {{ n }}', { n: 1 }),
+      await ask('select {{ n }}', { n: 2 }),
+    ];
+    expect(same.runId).toBe(one.runId);
+    expect(other.runId).not.toBe(one.runId);
+  });
+
+  it('reads the address of whoever asks, and of a key none', async () => {
+    orchestrator.bus.answer(authRequests.getUsers, ({ ids }) => ({ users: ids.map((id) => newUser(id)) }));
+    const text = "select '{{ user.email }}', {{ user.id }}";
+    expect(await ask(text, {})).toMatchObject({ sql: 'select $1, $2' });
+    const [row] = await dataSource.query('select bound_values from orchestrator.run');
+    expect(row).toEqual({
+      bound_values: [
+        ['text', 'ada@example.org'],
+        ['text', principal.userId],
+      ],
+    });
+    principal = { ...principal, apiKeyId: 'key_1' };
+    await expect(ask(text, {})).rejects.toMatchObject({ code: 'parameter.attribute_absent' });
+  });
+
+  it('that is refused leaves nothing behind', async () => {
+    await expect(ask('select {{ n }}', {})).rejects.toMatchObject({
+      code: 'parameter.missing',
+      path: ['query', 'sql', 'parameters', 'n'],
+    });
+    expect(await countOf('execution')).toBe(0);
+  });
+
+  it('has its values no longer than its run takes', async () => {
+    const worker = new TestWorker(orchestrator);
+    await worker.announce(1);
+    await ask('select {{ n }}', { n: 1 });
+    const [plan] = orchestrator.jobs;
+    await worker.claim(plan ?? { runId: '', fence: 0 });
+    await worker.succeed(plan ?? { runId: '', fence: 0 });
+    expect(await dataSource.query('select bound_values from orchestrator.run')).toEqual([{ bound_values: null }]);
+  });
 });

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { InjectConfig } from '#libs/config';
 import { retryingLostRaces, postgresCode, queryPrepared } from '#libs/database';
+import { keyOfValues } from '#libs/sql';
 import { defaultPool } from '../dispatch/pool.js';
 import { queueRules } from '../dispatch/queue-rules.js';
 import { asRefusal } from './refusal.js';
@@ -84,6 +85,8 @@ export class SubmissionRepository {
       cache_subjects: submission.cacheSubjects,
       max_age_seconds: submission.freshness.maxAgeSeconds,
       stale_seconds: submission.freshness.staleSeconds,
+      bound_values: keyOfValues(submission.values),
+      parameters: JSON.stringify(submission.parameters),
     };
     const places = Object.keys(parameters).map((name, index) => `${name} => $${index + 1}`);
     const [row] = await retryingLostRaces(() =>

@@ -1,4 +1,6 @@
 import type { SourceConnection } from '#libs/contracts';
+import type { JsonObject } from '#libs/kernel';
+import type { BoundValue } from '#libs/sql';
 import type { Freshness } from '../cache/freshness.js';
 import type { ExecutionView } from '../execution/execution.types.js';
 import type { PriorityClass } from '../run/run.types.js';
@@ -13,7 +15,11 @@ export interface Submission {
   readonly callerId: string;
   readonly flightKey: Buffer;
   readonly source: SourceConnection;
+  /** As sent to the source, with placeholders. */
   readonly sql: string;
+  readonly values: readonly BoundValue[];
+  /** As the execution shows them. */
+  readonly parameters: JsonObject;
   readonly limits: ResolvedLimits;
   readonly class: PriorityClass;
   readonly savedQueryId: string | undefined;

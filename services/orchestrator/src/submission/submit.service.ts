@@ -1,17 +1,26 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { context as traceContext, propagation, trace } from '@opentelemetry/api';
 import { InjectConfig } from '#libs/config';
 import type { BusContext } from '#libs/bus';
 import type { Execution, RequestOf, RunPlan, runRequests, SavedQuery, SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
-import { AppError, newId } from '#libs/kernel';
+import { AppError, newId, type Clock, type JsonObject } from '#libs/kernel';
+import { CLOCK } from '#libs/service';
+import { checkDefinitions, type ParameterDefinition } from '#libs/sql';
 import { AppLogger } from '#libs/telemetry';
 import { RunQueueStore } from '../dispatch/run-queue.store.js';
 import { ExecutionService, toExecution } from '../execution/execution.service.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { RunChanges } from '../run/run-changes.service.js';
+import { toPlanValues } from '../run/bound-values.js';
 import { priorityClass } from '../run/run.types.js';
 import { defaultPool } from '../dispatch/pool.js';
+import { QueryPlanner } from '../plan/query-planner.service.js';
+import { queryOptionsOf } from '../plan/query-options.js';
+import type { PlanPlaces, QueryPlan } from '../plan/query-plan.js';
+import { staysEqual } from '../plan/stays-equal.js';
+import { TemplateCallers } from '../plan/template-callers.service.js';
+import { toTemplateDefinitions } from '../plan/template-definitions.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { CacheMetrics } from '../cache/cache.metrics.js';
 import { cacheSubjects } from '../cache/cache-subjects.js';
@@ -19,7 +28,7 @@ import { flightKey } from './flight-key.js';
 import { resolveFreshness } from '../cache/freshness.js';
 import { inputHash } from './input-hash.js';
 import { resolveLimits } from './limits.js';
-import { checkSqlText, proveQuery } from './query-proof.js';
+import { checkSqlText } from './sql-text.js';
 import { SubmissionRepository } from './submission.repository.js';
 import type { BegunRun, Idempotency, Submission } from './submission.types.js';
 
@@ -34,12 +43,25 @@ export interface Submitted {
 
 interface Question {
   readonly source: SourceConnection;
-  readonly sql: string;
+  /** A template. */
+  readonly text: string;
+  readonly definitions: readonly ParameterDefinition[];
+  readonly given: JsonObject;
+  readonly places: PlanPlaces;
   readonly savedQuery: SavedQuery | undefined;
   readonly revision: number;
 }
 
+/** By whom and when. */
+interface Asking {
+  readonly principal: Principal;
+  readonly context: BusContext;
+  readonly nowMs: number;
+}
+
 const idempotencyKeyMax = 200;
+/** Of a question that names none. */
+const defaultTimeZone = 'UTC';
 
 /** Takes a question: every check first, then one commit, then the job. */
 @Injectable()
@@ -48,11 +70,14 @@ export class SubmitService {
     private readonly repository: SubmissionRepository,
     private readonly executions: ExecutionService,
     private readonly runnables: RunnableMemory,
+    private readonly planner: QueryPlanner,
+    private readonly callers: TemplateCallers,
     private readonly queue: RunQueueStore,
     private readonly changes: RunChanges,
     private readonly cacheMetrics: CacheMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   async submit(input: SubmitInput, principal: Principal, context: BusContext): Promise<Submitted> {
@@ -62,7 +87,10 @@ export class SubmitService {
       if (earlier) return { execution: earlier };
     }
     const limits = resolveLimits(input.limits, input.priority, this.config.limits);
-    const { source, sql, savedQuery, revision } = await this.resolve(input, principal, context);
+    const question = await this.resolve(input, principal, context);
+    const { source, savedQuery, revision } = question;
+    const nowMs = this.clock.nowMs();
+    const plan = await this.plan(question, input, { principal, context, nowMs });
     const submission: Submission = {
       executionId: newId('execution'),
       runId: newId('run'),
@@ -72,11 +100,12 @@ export class SubmitService {
         workspaceId: principal.workspaceId,
         sourceId: source.id,
         sourceVersion: source.version,
-        sql,
+        sql: plan.sql,
+        values: plan.values,
         limits,
       }),
       source,
-      sql,
+      ...plan,
       limits,
       class: priorityClass[input.priority],
       savedQueryId: savedQuery?.id,
@@ -87,8 +116,25 @@ export class SubmitService {
       ...traceOfWork(),
     };
     const execution = await this.accept(submission, principal, sourcePathOf(input));
-    const isRepeatable = execution.cacheStatus === 'HIT' && !idempotency;
+    const isRepeatable =
+      execution.cacheStatus === 'HIT' && !idempotency && staysEqual(question.definitions, plan, nowMs);
     return isRepeatable ? { execution, repeatableAtRevision: revision } : { execution };
+  }
+
+  private async plan(
+    question: Question,
+    input: SubmitInput,
+    { principal, context, nowMs }: Asking,
+  ): Promise<QueryPlan> {
+    const queryOptions = queryOptionsOf(question, input.queryOptions);
+    const caller = await this.callers.callerOf(principal, question.text, context);
+    return this.planner.plan({
+      ...question,
+      queryOptions,
+      caller,
+      timeZone: input.timeZone ?? defaultTimeZone,
+      nowMs,
+    });
   }
 
   private async accept(submission: Submission, principal: Principal, path: readonly string[]): Promise<Execution> {
@@ -134,14 +180,17 @@ export class SubmitService {
     switch (query.case) {
       case 'sql': {
         if (!principal.permissions.has('query.run')) throw forbidden('query.run');
-        checkSqlText(query.value.text, this.config.limits.sqlBytesMax);
+        const { text, parameters = {}, parameterDefinitions } = query.value;
+        checkSqlText(text, this.config.limits.sqlBytesMax);
+        const definitions = toTemplateDefinitions(parameterDefinitions);
+        checkGiven(definitions);
         const { source, revision } = await this.resolveRunnable(
           { case: 'dataSourceId', value: query.value.dataSourceId },
           context,
           sourcePathOf(input),
         );
-        await proveQuery(source, query.value.text, ['query', 'sql', 'text']);
-        return { source, sql: query.value.text, savedQuery: undefined, revision };
+        const places = { text: ['query', 'sql', 'text'], parameters: ['query', 'sql', 'parameters'] };
+        return { source, text, definitions, given: parameters, places, savedQuery: undefined, revision };
       }
       case 'savedQuery': {
         if (!principal.permissions.has('saved_query.run')) throw forbidden('saved_query.run');
@@ -152,9 +201,10 @@ export class SubmitService {
           path,
         );
         if (!savedQuery) throw new Error('metadata resolved a saved query without it');
-        // It was proven when it was saved; what counts is today's proof.
-        await proveQuery(source, savedQuery.sql, path);
-        return { source, sql: savedQuery.sql, savedQuery, revision };
+        const definitions = toTemplateDefinitions(savedQuery.parameters);
+        const { parameters: given = {} } = query.value;
+        const places = { text: path, parameters: ['query', 'savedQuery', 'parameters'] };
+        return { source, text: savedQuery.sql, definitions, given, places, savedQuery, revision };
       }
       default:
         throw new AppError('input.invalid', 'Exactly one kind of query is needed.', { path: ['query'] });
@@ -176,6 +226,15 @@ export class SubmitService {
   }
 }
 
+/** @throws AppError for definitions that do not fit together */
+function checkGiven(definitions: readonly ParameterDefinition[]): void {
+  const [first, ...others] = checkDefinitions(definitions).map((issue) => ({
+    ...issue,
+    path: ['query', 'sql', 'parameterDefinitions', ...issue.path],
+  }));
+  if (first) throw AppError.ofIssues([first, ...others]);
+}
+
 function idempotencyOf(input: SubmitInput): Idempotency | undefined {
   const key = input.idempotencyKey;
   if (key === undefined) return undefined;
@@ -190,8 +249,9 @@ function idempotencyOf(input: SubmitInput): Idempotency | undefined {
 /** The plan of a run that begins with this submission. */
 function planOf(submission: Submission, { runId, fence }: BegunRun): RunPlan {
   const { workspaceId, source, sql, limits, callerId, requestId, traceparent } = submission;
+  const values = toPlanValues(submission.values);
   return {
-    ...{ runId, fence, workspaceId, source, sql, requestId, traceparent },
+    ...{ runId, fence, workspaceId, source, sql, values, requestId, traceparent },
     rowsMax: limits.rows,
     bytesMax: limits.bytes,
     timeoutMs: limits.timeoutMs,

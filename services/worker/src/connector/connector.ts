@@ -27,12 +27,18 @@ export interface Connector {
   close(): Promise<void>;
 }
 
+/** A value as text, whose type the source finds out by where it stands; null is NULL. */
+export type StatementValue = string | null;
+
 /** A session of one run. It knows nothing of the runs before it and leaves nothing to those after it. */
 export interface SourceSession {
   /** What lets any worker find the statement at the source and end it. */
   readonly handle: SourceHandle;
-  /** Runs the statement, once in a session. Rejects with an AppError where the source refuses it. */
-  query(sql: string): Promise<RowStream>;
+  /**
+   * Runs the statement with these values for its placeholders, once in a session. Rejects with an AppError where the
+   * source refuses it.
+   */
+  query(sql: string, values?: readonly StatementValue[]): Promise<RowStream>;
   /** Stops the statement at the source; what waits for its rows then rejects or ends. Harmless at any time. */
   cancel(): Promise<void>;
   /** Gives the session back, clean, or ends it. */

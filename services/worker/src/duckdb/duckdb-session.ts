@@ -1,7 +1,7 @@
 import { StatementType, type DuckDBConnection, type DuckDBDataChunk, type DuckDBResult } from '@duckdb/node-api';
 import type { SourceHandle } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
-import type { RowStream, SourceSession } from '../connector/connector.js';
+import type { RowStream, SourceSession, StatementValue } from '../connector/connector.js';
 import { uniqueNames } from '../connector/unique-names.js';
 import { entriesByPlace } from './entries-by-place.js';
 import { releaseChunks } from './release-chunks.js';
@@ -27,11 +27,11 @@ export class DuckdbSession implements SourceSession {
     private readonly onFailure: (error: unknown) => void,
   ) {}
 
-  async query(sql: string): Promise<RowStream> {
+  async query(sql: string, values: readonly StatementValue[] = []): Promise<RowStream> {
     // DuckDB has no time limit of its own; this is it.
     this.timer = setTimeout(() => void this.cancel(), this.timeoutMs);
     return this.guarded(async () => {
-      const result = await this.start(sql);
+      const result = await this.start(sql, values);
       const types = result.columnTypes().map(columnTypeOf);
       const names = uniqueNames(result.columnNames());
       return {
@@ -64,12 +64,17 @@ export class DuckdbSession implements SourceSession {
   }
 
   /** The engine's own verdict is asked once more: one statement, and a SELECT. */
-  private async start(sql: string): Promise<DuckDBResult> {
+  private async start(sql: string, values: readonly StatementValue[]): Promise<DuckDBResult> {
     const statements = await this.connection.extractStatements(sql);
     if (statements.count !== 1) throw refused();
     const prepared = await statements.prepare(0);
     try {
       if (prepared.statementType !== StatementType.SELECT) throw refused();
+      // A bound VARCHAR is taken for what stands beside it, as a literal in quotes is.
+      for (const [index, value] of values.entries()) {
+        if (value === null) prepared.bindNull(index + 1);
+        else prepared.bindVarchar(index + 1, value);
+      }
       return await prepared.stream();
     } finally {
       prepared.destroySync();

@@ -1,6 +1,6 @@
 import type { SourceHandle } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
-import type { RowStream, SessionPurpose, SourceSession } from '../connector/connector.js';
+import type { RowStream, SessionPurpose, SourceSession, StatementValue } from '../connector/connector.js';
 import { applicationName, beginStatement } from './begin-statement.js';
 import { cancelBackend, postgresHandleOf } from './cancel-backend.js';
 import type { PostgresClient } from './postgres-client.js';
@@ -47,14 +47,14 @@ export class PostgresSession implements SourceSession {
     return new PostgresSession(pool, client, purpose);
   }
 
-  async query(sql: string): Promise<RowStream> {
+  async query(sql: string, values: readonly StatementValue[] = []): Promise<RowStream> {
     await this.begun.catch((error: unknown) => {
       this.isClean = false;
       throw toConnectionError(error);
     });
     // A cancel that came while the transaction began has found nothing to end at the server.
     if (this.isCanceled) throw stopped();
-    const query = new RowQuery(sql, this.client.stream, (oids) => this.pool.types.resolve(oids));
+    const query = new RowQuery(sql, values, this.client.stream, (oids) => this.pool.types.resolve(oids));
     this.query_ = query;
     this.isClean = false;
     this.client.client.query(query);

@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream';
 import type { Connection } from 'pg';
 import type { Column } from '#libs/contracts';
-import type { RowStream } from '../connector/connector.js';
+import type { RowStream, StatementValue } from '../connector/connector.js';
 import { uniqueNames } from '../connector/unique-names.js';
 import { unknownType, type PostgresType } from './postgres-types.js';
 
 /** The steps of the extended protocol, as the driver's connection writes them. */
 interface ExtendedProtocol {
   parse(query: { text: string }): void;
-  bind(config: { portal: string; values: never[] }): void;
+  bind(config: { portal: string; values: (string | null)[] }): void;
   describe(subject: { type: 'P'; name: string }): void;
   execute(config: { portal: string; rows: number }): void;
   sync(): void;
@@ -53,6 +53,7 @@ export class RowQuery implements RowStream {
 
   constructor(
     private readonly sql: string,
+    private readonly values: readonly StatementValue[],
     private readonly stream: Duplex,
     private readonly resolveTypes: ResolveTypes,
   ) {
@@ -88,8 +89,9 @@ export class RowQuery implements RowStream {
   submit(connection: Connection): void {
     // The driver's connection has these methods; its published types leave them out.
     const protocol = connection as unknown as ExtendedProtocol;
+    // Without types: the server takes a value for what stands beside its placeholder, as it does a literal in quotes.
     protocol.parse({ text: this.sql });
-    protocol.bind({ portal: '', values: [] });
+    protocol.bind({ portal: '', values: [...this.values] });
     protocol.describe({ type: 'P', name: '' });
     protocol.execute({ portal: '', rows: 0 });
     protocol.sync();

@@ -5,7 +5,7 @@ import { HeldRun } from './held-run.js';
 
 const plan: RunPlan = {
   ...{ runId: 'run_1', fence: 1, workspaceId: 'wsp_1', source: undefined, sql: 'select 1', rowsMax: 1, bytesMax: 1 },
-  ...{ timeoutMs: 1_000, submittedById: 'usr_1', requestId: 'req_1', traceparent: '' },
+  ...{ timeoutMs: 1_000, submittedById: 'usr_1', requestId: 'req_1', traceparent: '', values: [] },
 };
 const never = new Promise<never>(() => undefined);
 

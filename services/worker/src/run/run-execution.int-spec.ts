@@ -128,6 +128,7 @@ function planOf(sql: string, change: Partial<RunPlan> = {}): RunPlan {
   return {
     ...{ runId: newId('run'), fence: 1, workspaceId, source: sources.postgres, sql, rowsMax: 1_000_000 },
     ...{ bytesMax: 1_000_000_000, timeoutMs: 30_000, submittedById: 'usr_1', requestId: 'req_1', traceparent: '' },
+    values: [],
     ...change,
   };
 }
@@ -157,6 +158,30 @@ describe.each(['postgres', 'duckdb'] as const)('a run at a %s source', (type) =>
     const inline = await decodePage(client.sealed?.inline ?? new Uint8Array());
     expect(inline.row(0)).toBe('[1,null]');
     expect(client.outcome).toEqual({ case: 'succeeded', value: { rows: 1, bytes: 8 } });
+  });
+
+  it('binds its values as what stands beside their placeholders, and none of them is read as SQL', async () => {
+    const sql = `select cast($1 as integer) + 1, $2 || 'x', cast($3 as date) = '2026-11-21', cast($4 as integer)
+      from ${numbers} t(n) where n = $5`;
+    const values = [
+      { type: 'integer', value: '41' },
+      { type: 'text', value: "' or 1 = 1 --" },
+      { type: 'date', value: '2026-11-21' },
+      { type: 'integer' },
+      { type: 'text', value: '7' },
+    ];
+    await service.execute(planOf(sql, { source: sources[type], values }));
+    expect(client.outcome).toMatchObject({ case: 'succeeded' });
+    const inline = await decodePage(client.sealed?.inline ?? new Uint8Array());
+    expect(JSON.parse(inline.row(0))).toEqual([42, "' or 1 = 1 --x", true, null]);
+  });
+
+  it('with fewer values than placeholders is refused before it is run', async () => {
+    await service.execute(planOf('select cast($1 as integer)', { source: sources[type] }));
+    expect(client.outcome).toMatchObject({
+      case: 'failed',
+      value: { error: { code: expect.stringMatching(/^sql\./) } },
+    });
   });
 
   it('without rows still has its columns', async () => {

@@ -100,8 +100,8 @@ export class RunExecutionService {
   }
 
   /** The orchestrator has proven it already; a job that somebody put into the queue by hand was not. */
-  private async prove({ source, sql }: RunPlan): Promise<void> {
-    await proveReadOnly(this.connectors.dialectOf(source?.type ?? ''), sql);
+  private async prove({ source, sql, values }: RunPlan): Promise<void> {
+    await proveReadOnly(this.connectors.dialectOf(source?.type ?? ''), sql, { valueCount: values.length });
   }
 
   private async runClaimed(run: HeldRun, { session, proving, deadline }: Claim): Promise<string> {
@@ -120,12 +120,17 @@ export class RunExecutionService {
   }
 
   private async read(run: HeldRun, session: SourceSession): Promise<{ rows: number; bytes: number }> {
-    const { sql, source } = run.plan;
+    const { sql, values, source } = run.plan;
     const labels = { source_type: source?.type ?? '' };
     run.assertWanted();
     const end = this.metrics.firstRowSeconds.startTimer(labels);
     return inSpan('worker.source.query', { 'db.system': labels.source_type }, async () => {
-      const stream = await run.within(session.query(sql));
+      const stream = await run.within(
+        session.query(
+          sql,
+          values.map(({ value }) => value ?? null),
+        ),
+      );
       end();
       const writer = new PageWriter(run, stream.columns, this.store, this.client);
       try {

@@ -2,9 +2,9 @@
 // @generated from file sluice/metadata/v1/metadata.proto (package sluice.metadata.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { ColumnType, PageArgs, PageInfo } from "../../common/v1/common_pb.js";
 import { file_sluice_common_v1_common } from "../../common/v1/common_pb.js";
@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/metadata/v1/metadata.proto.
  */
 export const file_sluice_metadata_v1_metadata: GenFile = /*@__PURE__*/
-  fileDesc("CiFzbHVpY2UvbWV0YWRhdGEvdjEvbWV0YWRhdGEucHJvdG8SEnNsdWljZS5tZXRhZGF0YS52MSLBAgoKRGF0YVNvdXJjZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHR5cGUYAyABKAkSKAoHb3B0aW9ucxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSNwoTc2NoZW1hX3JlZnJlc2hlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIQoZbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9ucxgGIAEoBRIOCgZwYXVzZWQYByABKAgSDwoHdmVyc2lvbhgIIAEoBRIuCgpjcmVhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgAiAEBQhQKEl9jYWNoZV90dGxfc2Vjb25kcyKJAQoFVGFibGUSFAoHY2F0YWxvZxgBIAEoCUgAiAEBEhMKBnNjaGVtYRgCIAEoCUgBiAEBEgwKBG5hbWUYAyABKAkSMAoHY29sdW1ucxgEIAMoCzIfLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZUNvbHVtbkIKCghfY2F0YWxvZ0IJCgdfc2NoZW1hIm4KC1RhYmxlQ29sdW1uEgwKBG5hbWUYASABKAkSKgoEdHlwZRgCIAEoDjIcLnNsdWljZS5jb21tb24udjEuQ29sdW1uVHlwZRITCgtzb3VyY2VfdHlwZRgDIAEoCRIQCghudWxsYWJsZRgEIAEoCCIkChVHZXREYXRhU291cmNlc1JlcXVlc3QSCwoDaWRzGAEgAygJIk4KFkdldERhdGFTb3VyY2VzUmVzcG9uc2USNAoMZGF0YV9zb3VyY2VzGAEgAygLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiYgoWTGlzdERhdGFTb3VyY2VzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxITCgZzZWFyY2gYAiABKAlIAIgBAUIJCgdfc2VhcmNoIqQBChdMaXN0RGF0YVNvdXJjZXNSZXNwb25zZRI0CgxkYXRhX3NvdXJjZXMYASADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuRGF0YVNvdXJjZRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMidQoRTGlzdFRhYmxlc1JlcXVlc3QSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSKAoEcGFnZRgCIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUFyZ3MSEwoGc2VhcmNoGAMgASgJSACIAQFCCQoHX3NlYXJjaCKUAQoSTGlzdFRhYmxlc1Jlc3BvbnNlEikKBnRhYmxlcxgBIAMoCzIZLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMi2wEKF0NyZWF0ZURhdGFTb3VyY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEdHlwZRgCIAEoCRIoCgdvcHRpb25zGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImChltYXhfY29uY3VycmVudF9leGVjdXRpb25zGAQgASgFSACIAQESHgoRY2FjaGVfdHRsX3NlY29uZHMYBSABKAVIAYgBAUIcChpfbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9uc0IUChJfY2FjaGVfdHRsX3NlY29uZHMiTwoYQ3JlYXRlRGF0YVNvdXJjZVJlc3BvbnNlEjMKC2RhdGFfc291cmNlGAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiqQIKF1VwZGF0ZURhdGFTb3VyY2VSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEQoEbmFtZRgDIAEoCUgAiAEBEigKB29wdGlvbnMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKGW1heF9jb25jdXJyZW50X2V4ZWN1dGlvbnMYBSABKAVIAYgBARITCgZwYXVzZWQYBiABKAhIAogBARIPCgdjbGVhcmVkGAcgAygJEh4KEWNhY2hlX3R0bF9zZWNvbmRzGAggASgFSAOIAQFCBwoFX25hbWVCHAoaX21heF9jb25jdXJyZW50X2V4ZWN1dGlvbnNCCQoHX3BhdXNlZEIUChJfY2FjaGVfdHRsX3NlY29uZHMiTwoYVXBkYXRlRGF0YVNvdXJjZVJlc3BvbnNlEjMKC2RhdGFfc291cmNlGAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiJQoXRGVsZXRlRGF0YVNvdXJjZVJlcXVlc3QSCgoCaWQYASABKAkiJgoYRGVsZXRlRGF0YVNvdXJjZVJlc3BvbnNlEgoKAmlkGAEgASgJIiMKFVRlc3REYXRhU291cmNlUmVxdWVzdBIKCgJpZBgBIAEoCSJEChZUZXN0RGF0YVNvdXJjZVJlc3BvbnNlEhIKCmxhdGVuY3lfbXMYASABKAESFgoOc2VydmVyX3ZlcnNpb24YAiABKAkiLAoeUmVmcmVzaERhdGFTb3VyY2VTY2hlbWFSZXF1ZXN0EgoKAmlkGAEgASgJIlYKH1JlZnJlc2hEYXRhU291cmNlU2NoZW1hUmVzcG9uc2USMwoLZGF0YV9zb3VyY2UYASABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuRGF0YVNvdXJjZSKqAgoKU2F2ZWRRdWVyeRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhgKC2Rlc2NyaXB0aW9uGAMgASgJSACIAQESFgoOZGF0YV9zb3VyY2VfaWQYBCABKAkSCwoDc3FsGAUgASgJEgwKBHRhZ3MYBiADKAkSDwoHdmVyc2lvbhgHIAEoBRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgBiAEBQg4KDF9kZXNjcmlwdGlvbkIUChJfY2FjaGVfdHRsX3NlY29uZHMiJQoWR2V0U2F2ZWRRdWVyaWVzUmVxdWVzdBILCgNpZHMYASADKAkiUAoXR2V0U2F2ZWRRdWVyaWVzUmVzcG9uc2USNQoNc2F2ZWRfcXVlcmllcxgBIAMoCzIeLnNsdWljZS5tZXRhZGF0YS52MS5TYXZlZFF1ZXJ5InEKF0xpc3RTYXZlZFF1ZXJpZXNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEhMKBnNlYXJjaBgCIAEoCUgAiAEBEgwKBHRhZ3MYAyADKAlCCQoHX3NlYXJjaCKmAQoYTGlzdFNhdmVkUXVlcmllc1Jlc3BvbnNlEjUKDXNhdmVkX3F1ZXJpZXMYASADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMiugEKF0NyZWF0ZVNhdmVkUXVlcnlSZXF1ZXN0EgwKBG5hbWUYASABKAkSGAoLZGVzY3JpcHRpb24YAiABKAlIAIgBARIWCg5kYXRhX3NvdXJjZV9pZBgDIAEoCRILCgNzcWwYBCABKAkSDAoEdGFncxgFIAMoCRIeChFjYWNoZV90dGxfc2Vjb25kcxgGIAEoBUgBiAEBQg4KDF9kZXNjcmlwdGlvbkIUChJfY2FjaGVfdHRsX3NlY29uZHMiTwoYQ3JlYXRlU2F2ZWRRdWVyeVJlc3BvbnNlEjMKC3NhdmVkX3F1ZXJ5GAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLlNhdmVkUXVlcnkilgIKF1VwZGF0ZVNhdmVkUXVlcnlSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEQoEbmFtZRgDIAEoCUgAiAEBEhgKC2Rlc2NyaXB0aW9uGAQgASgJSAGIAQESEAoDc3FsGAUgASgJSAKIAQESLgoEdGFncxgGIAEoCzIbLnNsdWljZS5tZXRhZGF0YS52MS5UYWdMaXN0SAOIAQESDwoHY2xlYXJlZBgHIAMoCRIeChFjYWNoZV90dGxfc2Vjb25kcxgIIAEoBUgEiAEBQgcKBV9uYW1lQg4KDF9kZXNjcmlwdGlvbkIGCgRfc3FsQgcKBV90YWdzQhQKEl9jYWNoZV90dGxfc2Vjb25kcyIZCgdUYWdMaXN0Eg4KBnZhbHVlcxgBIAMoCSJPChhVcGRhdGVTYXZlZFF1ZXJ5UmVzcG9uc2USMwoLc2F2ZWRfcXVlcnkYASABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeSIlChdEZWxldGVTYXZlZFF1ZXJ5UmVxdWVzdBIKCgJpZBgBIAEoCSImChhEZWxldGVTYXZlZFF1ZXJ5UmVzcG9uc2USCgoCaWQYASABKAkiqwIKEFNvdXJjZUNvbm5lY3Rpb24SCgoCaWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSDAoEdHlwZRgEIAEoCRIPCgd2ZXJzaW9uGAUgASgFEigKB29wdGlvbnMYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjUKB3NlY3JldHMYByABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuRW5jcnlwdGVkU2VjcmV0cxIhChltYXhfY29uY3VycmVudF9leGVjdXRpb25zGAggASgFEg4KBnBhdXNlZBgJIAEoCBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgAiAEBQhQKEl9jYWNoZV90dGxfc2Vjb25kcyJSChBFbmNyeXB0ZWRTZWNyZXRzEhUKDW1hc3Rlcl9rZXlfaWQYASABKAkSEwoLd3JhcHBlZF9rZXkYAiABKAwSEgoKY2lwaGVydGV4dBgDIAEoDCJXChZSZXNvbHZlUnVubmFibGVSZXF1ZXN0EhgKDmRhdGFfc291cmNlX2lkGAEgASgJSAASGAoOc2F2ZWRfcXVlcnlfaWQYAiABKAlIAEIJCgdzdWJqZWN0IqsBChdSZXNvbHZlUnVubmFibGVSZXNwb25zZRI0CgZzb3VyY2UYASABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbhI4CgtzYXZlZF9xdWVyeRgCIAEoCzIeLnNsdWljZS5tZXRhZGF0YS52MS5TYXZlZFF1ZXJ5SACIAQESEAoIcmV2aXNpb24YAyABKANCDgoMX3NhdmVkX3F1ZXJ5IioKG0dldFNvdXJjZUNvbm5lY3Rpb25zUmVxdWVzdBILCgNpZHMYASADKAkiVQocR2V0U291cmNlQ29ubmVjdGlvbnNSZXNwb25zZRI1Cgdzb3VyY2VzGAEgAygLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24ilgEKEURhdGFTb3VyY2VDaGFuZ2VkEhQKDHdvcmtzcGFjZV9pZBgBIAEoCRIWCg5kYXRhX3NvdXJjZV9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEiEKGW1heF9jb25jdXJyZW50X2V4ZWN1dGlvbnMYBCABKAUSDgoGcGF1c2VkGAUgASgIEg8KB2RlbGV0ZWQYBiABKAgyqw0KD01ldGFkYXRhU2VydmljZRJsCg5HZXREYXRhU291cmNlcxIpLnNsdWljZS5tZXRhZGF0YS52MS5HZXREYXRhU291cmNlc1JlcXVlc3QaKi5zbHVpY2UubWV0YWRhdGEudjEuR2V0RGF0YVNvdXJjZXNSZXNwb25zZSIDkAIBEm8KD0xpc3REYXRhU291cmNlcxIqLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0RGF0YVNvdXJjZXNSZXF1ZXN0Gisuc2x1aWNlLm1ldGFkYXRhLnYxLkxpc3REYXRhU291cmNlc1Jlc3BvbnNlIgOQAgESWwoKTGlzdFRhYmxlcxIlLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0VGFibGVzUmVxdWVzdBomLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0VGFibGVzUmVzcG9uc2USbQoQQ3JlYXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5DcmVhdGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5DcmVhdGVEYXRhU291cmNlUmVzcG9uc2USbQoQVXBkYXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5VcGRhdGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5VcGRhdGVEYXRhU291cmNlUmVzcG9uc2USbQoQRGVsZXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5EZWxldGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5EZWxldGVEYXRhU291cmNlUmVzcG9uc2USZwoOVGVzdERhdGFTb3VyY2USKS5zbHVpY2UubWV0YWRhdGEudjEuVGVzdERhdGFTb3VyY2VSZXF1ZXN0Giouc2x1aWNlLm1ldGFkYXRhLnYxLlRlc3REYXRhU291cmNlUmVzcG9uc2USggEKF1JlZnJlc2hEYXRhU291cmNlU2NoZW1hEjIuc2x1aWNlLm1ldGFkYXRhLnYxLlJlZnJlc2hEYXRhU291cmNlU2NoZW1hUmVxdWVzdBozLnNsdWljZS5tZXRhZGF0YS52MS5SZWZyZXNoRGF0YVNvdXJjZVNjaGVtYVJlc3BvbnNlEm8KD0dldFNhdmVkUXVlcmllcxIqLnNsdWljZS5tZXRhZGF0YS52MS5HZXRTYXZlZFF1ZXJpZXNSZXF1ZXN0Gisuc2x1aWNlLm1ldGFkYXRhLnYxLkdldFNhdmVkUXVlcmllc1Jlc3BvbnNlIgOQAgEScgoQTGlzdFNhdmVkUXVlcmllcxIrLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0U2F2ZWRRdWVyaWVzUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0U2F2ZWRRdWVyaWVzUmVzcG9uc2UiA5ACARJtChBDcmVhdGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLkNyZWF0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLkNyZWF0ZVNhdmVkUXVlcnlSZXNwb25zZRJtChBVcGRhdGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLlVwZGF0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLlVwZGF0ZVNhdmVkUXVlcnlSZXNwb25zZRJtChBEZWxldGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLkRlbGV0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLkRlbGV0ZVNhdmVkUXVlcnlSZXNwb25zZRJvCg9SZXNvbHZlUnVubmFibGUSKi5zbHVpY2UubWV0YWRhdGEudjEuUmVzb2x2ZVJ1bm5hYmxlUmVxdWVzdBorLnNsdWljZS5tZXRhZGF0YS52MS5SZXNvbHZlUnVubmFibGVSZXNwb25zZSIDkAIBEn4KFEdldFNvdXJjZUNvbm5lY3Rpb25zEi8uc2x1aWNlLm1ldGFkYXRhLnYxLkdldFNvdXJjZUNvbm5lY3Rpb25zUmVxdWVzdBowLnNsdWljZS5tZXRhZGF0YS52MS5HZXRTb3VyY2VDb25uZWN0aW9uc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common]);
+  fileDesc("CiFzbHVpY2UvbWV0YWRhdGEvdjEvbWV0YWRhdGEucHJvdG8SEnNsdWljZS5tZXRhZGF0YS52MSLBAgoKRGF0YVNvdXJjZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHR5cGUYAyABKAkSKAoHb3B0aW9ucxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSNwoTc2NoZW1hX3JlZnJlc2hlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIQoZbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9ucxgGIAEoBRIOCgZwYXVzZWQYByABKAgSDwoHdmVyc2lvbhgIIAEoBRIuCgpjcmVhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgAiAEBQhQKEl9jYWNoZV90dGxfc2Vjb25kcyKJAQoFVGFibGUSFAoHY2F0YWxvZxgBIAEoCUgAiAEBEhMKBnNjaGVtYRgCIAEoCUgBiAEBEgwKBG5hbWUYAyABKAkSMAoHY29sdW1ucxgEIAMoCzIfLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZUNvbHVtbkIKCghfY2F0YWxvZ0IJCgdfc2NoZW1hIm4KC1RhYmxlQ29sdW1uEgwKBG5hbWUYASABKAkSKgoEdHlwZRgCIAEoDjIcLnNsdWljZS5jb21tb24udjEuQ29sdW1uVHlwZRITCgtzb3VyY2VfdHlwZRgDIAEoCRIQCghudWxsYWJsZRgEIAEoCCIkChVHZXREYXRhU291cmNlc1JlcXVlc3QSCwoDaWRzGAEgAygJIk4KFkdldERhdGFTb3VyY2VzUmVzcG9uc2USNAoMZGF0YV9zb3VyY2VzGAEgAygLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiYgoWTGlzdERhdGFTb3VyY2VzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxITCgZzZWFyY2gYAiABKAlIAIgBAUIJCgdfc2VhcmNoIqQBChdMaXN0RGF0YVNvdXJjZXNSZXNwb25zZRI0CgxkYXRhX3NvdXJjZXMYASADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuRGF0YVNvdXJjZRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMidQoRTGlzdFRhYmxlc1JlcXVlc3QSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSKAoEcGFnZRgCIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUFyZ3MSEwoGc2VhcmNoGAMgASgJSACIAQFCCQoHX3NlYXJjaCKUAQoSTGlzdFRhYmxlc1Jlc3BvbnNlEikKBnRhYmxlcxgBIAMoCzIZLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMi2wEKF0NyZWF0ZURhdGFTb3VyY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEdHlwZRgCIAEoCRIoCgdvcHRpb25zGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImChltYXhfY29uY3VycmVudF9leGVjdXRpb25zGAQgASgFSACIAQESHgoRY2FjaGVfdHRsX3NlY29uZHMYBSABKAVIAYgBAUIcChpfbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9uc0IUChJfY2FjaGVfdHRsX3NlY29uZHMiTwoYQ3JlYXRlRGF0YVNvdXJjZVJlc3BvbnNlEjMKC2RhdGFfc291cmNlGAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiqQIKF1VwZGF0ZURhdGFTb3VyY2VSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEQoEbmFtZRgDIAEoCUgAiAEBEigKB29wdGlvbnMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKGW1heF9jb25jdXJyZW50X2V4ZWN1dGlvbnMYBSABKAVIAYgBARITCgZwYXVzZWQYBiABKAhIAogBARIPCgdjbGVhcmVkGAcgAygJEh4KEWNhY2hlX3R0bF9zZWNvbmRzGAggASgFSAOIAQFCBwoFX25hbWVCHAoaX21heF9jb25jdXJyZW50X2V4ZWN1dGlvbnNCCQoHX3BhdXNlZEIUChJfY2FjaGVfdHRsX3NlY29uZHMiTwoYVXBkYXRlRGF0YVNvdXJjZVJlc3BvbnNlEjMKC2RhdGFfc291cmNlGAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiJQoXRGVsZXRlRGF0YVNvdXJjZVJlcXVlc3QSCgoCaWQYASABKAkiJgoYRGVsZXRlRGF0YVNvdXJjZVJlc3BvbnNlEgoKAmlkGAEgASgJIiMKFVRlc3REYXRhU291cmNlUmVxdWVzdBIKCgJpZBgBIAEoCSJEChZUZXN0RGF0YVNvdXJjZVJlc3BvbnNlEhIKCmxhdGVuY3lfbXMYASABKAESFgoOc2VydmVyX3ZlcnNpb24YAiABKAkiLAoeUmVmcmVzaERhdGFTb3VyY2VTY2hlbWFSZXF1ZXN0EgoKAmlkGAEgASgJIlYKH1JlZnJlc2hEYXRhU291cmNlU2NoZW1hUmVzcG9uc2USMwoLZGF0YV9zb3VyY2UYASABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuRGF0YVNvdXJjZSKNAwoTUGFyYW1ldGVyRGVmaW5pdGlvbhIMCgRuYW1lGAEgASgJEi8KBHR5cGUYAiABKA4yIS5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyVHlwZRISCgV0aXRsZRgDIAEoCUgAiAEBEhAKCG11bHRpcGxlGAQgASgIEhAKCHJlcXVpcmVkGAUgASgIEicKB2RlZmF1bHQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSOgoHb3B0aW9ucxgHIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5QYXJhbWV0ZXJPcHRpb25zSAGIAQESHQoQb3B0aW9uc19xdWVyeV9pZBgIIAEoCUgCiAEBEicKB21pbmltdW0YCSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJwoHbWF4aW11bRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIICgZfdGl0bGVCCgoIX29wdGlvbnNCEwoRX29wdGlvbnNfcXVlcnlfaWQiRwoQUGFyYW1ldGVyT3B0aW9ucxIzCgZ2YWx1ZXMYASADKAsyIy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyT3B0aW9uIlYKD1BhcmFtZXRlck9wdGlvbhIlCgV2YWx1ZRgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgV0aXRsZRgCIAEoCUgAiAEBQggKBl90aXRsZSLnAgoKU2F2ZWRRdWVyeRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhgKC2Rlc2NyaXB0aW9uGAMgASgJSACIAQESFgoOZGF0YV9zb3VyY2VfaWQYBCABKAkSCwoDc3FsGAUgASgJEgwKBHRhZ3MYBiADKAkSDwoHdmVyc2lvbhgHIAEoBRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgBiAEBEjsKCnBhcmFtZXRlcnMYCyADKAsyJy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyRGVmaW5pdGlvbkIOCgxfZGVzY3JpcHRpb25CFAoSX2NhY2hlX3R0bF9zZWNvbmRzIiUKFkdldFNhdmVkUXVlcmllc1JlcXVlc3QSCwoDaWRzGAEgAygJIlAKF0dldFNhdmVkUXVlcmllc1Jlc3BvbnNlEjUKDXNhdmVkX3F1ZXJpZXMYASADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeSJxChdMaXN0U2F2ZWRRdWVyaWVzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxITCgZzZWFyY2gYAiABKAlIAIgBARIMCgR0YWdzGAMgAygJQgkKB19zZWFyY2gipgEKGExpc3RTYXZlZFF1ZXJpZXNSZXNwb25zZRI1Cg1zYXZlZF9xdWVyaWVzGAEgAygLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLlNhdmVkUXVlcnkSDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvEhMKC3RvdGFsX2NvdW50GAQgASgDIvcBChdDcmVhdGVTYXZlZFF1ZXJ5UmVxdWVzdBIMCgRuYW1lGAEgASgJEhgKC2Rlc2NyaXB0aW9uGAIgASgJSACIAQESFgoOZGF0YV9zb3VyY2VfaWQYAyABKAkSCwoDc3FsGAQgASgJEgwKBHRhZ3MYBSADKAkSHgoRY2FjaGVfdHRsX3NlY29uZHMYBiABKAVIAYgBARI7CgpwYXJhbWV0ZXJzGAcgAygLMicuc2x1aWNlLm1ldGFkYXRhLnYxLlBhcmFtZXRlckRlZmluaXRpb25CDgoMX2Rlc2NyaXB0aW9uQhQKEl9jYWNoZV90dGxfc2Vjb25kcyJPChhDcmVhdGVTYXZlZFF1ZXJ5UmVzcG9uc2USMwoLc2F2ZWRfcXVlcnkYASABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeSLhAgoXVXBkYXRlU2F2ZWRRdWVyeVJlcXVlc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBRIRCgRuYW1lGAMgASgJSACIAQESGAoLZGVzY3JpcHRpb24YBCABKAlIAYgBARIQCgNzcWwYBSABKAlIAogBARIuCgR0YWdzGAYgASgLMhsuc2x1aWNlLm1ldGFkYXRhLnYxLlRhZ0xpc3RIA4gBARIPCgdjbGVhcmVkGAcgAygJEh4KEWNhY2hlX3R0bF9zZWNvbmRzGAggASgFSASIAQESOgoKcGFyYW1ldGVycxgJIAEoCzIhLnNsdWljZS5tZXRhZGF0YS52MS5QYXJhbWV0ZXJMaXN0SAWIAQFCBwoFX25hbWVCDgoMX2Rlc2NyaXB0aW9uQgYKBF9zcWxCBwoFX3RhZ3NCFAoSX2NhY2hlX3R0bF9zZWNvbmRzQg0KC19wYXJhbWV0ZXJzIkgKDVBhcmFtZXRlckxpc3QSNwoGdmFsdWVzGAEgAygLMicuc2x1aWNlLm1ldGFkYXRhLnYxLlBhcmFtZXRlckRlZmluaXRpb24iGQoHVGFnTGlzdBIOCgZ2YWx1ZXMYASADKAkiTwoYVXBkYXRlU2F2ZWRRdWVyeVJlc3BvbnNlEjMKC3NhdmVkX3F1ZXJ5GAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLlNhdmVkUXVlcnkiJQoXRGVsZXRlU2F2ZWRRdWVyeVJlcXVlc3QSCgoCaWQYASABKAkiJgoYRGVsZXRlU2F2ZWRRdWVyeVJlc3BvbnNlEgoKAmlkGAEgASgJIqsCChBTb3VyY2VDb25uZWN0aW9uEgoKAmlkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBHR5cGUYBCABKAkSDwoHdmVyc2lvbhgFIAEoBRIoCgdvcHRpb25zGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI1CgdzZWNyZXRzGAcgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLkVuY3J5cHRlZFNlY3JldHMSIQoZbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9ucxgIIAEoBRIOCgZwYXVzZWQYCSABKAgSHgoRY2FjaGVfdHRsX3NlY29uZHMYCiABKAVIAIgBAUIUChJfY2FjaGVfdHRsX3NlY29uZHMiUgoQRW5jcnlwdGVkU2VjcmV0cxIVCg1tYXN0ZXJfa2V5X2lkGAEgASgJEhMKC3dyYXBwZWRfa2V5GAIgASgMEhIKCmNpcGhlcnRleHQYAyABKAwiVwoWUmVzb2x2ZVJ1bm5hYmxlUmVxdWVzdBIYCg5kYXRhX3NvdXJjZV9pZBgBIAEoCUgAEhgKDnNhdmVkX3F1ZXJ5X2lkGAIgASgJSABCCQoHc3ViamVjdCKrAQoXUmVzb2x2ZVJ1bm5hYmxlUmVzcG9uc2USNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SOAoLc2F2ZWRfcXVlcnkYAiABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeUgAiAEBEhAKCHJldmlzaW9uGAMgASgDQg4KDF9zYXZlZF9xdWVyeSIqChtHZXRTb3VyY2VDb25uZWN0aW9uc1JlcXVlc3QSCwoDaWRzGAEgAygJIlUKHEdldFNvdXJjZUNvbm5lY3Rpb25zUmVzcG9uc2USNQoHc291cmNlcxgBIAMoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uIpYBChFEYXRhU291cmNlQ2hhbmdlZBIUCgx3b3Jrc3BhY2VfaWQYASABKAkSFgoOZGF0YV9zb3VyY2VfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIhChltYXhfY29uY3VycmVudF9leGVjdXRpb25zGAQgASgFEg4KBnBhdXNlZBgFIAEoCBIPCgdkZWxldGVkGAYgASgIKpMCCg1QYXJhbWV0ZXJUeXBlEh4KGlBBUkFNRVRFUl9UWVBFX1VOU1BFQ0lGSUVEEAASFwoTUEFSQU1FVEVSX1RZUEVfVEVYVBABEhoKFlBBUkFNRVRFUl9UWVBFX0lOVEVHRVIQAhIZChVQQVJBTUVURVJfVFlQRV9OVU1CRVIQAxIaChZQQVJBTUVURVJfVFlQRV9CT09MRUFOEAQSFwoTUEFSQU1FVEVSX1RZUEVfREFURRAFEhsKF1BBUkFNRVRFUl9UWVBFX0RBVEVUSU1FEAYSHQoZUEFSQU1FVEVSX1RZUEVfREFURV9SQU5HRRAHEiEKHVBBUkFNRVRFUl9UWVBFX0RBVEVUSU1FX1JBTkdFEAgyqw0KD01ldGFkYXRhU2VydmljZRJsCg5HZXREYXRhU291cmNlcxIpLnNsdWljZS5tZXRhZGF0YS52MS5HZXREYXRhU291cmNlc1JlcXVlc3QaKi5zbHVpY2UubWV0YWRhdGEudjEuR2V0RGF0YVNvdXJjZXNSZXNwb25zZSIDkAIBEm8KD0xpc3REYXRhU291cmNlcxIqLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0RGF0YVNvdXJjZXNSZXF1ZXN0Gisuc2x1aWNlLm1ldGFkYXRhLnYxLkxpc3REYXRhU291cmNlc1Jlc3BvbnNlIgOQAgESWwoKTGlzdFRhYmxlcxIlLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0VGFibGVzUmVxdWVzdBomLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0VGFibGVzUmVzcG9uc2USbQoQQ3JlYXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5DcmVhdGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5DcmVhdGVEYXRhU291cmNlUmVzcG9uc2USbQoQVXBkYXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5VcGRhdGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5VcGRhdGVEYXRhU291cmNlUmVzcG9uc2USbQoQRGVsZXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5EZWxldGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5EZWxldGVEYXRhU291cmNlUmVzcG9uc2USZwoOVGVzdERhdGFTb3VyY2USKS5zbHVpY2UubWV0YWRhdGEudjEuVGVzdERhdGFTb3VyY2VSZXF1ZXN0Giouc2x1aWNlLm1ldGFkYXRhLnYxLlRlc3REYXRhU291cmNlUmVzcG9uc2USggEKF1JlZnJlc2hEYXRhU291cmNlU2NoZW1hEjIuc2x1aWNlLm1ldGFkYXRhLnYxLlJlZnJlc2hEYXRhU291cmNlU2NoZW1hUmVxdWVzdBozLnNsdWljZS5tZXRhZGF0YS52MS5SZWZyZXNoRGF0YVNvdXJjZVNjaGVtYVJlc3BvbnNlEm8KD0dldFNhdmVkUXVlcmllcxIqLnNsdWljZS5tZXRhZGF0YS52MS5HZXRTYXZlZFF1ZXJpZXNSZXF1ZXN0Gisuc2x1aWNlLm1ldGFkYXRhLnYxLkdldFNhdmVkUXVlcmllc1Jlc3BvbnNlIgOQAgEScgoQTGlzdFNhdmVkUXVlcmllcxIrLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0U2F2ZWRRdWVyaWVzUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0U2F2ZWRRdWVyaWVzUmVzcG9uc2UiA5ACARJtChBDcmVhdGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLkNyZWF0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLkNyZWF0ZVNhdmVkUXVlcnlSZXNwb25zZRJtChBVcGRhdGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLlVwZGF0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLlVwZGF0ZVNhdmVkUXVlcnlSZXNwb25zZRJtChBEZWxldGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLkRlbGV0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLkRlbGV0ZVNhdmVkUXVlcnlSZXNwb25zZRJvCg9SZXNvbHZlUnVubmFibGUSKi5zbHVpY2UubWV0YWRhdGEudjEuUmVzb2x2ZVJ1bm5hYmxlUmVxdWVzdBorLnNsdWljZS5tZXRhZGF0YS52MS5SZXNvbHZlUnVubmFibGVSZXNwb25zZSIDkAIBEn4KFEdldFNvdXJjZUNvbm5lY3Rpb25zEi8uc2x1aWNlLm1ldGFkYXRhLnYxLkdldFNvdXJjZUNvbm5lY3Rpb25zUmVxdWVzdBowLnNsdWljZS5tZXRhZGF0YS52MS5HZXRTb3VyY2VDb25uZWN0aW9uc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common]);
 
 /**
  * @generated from message sluice.metadata.v1.DataSource
@@ -532,6 +532,115 @@ export const RefreshDataSourceSchemaResponseSchema: GenMessage<RefreshDataSource
   messageDesc(file_sluice_metadata_v1_metadata, 18);
 
 /**
+ * What a parameter of a template may be.
+ *
+ * @generated from message sluice.metadata.v1.ParameterDefinition
+ */
+export type ParameterDefinition = Message<"sluice.metadata.v1.ParameterDefinition"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: sluice.metadata.v1.ParameterType type = 2;
+   */
+  type: ParameterType;
+
+  /**
+   * @generated from field: optional string title = 3;
+   */
+  title?: string | undefined;
+
+  /**
+   * @generated from field: bool multiple = 4;
+   */
+  multiple: boolean;
+
+  /**
+   * @generated from field: bool required = 5;
+   */
+  required: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Value default = 6;
+   */
+  default?: Value | undefined;
+
+  /**
+   * Absent: any of the type.
+   *
+   * @generated from field: optional sluice.metadata.v1.ParameterOptions options = 7;
+   */
+  options?: ParameterOptions | undefined;
+
+  /**
+   * The saved query whose answer has the allowed values.
+   *
+   * @generated from field: optional string options_query_id = 8;
+   */
+  optionsQueryId?: string | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Value minimum = 9;
+   */
+  minimum?: Value | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Value maximum = 10;
+   */
+  maximum?: Value | undefined;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.ParameterDefinition.
+ * Use `create(ParameterDefinitionSchema)` to create a new message.
+ */
+export const ParameterDefinitionSchema: GenMessage<ParameterDefinition> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 19);
+
+/**
+ * @generated from message sluice.metadata.v1.ParameterOptions
+ */
+export type ParameterOptions = Message<"sluice.metadata.v1.ParameterOptions"> & {
+  /**
+   * @generated from field: repeated sluice.metadata.v1.ParameterOption values = 1;
+   */
+  values: ParameterOption[];
+};
+
+/**
+ * Describes the message sluice.metadata.v1.ParameterOptions.
+ * Use `create(ParameterOptionsSchema)` to create a new message.
+ */
+export const ParameterOptionsSchema: GenMessage<ParameterOptions> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 20);
+
+/**
+ * @generated from message sluice.metadata.v1.ParameterOption
+ */
+export type ParameterOption = Message<"sluice.metadata.v1.ParameterOption"> & {
+  /**
+   * @generated from field: google.protobuf.Value value = 1;
+   */
+  value?: Value | undefined;
+
+  /**
+   * Absent: the value as text.
+   *
+   * @generated from field: optional string title = 2;
+   */
+  title?: string | undefined;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.ParameterOption.
+ * Use `create(ParameterOptionSchema)` to create a new message.
+ */
+export const ParameterOptionSchema: GenMessage<ParameterOption> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 21);
+
+/**
  * @generated from message sluice.metadata.v1.SavedQuery
  */
 export type SavedQuery = Message<"sluice.metadata.v1.SavedQuery"> & {
@@ -588,6 +697,11 @@ export type SavedQuery = Message<"sluice.metadata.v1.SavedQuery"> & {
    * @generated from field: optional int32 cache_ttl_seconds = 10;
    */
   cacheTtlSeconds?: number | undefined;
+
+  /**
+   * @generated from field: repeated sluice.metadata.v1.ParameterDefinition parameters = 11;
+   */
+  parameters: ParameterDefinition[];
 };
 
 /**
@@ -595,7 +709,7 @@ export type SavedQuery = Message<"sluice.metadata.v1.SavedQuery"> & {
  * Use `create(SavedQuerySchema)` to create a new message.
  */
 export const SavedQuerySchema: GenMessage<SavedQuery> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 19);
+  messageDesc(file_sluice_metadata_v1_metadata, 22);
 
 /**
  * @generated from message sluice.metadata.v1.GetSavedQueriesRequest
@@ -612,7 +726,7 @@ export type GetSavedQueriesRequest = Message<"sluice.metadata.v1.GetSavedQueries
  * Use `create(GetSavedQueriesRequestSchema)` to create a new message.
  */
 export const GetSavedQueriesRequestSchema: GenMessage<GetSavedQueriesRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 20);
+  messageDesc(file_sluice_metadata_v1_metadata, 23);
 
 /**
  * What is absent is unknown or not the caller's to see.
@@ -631,7 +745,7 @@ export type GetSavedQueriesResponse = Message<"sluice.metadata.v1.GetSavedQuerie
  * Use `create(GetSavedQueriesResponseSchema)` to create a new message.
  */
 export const GetSavedQueriesResponseSchema: GenMessage<GetSavedQueriesResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 21);
+  messageDesc(file_sluice_metadata_v1_metadata, 24);
 
 /**
  * @generated from message sluice.metadata.v1.ListSavedQueriesRequest
@@ -660,7 +774,7 @@ export type ListSavedQueriesRequest = Message<"sluice.metadata.v1.ListSavedQueri
  * Use `create(ListSavedQueriesRequestSchema)` to create a new message.
  */
 export const ListSavedQueriesRequestSchema: GenMessage<ListSavedQueriesRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 22);
+  messageDesc(file_sluice_metadata_v1_metadata, 25);
 
 /**
  * @generated from message sluice.metadata.v1.ListSavedQueriesResponse
@@ -692,7 +806,7 @@ export type ListSavedQueriesResponse = Message<"sluice.metadata.v1.ListSavedQuer
  * Use `create(ListSavedQueriesResponseSchema)` to create a new message.
  */
 export const ListSavedQueriesResponseSchema: GenMessage<ListSavedQueriesResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 23);
+  messageDesc(file_sluice_metadata_v1_metadata, 26);
 
 /**
  * @generated from message sluice.metadata.v1.CreateSavedQueryRequest
@@ -727,6 +841,11 @@ export type CreateSavedQueryRequest = Message<"sluice.metadata.v1.CreateSavedQue
    * @generated from field: optional int32 cache_ttl_seconds = 6;
    */
   cacheTtlSeconds?: number | undefined;
+
+  /**
+   * @generated from field: repeated sluice.metadata.v1.ParameterDefinition parameters = 7;
+   */
+  parameters: ParameterDefinition[];
 };
 
 /**
@@ -734,7 +853,7 @@ export type CreateSavedQueryRequest = Message<"sluice.metadata.v1.CreateSavedQue
  * Use `create(CreateSavedQueryRequestSchema)` to create a new message.
  */
 export const CreateSavedQueryRequestSchema: GenMessage<CreateSavedQueryRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 24);
+  messageDesc(file_sluice_metadata_v1_metadata, 27);
 
 /**
  * @generated from message sluice.metadata.v1.CreateSavedQueryResponse
@@ -751,7 +870,7 @@ export type CreateSavedQueryResponse = Message<"sluice.metadata.v1.CreateSavedQu
  * Use `create(CreateSavedQueryResponseSchema)` to create a new message.
  */
 export const CreateSavedQueryResponseSchema: GenMessage<CreateSavedQueryResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 25);
+  messageDesc(file_sluice_metadata_v1_metadata, 28);
 
 /**
  * @generated from message sluice.metadata.v1.UpdateSavedQueryRequest
@@ -798,6 +917,11 @@ export type UpdateSavedQueryRequest = Message<"sluice.metadata.v1.UpdateSavedQue
    * @generated from field: optional int32 cache_ttl_seconds = 8;
    */
   cacheTtlSeconds?: number | undefined;
+
+  /**
+   * @generated from field: optional sluice.metadata.v1.ParameterList parameters = 9;
+   */
+  parameters?: ParameterList | undefined;
 };
 
 /**
@@ -805,7 +929,24 @@ export type UpdateSavedQueryRequest = Message<"sluice.metadata.v1.UpdateSavedQue
  * Use `create(UpdateSavedQueryRequestSchema)` to create a new message.
  */
 export const UpdateSavedQueryRequestSchema: GenMessage<UpdateSavedQueryRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 26);
+  messageDesc(file_sluice_metadata_v1_metadata, 29);
+
+/**
+ * @generated from message sluice.metadata.v1.ParameterList
+ */
+export type ParameterList = Message<"sluice.metadata.v1.ParameterList"> & {
+  /**
+   * @generated from field: repeated sluice.metadata.v1.ParameterDefinition values = 1;
+   */
+  values: ParameterDefinition[];
+};
+
+/**
+ * Describes the message sluice.metadata.v1.ParameterList.
+ * Use `create(ParameterListSchema)` to create a new message.
+ */
+export const ParameterListSchema: GenMessage<ParameterList> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 30);
 
 /**
  * @generated from message sluice.metadata.v1.TagList
@@ -822,7 +963,7 @@ export type TagList = Message<"sluice.metadata.v1.TagList"> & {
  * Use `create(TagListSchema)` to create a new message.
  */
 export const TagListSchema: GenMessage<TagList> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 27);
+  messageDesc(file_sluice_metadata_v1_metadata, 31);
 
 /**
  * @generated from message sluice.metadata.v1.UpdateSavedQueryResponse
@@ -839,7 +980,7 @@ export type UpdateSavedQueryResponse = Message<"sluice.metadata.v1.UpdateSavedQu
  * Use `create(UpdateSavedQueryResponseSchema)` to create a new message.
  */
 export const UpdateSavedQueryResponseSchema: GenMessage<UpdateSavedQueryResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 28);
+  messageDesc(file_sluice_metadata_v1_metadata, 32);
 
 /**
  * @generated from message sluice.metadata.v1.DeleteSavedQueryRequest
@@ -856,7 +997,7 @@ export type DeleteSavedQueryRequest = Message<"sluice.metadata.v1.DeleteSavedQue
  * Use `create(DeleteSavedQueryRequestSchema)` to create a new message.
  */
 export const DeleteSavedQueryRequestSchema: GenMessage<DeleteSavedQueryRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 29);
+  messageDesc(file_sluice_metadata_v1_metadata, 33);
 
 /**
  * @generated from message sluice.metadata.v1.DeleteSavedQueryResponse
@@ -873,7 +1014,7 @@ export type DeleteSavedQueryResponse = Message<"sluice.metadata.v1.DeleteSavedQu
  * Use `create(DeleteSavedQueryResponseSchema)` to create a new message.
  */
 export const DeleteSavedQueryResponseSchema: GenMessage<DeleteSavedQueryResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 30);
+  messageDesc(file_sluice_metadata_v1_metadata, 34);
 
 /**
  * How to reach a source. The secrets are ciphertext; who must use them opens them with its own master key.
@@ -941,7 +1082,7 @@ export type SourceConnection = Message<"sluice.metadata.v1.SourceConnection"> & 
  * Use `create(SourceConnectionSchema)` to create a new message.
  */
 export const SourceConnectionSchema: GenMessage<SourceConnection> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 31);
+  messageDesc(file_sluice_metadata_v1_metadata, 35);
 
 /**
  * AES-256-GCM of a JSON object under the workspace's data key, itself wrapped by a master key.
@@ -972,7 +1113,7 @@ export type EncryptedSecrets = Message<"sluice.metadata.v1.EncryptedSecrets"> & 
  * Use `create(EncryptedSecretsSchema)` to create a new message.
  */
 export const EncryptedSecretsSchema: GenMessage<EncryptedSecrets> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 32);
+  messageDesc(file_sluice_metadata_v1_metadata, 36);
 
 /**
  * @generated from message sluice.metadata.v1.ResolveRunnableRequest
@@ -1001,7 +1142,7 @@ export type ResolveRunnableRequest = Message<"sluice.metadata.v1.ResolveRunnable
  * Use `create(ResolveRunnableRequestSchema)` to create a new message.
  */
 export const ResolveRunnableRequestSchema: GenMessage<ResolveRunnableRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 33);
+  messageDesc(file_sluice_metadata_v1_metadata, 37);
 
 /**
  * @generated from message sluice.metadata.v1.ResolveRunnableResponse
@@ -1032,7 +1173,7 @@ export type ResolveRunnableResponse = Message<"sluice.metadata.v1.ResolveRunnabl
  * Use `create(ResolveRunnableResponseSchema)` to create a new message.
  */
 export const ResolveRunnableResponseSchema: GenMessage<ResolveRunnableResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 34);
+  messageDesc(file_sluice_metadata_v1_metadata, 38);
 
 /**
  * @generated from message sluice.metadata.v1.GetSourceConnectionsRequest
@@ -1049,7 +1190,7 @@ export type GetSourceConnectionsRequest = Message<"sluice.metadata.v1.GetSourceC
  * Use `create(GetSourceConnectionsRequestSchema)` to create a new message.
  */
 export const GetSourceConnectionsRequestSchema: GenMessage<GetSourceConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 35);
+  messageDesc(file_sluice_metadata_v1_metadata, 39);
 
 /**
  * @generated from message sluice.metadata.v1.GetSourceConnectionsResponse
@@ -1066,7 +1207,7 @@ export type GetSourceConnectionsResponse = Message<"sluice.metadata.v1.GetSource
  * Use `create(GetSourceConnectionsResponseSchema)` to create a new message.
  */
 export const GetSourceConnectionsResponseSchema: GenMessage<GetSourceConnectionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 36);
+  messageDesc(file_sluice_metadata_v1_metadata, 40);
 
 /**
  * Event: a source's limits, pause or options have changed, or it is gone.
@@ -1110,7 +1251,63 @@ export type DataSourceChanged = Message<"sluice.metadata.v1.DataSourceChanged"> 
  * Use `create(DataSourceChangedSchema)` to create a new message.
  */
 export const DataSourceChangedSchema: GenMessage<DataSourceChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 37);
+  messageDesc(file_sluice_metadata_v1_metadata, 41);
+
+/**
+ * @generated from enum sluice.metadata.v1.ParameterType
+ */
+export enum ParameterType {
+  /**
+   * @generated from enum value: PARAMETER_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: PARAMETER_TYPE_TEXT = 1;
+   */
+  TEXT = 1,
+
+  /**
+   * @generated from enum value: PARAMETER_TYPE_INTEGER = 2;
+   */
+  INTEGER = 2,
+
+  /**
+   * @generated from enum value: PARAMETER_TYPE_NUMBER = 3;
+   */
+  NUMBER = 3,
+
+  /**
+   * @generated from enum value: PARAMETER_TYPE_BOOLEAN = 4;
+   */
+  BOOLEAN = 4,
+
+  /**
+   * @generated from enum value: PARAMETER_TYPE_DATE = 5;
+   */
+  DATE = 5,
+
+  /**
+   * @generated from enum value: PARAMETER_TYPE_DATETIME = 6;
+   */
+  DATETIME = 6,
+
+  /**
+   * @generated from enum value: PARAMETER_TYPE_DATE_RANGE = 7;
+   */
+  DATE_RANGE = 7,
+
+  /**
+   * @generated from enum value: PARAMETER_TYPE_DATETIME_RANGE = 8;
+   */
+  DATETIME_RANGE = 8,
+}
+
+/**
+ * Describes the enum sluice.metadata.v1.ParameterType.
+ */
+export const ParameterTypeSchema: GenEnum<ParameterType> = /*@__PURE__*/
+  enumDesc(file_sluice_metadata_v1_metadata, 0);
 
 /**
  * @generated from service sluice.metadata.v1.MetadataService

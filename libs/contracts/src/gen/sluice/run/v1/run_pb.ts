@@ -4,11 +4,11 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { PageArgs, PageInfo } from "../../common/v1/common_pb.js";
 import { file_sluice_common_v1_common } from "../../common/v1/common_pb.js";
-import type { SourceConnection } from "../../metadata/v1/metadata_pb.js";
+import type { ParameterDefinition, SourceConnection } from "../../metadata/v1/metadata_pb.js";
 import { file_sluice_metadata_v1_metadata } from "../../metadata/v1/metadata_pb.js";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/run/v1/run.proto.
  */
 export const file_sluice_run_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKrAgoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaEIHCgVxdWVyeUISChBfaWRlbXBvdGVuY3lfa2V5Io0BCglDYWNoZVdpc2gSHAoPbWF4X2FnZV9zZWNvbmRzGAEgASgFSACIAQESKwoec3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzGAIgASgFSAGIAQFCEgoQX21heF9hZ2Vfc2Vjb25kc0IhCh9fc3RhbGVfd2hpbGVfcmV2YWxpZGF0ZV9zZWNvbmRzIjAKCFNxbFF1ZXJ5EhYKDmRhdGFfc291cmNlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiGwoNU2F2ZWRRdWVyeVJ1bhIKCgJpZBgBIAEoCSJ0CgZMaW1pdHMSEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESHAoPdGltZW91dF9zZWNvbmRzGAMgASgFSAKIAQFCBwoFX3Jvd3NCCAoGX2J5dGVzQhIKEF90aW1lb3V0X3NlY29uZHMihgEKF1N1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uEiMKFnJlcGVhdGFibGVfYXRfcmV2aXNpb24YAiABKANIAIgBAUIZChdfcmVwZWF0YWJsZV9hdF9yZXZpc2lvbiI9ChFSZXBlYXRIaXRzUmVxdWVzdBIoCgRoaXRzGAEgAygLMhouc2x1aWNlLnJ1bi52MS5IaXRUb1JlcGVhdCKSAQoLSGl0VG9SZXBlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRIOCgZoaXRfaWQYAyABKAkSEAoIcmV2aXNpb24YBCABKAMSFQoIdHJhY2VfaWQYBSABKAlIAIgBARIRCgljYWxsZXJfaWQYBiABKAlCCwoJX3RyYWNlX2lkIj4KElJlcGVhdEhpdHNSZXNwb25zZRIoCgRoaXRzGAEgAygLMhouc2x1aWNlLnJ1bi52MS5SZXBlYXRlZEhpdCJsCgtSZXBlYXRlZEhpdBIQCghhY2NlcHRlZBgBIAEoCBIwCgxzdWJtaXR0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhkKEWNhY2hlX2FnZV9zZWNvbmRzGAMgASgBIqcHCglFeGVjdXRpb24SCgoCaWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg4KBnJ1bl9pZBgDIAEoCRINCgVmZW5jZRgEIAEoBRImCgVzdGF0ZRgFIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgGIAEoBRIWCg5kYXRhX3NvdXJjZV9pZBgHIAEoCRIbCg5zYXZlZF9xdWVyeV9pZBgIIAEoCUgAiAEBEhAKA3NxbBgJIAEoCUgBiAEBEisKCnBhcmFtZXRlcnMYCiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EikKCHByaW9yaXR5GAsgASgOMhcuc2x1aWNlLnJ1bi52MS5Qcmlvcml0eRIXCg9zdWJtaXR0ZWRfYnlfaWQYDCABKAkSMAoMc3VibWl0dGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoOcXVldWVfcG9zaXRpb24YECABKAVIAogBARIMCgRyb3dzGBEgASgDEg0KBWJ5dGVzGBIgASgDEhUKCGZyYWN0aW9uGBMgASgBSAOIAQESKwoFZXJyb3IYFCABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9ySASIAQESMAoMY2FjaGVfc3RhdHVzGBUgASgOMhouc2x1aWNlLnJ1bi52MS5DYWNoZVN0YXR1cxIQCghhdHRlbXB0cxgWIAEoBRIVCgh0cmFjZV9pZBgXIAEoCUgFiAEBEh4KEWNhY2hlX2FnZV9zZWNvbmRzGBggASgBSAaIAQESNAoQY2FjaGVfZXhwaXJlc19hdBgZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoWZXN0aW1hdGVkX3dhaXRfc2Vjb25kcxgaIAEoAUgHiAEBQhEKD19zYXZlZF9xdWVyeV9pZEIGCgRfc3FsQhEKD19xdWV1ZV9wb3NpdGlvbkILCglfZnJhY3Rpb25CCAoGX2Vycm9yQgsKCV90cmFjZV9pZEIUChJfY2FjaGVfYWdlX3NlY29uZHNCGQoXX2VzdGltYXRlZF93YWl0X3NlY29uZHMioAEKCFJ1bkVycm9yEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSIAoTcmV0cnlfYWZ0ZXJfc2Vjb25kcxgEIAEoAUgAiAEBEhgKC3NvdXJjZV9jb2RlGAUgASgJSAGIAQFCFgoUX3JldHJ5X2FmdGVyX3NlY29uZHNCDgoMX3NvdXJjZV9jb2RlIiQKFkNhbmNlbEV4ZWN1dGlvblJlcXVlc3QSCgoCaWQYASABKAkiRgoXQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USKwoJZXhlY3V0aW9uGAEgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iIwoUR2V0RXhlY3V0aW9uc1JlcXVlc3QSCwoDaWRzGAEgAygJIkUKFUdldEV4ZWN1dGlvbnNSZXNwb25zZRIsCgpleGVjdXRpb25zGAEgAygLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iggMKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxInCgZzdGF0ZXMYAiADKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEhsKDnNhdmVkX3F1ZXJ5X2lkGAMgASgJSACIAQESHAoPc3VibWl0dGVkX2J5X2lkGAQgASgJSAGIAQESGwoOZGF0YV9zb3VyY2VfaWQYBSABKAlIAogBARITCgZzZWFyY2gYBiABKAlIA4gBARIyCg5zdWJtaXR0ZWRfZnJvbRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMc3VibWl0dGVkX3RvGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fc2F2ZWRfcXVlcnlfaWRCEgoQX3N1Ym1pdHRlZF9ieV9pZEIRCg9fZGF0YV9zb3VyY2VfaWRCCQoHX3NlYXJjaCKGAQoWTGlzdEV4ZWN1dGlvbnNSZXNwb25zZRIsCgpleGVjdXRpb25zGAEgAygLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24SDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvIl0KEEZpbmlzaGVkUG9zaXRpb24SCwoDeGlkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhkKDGV4ZWN1dGlvbl9pZBgDIAEoCUgAiAEBQg8KDV9leGVjdXRpb25faWQiYwoTTGlzdEZpbmlzaGVkUmVxdWVzdBIzCgVhZnRlchgBIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbkgAiAEBEg0KBWxpbWl0GAIgASgNQggKBl9hZnRlciKOAQoUTGlzdEZpbmlzaGVkUmVzcG9uc2USMgoIZmluaXNoZWQYASADKAsyIC5zbHVpY2UucnVuLnYxLkZpbmlzaGVkRXhlY3V0aW9uEjEKCHBvc2l0aW9uGAIgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uEg8KB3NraXBwZWQYAyABKAgicwoRRmluaXNoZWRFeGVjdXRpb24SMQoIcG9zaXRpb24YASABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb24SKwoJZXhlY3V0aW9uGAIgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24iWAoWSW52YWxpZGF0ZUNhY2hlUmVxdWVzdBIXCg9kYXRhX3NvdXJjZV9pZHMYASADKAkSFwoPc2F2ZWRfcXVlcnlfaWRzGAIgAygJEgwKBHRhZ3MYAyADKAkiNAoXSW52YWxpZGF0ZUNhY2hlUmVzcG9uc2USGQoRaW52YWxpZGF0ZWRfY291bnQYASABKAUiEgoQR2V0UXVvdGFzUmVxdWVzdCI5ChFHZXRRdW90YXNSZXNwb25zZRIkCgZxdW90YXMYASADKAsyFC5zbHVpY2UucnVuLnYxLlF1b3RhIrQBCgVRdW90YRIoCgVzY29wZRgBIAEoDjIZLnNsdWljZS5ydW4udjEuUXVvdGFTY29wZRImCgRraW5kGAIgASgOMhguc2x1aWNlLnJ1bi52MS5RdW90YUtpbmQSEgoFbGltaXQYAyABKANIAIgBARIMCgR1c2VkGAQgASgDEi0KCXJlc2V0c19hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCAoGX2xpbWl0IisKEkdldFZlcnNpb25zUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIkgKE0dldFZlcnNpb25zUmVzcG9uc2USMQoIdmVyc2lvbnMYASADKAsyHy5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvblZlcnNpb24iSAoQRXhlY3V0aW9uVmVyc2lvbhIUCgxleGVjdXRpb25faWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBRINCgVmZW5jZRgDIAEoBSJwCg9DbGFpbVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEhEKCXdvcmtlcl9pZBgDIAEoCRIrCgZoYW5kbGUYBCABKAsyGy5zbHVpY2UucnVuLnYxLlNvdXJjZUhhbmRsZSJ2CgxTb3VyY2VIYW5kbGUSNwoGdmFsdWVzGAEgAygLMicuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUuVmFsdWVzRW50cnkaLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI3ChBDbGFpbVJ1blJlc3BvbnNlEg8KB2dyYW50ZWQYASABKAgSEgoKdGltZW91dF9tcxgCIAEoBSJsChBIZWFydGJlYXRSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIMCgRwb29sGAIgASgJEg0KBXNsb3RzGAMgASgFEigKBHJ1bnMYBCADKAsyGi5zbHVpY2UucnVuLnYxLlJ1blByb2dyZXNzIm0KC1J1blByb2dyZXNzEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIMCgRyb3dzGAMgASgDEg0KBWJ5dGVzGAQgASgDEhUKCGZyYWN0aW9uGAUgASgBSACIAQFCCwoJX2ZyYWN0aW9uIj8KEUhlYXJ0YmVhdFJlc3BvbnNlEioKB3N0b3BwZWQYASADKAsyGS5zbHVpY2UucnVuLnYxLlN0b3BwZWRSdW4iKwoKU3RvcHBlZFJ1bhIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUi+AEKEEZpbmlzaFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEjAKCXN1Y2NlZWRlZBgDIAEoCzIbLnNsdWljZS5ydW4udjEuUnVuU3VjY2VlZGVkSAASKgoGZmFpbGVkGAQgASgLMhguc2x1aWNlLnJ1bi52MS5SdW5GYWlsZWRIABIsCgdzdG9wcGVkGAUgASgLMhkuc2x1aWNlLnJ1bi52MS5SdW5TdG9wcGVkSAASLgoIcmVsZWFzZWQYBiABKAsyGi5zbHVpY2UucnVuLnYxLlJ1blJlbGVhc2VkSABCCQoHb3V0Y29tZSIrCgxSdW5TdWNjZWVkZWQSDAoEcm93cxgBIAEoAxINCgVieXRlcxgCIAEoAyJGCglSdW5GYWlsZWQSJgoFZXJyb3IYASABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9yEhEKCXRyYW5zaWVudBgCIAEoCCIfCgpSdW5TdG9wcGVkEhEKCXRpbWVkX291dBgBIAEoCCINCgtSdW5SZWxlYXNlZCJNChFGaW5pc2hSdW5SZXNwb25zZRIQCghhY2NlcHRlZBgBIAEoCBImCgVzdGF0ZRgCIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUiuQMKClJ1bkNoYW5nZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRImCgVzdGF0ZRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgEIAEoBRINCgVmZW5jZRgFIAEoBRIMCgRyb3dzGAYgASgDEg0KBWJ5dGVzGAcgASgDEhUKCGZyYWN0aW9uGAggASgBSACIAQESLgoKY2hhbmdlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBWVycm9yGAwgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvckgBiAEBEhAKCGF0dGVtcHRzGA0gASgFEhUKCHdhc19sZWZ0GA4gASgISAKIAQFCCwoJX2ZyYWN0aW9uQggKBl9lcnJvckILCglfd2FzX2xlZnQitwEKEEV4ZWN1dGlvbkNoYW5nZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAyABKAkSJgoFc3RhdGUYBCABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBSABKAUSLgoKY2hhbmdlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYQoNUm93c0NvbW1pdHRlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg0KBWZlbmNlGAMgASgFEgwKBHJvd3MYBCABKAMSDQoFYnl0ZXMYBSABKAMiagoLUnVuRmluaXNoZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRINCgVmZW5jZRgDIAEoBRImCgVzdGF0ZRgEIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUi/AEKB1J1blBsYW4SDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEhQKDHdvcmtzcGFjZV9pZBgDIAEoCRI0CgZzb3VyY2UYBCABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbhILCgNzcWwYBSABKAkSEAoIcm93c19tYXgYBiABKAMSEQoJYnl0ZXNfbWF4GAcgASgDEhIKCnRpbWVvdXRfbXMYCCABKAUSFwoPc3VibWl0dGVkX2J5X2lkGAkgASgJEhIKCnJlcXVlc3RfaWQYCiABKAkSEwoLdHJhY2VwYXJlbnQYCyABKAkq5QEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEFJVTl9TVEFURV9RVUVVRUQQARIYChRSVU5fU1RBVEVfRElTUEFUQ0hFRBACEhUKEVJVTl9TVEFURV9SVU5OSU5HEAMSFwoTUlVOX1NUQVRFX0NBTkNFTElORxAEEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQBRIUChBSVU5fU1RBVEVfRkFJTEVEEAYSFgoSUlVOX1NUQVRFX0NBTkNFTEVEEAcSFwoTUlVOX1NUQVRFX1RJTUVEX09VVBAIKm4KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGAoUUFJJT1JJVFlfSU5URVJBQ1RJVkUQARIWChJQUklPUklUWV9EQVNIQk9BUkQQAhIWChJQUklPUklUWV9TQ0hFRFVMRUQQAyqiAQoLQ2FjaGVTdGF0dXMSHAoYQ0FDSEVfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRQ0FDSEVfU1RBVFVTX01JU1MQARIXChNDQUNIRV9TVEFUVVNfU0hBUkVEEAISFAoQQ0FDSEVfU1RBVFVTX0hJVBADEhYKEkNBQ0hFX1NUQVRVU19TVEFMRRAEEhcKE0NBQ0hFX1NUQVRVU19CWVBBU1MQBSpaCgpRdW90YVNjb3BlEhsKF1FVT1RBX1NDT1BFX1VOU1BFQ0lGSUVEEAASFAoQUVVPVEFfU0NPUEVfVVNFUhABEhkKFVFVT1RBX1NDT1BFX1dPUktTUEFDRRACKoUBCglRdW90YUtpbmQSGgoWUVVPVEFfS0lORF9VTlNQRUNJRklFRBAAEhkKFVFVT1RBX0tJTkRfRVhFQ1VUSU9OUxABEhYKElFVT1RBX0tJTkRfU0VDT05EUxACEhMKD1FVT1RBX0tJTkRfUk9XUxADEhQKEFFVT1RBX0tJTkRfQllURVMQBDLUCAoKUnVuU2VydmljZRJgCg9TdWJtaXRFeGVjdXRpb24SJS5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEmAKD0NhbmNlbEV4ZWN1dGlvbhIlLnNsdWljZS5ydW4udjEuQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBomLnNsdWljZS5ydW4udjEuQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USXwoNR2V0RXhlY3V0aW9ucxIjLnNsdWljZS5ydW4udjEuR2V0RXhlY3V0aW9uc1JlcXVlc3QaJC5zbHVpY2UucnVuLnYxLkdldEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBEmIKDkxpc3RFeGVjdXRpb25zEiQuc2x1aWNlLnJ1bi52MS5MaXN0RXhlY3V0aW9uc1JlcXVlc3QaJS5zbHVpY2UucnVuLnYxLkxpc3RFeGVjdXRpb25zUmVzcG9uc2UiA5ACARJcCgxMaXN0RmluaXNoZWQSIi5zbHVpY2UucnVuLnYxLkxpc3RGaW5pc2hlZFJlcXVlc3QaIy5zbHVpY2UucnVuLnYxLkxpc3RGaW5pc2hlZFJlc3BvbnNlIgOQAgESZQoPSW52YWxpZGF0ZUNhY2hlEiUuc2x1aWNlLnJ1bi52MS5JbnZhbGlkYXRlQ2FjaGVSZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5JbnZhbGlkYXRlQ2FjaGVSZXNwb25zZSIDkAICElEKClJlcGVhdEhpdHMSIC5zbHVpY2UucnVuLnYxLlJlcGVhdEhpdHNSZXF1ZXN0GiEuc2x1aWNlLnJ1bi52MS5SZXBlYXRIaXRzUmVzcG9uc2USUwoJR2V0UXVvdGFzEh8uc2x1aWNlLnJ1bi52MS5HZXRRdW90YXNSZXF1ZXN0GiAuc2x1aWNlLnJ1bi52MS5HZXRRdW90YXNSZXNwb25zZSIDkAIBElkKC0dldFZlcnNpb25zEiEuc2x1aWNlLnJ1bi52MS5HZXRWZXJzaW9uc1JlcXVlc3QaIi5zbHVpY2UucnVuLnYxLkdldFZlcnNpb25zUmVzcG9uc2UiA5ACARJQCghDbGFpbVJ1bhIeLnNsdWljZS5ydW4udjEuQ2xhaW1SdW5SZXF1ZXN0Gh8uc2x1aWNlLnJ1bi52MS5DbGFpbVJ1blJlc3BvbnNlIgOQAgISTgoJSGVhcnRiZWF0Eh8uc2x1aWNlLnJ1bi52MS5IZWFydGJlYXRSZXF1ZXN0GiAuc2x1aWNlLnJ1bi52MS5IZWFydGJlYXRSZXNwb25zZRJTCglGaW5pc2hSdW4SHy5zbHVpY2UucnVuLnYxLkZpbmlzaFJ1blJlcXVlc3QaIC5zbHVpY2UucnVuLnYxLkZpbmlzaFJ1blJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
+  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKFAwoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaBIWCgl0aW1lX3pvbmUYByABKAlIAogBARIyCg1xdWVyeV9vcHRpb25zGAggAygLMhsuc2x1aWNlLnJ1bi52MS5RdWVyeU9wdGlvbnNCBwoFcXVlcnlCEgoQX2lkZW1wb3RlbmN5X2tleUIMCgpfdGltZV96b25lIkQKDFF1ZXJ5T3B0aW9ucxIMCgRuYW1lGAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKNAQoJQ2FjaGVXaXNoEhwKD21heF9hZ2Vfc2Vjb25kcxgBIAEoBUgAiAEBEisKHnN0YWxlX3doaWxlX3JldmFsaWRhdGVfc2Vjb25kcxgCIAEoBUgBiAEBQhIKEF9tYXhfYWdlX3NlY29uZHNCIQofX3N0YWxlX3doaWxlX3JldmFsaWRhdGVfc2Vjb25kcyKlAQoIU3FsUXVlcnkSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIrCgpwYXJhbWV0ZXJzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBJGChVwYXJhbWV0ZXJfZGVmaW5pdGlvbnMYBCADKAsyJy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyRGVmaW5pdGlvbiJICg1TYXZlZFF1ZXJ5UnVuEgoKAmlkGAEgASgJEisKCnBhcmFtZXRlcnMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0InQKBkxpbWl0cxIRCgRyb3dzGAEgASgDSACIAQESEgoFYnl0ZXMYAiABKANIAYgBARIcCg90aW1lb3V0X3NlY29uZHMYAyABKAVIAogBAUIHCgVfcm93c0IICgZfYnl0ZXNCEgoQX3RpbWVvdXRfc2Vjb25kcyKGAQoXU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USKwoJZXhlY3V0aW9uGAEgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24SIwoWcmVwZWF0YWJsZV9hdF9yZXZpc2lvbhgCIAEoA0gAiAEBQhkKF19yZXBlYXRhYmxlX2F0X3JldmlzaW9uIj0KEVJlcGVhdEhpdHNSZXF1ZXN0EigKBGhpdHMYASADKAsyGi5zbHVpY2UucnVuLnYxLkhpdFRvUmVwZWF0IpIBCgtIaXRUb1JlcGVhdBIUCgxleGVjdXRpb25faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg4KBmhpdF9pZBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAxIVCgh0cmFjZV9pZBgFIAEoCUgAiAEBEhEKCWNhbGxlcl9pZBgGIAEoCUILCglfdHJhY2VfaWQiPgoSUmVwZWF0SGl0c1Jlc3BvbnNlEigKBGhpdHMYASADKAsyGi5zbHVpY2UucnVuLnYxLlJlcGVhdGVkSGl0ImwKC1JlcGVhdGVkSGl0EhAKCGFjY2VwdGVkGAEgASgIEjAKDHN1Ym1pdHRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoRY2FjaGVfYWdlX3NlY29uZHMYAyABKAEipwcKCUV4ZWN1dGlvbhIKCgJpZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDgoGcnVuX2lkGAMgASgJEg0KBWZlbmNlGAQgASgFEiYKBXN0YXRlGAUgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAYgASgFEhYKDmRhdGFfc291cmNlX2lkGAcgASgJEhsKDnNhdmVkX3F1ZXJ5X2lkGAggASgJSACIAQESEAoDc3FsGAkgASgJSAGIAQESKwoKcGFyYW1ldGVycxgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoIcHJpb3JpdHkYCyABKA4yFy5zbHVpY2UucnVuLnYxLlByaW9yaXR5EhcKD3N1Ym1pdHRlZF9ieV9pZBgMIAEoCRIwCgxzdWJtaXR0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbCg5xdWV1ZV9wb3NpdGlvbhgQIAEoBUgCiAEBEgwKBHJvd3MYESABKAMSDQoFYnl0ZXMYEiABKAMSFQoIZnJhY3Rpb24YEyABKAFIA4gBARIrCgVlcnJvchgUIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3JIBIgBARIwCgxjYWNoZV9zdGF0dXMYFSABKA4yGi5zbHVpY2UucnVuLnYxLkNhY2hlU3RhdHVzEhAKCGF0dGVtcHRzGBYgASgFEhUKCHRyYWNlX2lkGBcgASgJSAWIAQESHgoRY2FjaGVfYWdlX3NlY29uZHMYGCABKAFIBogBARI0ChBjYWNoZV9leHBpcmVzX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjChZlc3RpbWF0ZWRfd2FpdF9zZWNvbmRzGBogASgBSAeIAQFCEQoPX3NhdmVkX3F1ZXJ5X2lkQgYKBF9zcWxCEQoPX3F1ZXVlX3Bvc2l0aW9uQgsKCV9mcmFjdGlvbkIICgZfZXJyb3JCCwoJX3RyYWNlX2lkQhQKEl9jYWNoZV9hZ2Vfc2Vjb25kc0IZChdfZXN0aW1hdGVkX3dhaXRfc2Vjb25kcyKgAQoIUnVuRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIgChNyZXRyeV9hZnRlcl9zZWNvbmRzGAQgASgBSACIAQESGAoLc291cmNlX2NvZGUYBSABKAlIAYgBAUIWChRfcmV0cnlfYWZ0ZXJfc2Vjb25kc0IOCgxfc291cmNlX2NvZGUiJAoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJGChdDYW5jZWxFeGVjdXRpb25SZXNwb25zZRIrCglleGVjdXRpb24YASABKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiIjChRHZXRFeGVjdXRpb25zUmVxdWVzdBILCgNpZHMYASADKAkiRQoVR2V0RXhlY3V0aW9uc1Jlc3BvbnNlEiwKCmV4ZWN1dGlvbnMYASADKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiKCAwoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEicKBnN0YXRlcxgCIAMoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSGwoOc2F2ZWRfcXVlcnlfaWQYAyABKAlIAIgBARIcCg9zdWJtaXR0ZWRfYnlfaWQYBCABKAlIAYgBARIbCg5kYXRhX3NvdXJjZV9pZBgFIAEoCUgCiAEBEhMKBnNlYXJjaBgGIAEoCUgDiAEBEjIKDnN1Ym1pdHRlZF9mcm9tGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxzdWJtaXR0ZWRfdG8YCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhEKD19zYXZlZF9xdWVyeV9pZEISChBfc3VibWl0dGVkX2J5X2lkQhEKD19kYXRhX3NvdXJjZV9pZEIJCgdfc2VhcmNoIoYBChZMaXN0RXhlY3V0aW9uc1Jlc3BvbnNlEiwKCmV4ZWN1dGlvbnMYASADKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbhIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8iXQoQRmluaXNoZWRQb3NpdGlvbhILCgN4aWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSGQoMZXhlY3V0aW9uX2lkGAMgASgJSACIAQFCDwoNX2V4ZWN1dGlvbl9pZCJjChNMaXN0RmluaXNoZWRSZXF1ZXN0EjMKBWFmdGVyGAEgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uSACIAQESDQoFbGltaXQYAiABKA1CCAoGX2FmdGVyIo4BChRMaXN0RmluaXNoZWRSZXNwb25zZRIyCghmaW5pc2hlZBgBIAMoCzIgLnNsdWljZS5ydW4udjEuRmluaXNoZWRFeGVjdXRpb24SMQoIcG9zaXRpb24YAiABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb24SDwoHc2tpcHBlZBgDIAEoCCJzChFGaW5pc2hlZEV4ZWN1dGlvbhIxCghwb3NpdGlvbhgBIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbhIrCglleGVjdXRpb24YAiABKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiJYChZJbnZhbGlkYXRlQ2FjaGVSZXF1ZXN0EhcKD2RhdGFfc291cmNlX2lkcxgBIAMoCRIXCg9zYXZlZF9xdWVyeV9pZHMYAiADKAkSDAoEdGFncxgDIAMoCSI0ChdJbnZhbGlkYXRlQ2FjaGVSZXNwb25zZRIZChFpbnZhbGlkYXRlZF9jb3VudBgBIAEoBSISChBHZXRRdW90YXNSZXF1ZXN0IjkKEUdldFF1b3Rhc1Jlc3BvbnNlEiQKBnF1b3RhcxgBIAMoCzIULnNsdWljZS5ydW4udjEuUXVvdGEitAEKBVF1b3RhEigKBXNjb3BlGAEgASgOMhkuc2x1aWNlLnJ1bi52MS5RdW90YVNjb3BlEiYKBGtpbmQYAiABKA4yGC5zbHVpY2UucnVuLnYxLlF1b3RhS2luZBISCgVsaW1pdBgDIAEoA0gAiAEBEgwKBHVzZWQYBCABKAMSLQoJcmVzZXRzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIICgZfbGltaXQiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiSAoTR2V0VmVyc2lvbnNSZXNwb25zZRIxCgh2ZXJzaW9ucxgBIAMoCzIfLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uVmVyc2lvbiJIChBFeGVjdXRpb25WZXJzaW9uEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEg0KBWZlbmNlGAMgASgFInAKD0NsYWltUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSEQoJd29ya2VyX2lkGAMgASgJEisKBmhhbmRsZRgEIAEoCzIbLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlInYKDFNvdXJjZUhhbmRsZRI3CgZ2YWx1ZXMYASADKAsyJy5zbHVpY2UucnVuLnYxLlNvdXJjZUhhbmRsZS5WYWx1ZXNFbnRyeRotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKEENsYWltUnVuUmVzcG9uc2USDwoHZ3JhbnRlZBgBIAEoCBISCgp0aW1lb3V0X21zGAIgASgFImwKEEhlYXJ0YmVhdFJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEgwKBHBvb2wYAiABKAkSDQoFc2xvdHMYAyABKAUSKAoEcnVucxgEIAMoCzIaLnNsdWljZS5ydW4udjEuUnVuUHJvZ3Jlc3MibQoLUnVuUHJvZ3Jlc3MSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEgwKBHJvd3MYAyABKAMSDQoFYnl0ZXMYBCABKAMSFQoIZnJhY3Rpb24YBSABKAFIAIgBAUILCglfZnJhY3Rpb24iPwoRSGVhcnRiZWF0UmVzcG9uc2USKgoHc3RvcHBlZBgBIAMoCzIZLnNsdWljZS5ydW4udjEuU3RvcHBlZFJ1biIrCgpTdG9wcGVkUnVuEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBSL4AQoQRmluaXNoUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSMAoJc3VjY2VlZGVkGAMgASgLMhsuc2x1aWNlLnJ1bi52MS5SdW5TdWNjZWVkZWRIABIqCgZmYWlsZWQYBCABKAsyGC5zbHVpY2UucnVuLnYxLlJ1bkZhaWxlZEgAEiwKB3N0b3BwZWQYBSABKAsyGS5zbHVpY2UucnVuLnYxLlJ1blN0b3BwZWRIABIuCghyZWxlYXNlZBgGIAEoCzIaLnNsdWljZS5ydW4udjEuUnVuUmVsZWFzZWRIAEIJCgdvdXRjb21lIisKDFJ1blN1Y2NlZWRlZBIMCgRyb3dzGAEgASgDEg0KBWJ5dGVzGAIgASgDIkYKCVJ1bkZhaWxlZBImCgVlcnJvchgBIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3ISEQoJdHJhbnNpZW50GAIgASgIIh8KClJ1blN0b3BwZWQSEQoJdGltZWRfb3V0GAEgASgIIg0KC1J1blJlbGVhc2VkIk0KEUZpbmlzaFJ1blJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIEiYKBXN0YXRlGAIgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSK5AwoKUnVuQ2hhbmdlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEiYKBXN0YXRlGAMgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAQgASgFEg0KBWZlbmNlGAUgASgFEgwKBHJvd3MYBiABKAMSDQoFYnl0ZXMYByABKAMSFQoIZnJhY3Rpb24YCCABKAFIAIgBARIuCgpjaGFuZ2VkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoFZXJyb3IYDCABKAsyFy5zbHVpY2UucnVuLnYxLlJ1bkVycm9ySAGIAQESEAoIYXR0ZW1wdHMYDSABKAUSFQoId2FzX2xlZnQYDiABKAhIAogBAUILCglfZnJhY3Rpb25CCAoGX2Vycm9yQgsKCV93YXNfbGVmdCK3AQoQRXhlY3V0aW9uQ2hhbmdlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGcnVuX2lkGAIgASgJEhQKDHdvcmtzcGFjZV9pZBgDIAEoCRImCgVzdGF0ZRgEIAEoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSDwoHdmVyc2lvbhgFIAEoBRIuCgpjaGFuZ2VkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJhCg1Sb3dzQ29tbWl0dGVkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDQoFZmVuY2UYAyABKAUSDAoEcm93cxgEIAEoAxINCgVieXRlcxgFIAEoAyJqCgtSdW5GaW5pc2hlZBIOCgZydW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg0KBWZlbmNlGAMgASgFEiYKBXN0YXRlGAQgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZSKnAgoHUnVuUGxhbhIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSFAoMd29ya3NwYWNlX2lkGAMgASgJEjQKBnNvdXJjZRgEIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEgsKA3NxbBgFIAEoCRIQCghyb3dzX21heBgGIAEoAxIRCglieXRlc19tYXgYByABKAMSEgoKdGltZW91dF9tcxgIIAEoBRIXCg9zdWJtaXR0ZWRfYnlfaWQYCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCRITCgt0cmFjZXBhcmVudBgLIAEoCRIpCgZ2YWx1ZXMYDCADKAsyGS5zbHVpY2UucnVuLnYxLkJvdW5kVmFsdWUiOAoKQm91bmRWYWx1ZRIMCgR0eXBlGAEgASgJEhIKBXZhbHVlGAIgASgJSACIAQFCCAoGX3ZhbHVlKuUBCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIUChBSVU5fU1RBVEVfUVVFVUVEEAESGAoUUlVOX1NUQVRFX0RJU1BBVENIRUQQAhIVChFSVU5fU1RBVEVfUlVOTklORxADEhcKE1JVTl9TVEFURV9DQU5DRUxJTkcQBBIXChNSVU5fU1RBVEVfU1VDQ0VFREVEEAUSFAoQUlVOX1NUQVRFX0ZBSUxFRBAGEhYKElJVTl9TVEFURV9DQU5DRUxFRBAHEhcKE1JVTl9TVEFURV9USU1FRF9PVVQQCCpuCghQcmlvcml0eRIYChRQUklPUklUWV9VTlNQRUNJRklFRBAAEhgKFFBSSU9SSVRZX0lOVEVSQUNUSVZFEAESFgoSUFJJT1JJVFlfREFTSEJPQVJEEAISFgoSUFJJT1JJVFlfU0NIRURVTEVEEAMqogEKC0NhY2hlU3RhdHVzEhwKGENBQ0hFX1NUQVRVU19VTlNQRUNJRklFRBAAEhUKEUNBQ0hFX1NUQVRVU19NSVNTEAESFwoTQ0FDSEVfU1RBVFVTX1NIQVJFRBACEhQKEENBQ0hFX1NUQVRVU19ISVQQAxIWChJDQUNIRV9TVEFUVVNfU1RBTEUQBBIXChNDQUNIRV9TVEFUVVNfQllQQVNTEAUqWgoKUXVvdGFTY29wZRIbChdRVU9UQV9TQ09QRV9VTlNQRUNJRklFRBAAEhQKEFFVT1RBX1NDT1BFX1VTRVIQARIZChVRVU9UQV9TQ09QRV9XT1JLU1BBQ0UQAiqFAQoJUXVvdGFLaW5kEhoKFlFVT1RBX0tJTkRfVU5TUEVDSUZJRUQQABIZChVRVU9UQV9LSU5EX0VYRUNVVElPTlMQARIWChJRVU9UQV9LSU5EX1NFQ09ORFMQAhITCg9RVU9UQV9LSU5EX1JPV1MQAxIUChBRVU9UQV9LSU5EX0JZVEVTEAQy1AgKClJ1blNlcnZpY2USYAoPU3VibWl0RXhlY3V0aW9uEiUuc2x1aWNlLnJ1bi52MS5TdWJtaXRFeGVjdXRpb25SZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5TdWJtaXRFeGVjdXRpb25SZXNwb25zZRJgCg9DYW5jZWxFeGVjdXRpb24SJS5zbHVpY2UucnVuLnYxLkNhbmNlbEV4ZWN1dGlvblJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLkNhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEl8KDUdldEV4ZWN1dGlvbnMSIy5zbHVpY2UucnVuLnYxLkdldEV4ZWN1dGlvbnNSZXF1ZXN0GiQuc2x1aWNlLnJ1bi52MS5HZXRFeGVjdXRpb25zUmVzcG9uc2UiA5ACARJiCg5MaXN0RXhlY3V0aW9ucxIkLnNsdWljZS5ydW4udjEuTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0GiUuc2x1aWNlLnJ1bi52MS5MaXN0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESXAoMTGlzdEZpbmlzaGVkEiIuc2x1aWNlLnJ1bi52MS5MaXN0RmluaXNoZWRSZXF1ZXN0GiMuc2x1aWNlLnJ1bi52MS5MaXN0RmluaXNoZWRSZXNwb25zZSIDkAIBEmUKD0ludmFsaWRhdGVDYWNoZRIlLnNsdWljZS5ydW4udjEuSW52YWxpZGF0ZUNhY2hlUmVxdWVzdBomLnNsdWljZS5ydW4udjEuSW52YWxpZGF0ZUNhY2hlUmVzcG9uc2UiA5ACAhJRCgpSZXBlYXRIaXRzEiAuc2x1aWNlLnJ1bi52MS5SZXBlYXRIaXRzUmVxdWVzdBohLnNsdWljZS5ydW4udjEuUmVwZWF0SGl0c1Jlc3BvbnNlElMKCUdldFF1b3RhcxIfLnNsdWljZS5ydW4udjEuR2V0UXVvdGFzUmVxdWVzdBogLnNsdWljZS5ydW4udjEuR2V0UXVvdGFzUmVzcG9uc2UiA5ACARJZCgtHZXRWZXJzaW9ucxIhLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXF1ZXN0GiIuc2x1aWNlLnJ1bi52MS5HZXRWZXJzaW9uc1Jlc3BvbnNlIgOQAgESUAoIQ2xhaW1SdW4SHi5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVxdWVzdBofLnNsdWljZS5ydW4udjEuQ2xhaW1SdW5SZXNwb25zZSIDkAICEk4KCUhlYXJ0YmVhdBIfLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVxdWVzdBogLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVzcG9uc2USUwoJRmluaXNoUnVuEh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXF1ZXN0GiAuc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
 
 /**
  * @generated from message sluice.run.v1.SubmitExecutionRequest
@@ -58,6 +58,20 @@ export type SubmitExecutionRequest = Message<"sluice.run.v1.SubmitExecutionReque
    * @generated from field: sluice.run.v1.CacheWish cache = 6;
    */
   cache?: CacheWish | undefined;
+
+  /**
+   * An IANA name, for relative dates.
+   *
+   * @generated from field: optional string time_zone = 7;
+   */
+  timeZone?: string | undefined;
+
+  /**
+   * What the options queries of the parameters answer now; see parameter.options_needed.
+   *
+   * @generated from field: repeated sluice.run.v1.QueryOptions query_options = 8;
+   */
+  queryOptions: QueryOptions[];
 };
 
 /**
@@ -66,6 +80,30 @@ export type SubmitExecutionRequest = Message<"sluice.run.v1.SubmitExecutionReque
  */
 export const SubmitExecutionRequestSchema: GenMessage<SubmitExecutionRequest> = /*@__PURE__*/
   messageDesc(file_sluice_run_v1_run, 0);
+
+/**
+ * @generated from message sluice.run.v1.QueryOptions
+ */
+export type QueryOptions = Message<"sluice.run.v1.QueryOptions"> & {
+  /**
+   * The parameter's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: repeated google.protobuf.Value values = 2;
+   */
+  values: Value[];
+};
+
+/**
+ * Describes the message sluice.run.v1.QueryOptions.
+ * Use `create(QueryOptionsSchema)` to create a new message.
+ */
+export const QueryOptionsSchema: GenMessage<QueryOptions> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 1);
 
 /**
  * What kept results the caller takes.
@@ -93,7 +131,7 @@ export type CacheWish = Message<"sluice.run.v1.CacheWish"> & {
  * Use `create(CacheWishSchema)` to create a new message.
  */
 export const CacheWishSchema: GenMessage<CacheWish> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 1);
+  messageDesc(file_sluice_run_v1_run, 2);
 
 /**
  * @generated from message sluice.run.v1.SqlQuery
@@ -105,9 +143,21 @@ export type SqlQuery = Message<"sluice.run.v1.SqlQuery"> & {
   dataSourceId: string;
 
   /**
+   * A template.
+   *
    * @generated from field: string text = 2;
    */
   text: string;
+
+  /**
+   * @generated from field: google.protobuf.Struct parameters = 3;
+   */
+  parameters?: JsonObject | undefined;
+
+  /**
+   * @generated from field: repeated sluice.metadata.v1.ParameterDefinition parameter_definitions = 4;
+   */
+  parameterDefinitions: ParameterDefinition[];
 };
 
 /**
@@ -115,7 +165,7 @@ export type SqlQuery = Message<"sluice.run.v1.SqlQuery"> & {
  * Use `create(SqlQuerySchema)` to create a new message.
  */
 export const SqlQuerySchema: GenMessage<SqlQuery> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 2);
+  messageDesc(file_sluice_run_v1_run, 3);
 
 /**
  * @generated from message sluice.run.v1.SavedQueryRun
@@ -125,6 +175,11 @@ export type SavedQueryRun = Message<"sluice.run.v1.SavedQueryRun"> & {
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * @generated from field: google.protobuf.Struct parameters = 2;
+   */
+  parameters?: JsonObject | undefined;
 };
 
 /**
@@ -132,7 +187,7 @@ export type SavedQueryRun = Message<"sluice.run.v1.SavedQueryRun"> & {
  * Use `create(SavedQueryRunSchema)` to create a new message.
  */
 export const SavedQueryRunSchema: GenMessage<SavedQueryRun> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 3);
+  messageDesc(file_sluice_run_v1_run, 4);
 
 /**
  * What is absent takes the service's own limit.
@@ -161,7 +216,7 @@ export type Limits = Message<"sluice.run.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 4);
+  messageDesc(file_sluice_run_v1_run, 5);
 
 /**
  * @generated from message sluice.run.v1.SubmitExecutionResponse
@@ -186,7 +241,7 @@ export type SubmitExecutionResponse = Message<"sluice.run.v1.SubmitExecutionResp
  * Use `create(SubmitExecutionResponseSchema)` to create a new message.
  */
 export const SubmitExecutionResponseSchema: GenMessage<SubmitExecutionResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 5);
+  messageDesc(file_sluice_run_v1_run, 6);
 
 /**
  * @generated from message sluice.run.v1.RepeatHitsRequest
@@ -203,7 +258,7 @@ export type RepeatHitsRequest = Message<"sluice.run.v1.RepeatHitsRequest"> & {
  * Use `create(RepeatHitsRequestSchema)` to create a new message.
  */
 export const RepeatHitsRequestSchema: GenMessage<RepeatHitsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 6);
+  messageDesc(file_sluice_run_v1_run, 7);
 
 /**
  * @generated from message sluice.run.v1.HitToRepeat
@@ -251,7 +306,7 @@ export type HitToRepeat = Message<"sluice.run.v1.HitToRepeat"> & {
  * Use `create(HitToRepeatSchema)` to create a new message.
  */
 export const HitToRepeatSchema: GenMessage<HitToRepeat> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 7);
+  messageDesc(file_sluice_run_v1_run, 8);
 
 /**
  * @generated from message sluice.run.v1.RepeatHitsResponse
@@ -270,7 +325,7 @@ export type RepeatHitsResponse = Message<"sluice.run.v1.RepeatHitsResponse"> & {
  * Use `create(RepeatHitsResponseSchema)` to create a new message.
  */
 export const RepeatHitsResponseSchema: GenMessage<RepeatHitsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 8);
+  messageDesc(file_sluice_run_v1_run, 9);
 
 /**
  * @generated from message sluice.run.v1.RepeatedHit
@@ -299,7 +354,7 @@ export type RepeatedHit = Message<"sluice.run.v1.RepeatedHit"> & {
  * Use `create(RepeatedHitSchema)` to create a new message.
  */
 export const RepeatedHitSchema: GenMessage<RepeatedHit> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 9);
+  messageDesc(file_sluice_run_v1_run, 10);
 
 /**
  * One caller's view of a run.
@@ -455,7 +510,7 @@ export type Execution = Message<"sluice.run.v1.Execution"> & {
  * Use `create(ExecutionSchema)` to create a new message.
  */
 export const ExecutionSchema: GenMessage<Execution> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 10);
+  messageDesc(file_sluice_run_v1_run, 11);
 
 /**
  * @generated from message sluice.run.v1.RunError
@@ -496,7 +551,7 @@ export type RunError = Message<"sluice.run.v1.RunError"> & {
  * Use `create(RunErrorSchema)` to create a new message.
  */
 export const RunErrorSchema: GenMessage<RunError> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 11);
+  messageDesc(file_sluice_run_v1_run, 12);
 
 /**
  * @generated from message sluice.run.v1.CancelExecutionRequest
@@ -513,7 +568,7 @@ export type CancelExecutionRequest = Message<"sluice.run.v1.CancelExecutionReque
  * Use `create(CancelExecutionRequestSchema)` to create a new message.
  */
 export const CancelExecutionRequestSchema: GenMessage<CancelExecutionRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 12);
+  messageDesc(file_sluice_run_v1_run, 13);
 
 /**
  * @generated from message sluice.run.v1.CancelExecutionResponse
@@ -530,7 +585,7 @@ export type CancelExecutionResponse = Message<"sluice.run.v1.CancelExecutionResp
  * Use `create(CancelExecutionResponseSchema)` to create a new message.
  */
 export const CancelExecutionResponseSchema: GenMessage<CancelExecutionResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 13);
+  messageDesc(file_sluice_run_v1_run, 14);
 
 /**
  * @generated from message sluice.run.v1.GetExecutionsRequest
@@ -547,7 +602,7 @@ export type GetExecutionsRequest = Message<"sluice.run.v1.GetExecutionsRequest">
  * Use `create(GetExecutionsRequestSchema)` to create a new message.
  */
 export const GetExecutionsRequestSchema: GenMessage<GetExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 14);
+  messageDesc(file_sluice_run_v1_run, 15);
 
 /**
  * What is absent is unknown or not the caller's to see.
@@ -566,7 +621,7 @@ export type GetExecutionsResponse = Message<"sluice.run.v1.GetExecutionsResponse
  * Use `create(GetExecutionsResponseSchema)` to create a new message.
  */
 export const GetExecutionsResponseSchema: GenMessage<GetExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 15);
+  messageDesc(file_sluice_run_v1_run, 16);
 
 /**
  * @generated from message sluice.run.v1.ListExecutionsRequest
@@ -622,7 +677,7 @@ export type ListExecutionsRequest = Message<"sluice.run.v1.ListExecutionsRequest
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 16);
+  messageDesc(file_sluice_run_v1_run, 17);
 
 /**
  * @generated from message sluice.run.v1.ListExecutionsResponse
@@ -649,7 +704,7 @@ export type ListExecutionsResponse = Message<"sluice.run.v1.ListExecutionsRespon
  * Use `create(ListExecutionsResponseSchema)` to create a new message.
  */
 export const ListExecutionsResponseSchema: GenMessage<ListExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 17);
+  messageDesc(file_sluice_run_v1_run, 18);
 
 /**
  * A place in the order of final states, which commits cannot cross.
@@ -682,7 +737,7 @@ export type FinishedPosition = Message<"sluice.run.v1.FinishedPosition"> & {
  * Use `create(FinishedPositionSchema)` to create a new message.
  */
 export const FinishedPositionSchema: GenMessage<FinishedPosition> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 18);
+  messageDesc(file_sluice_run_v1_run, 19);
 
 /**
  * @generated from message sluice.run.v1.ListFinishedRequest
@@ -708,7 +763,7 @@ export type ListFinishedRequest = Message<"sluice.run.v1.ListFinishedRequest"> &
  * Use `create(ListFinishedRequestSchema)` to create a new message.
  */
 export const ListFinishedRequestSchema: GenMessage<ListFinishedRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 19);
+  messageDesc(file_sluice_run_v1_run, 20);
 
 /**
  * @generated from message sluice.run.v1.ListFinishedResponse
@@ -739,7 +794,7 @@ export type ListFinishedResponse = Message<"sluice.run.v1.ListFinishedResponse">
  * Use `create(ListFinishedResponseSchema)` to create a new message.
  */
 export const ListFinishedResponseSchema: GenMessage<ListFinishedResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 20);
+  messageDesc(file_sluice_run_v1_run, 21);
 
 /**
  * @generated from message sluice.run.v1.FinishedExecution
@@ -761,7 +816,7 @@ export type FinishedExecution = Message<"sluice.run.v1.FinishedExecution"> & {
  * Use `create(FinishedExecutionSchema)` to create a new message.
  */
 export const FinishedExecutionSchema: GenMessage<FinishedExecution> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 21);
+  messageDesc(file_sluice_run_v1_run, 22);
 
 /**
  * At least one of all.
@@ -790,7 +845,7 @@ export type InvalidateCacheRequest = Message<"sluice.run.v1.InvalidateCacheReque
  * Use `create(InvalidateCacheRequestSchema)` to create a new message.
  */
 export const InvalidateCacheRequestSchema: GenMessage<InvalidateCacheRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 22);
+  messageDesc(file_sluice_run_v1_run, 23);
 
 /**
  * @generated from message sluice.run.v1.InvalidateCacheResponse
@@ -809,7 +864,7 @@ export type InvalidateCacheResponse = Message<"sluice.run.v1.InvalidateCacheResp
  * Use `create(InvalidateCacheResponseSchema)` to create a new message.
  */
 export const InvalidateCacheResponseSchema: GenMessage<InvalidateCacheResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 23);
+  messageDesc(file_sluice_run_v1_run, 24);
 
 /**
  * @generated from message sluice.run.v1.GetQuotasRequest
@@ -822,7 +877,7 @@ export type GetQuotasRequest = Message<"sluice.run.v1.GetQuotasRequest"> & {
  * Use `create(GetQuotasRequestSchema)` to create a new message.
  */
 export const GetQuotasRequestSchema: GenMessage<GetQuotasRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 24);
+  messageDesc(file_sluice_run_v1_run, 25);
 
 /**
  * @generated from message sluice.run.v1.GetQuotasResponse
@@ -839,7 +894,7 @@ export type GetQuotasResponse = Message<"sluice.run.v1.GetQuotasResponse"> & {
  * Use `create(GetQuotasResponseSchema)` to create a new message.
  */
 export const GetQuotasResponseSchema: GenMessage<GetQuotasResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 25);
+  messageDesc(file_sluice_run_v1_run, 26);
 
 /**
  * @generated from message sluice.run.v1.Quota
@@ -878,7 +933,7 @@ export type Quota = Message<"sluice.run.v1.Quota"> & {
  * Use `create(QuotaSchema)` to create a new message.
  */
 export const QuotaSchema: GenMessage<Quota> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 26);
+  messageDesc(file_sluice_run_v1_run, 27);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsRequest
@@ -895,7 +950,7 @@ export type GetVersionsRequest = Message<"sluice.run.v1.GetVersionsRequest"> & {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 27);
+  messageDesc(file_sluice_run_v1_run, 28);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsResponse
@@ -912,7 +967,7 @@ export type GetVersionsResponse = Message<"sluice.run.v1.GetVersionsResponse"> &
  * Use `create(GetVersionsResponseSchema)` to create a new message.
  */
 export const GetVersionsResponseSchema: GenMessage<GetVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 28);
+  messageDesc(file_sluice_run_v1_run, 29);
 
 /**
  * @generated from message sluice.run.v1.ExecutionVersion
@@ -939,7 +994,7 @@ export type ExecutionVersion = Message<"sluice.run.v1.ExecutionVersion"> & {
  * Use `create(ExecutionVersionSchema)` to create a new message.
  */
 export const ExecutionVersionSchema: GenMessage<ExecutionVersion> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 29);
+  messageDesc(file_sluice_run_v1_run, 30);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunRequest
@@ -973,7 +1028,7 @@ export type ClaimRunRequest = Message<"sluice.run.v1.ClaimRunRequest"> & {
  * Use `create(ClaimRunRequestSchema)` to create a new message.
  */
 export const ClaimRunRequestSchema: GenMessage<ClaimRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 30);
+  messageDesc(file_sluice_run_v1_run, 31);
 
 /**
  * The identity of a statement at its source: for PostgreSQL backend_pid and backend_start.
@@ -992,7 +1047,7 @@ export type SourceHandle = Message<"sluice.run.v1.SourceHandle"> & {
  * Use `create(SourceHandleSchema)` to create a new message.
  */
 export const SourceHandleSchema: GenMessage<SourceHandle> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 31);
+  messageDesc(file_sluice_run_v1_run, 32);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunResponse
@@ -1018,7 +1073,7 @@ export type ClaimRunResponse = Message<"sluice.run.v1.ClaimRunResponse"> & {
  * Use `create(ClaimRunResponseSchema)` to create a new message.
  */
 export const ClaimRunResponseSchema: GenMessage<ClaimRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 32);
+  messageDesc(file_sluice_run_v1_run, 33);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatRequest
@@ -1052,7 +1107,7 @@ export type HeartbeatRequest = Message<"sluice.run.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 33);
+  messageDesc(file_sluice_run_v1_run, 34);
 
 /**
  * @generated from message sluice.run.v1.RunProgress
@@ -1089,7 +1144,7 @@ export type RunProgress = Message<"sluice.run.v1.RunProgress"> & {
  * Use `create(RunProgressSchema)` to create a new message.
  */
 export const RunProgressSchema: GenMessage<RunProgress> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 34);
+  messageDesc(file_sluice_run_v1_run, 35);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatResponse
@@ -1108,7 +1163,7 @@ export type HeartbeatResponse = Message<"sluice.run.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 35);
+  messageDesc(file_sluice_run_v1_run, 36);
 
 /**
  * @generated from message sluice.run.v1.StoppedRun
@@ -1130,7 +1185,7 @@ export type StoppedRun = Message<"sluice.run.v1.StoppedRun"> & {
  * Use `create(StoppedRunSchema)` to create a new message.
  */
 export const StoppedRunSchema: GenMessage<StoppedRun> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 36);
+  messageDesc(file_sluice_run_v1_run, 37);
 
 /**
  * @generated from message sluice.run.v1.FinishRunRequest
@@ -1181,7 +1236,7 @@ export type FinishRunRequest = Message<"sluice.run.v1.FinishRunRequest"> & {
  * Use `create(FinishRunRequestSchema)` to create a new message.
  */
 export const FinishRunRequestSchema: GenMessage<FinishRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 37);
+  messageDesc(file_sluice_run_v1_run, 38);
 
 /**
  * The result is sealed.
@@ -1205,7 +1260,7 @@ export type RunSucceeded = Message<"sluice.run.v1.RunSucceeded"> & {
  * Use `create(RunSucceededSchema)` to create a new message.
  */
 export const RunSucceededSchema: GenMessage<RunSucceeded> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 38);
+  messageDesc(file_sluice_run_v1_run, 39);
 
 /**
  * @generated from message sluice.run.v1.RunFailed
@@ -1229,7 +1284,7 @@ export type RunFailed = Message<"sluice.run.v1.RunFailed"> & {
  * Use `create(RunFailedSchema)` to create a new message.
  */
 export const RunFailedSchema: GenMessage<RunFailed> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 39);
+  messageDesc(file_sluice_run_v1_run, 40);
 
 /**
  * Ended because it was to be canceled, or its time was up.
@@ -1248,7 +1303,7 @@ export type RunStopped = Message<"sluice.run.v1.RunStopped"> & {
  * Use `create(RunStoppedSchema)` to create a new message.
  */
 export const RunStoppedSchema: GenMessage<RunStopped> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 40);
+  messageDesc(file_sluice_run_v1_run, 41);
 
 /**
  * Handed back before anything was read; another worker takes it.
@@ -1263,7 +1318,7 @@ export type RunReleased = Message<"sluice.run.v1.RunReleased"> & {
  * Use `create(RunReleasedSchema)` to create a new message.
  */
 export const RunReleasedSchema: GenMessage<RunReleased> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 41);
+  messageDesc(file_sluice_run_v1_run, 42);
 
 /**
  * @generated from message sluice.run.v1.FinishRunResponse
@@ -1287,7 +1342,7 @@ export type FinishRunResponse = Message<"sluice.run.v1.FinishRunResponse"> & {
  * Use `create(FinishRunResponseSchema)` to create a new message.
  */
 export const FinishRunResponseSchema: GenMessage<FinishRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 42);
+  messageDesc(file_sluice_run_v1_run, 43);
 
 /**
  * The whole small row of a run after a change: all that an execution shows of it.
@@ -1376,7 +1431,7 @@ export type RunChanged = Message<"sluice.run.v1.RunChanged"> & {
  * Use `create(RunChangedSchema)` to create a new message.
  */
 export const RunChangedSchema: GenMessage<RunChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 43);
+  messageDesc(file_sluice_run_v1_run, 44);
 
 /**
  * One execution has a state of its own now.
@@ -1420,7 +1475,7 @@ export type ExecutionChanged = Message<"sluice.run.v1.ExecutionChanged"> & {
  * Use `create(ExecutionChangedSchema)` to create a new message.
  */
 export const ExecutionChangedSchema: GenMessage<ExecutionChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 44);
+  messageDesc(file_sluice_run_v1_run, 45);
 
 /**
  * Told by results: rows up to this count can be read.
@@ -1459,7 +1514,7 @@ export type RowsCommitted = Message<"sluice.run.v1.RowsCommitted"> & {
  * Use `create(RowsCommittedSchema)` to create a new message.
  */
 export const RowsCommittedSchema: GenMessage<RowsCommitted> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 45);
+  messageDesc(file_sluice_run_v1_run, 46);
 
 /**
  * A run is final. At least once.
@@ -1493,7 +1548,7 @@ export type RunFinished = Message<"sluice.run.v1.RunFinished"> & {
  * Use `create(RunFinishedSchema)` to create a new message.
  */
 export const RunFinishedSchema: GenMessage<RunFinished> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 46);
+  messageDesc(file_sluice_run_v1_run, 47);
 
 /**
  * What a worker needs to run; the data of a BullMQ job.
@@ -1555,6 +1610,13 @@ export type RunPlan = Message<"sluice.run.v1.RunPlan"> & {
    * @generated from field: string traceparent = 11;
    */
   traceparent: string;
+
+  /**
+   * In the order of the placeholders in sql.
+   *
+   * @generated from field: repeated sluice.run.v1.BoundValue values = 12;
+   */
+  values: BoundValue[];
 };
 
 /**
@@ -1562,7 +1624,35 @@ export type RunPlan = Message<"sluice.run.v1.RunPlan"> & {
  * Use `create(RunPlanSchema)` to create a new message.
  */
 export const RunPlanSchema: GenMessage<RunPlan> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 47);
+  messageDesc(file_sluice_run_v1_run, 48);
+
+/**
+ * A value that stands beside a statement, in the one form that its type has; see libs/sql.
+ *
+ * @generated from message sluice.run.v1.BoundValue
+ */
+export type BoundValue = Message<"sluice.run.v1.BoundValue"> & {
+  /**
+   * text, integer, number, boolean, date or datetime.
+   *
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * Absent: NULL.
+   *
+   * @generated from field: optional string value = 2;
+   */
+  value?: string | undefined;
+};
+
+/**
+ * Describes the message sluice.run.v1.BoundValue.
+ * Use `create(BoundValueSchema)` to create a new message.
+ */
+export const BoundValueSchema: GenMessage<BoundValue> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 49);
 
 /**
  * @generated from enum sluice.run.v1.RunState

@@ -1,0 +1,34 @@
+import type { SourceConnection } from '#libs/contracts';
+import type { JsonObject, JsonValue } from '#libs/kernel';
+import type { BoundValue, ParameterDefinition, TemplateCaller } from '#libs/sql';
+
+/** What a submission has before it is known what is sent to the source. */
+export interface PlanInput {
+  readonly source: SourceConnection;
+  /** A template; most statements are one without tags. */
+  readonly text: string;
+  readonly definitions: readonly ParameterDefinition[];
+  /** Values as the caller sent them. */
+  readonly given: JsonObject;
+  readonly caller: TemplateCaller;
+  /** An IANA name, or what the caller says is one. */
+  readonly timeZone: string;
+  readonly nowMs: number;
+  /** By parameter: what its options query answers now. */
+  readonly queryOptions?: ReadonlyMap<string, readonly JsonValue[]> | undefined;
+  readonly places: PlanPlaces;
+}
+
+/** Where the caller's input has what may be refused. */
+export interface PlanPlaces {
+  readonly text: readonly string[];
+  readonly parameters: readonly string[];
+}
+
+/** What is sent to the source, and what the execution shows of it. */
+export interface QueryPlan {
+  /** With placeholders of the source's dialect, proven to read only. */
+  readonly sql: string;
+  readonly values: readonly BoundValue[];
+  readonly parameters: JsonObject;
+}

@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { SourceConnection } from '#libs/contracts';
+import { AppError, type Issue } from '#libs/kernel';
+import { proveReadOnly, type SqlDialect } from '#libs/sql';
+import { BoundTemplates } from './bound-templates.js';
+import type { PlanInput, PlanPlaces, QueryPlan } from './query-plan.js';
+
+const dialects: Readonly<Record<string, SqlDialect>> = { postgres: 'postgres', duckdb: 'duckdb' };
+
+/** Characters of all statements that are kept as proven. */
+const provenCharactersMax = 5_000_000;
+
+/** Makes of a question what is sent to its source. Every path to a source leads through here. */
+@Injectable()
+export class QueryPlanner {
+  private readonly templates = new BoundTemplates();
+  /** Statements that were proven; a proof knows nothing but the dialect, the text and the number of values. */
+  private readonly proven = new LRUCache<string, true>({
+    maxSize: provenCharactersMax,
+    sizeCalculation: (_, key) => key.length + 100,
+  });
+
+  /**
+   * @throws AppError at the caller's place for it: `parameter.missing`, `parameter.invalid`, `parameter.attribute_absent`,
+   * `sql.rejected`, `sql.too_long`, `sql.not_read_only`, and `input.invalid` for an unknown time zone
+   */
+  async plan(input: PlanInput): Promise<QueryPlan> {
+    try {
+      const dialect = dialectOf(input.source);
+      const { sql, values, parameters } = this.templates.bind(input, dialect);
+      await this.prove(dialect, sql, values.length);
+      return { sql, values, parameters };
+    } catch (error) {
+      throw error instanceof AppError ? placed(error, input.places) : error;
+    }
+  }
+
+  private async prove(dialect: SqlDialect, sql: string, valueCount: number): Promise<void> {
+    const key = `${dialect} ${valueCount} ${sql}`;
+    if (this.proven.get(key)) return;
+    await proveReadOnly(dialect, sql, { valueCount });
+    this.proven.set(key, true);
+  }
+}
+
+function dialectOf({ type }: SourceConnection): SqlDialect {
+  const dialect = Object.hasOwn(dialects, type) ? dialects[type] : undefined;
+  if (!dialect) throw new Error(`no dialect is known for sources of type ${type}`);
+  return dialect;
+}
+
+/** The same fault, where the caller's input has what it is about. */
+function placed(error: AppError, places: PlanPlaces): AppError {
+  const place = ({ code, path }: Pick<Issue, 'code' | 'path'>): readonly string[] => {
+    if (code.startsWith('parameter.')) return [...places.parameters, ...path];
+    return code === 'input.invalid' ? ['timeZone'] : [...places.text, ...path];
+  };
+  return new AppError(error.code, error.publicMessage, {
+    path: place(error),
+    issues: error.issues.map((issue) => ({ ...issue, path: place(issue) })),
+    details: error.details,
+    internalMessage: error.internalMessage,
+    cause: error,
+  });
+}
