@@ -45,7 +45,8 @@ export async function answersPerSecond(repeated: Repeated, connections: number, 
   return answers / ((performance.now() - begun) / 1_000);
 }
 
-function post({ url, headers, body, check }: Repeated, agent: Agent): Promise<void> {
+/** Asks once. */
+export function post({ url, headers, body, check }: Repeated, agent: Agent): Promise<void> {
   return new Promise((resolve, reject) => {
     const sent = request(
       url,

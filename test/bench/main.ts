@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { BenchResult, Effort } from './bench.ts';
 import { benchBus } from './bus.bench.ts';
 import { benchCached } from './cached.bench.ts';
+import { benchFlight } from './flight.bench.ts';
 import { startInstallation } from './installation.ts';
 import { benchLatency } from './latency.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, toMarkdown } from './report.ts';
@@ -14,7 +15,7 @@ const help = `npm run bench [-- options]
 
 Measures Sluice against controls in the same run, prints each result and writes docs/benchmarks.md.
 
-  --only <names>  some of: bus, start, latency, rows, cached (between commas); the table is then not written
+  --only <names>  some of: bus, start, latency, rows, cached, flight (between commas); the table is then not written
   --rounds <n>    rounds of each bench (default 5)
   --quick         one short round of each, to see that they work; the table is then not written
   --json <file>   write the results as JSON too
@@ -40,6 +41,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   latency: (effort) => onMesh((mesh) => benchLatency(mesh, effort, say)),
   rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
   cached: (effort) => onMesh((mesh) => benchCached(mesh, effort, say)),
+  flight: (effort) => onMesh((mesh) => benchFlight(mesh, effort, say)),
 };
 
 async function onMesh(

@@ -129,6 +129,19 @@ describe('A saved query', () => {
   });
 });
 
+test('Answers are counted by how the cache gave them', async () => {
+  const counted = async (): Promise<number> => {
+    const text = await (await fetch(`${mesh.access.operationsUrls['orchestrator']}/metrics`)).text();
+    return Number(/^sluice_orchestrator_cache_answers_total\{[^}]*status="HIT"[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
+  };
+  const text = unique('select 1 as one');
+  await runToEnd(mesh.admin, sources.flights_pg, text);
+  const before = await counted();
+  for (let times = 0; times < 3; times += 1) await runToEnd(mesh.admin, sources.flights_pg, text);
+  // Other tests ask at the same time.
+  expect(await counted()).toBeGreaterThanOrEqual(before + 3);
+});
+
 describe('invalidateCache', () => {
   const asked = async (text: string): Promise<string> =>
     statusOf(mesh.admin, (await runToEnd(mesh.admin, sources.flights, text)).id);
@@ -140,6 +153,15 @@ describe('invalidateCache', () => {
     expect(errors).toEqual([]);
     expect(invalidatedCount).toBeGreaterThan(0);
     expect([await asked(text), await asked(text)]).toEqual(['MISS', 'HIT']);
+  });
+
+  test('is seen by the next question, however often the same was answered a moment ago, and each answer is in the history', async () => {
+    const text = unique('select 1 as one');
+    const statuses: string[] = [];
+    for (let times = 0; times < 5; times += 1) statuses.push(await asked(text));
+    expect(statuses).toEqual(['MISS', 'HIT', 'HIT', 'HIT', 'HIT']);
+    await invalidate(mesh.admin, { dataSourceIds: [sources.flights] });
+    expect(await asked(text)).toBe('MISS');
   });
 
   test('by tag concerns the saved queries that have it', async () => {
@@ -191,6 +213,31 @@ describe('POST /v1/cache/invalidate', () => {
     });
     expect([exitCode, JSON.parse(output)]).toEqual([0, { invalidatedCount: expect.any(Number) }]);
     expect(await statusOf(mesh.admin, (await runToEnd(mesh.admin, sources.flights_pg, text)).id)).toBe('MISS');
+  });
+
+  test.each([
+    ['dbt', 'sh dbt', (text: string) => `dbt() { true; }\n${text}`],
+    ['Airflow', 'python airflow', (text: string) => /bash_command=r"""([^]*?)"""/.exec(text)?.[1] ?? 'false'],
+  ])('is the call of docs/cache.md for %s', async (tag, fence, commandOf) => {
+    const { savedQuery } = await createSavedQuery(mesh.admin, {
+      name: `loaded by ${tag} ${randomUUID()}`,
+      dataSourceId: sources.flights_pg,
+      sql: unique('select 1 as one'),
+      tags: [tag === 'dbt' ? 'dbt' : 'daily'],
+    });
+    const run = async (): Promise<string> => {
+      const input = { query: { savedQuery: { id: savedQuery?.id } }, waitSeconds: 20 };
+      return statusOf(mesh.admin, (await tryRun(mesh.admin, input)).execution?.id ?? '');
+    };
+    expect([await run(), await run()]).toEqual(['MISS', 'HIT']);
+    const [block] = fencedBlocks(readFileSync('docs/cache.md', 'utf8'), fence);
+    const { output, exitCode } = await runProgram('bash', ['-ec', commandOf(block ?? 'false')], {
+      PATH: process.env['PATH'],
+      SLUICE_URL: origin,
+      SLUICE_API_KEY: mesh.access.apiKey,
+    });
+    expect([exitCode, JSON.parse(output)]).toEqual([0, { invalidatedCount: expect.any(Number) }]);
+    expect(await run()).toBe('MISS');
   });
 
   test.each([

@@ -20,10 +20,13 @@ interface Listed {
   pageInfo: { hasNextPage: boolean; endCursor: string | null };
 }
 
-async function list(args: Record<string, unknown>): Promise<Listed> {
-  const { executions } = await person.client.request<{ executions: Listed }>(
-    `query ($first: Int!, $after: Cursor, $states: [ExecutionState!], $savedQueryId: ID) {
-       executions(first: $first, after: $after, states: $states, savedQueryId: $savedQueryId) {
+async function list(args: Record<string, unknown>, client = person.client): Promise<Listed> {
+  const { executions } = await client.request<{ executions: Listed }>(
+    `query ($first: Int!, $after: Cursor, $states: [ExecutionState!], $savedQueryId: ID, $submittedById: ID,
+         $dataSourceId: ID, $search: String, $submittedFrom: DateTime, $submittedTo: DateTime) {
+       executions(first: $first, after: $after, states: $states, savedQueryId: $savedQueryId,
+           submittedById: $submittedById, dataSourceId: $dataSourceId, search: $search,
+           submittedFrom: $submittedFrom, submittedTo: $submittedTo) {
          nodes { id state } pageInfo { hasNextPage endCursor } } }`,
     args,
   );
@@ -62,6 +65,35 @@ describe('The list of executions', () => {
       { input: { query: { savedQuery: { id: savedQueryId } } } },
     );
     expect((await list({ first: 10, savedQueryId })).nodes.map(({ id }) => id)).toEqual([runQuery.execution.id]);
+  });
+});
+
+describe('The history', () => {
+  const idsOf = async (args: Record<string, unknown>, client = person.client): Promise<string[]> =>
+    (await list({ first: 50, ...args }, client)).nodes.map(({ id }) => id);
+
+  test('is searched by source, text and time, and by user for those who may read everyone’s', async () => {
+    const word = `word${Date.now()}`;
+    const { id: flights } = await mesh.source('flights');
+    const from = new Date();
+    const one = await runToEnd(person.client, sourceId, unique(`select 1 as ${word}_a`));
+    const between = new Date();
+    const other = await runToEnd(mesh.admin, flights, unique(`select 1 as ${word}_b`));
+    expect(await idsOf({ search: word.toUpperCase() }, mesh.admin)).toEqual([other.id, one.id]);
+    expect(await idsOf({ search: word })).toEqual([one.id]);
+    expect(await idsOf({ search: `${word}%` }, mesh.admin)).toEqual([]);
+    expect(await idsOf({ search: word, dataSourceId: flights }, mesh.admin)).toEqual([other.id]);
+    expect(await idsOf({ search: word, submittedById: person.user.id }, mesh.admin)).toEqual([one.id]);
+    const [submittedFrom, submittedTo] = [from.toISOString(), between.toISOString()];
+    expect(await idsOf({ search: word, submittedFrom, submittedTo }, mesh.admin)).toEqual([one.id]);
+    expect(await idsOf({ search: word, submittedFrom: submittedTo }, mesh.admin)).toEqual([other.id]);
+    expect(await idsOf({ dataSourceId: 'made-up' })).toEqual([]);
+  });
+
+  test('is not searched in statements by those who may not read them', async () => {
+    const { client } = await newPerson(mesh.admin, 'viewer');
+    const { errors } = await client.send('{ executions(first: 1, search: "secret") { nodes { id } } }');
+    expect(errors?.[0]).toMatchObject({ extensions: { code: 'FORBIDDEN' } });
   });
 });
 

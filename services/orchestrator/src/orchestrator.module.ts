@@ -8,6 +8,7 @@ import { DispatcherService } from './dispatch/dispatcher.service.js';
 import { runQueueName, runQueueOptions } from './dispatch/run-queue.options.js';
 import { RunQueueStore } from './dispatch/run-queue.store.js';
 import { CacheController } from './cache/cache.controller.js';
+import { CacheMetrics } from './cache/cache.metrics.js';
 import { CacheRepository } from './cache/cache.repository.js';
 import { CacheService } from './cache/cache.service.js';
 import { RepeatedHitsRepository } from './cache/repeated-hits.repository.js';
@@ -72,7 +73,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
   providers: [
     ...[QueryPlanner, TemplateCallers, AuthClient],
     ...[SubmitService, SubmissionRepository, CacheService, CacheRepository],
-    ...[RepeatedHitsService, RepeatedHitsRepository],
+    ...[CacheMetrics, RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],
     ...[RunRepository, RunChanges, RunMetrics, ClaimService, FinishService, AttemptService],
     ...[DispatcherService, DispatchRepository, RunQueueStore],

@@ -14,6 +14,7 @@ import type { Principal } from '#libs/identity';
 import type { RevisionCopies } from '#libs/redis';
 import { newId, SystemClock, type Clock } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { CacheMetrics } from '../src/cache/cache.metrics.js';
 import { CacheRepository } from '../src/cache/cache.repository.js';
 import { CacheService } from '../src/cache/cache.service.js';
 import { DispatchRepository } from '../src/dispatch/dispatch.repository.js';
@@ -90,6 +91,7 @@ export function startOrchestrator(
   const dispatch = new DispatchRepository(dataSource);
   const submissions = new SubmissionRepository(dataSource, config);
   const finishes = new FinishService(runs, attempts, changes, logger);
+  const cacheMetrics = new CacheMetrics(metrics);
   return {
     bus,
     jobs,
@@ -108,11 +110,12 @@ export function startOrchestrator(
       new TemplateCallers(new AuthClient(bus.asClient())),
       queue,
       changes,
+      cacheMetrics,
       logger,
       config,
       clock,
     ),
-    cache: new CacheService(new CacheRepository(dataSource), logger, config),
+    cache: new CacheService(new CacheRepository(dataSource), cacheMetrics, logger, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
     /** As the worker asks for it, whose request carries the run's workspace. */

@@ -21,6 +21,11 @@ import { ExecutionsService, type RunQueryPayload } from './executions.service.js
 interface ExecutionsArgs extends ListArgs {
   readonly states?: RunState[] | null;
   readonly savedQueryId?: string | null;
+  readonly submittedById?: string | null;
+  readonly dataSourceId?: string | null;
+  readonly search?: string | null;
+  readonly submittedFrom?: Date | null;
+  readonly submittedTo?: Date | null;
 }
 
 @Resolver('Execution')
@@ -38,11 +43,15 @@ export class ExecutionsResolver {
 
   @Query('executions')
   async list(_root: unknown, args: ExecutionsArgs, context: RequestContext): Promise<Connection<Execution>> {
-    const { states, savedQueryId } = args;
     const answer = await context.ask(runRequests.listExecutions, {
       page: pageArgs(args),
-      states: states ?? [],
-      savedQueryId: savedQueryId ?? undefined,
+      states: args.states ?? [],
+      savedQueryId: args.savedQueryId ?? undefined,
+      submittedById: args.submittedById ?? undefined,
+      dataSourceId: args.dataSourceId ?? undefined,
+      search: args.search ?? undefined,
+      submittedFrom: args.submittedFrom ?? undefined,
+      submittedTo: args.submittedTo ?? undefined,
     });
     return toConnection(answer.executions, answer);
   }

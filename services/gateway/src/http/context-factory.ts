@@ -16,8 +16,11 @@ export class ContextFactory {
   async forHttp(request: Request, response: Response): Promise<RequestContext> {
     const requestId = currentRequestId();
     const gone = new AbortController();
-    // Where the answer has been sent nobody listens any more, and where the client has left, a wait ends.
-    response.once('close', () => gone.abort());
+    // Where the client has left, a wait ends. Where the answer has been sent there is none, and an abort makes an error
+    // with its stack.
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort();
+    });
     const credentials = await this.credentialsOf(request.headers.authorization, requestId);
     return new RequestContext(this.bus, requestId, { credentials }, gone.signal);
   }

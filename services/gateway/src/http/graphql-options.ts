@@ -1,3 +1,4 @@
+import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import type { Request, Response } from 'express';
 import { scalars } from '../common/scalars.js';
@@ -29,6 +30,8 @@ export function graphqlOptions(
     documentStore: documentStore(documents),
     introspection: config.introspection,
     graphiql: false,
+    // It would be called for each field, to no end: answers are not to be stored.
+    plugins: [ApolloServerPluginCacheControlDisabled()],
     csrfPrevention: true,
     allowBatchedHttpRequests: false,
     persistedQueries: false,

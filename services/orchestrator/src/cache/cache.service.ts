@@ -6,6 +6,7 @@ import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { invalidatedSubjects } from './cache-subjects.js';
+import { CacheMetrics } from './cache.metrics.js';
 import { CacheRepository } from './cache.repository.js';
 
 const subjectsMax = 1_000;
@@ -15,6 +16,7 @@ const subjectLengthMax = 1_000;
 export class CacheService {
   constructor(
     private readonly repository: CacheRepository,
+    private readonly metrics: CacheMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
   ) {}
@@ -35,6 +37,7 @@ export class CacheService {
       subjects,
       2 * this.config.cache.ttlMaxSeconds,
     );
+    this.metrics.hasInvalidated(count);
     this.logger.info({ subjects: subjects.length, count }, 'kept results were invalidated');
     return count;
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppError, isId } from '#libs/kernel';
 import { RevisionCopies } from '#libs/redis';
+import { CacheMetrics } from './cache.metrics.js';
 import { RepeatedHitsRepository, type HitToRepeat, type RepeatedHit } from './repeated-hits.repository.js';
 
 const hitsMax = 1_000;
@@ -15,6 +16,7 @@ export class RepeatedHitsService {
   constructor(
     private readonly repository: RepeatedHitsRepository,
     private readonly revisions: RevisionCopies,
+    private readonly metrics: CacheMetrics,
   ) {}
 
   async repeat(hits: readonly HitToRepeat[]): Promise<RepeatedHit[]> {
@@ -23,6 +25,9 @@ export class RepeatedHitsService {
     const good = hits.filter((hit) => isWellFormed(hit) && current.get(hit.workspaceId) === hit.revision);
     if (good.length === 0) return hits.map(() => refused);
     const repeated = await this.repository.repeat(good);
+    for (const { accepted, cacheAgeSeconds } of repeated) {
+      if (accepted) this.metrics.answered({ cacheStatus: 'HIT', cacheAgeSeconds });
+    }
     const byHit = new Map(good.map((hit, index) => [hit, repeated[index]]));
     return hits.map((hit) => byHit.get(hit) ?? refused);
   }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { ResponseOf, runRequests, RunState } from '#libs/contracts';
-import { queryPrepared } from '#libs/database';
+import { escapeLike, queryPrepared } from '#libs/database';
 import { toView, viewColumns, type ViewRow } from './execution.row.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
 
@@ -37,7 +37,12 @@ export class ExecutionRepository {
       conditions.push(condition(`$${parameters.length}`));
     };
     if (filter.callerId !== undefined) where((place) => `e.caller_id = ${place}`, filter.callerId);
+    if (filter.submittedById !== undefined) where((place) => `e.caller_id = ${place}`, filter.submittedById);
     if (filter.savedQueryId !== undefined) where((place) => `e.saved_query_id = ${place}`, filter.savedQueryId);
+    if (filter.dataSourceId !== undefined) where((place) => `r.source_id = ${place}`, filter.dataSourceId);
+    if (filter.search !== undefined) where((place) => `r.sql ilike ${place}`, `%${escapeLike(filter.search)}%`);
+    if (filter.submittedFrom) where((place) => `e.submitted_at >= ${place}`, filter.submittedFrom);
+    if (filter.submittedTo) where((place) => `e.submitted_at < ${place}`, filter.submittedTo);
     if (filter.states.length > 0) {
       where((place) => `coalesce(e.own_state, r.state) = any (${place})`, storedStates(filter.states));
     }

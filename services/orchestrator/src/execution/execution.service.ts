@@ -4,11 +4,12 @@ import { parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { ExecutionRepository } from './execution.repository.js';
-import type { ExecutionView, Sight } from './execution.types.js';
+import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
 import { FinishedRepository } from './finished.repository.js';
 
 const idsMax = 1_000;
 const finishedMax = 500;
+const searchLengthMax = 200;
 
 /** Executions as one caller may see them. What a caller may not see is not told apart from what is not there. */
 @Injectable()
@@ -34,22 +35,15 @@ export class ExecutionService {
     input: RequestOf<typeof runRequests.listExecutions>,
     principal: Principal,
   ): Promise<ResponseOf<typeof runRequests.listExecutions>> {
-    const filter = { ...sightOf(principal), states: input.states, savedQueryId: input.savedQueryId };
+    const filter = filterOf(input, principal);
     const page = parsePage(
       input.page,
       'executions',
-      {
-        workspaceId: filter.workspaceId,
-        callerId: filter.callerId ?? null,
-        states: [...input.states].sort(),
-        savedQueryId: input.savedQueryId ?? null,
-      },
+      { filter: JSON.stringify({ ...filter, states: [...filter.states].sort() }) },
       ['number', 'string'],
     );
     const after = page.after && { micros: page.after[0], id: page.after[1] };
-    const { savedQueryId } = input;
-    const isKnowable = savedQueryId === undefined || isId('savedQuery', savedQueryId);
-    const views = isKnowable ? await this.repository.list(filter, page.limit, after) : [];
+    const views = isKnowable(filter) ? await this.repository.list(filter, page.limit, after) : [];
     const { rows, cursors, pageInfo } = toPage(views, page, (view) => [view.submittedMicros, view.execution.id]);
     return { executions: rows.map((view) => toExecution(view, principal)), cursors, pageInfo };
   }
@@ -73,6 +67,32 @@ export class ExecutionService {
   async versions(ids: readonly string[]): Promise<ResponseOf<typeof runRequests.getVersions>['versions']> {
     return this.repository.versions(wellFormed(bounded(ids)));
   }
+}
+
+function filterOf(input: RequestOf<typeof runRequests.listExecutions>, principal: Principal): ListFilter {
+  const { states, savedQueryId, submittedById, dataSourceId, search, submittedFrom, submittedTo } = input;
+  // Who may not read statements would find out by searching what stands in them.
+  if (search !== undefined && !canReadSql(principal)) {
+    throw new AppError('auth.forbidden', 'To search in statements needs the permission query.run.', {
+      path: ['search'],
+    });
+  }
+  if (search !== undefined && (search.length > searchLengthMax || search.includes('\0'))) {
+    throw new AppError('input.invalid', `search has at most ${searchLengthMax} characters.`, { path: ['search'] });
+  }
+  return {
+    ...sightOf(principal),
+    ...{ states, savedQueryId, submittedById, dataSourceId, search, submittedFrom, submittedTo },
+  };
+}
+
+/** What is no id names nothing, and may hold what PostgreSQL takes for no text at all. */
+function isKnowable({ savedQueryId, submittedById, dataSourceId }: ListFilter): boolean {
+  return (
+    (savedQueryId === undefined || isId('savedQuery', savedQueryId)) &&
+    (dataSourceId === undefined || isId('dataSource', dataSourceId)) &&
+    (submittedById === undefined || isId('user', submittedById) || isId('apiKey', submittedById))
+  );
 }
 
 /** A caller's own need no permission; everyone's need `execution.read`. */

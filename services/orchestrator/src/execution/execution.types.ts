@@ -19,6 +19,13 @@ export interface ExecutionView {
 export interface ListFilter extends Sight {
   readonly states: readonly RunState[];
   readonly savedQueryId: string | undefined;
+  readonly submittedById: string | undefined;
+  readonly dataSourceId: string | undefined;
+  /** In the statement, whatever the case of its letters. */
+  readonly search: string | undefined;
+  readonly submittedFrom: Date | undefined;
+  /** Not included. */
+  readonly submittedTo: Date | undefined;
 }
 
 export interface FinishedView {

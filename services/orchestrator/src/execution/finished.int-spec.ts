@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { FinishedPosition, SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
-import { startPostgres, type PostgresServer } from '#libs/testing';
+import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
@@ -48,7 +48,8 @@ beforeEach(async () => {
 
 async function begin(who: Principal = principal): Promise<{ id: string; runId: string }> {
   const execution = await submitSql(orchestrator, who, source, `select ${(texts += 1)}`);
-  expect(await worker.claim({ runId: execution.runId, fence: 1 })).toBe(true);
+  // While somebody else takes slots of the pool, it waits for the dispatcher.
+  await until(() => worker.claim({ runId: execution.runId, fence: 1 }));
   return execution;
 }
 

@@ -22,6 +22,7 @@ import { staysEqual } from '../plan/stays-equal.js';
 import { TemplateCallers } from '../plan/template-callers.service.js';
 import { toTemplateDefinitions } from '../plan/template-definitions.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
+import { CacheMetrics } from '../cache/cache.metrics.js';
 import { cacheSubjects } from '../cache/cache-subjects.js';
 import { flightKey } from './flight-key.js';
 import { resolveFreshness } from '../cache/freshness.js';
@@ -73,6 +74,7 @@ export class SubmitService {
     private readonly callers: TemplateCallers,
     private readonly queue: RunQueueStore,
     private readonly changes: RunChanges,
+    private readonly cacheMetrics: CacheMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
     @Inject(CLOCK) private readonly clock: Clock,
@@ -144,6 +146,7 @@ export class SubmitService {
           { executionId: submission.executionId, sourceId: submission.source.id },
           'an execution was accepted',
         );
+        this.cacheMetrics.answered(view.execution);
         if (begun?.isDispatched) this.queue.add(planOf(submission, begun));
         else if (begun) this.changes.queueChanged(defaultPool);
         return toExecution(view, principal);

@@ -1,0 +1,139 @@
+import type { DataSource } from 'typeorm';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Execution, SourceConnection } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { newId } from '#libs/kernel';
+import type { RevisionCopies } from '#libs/redis';
+import { MetricsRegistry } from '#libs/telemetry';
+import { startPostgres, type PostgresServer } from '#libs/testing';
+import { openDatabase } from '../../test/data-source.js';
+import {
+  answerAround,
+  newPrincipal,
+  newSource,
+  startOrchestrator,
+  submitSql,
+  TestWorker,
+  type Orchestrator,
+} from '../../test/orchestrator-harness.js';
+import { clear } from '../../test/orchestrator-suite.js';
+import { CacheMetrics } from './cache.metrics.js';
+import { RepeatedHitsRepository, type HitToRepeat, type RepeatedHit } from './repeated-hits.repository.js';
+import { RepeatedHitsService } from './repeated-hits.service.js';
+
+let server: PostgresServer;
+let dataSource: DataSource;
+let orchestrator: Orchestrator;
+let principal: Principal;
+let source: SourceConnection;
+let revision: number | undefined;
+let service: RepeatedHitsService;
+let hit: Execution;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  dataSource = await openDatabase(await server.createDatabase());
+});
+
+afterAll(async () => {
+  await dataSource.destroy();
+  await server.stop();
+});
+
+beforeEach(async () => {
+  await clear(dataSource);
+  orchestrator = startOrchestrator(dataSource);
+  principal = newPrincipal();
+  source = newSource(principal.workspaceId);
+  answerAround(orchestrator.bus, source);
+  revision = 7;
+  const copies = { read: async () => revision } as unknown as RevisionCopies;
+  service = new RepeatedHitsService(
+    new RepeatedHitsRepository(dataSource),
+    copies,
+    new CacheMetrics(new MetricsRegistry('orchestrator')),
+  );
+  const worker = new TestWorker(orchestrator);
+  await worker.announce(8);
+  const { runId } = await submitSql(orchestrator, principal, source, 'select 1');
+  await worker.claim({ runId, fence: 1 });
+  await worker.succeed({ runId, fence: 1 });
+  hit = await submitSql(orchestrator, principal, source, 'select 1');
+  if (hit.cacheStatus !== 'HIT') throw new Error('there is no hit to repeat');
+});
+
+const repeatOf = (change: Partial<HitToRepeat> = {}): HitToRepeat => ({
+  executionId: newId('execution'),
+  workspaceId: principal.workspaceId,
+  hitId: hit.id,
+  revision: 7,
+  ...change,
+});
+
+async function accepted(...repeats: HitToRepeat[]): Promise<boolean[]> {
+  return (await service.repeat(repeats)).map((repeated: RepeatedHit) => repeated.accepted);
+}
+
+describe('a hit that is repeated', () => {
+  it('is an execution of its own, the same but for its id and its time', async () => {
+    const [one, other] = [repeatOf(), repeatOf({ traceId: 'ab'.repeat(16) })];
+    expect(await accepted(one, other)).toEqual([true, true]);
+    const made = await orchestrator.executions.get(one.executionId, principal);
+    const traced = await orchestrator.executions.get(other.executionId, principal);
+    const { submittedAt, finishedAt, cacheAgeSeconds, ...same } = hit;
+    expect(made).toMatchObject({ ...same, id: one.executionId });
+    expect(traced.traceId).toBe('ab'.repeat(16));
+    expect(made.submittedAt?.getTime()).toBeGreaterThan(submittedAt?.getTime() ?? Infinity);
+    expect(made.finishedAt).toEqual(made.submittedAt);
+    expect(finishedAt).toBeDefined();
+    expect(made.cacheAgeSeconds).toBeGreaterThan(cacheAgeSeconds ?? Infinity);
+  });
+
+  it('answers in the order of what was asked, the refused among the others', async () => {
+    const strange = repeatOf({ hitId: newId('execution') });
+    expect(await accepted(repeatOf(), strange, repeatOf({ revision: 6 }), repeatOf())).toEqual([
+      ...[true, false, false, true],
+    ]);
+  });
+
+  it('is refused once its result is invalidated, whatever a gateway still remembers', async () => {
+    await orchestrator.cache.invalidate({ dataSourceIds: [source.id], savedQueryIds: [], tags: [] }, principal);
+    expect(await accepted(repeatOf())).toEqual([false]);
+  });
+
+  it('is refused once its result is too old', async () => {
+    await dataSource.query(`update orchestrator.run set claimed_at = claimed_at - interval '1 day' where id = $1`, [
+      hit.runId,
+    ]);
+    expect(await accepted(repeatOf())).toEqual([false]);
+  });
+
+  it('is refused where the workspace’s assets are newer than the hit, or nobody knows', async () => {
+    revision = 8;
+    expect(await accepted(repeatOf())).toEqual([false]);
+    revision = undefined;
+    expect(await accepted(repeatOf())).toEqual([false]);
+  });
+
+  it.each(['paused', 'deleted'])('is refused where its source is %s', async (column) => {
+    await dataSource.query(`update orchestrator.source set ${column} = true where id = $1`, [source.id]);
+    expect(await accepted(repeatOf())).toEqual([false]);
+  });
+
+  it('is refused where it is another workspace’s, or no hit at all', async () => {
+    expect(await accepted(repeatOf({ workspaceId: newId('workspace') }))).toEqual([false]);
+    const miss = await submitSql(orchestrator, principal, source, 'select 2');
+    expect(await accepted(repeatOf({ hitId: miss.id }), repeatOf({ executionId: 'x' }))).toEqual([false, false]);
+  });
+
+  it('is refused as a whole where there are too many', async () => {
+    const many = Array.from({ length: 1_001 }, () => repeatOf());
+    await expect(service.repeat(many)).rejects.toMatchObject({ code: 'input.too_large' });
+  });
+
+  it('leaves no row behind where it is refused', async () => {
+    const refusedOne = repeatOf({ revision: 1 });
+    await service.repeat([refusedOne]);
+    expect(await orchestrator.executions.getMany([refusedOne.executionId], principal)).toEqual([]);
+  });
+});
