@@ -288,7 +288,8 @@ describe('a noisy neighbour', () => {
     return took.sort((one, other) => one - other);
   }
 
-  it('with 10,000 waiting is hardly felt by a tenant at half of its share', async () => {
+  // A figure, not a guarantee: measured where it is asked for.
+  it.runIf(process.env['SLUICE_TEST_FIGURES'])('with 10,000 waiting is hardly felt by a tenant at half of its share', async () => {
     const alone = (await quietMs(false))[56] ?? 0;
     const beside = (await quietMs(true))[56] ?? 0;
     if (process.env['SLUICE_TEST_FIGURES']) process.stdout.write(`${JSON.stringify({ alone, beside })}\n`);

@@ -42,7 +42,8 @@ async function medianMs(times: number, work: (n: number) => Promise<unknown>): P
   return took.sort((a, b) => a - b)[Math.floor(times / 2)] ?? 0;
 }
 
-describe('the queue', () => {
+// Figures, not guarantees: measured where they are asked for.
+describe.runIf(process.env['SLUICE_TEST_FIGURES'])('the queue', () => {
   it.each([
     ['of one user', 1, 1],
     ['of 20 workspaces with 50 users each', 20, 50],
