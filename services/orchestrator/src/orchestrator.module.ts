@@ -22,6 +22,10 @@ import { HistoryRepository } from './history/history.repository.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
 import { QueryPlanner } from './plan/query-planner.service.js';
+import { AuthClient } from './policy/auth.client.js';
+import { CallerMemory } from './policy/caller.memory.js';
+import { MaskKeys } from './policy/mask-keys.js';
+import { PolicyService } from './policy/policy.service.js';
 import { HearingRepository } from './reaping/hearing.repository.js';
 import { ReaperLoop } from './reaping/reaper-loop.service.js';
 import { ReaperRepository } from './reaping/reaper.repository.js';
@@ -69,6 +73,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
   ],
   providers: [
     QueryPlanner,
+    ...[PolicyService, CallerMemory, MaskKeys, AuthClient],
     ...[SubmitService, SubmissionRepository, CacheService, CacheRepository],
     ...[RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],

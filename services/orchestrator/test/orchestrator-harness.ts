@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { loadConfig } from '#libs/config';
 import type { BusContext } from '#libs/bus';
 import {
@@ -28,6 +29,10 @@ import { HistoryRepository } from '../src/history/history.repository.js';
 import { HistoryService } from '../src/history/history.service.js';
 import { orchestratorConfig, type OrchestratorConfig } from '../src/orchestrator.config.js';
 import { QueryPlanner } from '../src/plan/query-planner.service.js';
+import { AuthClient } from '../src/policy/auth.client.js';
+import { CallerMemory } from '../src/policy/caller.memory.js';
+import { MaskKeys } from '../src/policy/mask-keys.js';
+import { PolicyService } from '../src/policy/policy.service.js';
 import { ReaperRepository } from '../src/reaping/reaper.repository.js';
 import { ReaperService } from '../src/reaping/reaper.service.js';
 import { ResultsClient } from '../src/reaping/results.client.js';
@@ -58,6 +63,8 @@ const noRevisions = {
   raise: async () => undefined,
 } as unknown as RevisionCopies;
 
+const masterKeys = `k1:${randomBytes(32).toString('base64')}`;
+
 type Overrides = { [K in keyof OrchestratorConfig]?: Partial<OrchestratorConfig[K]> };
 
 /** One orchestrator on a real database, with a bus that the test answers; unless it has a queue, the test reads the jobs. */
@@ -78,6 +85,7 @@ export function startOrchestrator(
   const changes = new RunChanges(bus.asClient(), new RunMetrics(metrics));
   const metadata = new MetadataClient(bus.asClient());
   const runnables = new RunnableMemory(metadata, noRevisions, logger);
+  const auth = new AuthClient(bus.asClient());
   const results = new ResultsClient(bus.asClient());
   const workers = new WorkerClient(bus.asClient());
   const snapshots = new SnapshotRepository(dataSource);
@@ -102,7 +110,8 @@ export function startOrchestrator(
       submissions,
       executions,
       runnables,
-      new QueryPlanner(),
+      new PolicyService(metadata, new CallerMemory(auth), new MaskKeys(auth, config)),
+      new QueryPlanner(logger),
       queue,
       changes,
       logger,
@@ -140,10 +149,11 @@ export function newConfig(overrides: Overrides = {}): OrchestratorConfig {
   const config = loadConfig(orchestratorConfig, {
     SLUICE_REDIS_URL: 'redis://127.0.0.1:1',
     SLUICE_DATABASE_URL: 'postgresql://127.0.0.1:1/none',
+    SLUICE_MASTER_KEYS: masterKeys,
   });
   const merged = Object.entries(config).map(([group, values]) => [
     group,
-    { ...values, ...overrides[group as keyof OrchestratorConfig] },
+    typeof values === 'string' ? values : { ...values, ...Object(overrides[group as keyof OrchestratorConfig]) },
   ]);
   // The same groups with the same members, some of other values.
   return Object.fromEntries(merged) as OrchestratorConfig;

@@ -12,13 +12,14 @@ import { RunQueueStore } from '../dispatch/run-queue.store.js';
 import { ExecutionService, toExecution } from '../execution/execution.service.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { RunChanges } from '../run/run-changes.service.js';
-import { toPlanValues } from '../run/bound-values.js';
+import { toPlanReach, toPlanValues } from '../run/bound-values.js';
 import { priorityClass } from '../run/run.types.js';
 import { defaultPool } from '../dispatch/pool.js';
 import { QueryPlanner } from '../plan/query-planner.service.js';
 import type { PlanPlaces, QueryPlan } from '../plan/query-plan.js';
 import { toTemplateCaller } from '../plan/template-caller.js';
 import { toTemplateDefinitions } from '../plan/template-definitions.js';
+import { PolicyService } from '../policy/policy.service.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { cacheSubjects } from '../cache/cache-subjects.js';
 import { flightKey } from './flight-key.js';
@@ -46,6 +47,7 @@ interface Question {
   readonly given: JsonObject;
   readonly places: PlanPlaces;
   readonly savedQuery: SavedQuery | undefined;
+  readonly policiesFingerprint: string | undefined;
   readonly revision: number;
 }
 
@@ -63,6 +65,7 @@ export class SubmitService {
     private readonly repository: SubmissionRepository,
     private readonly executions: ExecutionService,
     private readonly runnables: RunnableMemory,
+    private readonly policies: PolicyService,
     private readonly planner: QueryPlanner,
     private readonly queue: RunQueueStore,
     private readonly changes: RunChanges,
@@ -81,7 +84,7 @@ export class SubmitService {
     const question = await this.resolve(input, principal, context);
     const { source, savedQuery, revision } = question;
     const nowMs = this.clock.nowMs();
-    const plan = await this.plan(question, input, principal, nowMs);
+    const plan = await this.plan(question, input, principal, context, nowMs);
     const submission: Submission = {
       executionId: newId('execution'),
       runId: newId('run'),
@@ -93,6 +96,7 @@ export class SubmitService {
         sourceVersion: source.version,
         sql: plan.sql,
         values: plan.values,
+        policyFingerprint: plan.policyFingerprint,
         limits,
       }),
       source,
@@ -111,9 +115,16 @@ export class SubmitService {
     return isRepeatable ? { execution, repeatableAtRevision: revision } : { execution };
   }
 
-  private plan(question: Question, input: SubmitInput, principal: Principal, nowMs: number): Promise<QueryPlan> {
+  private async plan(
+    question: Question,
+    input: SubmitInput,
+    principal: Principal,
+    context: BusContext,
+    nowMs: number,
+  ): Promise<QueryPlan> {
     return this.planner.plan({
       ...question,
+      policies: await this.policies.of(question, principal, context, context.signal),
       caller: toTemplateCaller(principal),
       timeZone: input.timeZone ?? defaultTimeZone,
       nowMs,
@@ -166,18 +177,18 @@ export class SubmitService {
         checkSqlText(text, this.config.limits.sqlBytesMax);
         const definitions = toTemplateDefinitions(parameterDefinitions);
         checkGiven(definitions);
-        const { source, revision } = await this.resolveRunnable(
+        const resolved = await this.resolveRunnable(
           { case: 'dataSourceId', value: query.value.dataSourceId },
           context,
           sourcePathOf(input),
         );
         const places = { text: ['query', 'sql', 'text'], parameters: ['query', 'sql', 'parameters'] };
-        return { source, text, definitions, given: parameters, places, savedQuery: undefined, revision };
+        return { ...resolved, text, definitions, given: parameters, places, savedQuery: undefined };
       }
       case 'savedQuery': {
         if (!principal.permissions.has('saved_query.run')) throw forbidden('saved_query.run');
         const path = sourcePathOf(input);
-        const { source, savedQuery, revision } = await this.resolveRunnable(
+        const { savedQuery, ...resolved } = await this.resolveRunnable(
           { case: 'savedQueryId', value: query.value.id },
           context,
           path,
@@ -186,7 +197,7 @@ export class SubmitService {
         const definitions = toTemplateDefinitions(savedQuery.parameters);
         const { parameters: given = {} } = query.value;
         const places = { text: path, parameters: ['query', 'savedQuery', 'parameters'] };
-        return { source, text: savedQuery.sql, definitions, given, places, savedQuery, revision };
+        return { ...resolved, text: savedQuery.sql, definitions, given, places, savedQuery };
       }
       default:
         throw new AppError('input.invalid', 'Exactly one kind of query is needed.', { path: ['query'] });
@@ -204,7 +215,8 @@ export class SubmitService {
     const { source } = resolved;
     if (!source) throw new Error('metadata resolved something runnable without its source');
     if (source.paused) throw pausedAt(path);
-    return { source, savedQuery: resolved.savedQuery, revision: resolved.revision };
+    const { savedQuery, revision, policiesFingerprint } = resolved;
+    return { source, savedQuery, revision, policiesFingerprint };
   }
 }
 
@@ -240,6 +252,7 @@ function planOf(submission: Submission, { runId, fence }: BegunRun): RunPlan {
   const values = toPlanValues(submission.values);
   return {
     ...{ runId, fence, workspaceId, source, sql, values, requestId, traceparent },
+    reach: submission.reach && toPlanReach(submission.reach),
     rowsMax: limits.rows,
     bytesMax: limits.bytes,
     timeoutMs: limits.timeoutMs,

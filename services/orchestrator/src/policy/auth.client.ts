@@ -1,0 +1,19 @@
+import { Injectable } from '@nestjs/common';
+import { BusClient, serviceContext, type MessageContext } from '#libs/bus';
+import { authRequests, type ResponseOf } from '#libs/contracts';
+import type { WrappedDataKey } from '#libs/encryption';
+
+@Injectable()
+export class AuthClient {
+  constructor(private readonly bus: BusClient) {}
+
+  /** Who asks, by the caller's own token. */
+  getViewer(context: MessageContext, signal: AbortSignal): Promise<ResponseOf<typeof authRequests.getViewer>> {
+    return this.bus.request(authRequests.getViewer, {}, { context, signal });
+  }
+
+  getDataKey(workspaceId: string): Promise<WrappedDataKey> {
+    const context = serviceContext('orchestrator', workspaceId);
+    return this.bus.request(authRequests.getDataKey, { workspaceId }, { context });
+  }
+}
