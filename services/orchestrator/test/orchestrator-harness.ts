@@ -153,7 +153,7 @@ export function newConfig(overrides: Overrides = {}): OrchestratorConfig {
   });
   const merged = Object.entries(config).map(([group, values]) => [
     group,
-    typeof values === 'string' ? values : { ...values, ...Object(overrides[group as keyof OrchestratorConfig]) },
+    { ...values, ...overrides[group as keyof OrchestratorConfig] },
   ]);
   // The same groups with the same members, some of other values.
   return Object.fromEntries(merged) as OrchestratorConfig;

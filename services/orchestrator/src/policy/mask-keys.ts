@@ -20,9 +20,9 @@ export class MaskKeys {
 
   constructor(
     private readonly auth: AuthClient,
-    @InjectConfig() { masterKeys }: Pick<OrchestratorConfig, 'masterKeys'>,
+    @InjectConfig() { masks }: Pick<OrchestratorConfig, 'masks'>,
   ) {
-    this.masterKeys = MasterKeys.parse(masterKeys);
+    this.masterKeys = MasterKeys.parse(masks.masterKeys);
   }
 
   async get(workspaceId: string): Promise<string> {

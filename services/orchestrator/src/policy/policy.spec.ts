@@ -4,9 +4,8 @@ import type { MessageContext } from '#libs/bus';
 import { authRequests, metadataRequests } from '#libs/contracts';
 import { MasterKeys, newDataKey, wrapDataKey } from '#libs/encryption';
 import { AppError, newId } from '#libs/kernel';
-import { newSource } from '../../test/data-source.js';
 import { FakeBus } from '../../test/fake-bus.js';
-import { newPrincipal } from '../../test/orchestrator-harness.js';
+import { newPrincipal, newSource } from '../../test/orchestrator-harness.js';
 import { MetadataClient } from '../source/metadata.client.js';
 import { AuthClient } from './auth.client.js';
 import { CallerMemory } from './caller.memory.js';
@@ -34,6 +33,8 @@ beforeEach(() => {
     },
   }));
 });
+
+const keys = (text = '') => ({ masks: { masterKeys: text } });
 
 const contextWith = (token: string): MessageContext => ({
   workspaceId,
@@ -71,24 +72,20 @@ describe('the key of HASH masks', () => {
     const dataKey = newDataKey(masterKeys, workspaceId);
     const ring = MasterKeys.parse(`${newKey},${oldKey}`);
     bus.answer(authRequests.getDataKey, () => dataKey);
-    const before = await new MaskKeys(auth, { masterKeys: oldKey ?? '' }).get(workspaceId);
+    const before = await new MaskKeys(auth, keys(oldKey)).get(workspaceId);
     bus.answer(authRequests.getDataKey, () => wrapDataKey(dataKey.key, ring, workspaceId));
-    expect(await new MaskKeys(auth, { masterKeys: `${newKey},${oldKey}` }).get(workspaceId)).toBe(before);
+    expect(await new MaskKeys(auth, keys(`${newKey},${oldKey}`)).get(workspaceId)).toBe(before);
     expect(before).not.toContain(Buffer.from(dataKey.key).toString('base64url'));
     bus.answer(authRequests.getDataKey, (input) => newDataKey(masterKeys, input.workspaceId));
     const other = newId('workspace');
-    expect(await new MaskKeys(auth, { masterKeys: oldKey ?? '' }).get(other)).not.toBe(before);
+    expect(await new MaskKeys(auth, keys(oldKey)).get(other)).not.toBe(before);
   });
 });
 
 describe('the policies of a source', () => {
   const source = newSource(workspaceId);
   const newService = () =>
-    new PolicyService(
-      new MetadataClient(bus.asClient()),
-      new CallerMemory(auth),
-      new MaskKeys(auth, { masterKeys: oldKey ?? '' }),
-    );
+    new PolicyService(new MetadataClient(bus.asClient()), new CallerMemory(auth), new MaskKeys(auth, keys(oldKey)));
   const of = (service: PolicyService, policiesFingerprint: string | undefined) =>
     service.of({ source, policiesFingerprint }, principal, contextWith('one'), signal);
 
