@@ -33,6 +33,8 @@ const tables = `
   alter table orchestrator.run
     -- Pairs of type and value, in the order of the placeholders; gone once the run is final.
     add column bound_values jsonb default '[]',
+    -- What the source must confirm before the statement is run; gone once the run is final.
+    add column reach jsonb,
     add column cache_subjects text[] not null default '{}',
     -- Null until the run begins at its source.
     add column cache_revision bigint,
@@ -86,10 +88,10 @@ const functions = `
         as is_free
     )
     insert into orchestrator.run as r (id, workspace_id, flight_key, flight_slot, pool, user_id, class, source_id,
-      source, sql, bound_values, rows_max, bytes_max, timeout_ms, request_id, traceparent, attempts_max, keep,
+      source, sql, bound_values, reach, rows_max, bytes_max, timeout_ms, request_id, traceparent, attempts_max, keep,
       cache_subjects, queue_deadline, state, fence, dispatched_at)
     select new.id, new.workspace_id, new.flight_key, new.flight_slot, new.pool, new.user_id, new.class, new.source_id,
-      new.source, new.sql, new.bound_values, new.rows_max, new.bytes_max, new.timeout_ms, new.request_id, new.traceparent,
+      new.source, new.sql, new.bound_values, new.reach, new.rows_max, new.bytes_max, new.timeout_ms, new.request_id, new.traceparent,
       new.attempts_max, new.keep, new.cache_subjects, now() + make_interval(secs => wait_seconds),
       case when slot.is_free then 'DISPATCHED' else 'QUEUED' end,
       case when slot.is_free then 1 else 0 end,
@@ -143,7 +145,7 @@ const accept = `
     timeout_ms integer, request_id text, traceparent text, trace_id text, attempts_max integer,
     wait_seconds double precision, worker_live_seconds double precision, saved_query_id text, idempotency_key text,
     input_hash bytea, cache_subjects text[], max_age_seconds double precision, stale_seconds double precision,
-    bound_values jsonb, parameters jsonb,
+    bound_values jsonb, reach jsonb, parameters jsonb,
     out outcome text, out run orchestrator.run, out execution orchestrator.execution, out refresh orchestrator.run
   ) language plpgsql as $$
   #variable_conflict use_column
@@ -172,6 +174,7 @@ const accept = `
     candidate.source := accept_v2.source;
     candidate.sql := accept_v2.sql;
     candidate.bound_values := accept_v2.bound_values;
+    candidate.reach := accept_v2.reach;
     candidate.rows_max := accept_v2.rows_max;
     candidate.bytes_max := accept_v2.bytes_max;
     candidate.timeout_ms := accept_v2.timeout_ms;
