@@ -1,9 +1,9 @@
-import { fenceAlias } from '#libs/sql';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { ResponseOf, runRequests, RunState } from '#libs/contracts';
 import { escapeLike, queryPrepared } from '#libs/database';
+import { fenceAlias } from '#libs/sql';
 import { toView, viewColumns, type ViewRow } from './execution.row.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
 
