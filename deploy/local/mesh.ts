@@ -262,7 +262,7 @@ export class Mesh {
         SLUICE_AUTH_BOOTSTRAP_PASSWORD: secrets.adminPassword,
       },
       metadata: { ...database('metadata'), ...masterKeys },
-      orchestrator: database('orchestrator'),
+      orchestrator: { ...database('orchestrator'), ...masterKeys },
       worker: { ...masterKeys, ...results, SLUICE_WORKER_DUCKDB_DIRECTORIES: dataDirectory },
       results: { ...database('results'), ...results },
       gateway: {

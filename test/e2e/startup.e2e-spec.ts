@@ -22,7 +22,7 @@ const start = (service: ServiceName, env: Record<string, string>) =>
 const neededBy: Record<ServiceName, string[]> = {
   auth: ['SLUICE_AUTH_DATABASE_URL', 'SLUICE_AUTH_SIGNING_KEYS', 'SLUICE_MASTER_KEYS'],
   metadata: ['SLUICE_METADATA_DATABASE_URL', 'SLUICE_MASTER_KEYS'],
-  orchestrator: ['SLUICE_ORCHESTRATOR_DATABASE_URL'],
+  orchestrator: ['SLUICE_MASTER_KEYS', 'SLUICE_ORCHESTRATOR_DATABASE_URL'],
   worker: ['SLUICE_MASTER_KEYS', 'SLUICE_STORE_DIRECTORY'],
   results: ['SLUICE_RESULTS_DATABASE_URL', 'SLUICE_STORE_DIRECTORY'],
   gateway: ['SLUICE_GATEWAY_CURSOR_KEYS', 'SLUICE_STORE_DIRECTORY'],

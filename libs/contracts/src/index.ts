@@ -36,6 +36,7 @@ export type {
   ApiKey,
   CacheStatus,
   Column,
+  ColumnMask,
   ColumnType,
   DataSource,
   DataSourceChanged,
@@ -50,6 +51,7 @@ export type {
   ParameterDefinition,
   Priority,
   Revocation,
+  RowPolicy,
   RowsCommitted,
   RunChanged,
   RunError,
@@ -62,6 +64,7 @@ export type {
   StoredPage,
   Table,
   TableColumn,
+  TableName,
   User,
   Workspace,
 } from './types.js';

@@ -47,6 +47,7 @@ export const errorCodes = {
   'source.credentials_wrong': 'DATA_SOURCE_UNAVAILABLE',
   'source.in_use': 'CONFLICT',
   'saved_query.not_found': 'NOT_FOUND',
+  'row_policy.not_found': 'NOT_FOUND',
 
   'parameter.missing': 'PARAMETER_MISSING',
   'parameter.invalid': 'PARAMETER_INVALID',

@@ -9,6 +9,7 @@ export const idPrefixes = {
   apiKey: 'key',
   dataSource: 'src',
   savedQuery: 'qry',
+  rowPolicy: 'rpl',
   execution: 'exe',
   run: 'run',
   result: 'res',

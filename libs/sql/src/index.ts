@@ -1,4 +1,5 @@
 export { proveReadOnly, type ProofOptions, type SqlDialect } from './prove-read-only.js';
+export { sqlDialectOf } from './sql-dialect-of.js';
 export { sqlLengthMax } from './sql-text.js';
 export { keyOfValues, type BoundValue, type ValueType } from './parameters/bound-value.js';
 export type { AttributeValue, TemplateCaller } from './parameters/caller.js';
@@ -10,6 +11,8 @@ export { hasTags, parseTemplate } from './template/parse-template.js';
 export { renderTemplate, type RenderedSql, type RenderOptions } from './template/render-template.js';
 export type { Template } from './template/syntax-tree.js';
 export { SourcePolicies, type CompileInput, type SourcePoliciesOptions } from './policy/source-policies.js';
+export { policyRejection } from './policy/policy-rejection.js';
+export { fenceAlias, showsPolicies } from './policy/fence.js';
 export { faultOfPolicy } from './policy/fault-of-policy.js';
 export { duckdbReachFault, duckdbViewsQuery, type DuckdbView } from './policy/duckdb-reach.js';
 export { postgresReachCheck, postgresReachFault, type ReachCheck, type ReachRow } from './policy/postgres-reach.js';

@@ -23,7 +23,9 @@ import { TokenIssuerService } from './signing/token-issuer.service.js';
 import { SignInThrottleRepository } from './throttle/sign-in-throttle.repository.js';
 import { SignInThrottleService } from './throttle/sign-in-throttle.service.js';
 import { TransactionRepository } from './transaction/transaction.repository.js';
+import { GroupController } from './user/group.controller.js';
 import { GroupRepository } from './user/group.repository.js';
+import { GroupService } from './user/group.service.js';
 import { UserController } from './user/user.controller.js';
 import { UserRepository } from './user/user.repository.js';
 import { UserService } from './user/user.service.js';
@@ -40,6 +42,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     RevocationController,
     SessionController,
     ApiKeyController,
+    GroupController,
     UserController,
     ViewerController,
     WorkspaceController,
@@ -51,6 +54,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     WorkspaceRepository,
     WorkspaceService,
     GroupRepository,
+    GroupService,
     UserRepository,
     UserService,
     ViewerService,

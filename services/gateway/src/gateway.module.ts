@@ -35,6 +35,7 @@ import { CompleteManifests } from './results/complete-manifests.store.js';
 import { DecodedPagesStore } from './results/decoded-pages.store.js';
 import { ResultsResolver } from './results/results.resolver.js';
 import { ResultsService } from './results/results.service.js';
+import { RowPoliciesResolver } from './row-policies/row-policies.resolver.js';
 import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js';
 import { SessionsResolver } from './sessions/sessions.resolver.js';
 import { UsersResolver } from './users/users.resolver.js';
@@ -53,6 +54,7 @@ const resolvers = [
   NodeResolver,
   ParametersResolver,
   ResultsResolver,
+  RowPoliciesResolver,
   SavedQueriesResolver,
   SessionsResolver,
   UsersResolver,

@@ -73,6 +73,7 @@ async function outcomeOf(work: Promise<unknown>): Promise<string> {
 
 const page = { first: 1 };
 const id = newId('dataSource');
+const rowPolicyId = newId('rowPolicy');
 const savedQueryId = newId('savedQuery');
 
 /** Every request, a harmless input, and the permissions any one of which is enough; none: any caller. */
@@ -96,6 +97,19 @@ const rules: {
   ]),
   rule(metadataRequests.updateSavedQuery, { id: savedQueryId, version: 1, cleared: [] }, ['saved_query.manage']),
   rule(metadataRequests.deleteSavedQuery, { id: savedQueryId }, ['saved_query.manage']),
+  rule(metadataRequests.getRowPolicies, { ids: [rowPolicyId] }, ['row_policy.read']),
+  rule(metadataRequests.listRowPolicies, { page }, ['row_policy.read']),
+  rule(
+    metadataRequests.createRowPolicy,
+    {
+      ...{ name: '', dataSourceId: '', predicate: '', enabled: true },
+      ...{ groupNames: [], exemptGroupNames: [], masks: [] },
+    },
+    ['row_policy.manage'],
+  ),
+  rule(metadataRequests.updateRowPolicy, { id: rowPolicyId, version: 1, cleared: [] }, ['row_policy.manage']),
+  rule(metadataRequests.deleteRowPolicy, { id: rowPolicyId }, ['row_policy.manage']),
+  rule(metadataRequests.getSourcePolicies, { dataSourceId: id }, 'service'),
   rule(metadataRequests.resolveRunnable, { subject: { case: undefined } }, ['query.run', 'saved_query.run']),
   rule(metadataRequests.getSourceConnections, { ids: [] }, 'service'),
 ];
@@ -130,7 +144,9 @@ describe.each(rules)('$name', ({ ask, needs }) => {
     const context =
       needs === 'service' ? serviceContext('orchestrator', workspaceId) : await callerWith(needs.slice(0, 1));
     const outcome = await outcomeOf(ask(context));
-    expect(['done', 'input.invalid', 'source.not_found', 'saved_query.not_found']).toContain(outcome);
+    expect(['done', 'input.invalid', 'source.not_found', 'saved_query.not_found', 'row_policy.not_found']).toContain(
+      outcome,
+    );
   });
 });
 

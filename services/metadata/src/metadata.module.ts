@@ -13,7 +13,14 @@ import { CreateMetadata1795219100000 } from './migrations/1795219100000-create-m
 import { CountChanges1795240100000 } from './migrations/1795240100000-count-changes.js';
 import { CacheTtl1795250100000 } from './migrations/1795250100000-cache-ttl.js';
 import { QueryParameters1795270100000 } from './migrations/1795270100000-query-parameters.js';
+import { RowPolicies1795280100000 } from './migrations/1795280100000-row-policies.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
+import { GroupClient } from './row-policy/group.client.js';
+import { RowPolicyController } from './row-policy/row-policy.controller.js';
+import { RowPolicyEntity } from './row-policy/row-policy.entity.js';
+import { RowPolicyRepository } from './row-policy/row-policy.repository.js';
+import { RowPolicyService } from './row-policy/row-policy.service.js';
+import { SourcePoliciesService } from './row-policy/source-policies.service.js';
 import { RunnableController } from './runnable/runnable.controller.js';
 import { RunnableService } from './runnable/runnable.service.js';
 import { SavedQueryController } from './saved-query/saved-query.controller.js';
@@ -34,16 +41,23 @@ import { WorkerClient } from './source-schema/worker.client.js';
   imports: [
     IdentityModule,
     databaseModule({
-      entities: [DataSourceEntity, SourceTableEntity, SavedQueryEntity],
+      entities: [DataSourceEntity, SourceTableEntity, SavedQueryEntity, RowPolicyEntity],
       migrations: [
         CreateMetadata1795219100000,
         CountChanges1795240100000,
         CacheTtl1795250100000,
         QueryParameters1795270100000,
+        RowPolicies1795280100000,
       ],
     }),
   ],
-  controllers: [DataSourceController, SourceSchemaController, SavedQueryController, RunnableController],
+  controllers: [
+    DataSourceController,
+    SourceSchemaController,
+    SavedQueryController,
+    RowPolicyController,
+    RunnableController,
+  ],
   providers: [
     DataKeyClient,
     DataSourceRepository,
@@ -58,6 +72,10 @@ import { WorkerClient } from './source-schema/worker.client.js';
       inject: [RedisConnections],
       useFactory: (redis: RedisConnections) => new RevisionCopies(redis),
     },
+    GroupClient,
+    RowPolicyRepository,
+    RowPolicyService,
+    SourcePoliciesService,
     RunnableService,
     SavedQueryRepository,
     SavedQueryService,

@@ -44,6 +44,8 @@ export class FakeBus {
         return { revision: 1, revocations: [], now: new Date() };
       case authRequests.getDataKey.pattern:
         return this.dataKeyOf(input.workspaceId);
+      case authRequests.ensureGroups.pattern:
+        return {};
       case workerRequests.readSchema.pattern:
         return { tables: await this.readSchema(input.source) };
       case workerRequests.testSource.pattern:

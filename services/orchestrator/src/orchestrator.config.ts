@@ -4,6 +4,7 @@ import {
   defineConfig,
   integerText,
   redisSettings,
+  secret,
   serviceSettings,
   setting,
   type ConfigOf,
@@ -25,6 +26,11 @@ export const orchestratorConfig = defineConfig({
   service: serviceSettings('orchestrator', { metricsPort: 4103 }),
   redis: redisSettings,
   database: databaseSettings('orchestrator'),
+  masks: {
+    masterKeys: secret('SLUICE_MASTER_KEYS', z.string().min(1), {
+      describe: 'The keys that open the data keys of workspaces, of which the keys of HASH masks are made.',
+    }),
+  },
   limits: {
     rowsDefault: setting('SLUICE_ORCHESTRATOR_LIMIT_ROWS_DEFAULT', integerText(1, 1_000_000_000), {
       default: 1_000_000,

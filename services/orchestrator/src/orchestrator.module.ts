@@ -29,6 +29,9 @@ import { HistoryService } from './history/history.service.js';
 import { AuthClient } from './plan/auth.client.js';
 import { TemplateCallers } from './plan/template-callers.service.js';
 import { QueryPlanner } from './plan/query-planner.service.js';
+import { CallerMemory } from './policy/caller.memory.js';
+import { MaskKeys } from './policy/mask-keys.js';
+import { PolicyService } from './policy/policy.service.js';
 import { HearingRepository } from './reaping/hearing.repository.js';
 import { ReaperLoop } from './reaping/reaper-loop.service.js';
 import { ReaperRepository } from './reaping/reaper.repository.js';
@@ -77,6 +80,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
   ],
   providers: [
     ...[QueryPlanner, TemplateCallers, AuthClient],
+    ...[PolicyService, CallerMemory, MaskKeys],
     ...[SubmitService, SubmissionRepository, CacheService, CacheRepository],
     ...[CacheMetrics, RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { loadConfig } from '#libs/config';
 import type { BusContext } from '#libs/bus';
 import {
@@ -31,6 +32,9 @@ import { orchestratorConfig, type OrchestratorConfig } from '../src/orchestrator
 import { AuthClient } from '../src/plan/auth.client.js';
 import { TemplateCallers } from '../src/plan/template-callers.service.js';
 import { QueryPlanner } from '../src/plan/query-planner.service.js';
+import { CallerMemory } from '../src/policy/caller.memory.js';
+import { MaskKeys } from '../src/policy/mask-keys.js';
+import { PolicyService } from '../src/policy/policy.service.js';
 import { ReaperRepository } from '../src/reaping/reaper.repository.js';
 import { ReaperService } from '../src/reaping/reaper.service.js';
 import { ResultsClient } from '../src/reaping/results.client.js';
@@ -61,6 +65,8 @@ const noRevisions = {
   raise: async () => undefined,
 } as unknown as RevisionCopies;
 
+const masterKeys = `k1:${randomBytes(32).toString('base64')}`;
+
 type Overrides = { [K in keyof OrchestratorConfig]?: Partial<OrchestratorConfig[K]> };
 
 /** One orchestrator on a real database, with a bus that the test answers; unless it has a queue, the test reads the jobs. */
@@ -81,6 +87,7 @@ export function startOrchestrator(
   const changes = new RunChanges(bus.asClient(), new RunMetrics(metrics));
   const metadata = new MetadataClient(bus.asClient());
   const runnables = new RunnableMemory(metadata, noRevisions, logger);
+  const auth = new AuthClient(bus.asClient());
   const results = new ResultsClient(bus.asClient());
   const workers = new WorkerClient(bus.asClient());
   const snapshots = new SnapshotRepository(dataSource);
@@ -106,8 +113,9 @@ export function startOrchestrator(
       submissions,
       executions,
       runnables,
-      new QueryPlanner(),
-      new TemplateCallers(new AuthClient(bus.asClient())),
+      new PolicyService(metadata, new CallerMemory(auth), new MaskKeys(auth, config)),
+      new QueryPlanner(logger),
+      new TemplateCallers(auth),
       queue,
       changes,
       cacheMetrics,
@@ -146,6 +154,7 @@ export function newConfig(overrides: Overrides = {}): OrchestratorConfig {
   const config = loadConfig(orchestratorConfig, {
     SLUICE_REDIS_URL: 'redis://127.0.0.1:1',
     SLUICE_DATABASE_URL: 'postgresql://127.0.0.1:1/none',
+    SLUICE_MASTER_KEYS: masterKeys,
   });
   const merged = Object.entries(config).map(([group, values]) => [
     group,

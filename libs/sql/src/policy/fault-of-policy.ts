@@ -14,10 +14,14 @@ export async function faultOfPolicy(
   try {
     const caller = sampleCaller(policy);
     const fitting = policy.table ? [policy.table] : fittingTables(policy, options.tables);
+    let isGoverning = false;
     for (const { schema, name } of fitting) {
       const table = schema === undefined ? quoted(name) : `${quoted(schema)}.${quoted(name)}`;
-      await policies.compile({ sql: `select * from ${table}`, caller });
+      const { reach } = await policies.compile({ sql: `select * from ${table}`, caller });
+      isGoverning ||= reach !== undefined && reach.governed.length > 0;
     }
+    // One that governs nothing would be taken for one that does.
+    if (!isGoverning) return 'No known table has all columns that the predicate names.';
     const fixedWithoutValue = policy.masks.find(({ kind, value }) => kind === 'FIXED' && value === undefined);
     return fixedWithoutValue && `The mask of ${fixedWithoutValue.column} has no value to show.`;
   } catch (error) {

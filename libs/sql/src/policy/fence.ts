@@ -90,3 +90,8 @@ function operands(kind: 'and' | 'or', expression: unknown, dialect: PolicyDialec
   const found = dialect.operandsOf(expression);
   return found?.kind === kind ? found.operands.flatMap((each) => operands(kind, each, dialect)) : [expression];
 }
+
+/** Whether a statement may have the predicates of policies in it: no other may hold the fence's alias. */
+export function showsPolicies(sql: string): boolean {
+  return sql.includes(fenceAlias);
+}

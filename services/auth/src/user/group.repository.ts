@@ -6,8 +6,8 @@ import type { UserKey } from './user.types.js';
 /** Groups of a workspace. One is made when it is first named, and stays. */
 @Injectable()
 export class GroupRepository {
-  /** Makes these the groups of a user. */
-  async setOf(transaction: Transaction, { workspaceId, id }: UserKey, names: readonly string[]): Promise<void> {
+  /** Makes those that nobody has named yet. */
+  async ensure(transaction: Transaction, workspaceId: string, names: readonly string[]): Promise<void> {
     // In one order, so that two who name the same new groups do not wait for each other.
     const sorted = names.toSorted();
     await transaction.query(
@@ -16,11 +16,16 @@ export class GroupRepository {
        on conflict on constraint user_group_name_key do nothing`,
       [workspaceId, sorted.map(() => newId('group')), sorted],
     );
+  }
+
+  /** Makes these the groups of a user. */
+  async setOf(transaction: Transaction, { workspaceId, id }: UserKey, names: readonly string[]): Promise<void> {
+    await this.ensure(transaction, workspaceId, names);
     await transaction.query(`delete from auth.user_group_member where user_id = $1`, [id]);
     await transaction.query(
       `insert into auth.user_group_member (workspace_id, user_id, group_id)
        select workspace_id, $2, id from auth.user_group where workspace_id = $1 and name = any ($3::text[])`,
-      [workspaceId, id, sorted],
+      [workspaceId, id, [...names]],
     );
   }
 }

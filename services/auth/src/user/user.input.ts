@@ -6,12 +6,12 @@ import { Issues } from '../input/issues.js';
 import { checkNewPassword } from '../input/password.js';
 import { checkName } from '../input/text.js';
 import { checkAttributes } from './attributes.js';
+import { checkGroupNames } from './group-names.js';
 import type { UserChange } from './user.types.js';
 
 type Granter = ReadonlySet<Permission>;
 
 const groupsMax = 50;
-const groupNameMax = 64;
 /** All names of one user's groups travel in each of its tokens. */
 const groupBytesMax = 3_000;
 
@@ -93,8 +93,7 @@ function checkGroups(names: readonly string[], issues: Issues): readonly string[
     issues.add(['groupNames'], `A user is in at most ${groupsMax} groups.`);
     return [];
   }
-  const checked = names.map((name, index) => checkName(name, ['groupNames', String(index)], issues, groupNameMax));
-  const unique = [...new Set(checked)];
+  const unique = checkGroupNames(names, ['groupNames'], issues);
   if (Buffer.byteLength(unique.join('')) > groupBytesMax) {
     issues.add(['groupNames'], 'The names of these groups are too long together.');
   }

@@ -119,6 +119,17 @@ describe('making a user', () => {
     for (const user of users) expect(user.groupNames).toEqual(groupNames.toSorted());
   });
 
+  it('is not what it takes to make a group: metadata has those made that a policy names first', async () => {
+    const names = ['b', 'a', 'a'].map((name) => `${name}-${newId('group')}`);
+    const { workspaceId } = admin;
+    await auth.askAsService(authRequests.ensureGroups, { workspaceId, names });
+    await auth.askAsService(authRequests.ensureGroups, { workspaceId, names });
+    const user = await create({ groupNames: names });
+    expect(user.groupNames).toEqual([...new Set(names)].toSorted());
+    const asked = auth.ask(authRequests.ensureGroups, { workspaceId, names }, admin);
+    expect((await auth.refusal(asked)).code).toBe('auth.forbidden');
+  });
+
   it('needs user.manage', async () => {
     for (const role of ['viewer', 'analyst', 'editor']) {
       const error = await auth.refusal(create({}, await contextOf([role])));
@@ -211,12 +222,16 @@ describe('changing a user', () => {
     }
   });
 
-  it('of roles, groups or the state of being enabled refuses older tokens within seconds, and nothing else does', async () => {
-    const user = await auth.createUser(admin, { roleNames: ['admin'] });
+  it('of roles, groups, attributes or the state of being enabled refuses older tokens within seconds, and nothing else does', async () => {
+    const user = await auth.createUser(admin, { roleNames: ['admin'], attributes: { region: 'north', level: 1 } });
     const { accessToken } = await auth.signIn(user);
     const verify = () => auth.get(TokenVerifier).verify(accessToken);
     let known = await readUser(user.id);
-    known = await update(known, { name: 'Other', attributes: { a: 1 }, roleNames: { values: ['admin'] } });
+    known = await update(known, {
+      name: 'Other',
+      attributes: { level: 1, region: 'north' },
+      roleNames: { values: ['admin'] },
+    });
     const before = await auth.askAsService(authRequests.listRevocations, { afterRevision: 0 });
     expect(before.revocations.map(({ subjectId }) => subjectId)).not.toContain(user.id);
     await verify();
@@ -224,6 +239,10 @@ describe('changing a user', () => {
     await until(async () => (await auth.refusal(verify())).code === 'auth.token_revoked', { timeoutMs: 5_000 });
     const again = await auth.get(TokenVerifier).verify((await auth.signIn(user)).accessToken);
     expect(again.permissions.has('user.manage')).toBe(false);
+    const { accessToken: second } = await auth.signIn(user);
+    await update(await readUser(user.id), { attributes: { level: 1, region: 'south' } });
+    const verifySecond = () => auth.get(TokenVerifier).verify(second);
+    await until(async () => (await auth.refusal(verifySecond())).code === 'auth.token_revoked', { timeoutMs: 5_000 });
   });
 
   it('to disabled ends tokens, sessions and API keys of the user, for good', async () => {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { authRequests, RequestOf, ResponseOf, User } from '#libs/contracts';
 import { parsePage, toPage } from '#libs/database';
@@ -111,12 +112,13 @@ function isAdministrator({
   return !disabled && roleNames.includes('admin');
 }
 
-/** If tokens of before say something that is no longer so. Attributes are not in them. */
+/** If tokens of before stand for something that is no longer so. Attributes are kept by whoever reads them, for a token. */
 function changesRights(before: UserRow, after: UserRow): boolean {
   const differs = (one: readonly string[], other: readonly string[]): boolean =>
     one.toSorted().join('\n') !== other.toSorted().join('\n');
   return (
     before.disabled !== after.disabled ||
+    !isDeepStrictEqual(before.attributes, after.attributes) ||
     differs(before.roleNames, after.roleNames) ||
     differs(before.groupNames, after.groupNames)
   );

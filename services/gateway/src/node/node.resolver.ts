@@ -19,6 +19,7 @@ const nodeKinds: Partial<Record<IdKind, NodeKind>> = {
   apiKey: { typeName: 'ApiKey', load: (id, { loaders }) => loaders.apiKeys.load(id) },
   dataSource: { typeName: 'DataSource', load: (id, { loaders }) => loaders.dataSources.load(id) },
   savedQuery: { typeName: 'SavedQuery', load: (id, { loaders }) => loaders.savedQueries.load(id) },
+  rowPolicy: { typeName: 'RowPolicy', load: (id, { loaders }) => loaders.rowPolicies.load(id) },
   execution: { typeName: 'Execution', load: (id, { loaders }) => loaders.executions.load(id) },
   result: {
     typeName: 'Result',

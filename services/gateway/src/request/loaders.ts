@@ -9,6 +9,7 @@ import {
   type Execution,
   type Manifest,
   type RequestContract,
+  type RowPolicy,
   type SavedQuery,
   type User,
   type Workspace,
@@ -22,6 +23,7 @@ export interface Loaders {
   readonly apiKeys: Loader<ApiKey>;
   readonly dataSources: Loader<DataSource>;
   readonly savedQueries: Loader<SavedQuery>;
+  readonly rowPolicies: Loader<RowPolicy>;
   readonly executions: Loader<Execution>;
   /** By the run's id, without the rows that may lie in them. */
   readonly manifests: Loader<Manifest>;
@@ -51,6 +53,7 @@ export function createLoaders(context: Asker): Loaders {
       async (ids) => (await context.ask(metadataRequests.getSavedQueries, { ids })).savedQueries,
       idOf,
     ),
+    rowPolicies: loader(async (ids) => (await context.ask(metadataRequests.getRowPolicies, { ids })).rowPolicies, idOf),
     executions: loader(async (ids) => (await context.ask(runRequests.getExecutions, { ids })).executions, idOf),
     manifests: manifests(true),
     manifestsWithRows: manifests(false),

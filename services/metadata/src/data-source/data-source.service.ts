@@ -88,7 +88,7 @@ export class DataSourceService {
     return toDataSource(row, caller);
   }
 
-  /** The secrets are gone with it. Refused while saved queries ask it. */
+  /** The secrets and the row policies are gone with it. Refused while saved queries ask it. */
   async delete(id: string, caller: Caller): Promise<void> {
     await this.sources.delete({ workspaceId: caller.workspaceId, id }, caller.requestId);
   }

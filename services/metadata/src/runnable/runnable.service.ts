@@ -8,6 +8,7 @@ import { toConnection } from '../data-source/to-data-source.js';
 import { Issues } from '../input/issues.js';
 import { checkIds } from '../input/text.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
+import { SourcePoliciesService } from '../row-policy/source-policies.service.js';
 import { SavedQueryRepository } from '../saved-query/saved-query.repository.js';
 import { toSavedQuery } from '../saved-query/to-saved-query.js';
 
@@ -18,6 +19,7 @@ export class RunnableService {
     private readonly sources: DataSourceRepository,
     private readonly queries: SavedQueryRepository,
     private readonly revisions: WorkspaceRevisions,
+    private readonly policies: SourcePoliciesService,
   ) {}
 
   /**
@@ -34,15 +36,15 @@ export class RunnableService {
       case 'dataSourceId': {
         demand(caller, 'query.run');
         const revision = await this.revisions.now(workspaceId);
-        return { revision, source: await this.connection(workspaceId, subject.value) };
+        return { revision, ...(await this.governedSource(workspaceId, subject.value)) };
       }
       case 'savedQueryId': {
         demand(caller, 'saved_query.run');
         const revision = await this.revisions.now(workspaceId);
         const [query] = await this.queries.find(workspaceId, [subject.value]);
         if (!query) throw new AppError('saved_query.not_found', 'There is no such saved query.');
-        const source = await this.connection(workspaceId, query.dataSourceId);
-        return { revision, source, savedQuery: toSavedQuery(query) };
+        const source = await this.governedSource(workspaceId, query.dataSourceId);
+        return { revision, ...source, savedQuery: toSavedQuery(query) };
       }
       case undefined:
         throw new AppError('input.invalid', 'There is nothing to run: name a data source or a saved query.');
@@ -57,8 +59,9 @@ export class RunnableService {
     return ids.length === 0 ? [] : (await this.sources.findOfAnyWorkspace(ids)).map(toConnection);
   }
 
-  private async connection(workspaceId: string, id: string): Promise<SourceConnection> {
-    return toConnection(await this.sources.get({ workspaceId, id }));
+  private async governedSource(workspaceId: string, id: string) {
+    const source = await this.sources.get({ workspaceId, id });
+    return { source: toConnection(source), policiesFingerprint: await this.policies.fingerprint(source) };
   }
 }
 

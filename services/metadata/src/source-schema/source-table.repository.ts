@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Table } from '#libs/contracts';
-import { escapeLike, inTransaction, type ParsedPage } from '#libs/database';
+import { escapeLike, type ParsedPage } from '#libs/database';
 import { DataSourceEntity } from '../data-source/data-source.entity.js';
 import { keyOf } from '../input/text.js';
+import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { SourceTableEntity } from './source-table.entity.js';
 
 const insertRows = 500;
@@ -16,7 +17,10 @@ const separator = '\u0001';
 /** The tables of data sources, as last read. */
 @Injectable()
 export class SourceTableRepository {
-  constructor(@InjectDataSource() private readonly database: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly database: DataSource,
+    private readonly revisions: WorkspaceRevisions,
+  ) {}
 
   async list(
     { dataSourceId, search }: { dataSourceId: string; search: string | undefined },
@@ -33,13 +37,21 @@ export class SourceTableRepository {
     return { rows: shown, totalCount };
   }
 
+  all(dataSourceId: string): Promise<SourceTableEntity[]> {
+    return this.database.manager.find(SourceTableEntity, { where: { dataSourceId }, order: { sortKey: 'asc' } });
+  }
+
   /**
    * Puts what was read in the place of what was known, all at once.
    * @returns false where the source has changed since `version`, so that this may be another source's schema
    */
-  async replace(source: { id: string; version: number }, tables: readonly Table[]): Promise<boolean> {
+  async replace(
+    source: Pick<DataSourceEntity, 'id' | 'workspaceId' | 'version'>,
+    tables: readonly Table[],
+  ): Promise<boolean> {
     const rows = rowsOf(source.id, tables);
-    return inTransaction(this.database, async (manager) => {
+    // Row policies are read against the tables, so what is kept of them is out of date now.
+    return this.revisions.change(source.workspaceId, async (manager) => {
       const { id, version } = source;
       const current = await manager.findOne(DataSourceEntity, {
         where: { id, version },

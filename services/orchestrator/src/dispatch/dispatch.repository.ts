@@ -11,7 +11,7 @@ import { decodeSource } from '../source/source-snapshot.js';
 import { chooseTurns, type ActiveRuns, type Lane, type PoolState } from './fair-order.js';
 
 /** What of the run's row goes into its plan. */
-const planColumns = `r.id, r.fence, r.workspace_id, r.source, r.sql, r.bound_values, r.rows_max, r.bytes_max, r.timeout_ms,
+const planColumns = `r.id, r.fence, r.workspace_id, r.source, r.sql, r.bound_values, r.reach, r.rows_max, r.bytes_max, r.timeout_ms,
   r.user_id, r.request_id, r.traceparent`;
 
 interface PlanRow extends LaneKey {
@@ -21,6 +21,7 @@ interface PlanRow extends LaneKey {
   source: Buffer;
   sql: string;
   bound_values: StoredValues;
+  reach: RunPlan['reach'] | null;
   rows_max: string;
   bytes_max: string;
   timeout_ms: number;
@@ -226,6 +227,7 @@ function toPlan(row: PlanRow): RunPlan {
     source: decodeSource(row.source),
     sql: row.sql,
     values: fromStoredValues(row.bound_values),
+    reach: row.reach ?? undefined,
     rowsMax: Number(row.rows_max),
     bytesMax: Number(row.bytes_max),
     timeoutMs: row.timeout_ms,

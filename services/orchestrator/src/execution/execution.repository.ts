@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { ResponseOf, runRequests, RunState } from '#libs/contracts';
 import { escapeLike, queryPrepared } from '#libs/database';
+import { fenceAlias } from '#libs/sql';
 import { toView, viewColumns, type ViewRow } from './execution.row.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
 
@@ -40,6 +41,9 @@ export class ExecutionRepository {
     if (filter.submittedById !== undefined) where((place) => `e.caller_id = ${place}`, filter.submittedById);
     if (filter.savedQueryId !== undefined) where((place) => `e.saved_query_id = ${place}`, filter.savedQueryId);
     if (filter.dataSourceId !== undefined) where((place) => `r.source_id = ${place}`, filter.dataSourceId);
+    // By searching one would find out what the policies in a statement are.
+    if (filter.search !== undefined && !filter.readsPolicies)
+      where((place) => `position(${place} in r.sql) = 0`, fenceAlias);
     if (filter.search !== undefined) where((place) => `r.sql ilike ${place}`, `%${escapeLike(filter.search)}%`);
     if (filter.submittedFrom) where((place) => `e.submitted_at >= ${place}`, filter.submittedFrom);
     if (filter.submittedTo) where((place) => `e.submitted_at < ${place}`, filter.submittedTo);

@@ -3,6 +3,7 @@ import type { Execution, FinishedPosition, RequestOf, ResponseOf, runRequests } 
 import { parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
+import { showsPolicies } from '#libs/sql';
 import { ExecutionRepository } from './execution.repository.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
 import { FinishedRepository } from './finished.repository.js';
@@ -72,7 +73,7 @@ export class ExecutionService {
 function filterOf(input: RequestOf<typeof runRequests.listExecutions>, principal: Principal): ListFilter {
   const { states, savedQueryId, submittedById, dataSourceId, search, submittedFrom, submittedTo } = input;
   // Who may not read statements would find out by searching what stands in them.
-  if (search !== undefined && !canReadSql(principal)) {
+  if (search !== undefined && !canReadSql(principal, '')) {
     throw new AppError('auth.forbidden', 'To search in statements needs the permission query.run.', {
       path: ['search'],
     });
@@ -83,6 +84,7 @@ function filterOf(input: RequestOf<typeof runRequests.listExecutions>, principal
   return {
     ...sightOf(principal),
     ...{ states, savedQueryId, submittedById, dataSourceId, search, submittedFrom, submittedTo },
+    readsPolicies: principal.permissions.has('row_policy.read'),
   };
 }
 
@@ -105,11 +107,13 @@ export function sightOf(principal: Principal): Sight {
 
 /** What this caller may read of an execution. */
 export function toExecution({ execution, sql }: ExecutionView, principal: Principal): Execution {
-  return canReadSql(principal) ? { ...execution, sql } : execution;
+  return canReadSql(principal, sql) ? { ...execution, sql } : execution;
 }
 
-// Who may write SQL or read the source may read the statement; who only runs saved queries may not.
-function canReadSql({ permissions }: Principal): boolean {
+// Who may write SQL or read the source may read the statement; who only runs saved queries may not. With row policies in
+// it, it tells what they are.
+function canReadSql({ permissions }: Principal, sql: string): boolean {
+  if (showsPolicies(sql) && !permissions.has('row_policy.read')) return false;
   return permissions.has('query.run') || permissions.has('data_source.read');
 }
 

@@ -23,6 +23,7 @@ export interface ListFilter extends Sight {
   readonly dataSourceId: string | undefined;
   /** In the statement, whatever the case of its letters. */
   readonly search: string | undefined;
+  readonly readsPolicies: boolean;
   readonly submittedFrom: Date | undefined;
   /** Not included. */
   readonly submittedTo: Date | undefined;

@@ -33,6 +33,8 @@ const tables = `
   alter table orchestrator.run
     -- Pairs of type and value, in the order of the placeholders; gone once the run is final.
     add column bound_values jsonb default '[]',
+    -- What the source must confirm before the statement is run; gone once the run is final.
+    add column reach jsonb,
     add column cache_subjects text[] not null default '{}',
     -- Null until the run begins at its source.
     add column cache_revision bigint,
@@ -115,7 +117,7 @@ const accept = `
     timeout_ms integer, request_id text, traceparent text, trace_id text, attempts_max integer,
     wait_seconds double precision, queue_rules jsonb, saved_query_id text, idempotency_key text,
     input_hash bytea, cache_subjects text[], max_age_seconds double precision, stale_seconds double precision,
-    bound_values jsonb, parameters jsonb,
+    bound_values jsonb, reach jsonb, parameters jsonb,
     out outcome text, out run orchestrator.run, out execution orchestrator.execution, out refresh orchestrator.run
   ) language plpgsql as $$
   #variable_conflict use_column
@@ -144,6 +146,7 @@ const accept = `
     candidate.source := accept_v2.source;
     candidate.sql := accept_v2.sql;
     candidate.bound_values := accept_v2.bound_values;
+    candidate.reach := accept_v2.reach;
     candidate.rows_max := accept_v2.rows_max;
     candidate.bytes_max := accept_v2.bytes_max;
     candidate.timeout_ms := accept_v2.timeout_ms;

@@ -335,10 +335,10 @@ const beginRun = `
     perform orchestrator.note_tenant(new.pool, new.workspace_id);
     with slot as (select holds_pool and orchestrator.is_first(new, rules) as is_free)
     insert into orchestrator.run as r (id, workspace_id, flight_key, flight_slot, pool, user_id, class, source_id,
-      source, sql, bound_values, rows_max, bytes_max, timeout_ms, request_id, traceparent, attempts_max, keep, cache_subjects,
+      source, sql, bound_values, reach, rows_max, bytes_max, timeout_ms, request_id, traceparent, attempts_max, keep, cache_subjects,
       queue_deadline, state, fence, dispatched_at)
     select new.id, new.workspace_id, new.flight_key, new.flight_slot, new.pool, new.user_id, new.class, new.source_id,
-      new.source, new.sql, new.bound_values, new.rows_max, new.bytes_max, new.timeout_ms, new.request_id, new.traceparent,
+      new.source, new.sql, new.bound_values, new.reach, new.rows_max, new.bytes_max, new.timeout_ms, new.request_id, new.traceparent,
       new.attempts_max, new.keep, new.cache_subjects, now() + make_interval(secs => wait_seconds),
       case when slot.is_free then 'DISPATCHED' else 'QUEUED' end,
       case when slot.is_free then 1 else 0 end,

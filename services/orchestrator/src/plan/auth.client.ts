@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { BusClient, type MessageContext } from '#libs/bus';
-import { authRequests } from '#libs/contracts';
+import { BusClient, serviceContext, type MessageContext } from '#libs/bus';
+import { authRequests, type ResponseOf } from '#libs/contracts';
+import type { WrappedDataKey } from '#libs/encryption';
 
 @Injectable()
 export class AuthClient {
@@ -10,5 +11,15 @@ export class AuthClient {
   async findEmail(userId: string, context: MessageContext, signal: AbortSignal): Promise<string | undefined> {
     const { users } = await this.bus.request(authRequests.getUsers, { ids: [userId] }, { context, signal });
     return users[0]?.email || undefined;
+  }
+
+  /** Who asks, by the caller's own token. */
+  getViewer(context: MessageContext, signal: AbortSignal): Promise<ResponseOf<typeof authRequests.getViewer>> {
+    return this.bus.request(authRequests.getViewer, {}, { context, signal });
+  }
+
+  getDataKey(workspaceId: string): Promise<WrappedDataKey> {
+    const context = serviceContext('orchestrator', workspaceId);
+    return this.bus.request(authRequests.getDataKey, { workspaceId }, { context });
   }
 }

@@ -1,6 +1,13 @@
 import type { SourceConnection } from '#libs/contracts';
 import type { JsonObject, JsonValue } from '#libs/kernel';
-import type { BoundValue, ParameterDefinition, TemplateCaller } from '#libs/sql';
+import type {
+  BoundValue,
+  ParameterDefinition,
+  PolicyCaller,
+  ReachPremises,
+  SourcePolicies,
+  TemplateCaller,
+} from '#libs/sql';
 
 /** What a submission has before it is known what is sent to the source. */
 export interface PlanInput {
@@ -11,12 +18,21 @@ export interface PlanInput {
   /** Values as the caller sent them. */
   readonly given: JsonObject;
   readonly caller: TemplateCaller;
+  /** Absent where the source has no row policy. */
+  readonly policies?: GoverningPolicies | undefined;
   /** An IANA name, or what the caller says is one. */
   readonly timeZone: string;
   readonly nowMs: number;
   /** By parameter: what its options query answers now. */
   readonly queryOptions?: ReadonlyMap<string, readonly JsonValue[]> | undefined;
   readonly places: PlanPlaces;
+}
+
+/** The row policies of a source, and who asks, as they see it. */
+export interface GoverningPolicies {
+  readonly policies: SourcePolicies;
+  /** Absent: nobody is known to ask, and nothing is seen. */
+  readonly caller: PolicyCaller | undefined;
 }
 
 /** Where the caller's input has what may be refused. */
@@ -29,6 +45,11 @@ export interface PlanPlaces {
 export interface QueryPlan {
   /** With placeholders of the source's dialect, proven to read only. */
   readonly sql: string;
+  /** Not for logs: a mask's key may be among them. */
   readonly values: readonly BoundValue[];
+  /** What of the row policies in it can change the answer; empty where there are none. */
+  readonly policyFingerprint: string;
+  /** What the source must confirm before it is run; absent where no policy applies. */
+  readonly reach: ReachPremises | undefined;
   readonly parameters: JsonObject;
 }

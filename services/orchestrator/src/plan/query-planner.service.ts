@@ -2,11 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { SourceConnection } from '#libs/contracts';
 import { AppError, type Issue } from '#libs/kernel';
-import { proveReadOnly, type SqlDialect } from '#libs/sql';
+import { proveReadOnly, sqlDialectOf, type BoundValue, type SqlDialect } from '#libs/sql';
+import { AppLogger } from '#libs/telemetry';
 import { BoundTemplates } from './bound-templates.js';
-import type { PlanInput, PlanPlaces, QueryPlan } from './query-plan.js';
-
-const dialects: Readonly<Record<string, SqlDialect>> = { postgres: 'postgres', duckdb: 'duckdb' };
+import type { GoverningPolicies, PlanInput, PlanPlaces, QueryPlan } from './query-plan.js';
 
 /** Characters of all statements that are kept as proven. */
 const provenCharactersMax = 5_000_000;
@@ -21,6 +20,8 @@ export class QueryPlanner {
     sizeCalculation: (_, key) => key.length + 100,
   });
 
+  constructor(private readonly logger: AppLogger) {}
+
   /**
    * @throws AppError at the caller's place for it: `parameter.missing`, `parameter.invalid`, `parameter.attribute_absent`,
    * `sql.rejected`, `sql.too_long`, `sql.not_read_only`, and `input.invalid` for an unknown time zone
@@ -29,10 +30,29 @@ export class QueryPlanner {
     try {
       const dialect = dialectOf(input.source);
       const { sql, values, parameters } = this.templates.bind(input, dialect);
+      if (input.policies) return { parameters, ...(await this.govern(input.policies, sql, values, input.source)) };
       await this.prove(dialect, sql, values.length);
-      return { sql, values, parameters };
+      return { sql, values, parameters, policyFingerprint: '', reach: undefined };
     } catch (error) {
       throw error instanceof AppError ? placed(error, input.places) : error;
+    }
+  }
+
+  /** Puts the policies inside of the statement, which also proves it. The reason of a refusal is for the log alone. */
+  private async govern(
+    { policies, caller }: GoverningPolicies,
+    sql: string,
+    values: readonly BoundValue[],
+    { id }: SourceConnection,
+  ): Promise<Omit<QueryPlan, 'parameters'>> {
+    try {
+      const compiled = await policies.compile({ sql, valueCount: values.length, caller });
+      const { fingerprint: policyFingerprint, reach } = compiled;
+      return { sql: compiled.sql, values: [...values, ...compiled.values], policyFingerprint, reach };
+    } catch (error) {
+      const reason = error instanceof AppError ? error.details?.['reason'] : undefined;
+      if (reason !== undefined) this.logger.info({ sourceId: id, reason }, 'row policies refused a statement');
+      throw error;
     }
   }
 
@@ -45,7 +65,7 @@ export class QueryPlanner {
 }
 
 function dialectOf({ type }: SourceConnection): SqlDialect {
-  const dialect = Object.hasOwn(dialects, type) ? dialects[type] : undefined;
+  const dialect = sqlDialectOf(type);
   if (!dialect) throw new Error(`no dialect is known for sources of type ${type}`);
   return dialect;
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { SourceConnection } from '#libs/contracts';
+import { AppLogger } from '#libs/telemetry';
 import type { PlanInput, QueryPlan } from './query-plan.js';
 import { QueryPlanner } from './query-planner.service.js';
 
+const logger = AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' });
 const source: SourceConnection = {
   ...{ id: 'src_1', workspaceId: 'wsp_1', name: 'flights', type: 'postgres', version: 1, options: {} },
   ...{ maxConcurrentExecutions: 1, paused: false },
@@ -19,13 +21,13 @@ const input: PlanInput = {
 };
 
 describe('a plan', () => {
-  const planner = new QueryPlanner();
+  const planner = new QueryPlanner(logger);
   const plan = (change: Partial<PlanInput> = {}): Promise<QueryPlan> => planner.plan({ ...input, ...change });
   const valuesOf = async (change: Partial<PlanInput>) => (await plan(change)).values.map(({ value }) => value);
 
   it('is the same for an equal question', async () => {
     expect(await valuesOf({})).toEqual(['2026-11-21', '1', 'usr_1', 'a']);
-    expect(await plan()).toEqual(await new QueryPlanner().plan(input));
+    expect(await plan()).toEqual(await new QueryPlanner(logger).plan(input));
   });
 
   it.each([

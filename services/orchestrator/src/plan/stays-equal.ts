@@ -9,7 +9,7 @@ const repeatedMsMax = 10_000;
 /** Whether the same words come to the same values for as long as a hit is repeated without being planned. */
 export function staysEqual(
   definitions: readonly ParameterDefinition[],
-  { parameters }: QueryPlan,
+  { parameters }: Pick<QueryPlan, 'parameters'>,
   nowMs: number,
 ): boolean {
   // What an options query answers may change at any time.

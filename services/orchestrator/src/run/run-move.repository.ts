@@ -61,6 +61,7 @@ const endOfRun = [
   'lease_until = null',
   'source = null',
   'bound_values = null',
+  'reach = null',
 ];
 
 // A run in the queue has nothing of the try that is over.

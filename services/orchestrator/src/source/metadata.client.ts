@@ -17,6 +17,16 @@ export class MetadataClient {
     return this.bus.request(metadataRequests.resolveRunnable, { subject }, { context, signal });
   }
 
+  /** All that is needed to put the row policies of a source into a statement. */
+  async getSourcePolicies(
+    dataSourceId: string,
+    workspaceId: string,
+    requestId: string,
+  ): Promise<ResponseOf<typeof metadataRequests.getSourcePolicies>> {
+    const context = serviceContext('orchestrator', workspaceId, requestId);
+    return this.bus.request(metadataRequests.getSourcePolicies, { dataSourceId }, { context });
+  }
+
   /** A source as it is now; undefined where it is gone. */
   async findSource(
     sourceId: string,

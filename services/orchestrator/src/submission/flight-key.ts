@@ -9,6 +9,8 @@ export interface FlightParts {
   /** As sent to the source, never a template. */
   readonly sql: string;
   readonly values: readonly BoundValue[];
+  /** Of the row policies in the statement; see CompiledQuery. */
+  readonly policyFingerprint: string;
   readonly limits: ResolvedLimits;
 }
 
@@ -16,8 +18,16 @@ export interface FlightParts {
  * A hash of everything that can change the answer: equal keys, equal answers, for whoever may ask. JSON of a list keeps
  * the parts apart, so no two lists of parts give one text.
  */
-export function flightKey({ workspaceId, sourceId, sourceVersion, sql, values, limits }: FlightParts): Buffer {
+export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ...plan }: FlightParts): Buffer {
   const limitParts = [limits.rows, limits.bytes, limits.timeoutMs];
-  const parts = [workspaceId, sourceId, sourceVersion, sql, keyOfValues(values), ...limitParts];
+  const parts = [
+    workspaceId,
+    sourceId,
+    sourceVersion,
+    plan.sql,
+    keyOfValues(plan.values),
+    plan.policyFingerprint,
+    ...limitParts,
+  ];
   return createHash('sha256').update(JSON.stringify(parts)).digest();
 }

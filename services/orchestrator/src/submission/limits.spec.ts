@@ -44,6 +44,7 @@ describe('flightKey', () => {
     sourceVersion: 1,
     sql: 'select $1',
     values: [{ type: 'text', value: '1' }],
+    policyFingerprint: '',
     limits: { rows: 1, bytes: 2, timeoutMs: 3 },
   };
 

@@ -86,6 +86,7 @@ export class SubmissionRepository {
       max_age_seconds: submission.freshness.maxAgeSeconds,
       stale_seconds: submission.freshness.staleSeconds,
       bound_values: keyOfValues(submission.values),
+      reach: submission.reach ? JSON.stringify(submission.reach) : null,
       parameters: JSON.stringify(submission.parameters),
     };
     const places = Object.keys(parameters).map((name, index) => `${name} => $${index + 1}`);

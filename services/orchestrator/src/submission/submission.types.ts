@@ -1,6 +1,6 @@
 import type { SourceConnection } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
-import type { BoundValue } from '#libs/sql';
+import type { BoundValue, ReachPremises } from '#libs/sql';
 import type { Freshness } from '../cache/freshness.js';
 import type { ExecutionView } from '../execution/execution.types.js';
 import type { PriorityClass } from '../run/run.types.js';
@@ -18,6 +18,8 @@ export interface Submission {
   /** As sent to the source, with placeholders. */
   readonly sql: string;
   readonly values: readonly BoundValue[];
+  /** Set where row policies are in the statement. */
+  readonly reach: ReachPremises | undefined;
   /** As the execution shows them. */
   readonly parameters: JsonObject;
   readonly limits: ResolvedLimits;

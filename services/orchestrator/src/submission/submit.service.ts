@@ -12,7 +12,7 @@ import { RunQueueStore } from '../dispatch/run-queue.store.js';
 import { ExecutionService, toExecution } from '../execution/execution.service.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { RunChanges } from '../run/run-changes.service.js';
-import { toPlanValues } from '../run/bound-values.js';
+import { toPlanReach, toPlanValues } from '../run/bound-values.js';
 import { priorityClass } from '../run/run.types.js';
 import { defaultPool } from '../dispatch/pool.js';
 import { QueryPlanner } from '../plan/query-planner.service.js';
@@ -21,6 +21,7 @@ import type { PlanPlaces, QueryPlan } from '../plan/query-plan.js';
 import { staysEqual } from '../plan/stays-equal.js';
 import { TemplateCallers } from '../plan/template-callers.service.js';
 import { toTemplateDefinitions } from '../plan/template-definitions.js';
+import { PolicyService } from '../policy/policy.service.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { CacheMetrics } from '../cache/cache.metrics.js';
 import { cacheSubjects } from '../cache/cache-subjects.js';
@@ -49,6 +50,7 @@ interface Question {
   readonly given: JsonObject;
   readonly places: PlanPlaces;
   readonly savedQuery: SavedQuery | undefined;
+  readonly policiesFingerprint: string | undefined;
   readonly revision: number;
 }
 
@@ -70,6 +72,7 @@ export class SubmitService {
     private readonly repository: SubmissionRepository,
     private readonly executions: ExecutionService,
     private readonly runnables: RunnableMemory,
+    private readonly policies: PolicyService,
     private readonly planner: QueryPlanner,
     private readonly callers: TemplateCallers,
     private readonly queue: RunQueueStore,
@@ -102,6 +105,7 @@ export class SubmitService {
         sourceVersion: source.version,
         sql: plan.sql,
         values: plan.values,
+        policyFingerprint: plan.policyFingerprint,
         limits,
       }),
       source,
@@ -127,9 +131,13 @@ export class SubmitService {
     { principal, context, nowMs }: Asking,
   ): Promise<QueryPlan> {
     const queryOptions = queryOptionsOf(question, input.queryOptions);
-    const caller = await this.callers.callerOf(principal, question.text, context);
+    const [policies, caller] = await Promise.all([
+      this.policies.of(question, principal, context, context.signal),
+      this.callers.callerOf(principal, question.text, context),
+    ]);
     return this.planner.plan({
       ...question,
+      policies,
       queryOptions,
       caller,
       timeZone: input.timeZone ?? defaultTimeZone,
@@ -184,18 +192,18 @@ export class SubmitService {
         checkSqlText(text, this.config.limits.sqlBytesMax);
         const definitions = toTemplateDefinitions(parameterDefinitions);
         checkGiven(definitions);
-        const { source, revision } = await this.resolveRunnable(
+        const resolved = await this.resolveRunnable(
           { case: 'dataSourceId', value: query.value.dataSourceId },
           context,
           sourcePathOf(input),
         );
         const places = { text: ['query', 'sql', 'text'], parameters: ['query', 'sql', 'parameters'] };
-        return { source, text, definitions, given: parameters, places, savedQuery: undefined, revision };
+        return { ...resolved, text, definitions, given: parameters, places, savedQuery: undefined };
       }
       case 'savedQuery': {
         if (!principal.permissions.has('saved_query.run')) throw forbidden('saved_query.run');
         const path = sourcePathOf(input);
-        const { source, savedQuery, revision } = await this.resolveRunnable(
+        const { savedQuery, ...resolved } = await this.resolveRunnable(
           { case: 'savedQueryId', value: query.value.id },
           context,
           path,
@@ -204,7 +212,7 @@ export class SubmitService {
         const definitions = toTemplateDefinitions(savedQuery.parameters);
         const { parameters: given = {} } = query.value;
         const places = { text: path, parameters: ['query', 'savedQuery', 'parameters'] };
-        return { source, text: savedQuery.sql, definitions, given, places, savedQuery, revision };
+        return { ...resolved, text: savedQuery.sql, definitions, given, places, savedQuery };
       }
       default:
         throw new AppError('input.invalid', 'Exactly one kind of query is needed.', { path: ['query'] });
@@ -222,7 +230,8 @@ export class SubmitService {
     const { source } = resolved;
     if (!source) throw new Error('metadata resolved something runnable without its source');
     if (source.paused) throw pausedAt(path);
-    return { source, savedQuery: resolved.savedQuery, revision: resolved.revision };
+    const { savedQuery, revision, policiesFingerprint } = resolved;
+    return { source, savedQuery, revision, policiesFingerprint };
   }
 }
 
@@ -252,6 +261,7 @@ function planOf(submission: Submission, { runId, fence }: BegunRun): RunPlan {
   const values = toPlanValues(submission.values);
   return {
     ...{ runId, fence, workspaceId, source, sql, values, requestId, traceparent },
+    reach: submission.reach && toPlanReach(submission.reach),
     rowsMax: limits.rows,
     bytesMax: limits.bytes,
     timeoutMs: limits.timeoutMs,

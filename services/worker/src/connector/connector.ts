@@ -1,5 +1,6 @@
 import type { Column, SourceHandle, Table } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
+import type { ReachPremises } from '#libs/sql';
 
 /** A source with its secrets opened. It lives as long as a call; only connectors see it, and no log does. */
 export interface OpenedSource {
@@ -34,6 +35,12 @@ export type StatementValue = string | null;
 export interface SourceSession {
   /** What lets any worker find the statement at the source and end it. */
   readonly handle: SourceHandle;
+  /**
+   * Asks the source, in the transaction of the statement and before it, whether a statement with row policies in it may
+   * be run: whether its names mean what the policies took them for, and no view shows what they hide.
+   * @throws AppError sql.rejected, with the reason for the log alone
+   */
+  confirm(reach: ReachPremises): Promise<void>;
   /**
    * Runs the statement with these values for its placeholders, once in a session. Rejects with an AppError where the
    * source refuses it.

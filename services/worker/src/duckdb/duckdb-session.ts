@@ -1,6 +1,7 @@
 import { StatementType, type DuckDBConnection, type DuckDBDataChunk, type DuckDBResult } from '@duckdb/node-api';
 import type { SourceHandle } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
+import { duckdbReachFault, duckdbViewsQuery, policyRejection, type ReachPremises } from '#libs/sql';
 import type { RowStream, SourceSession, StatementValue } from '../connector/connector.js';
 import { uniqueNames } from '../connector/unique-names.js';
 import { entriesByPlace } from './entries-by-place.js';
@@ -27,9 +28,18 @@ export class DuckdbSession implements SourceSession {
     private readonly onFailure: (error: unknown) => void,
   ) {}
 
+  async confirm(reach: ReachPremises): Promise<void> {
+    this.startTimer();
+    const views = await this.guarded(async () => (await this.connection.runAndReadAll(duckdbViewsQuery)).getRows());
+    const known = views
+      .map((row) => row.map(String))
+      .map(([schema = '', name = '', sql = '']) => ({ schema, name, sql }));
+    const fault = await duckdbReachFault(reach, known);
+    if (fault !== undefined) throw policyRejection(fault);
+  }
+
   async query(sql: string, values: readonly StatementValue[] = []): Promise<RowStream> {
-    // DuckDB has no time limit of its own; this is it.
-    this.timer = setTimeout(() => void this.cancel(), this.timeoutMs);
+    this.startTimer();
     return this.guarded(async () => {
       const result = await this.start(sql, values);
       const types = result.columnTypes().map(columnTypeOf);
@@ -61,6 +71,11 @@ export class DuckdbSession implements SourceSession {
     await this.cancel();
     this.connection.closeSync();
     this.onClose();
+  }
+
+  private startTimer(): void {
+    // DuckDB has no time limit of its own; this is it.
+    this.timer ??= setTimeout(() => void this.cancel(), this.timeoutMs);
   }
 
   /** The engine's own verdict is asked once more: one statement, and a SELECT. */

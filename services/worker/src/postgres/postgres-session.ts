@@ -1,5 +1,6 @@
 import type { SourceHandle } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
+import { policyRejection, postgresReachCheck, postgresReachFault, type ReachPremises, type ReachRow } from '#libs/sql';
 import type { RowStream, SessionPurpose, SourceSession, StatementValue } from '../connector/connector.js';
 import { applicationName, beginStatement } from './begin-statement.js';
 import { cancelBackend, postgresHandleOf } from './cancel-backend.js';
@@ -47,13 +48,20 @@ export class PostgresSession implements SourceSession {
     return new PostgresSession(pool, client, purpose);
   }
 
-  async query(sql: string, values: readonly StatementValue[] = []): Promise<RowStream> {
-    await this.begun.catch((error: unknown) => {
-      this.isClean = false;
-      throw toConnectionError(error);
+  async confirm(reach: ReachPremises): Promise<void> {
+    await this.whenBegun();
+    const { sql, values } = postgresReachCheck(reach);
+    this.isClean = false;
+    const { rows } = await this.client.client.query<ReachRow>(sql, [...values]).catch((error: unknown) => {
+      throw isCanceled(error) ? stopped(error) : toConnectionError(error);
     });
-    // A cancel that came while the transaction began has found nothing to end at the server.
-    if (this.isCanceled) throw stopped();
+    this.isClean = true;
+    const fault = postgresReachFault(reach, rows);
+    if (fault !== undefined) throw policyRejection(fault);
+  }
+
+  async query(sql: string, values: readonly StatementValue[] = []): Promise<RowStream> {
+    await this.whenBegun();
     const query = new RowQuery(sql, values, this.client.stream, (oids) => this.pool.types.resolve(oids));
     this.query_ = query;
     this.isClean = false;
@@ -91,6 +99,15 @@ export class PostgresSession implements SourceSession {
     if (this.isClean && hasBegun) return this.pool.giveBack(this.client);
     // The statement may still run, or a cancel may still be on its way and would hit the next run.
     this.client.destroy();
+  }
+
+  private async whenBegun(): Promise<void> {
+    await this.begun.catch((error: unknown) => {
+      this.isClean = false;
+      throw toConnectionError(error);
+    });
+    // A cancel that came while the transaction began has found nothing to end at the server.
+    if (this.isCanceled) throw stopped();
   }
 
   private statementError(error: unknown, sql: string): AppError {

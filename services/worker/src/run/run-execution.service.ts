@@ -120,11 +120,12 @@ export class RunExecutionService {
   }
 
   private async read(run: HeldRun, session: SourceSession): Promise<{ rows: number; bytes: number }> {
-    const { sql, values, source } = run.plan;
+    const { sql, values, source, reach } = run.plan;
     const labels = { source_type: source?.type ?? '' };
     run.assertWanted();
     const end = this.metrics.firstRowSeconds.startTimer(labels);
     return inSpan('worker.source.query', { 'db.system': labels.source_type }, async () => {
+      if (reach) await run.within(session.confirm(reach));
       const stream = await run.within(
         session.query(
           sql,

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/metadata/v1/metadata.proto.
  */
 export const file_sluice_metadata_v1_metadata: GenFile = /*@__PURE__*/
-  fileDesc("CiFzbHVpY2UvbWV0YWRhdGEvdjEvbWV0YWRhdGEucHJvdG8SEnNsdWljZS5tZXRhZGF0YS52MSLBAgoKRGF0YVNvdXJjZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHR5cGUYAyABKAkSKAoHb3B0aW9ucxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSNwoTc2NoZW1hX3JlZnJlc2hlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIQoZbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9ucxgGIAEoBRIOCgZwYXVzZWQYByABKAgSDwoHdmVyc2lvbhgIIAEoBRIuCgpjcmVhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgAiAEBQhQKEl9jYWNoZV90dGxfc2Vjb25kcyKJAQoFVGFibGUSFAoHY2F0YWxvZxgBIAEoCUgAiAEBEhMKBnNjaGVtYRgCIAEoCUgBiAEBEgwKBG5hbWUYAyABKAkSMAoHY29sdW1ucxgEIAMoCzIfLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZUNvbHVtbkIKCghfY2F0YWxvZ0IJCgdfc2NoZW1hIm4KC1RhYmxlQ29sdW1uEgwKBG5hbWUYASABKAkSKgoEdHlwZRgCIAEoDjIcLnNsdWljZS5jb21tb24udjEuQ29sdW1uVHlwZRITCgtzb3VyY2VfdHlwZRgDIAEoCRIQCghudWxsYWJsZRgEIAEoCCIkChVHZXREYXRhU291cmNlc1JlcXVlc3QSCwoDaWRzGAEgAygJIk4KFkdldERhdGFTb3VyY2VzUmVzcG9uc2USNAoMZGF0YV9zb3VyY2VzGAEgAygLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiYgoWTGlzdERhdGFTb3VyY2VzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxITCgZzZWFyY2gYAiABKAlIAIgBAUIJCgdfc2VhcmNoIqQBChdMaXN0RGF0YVNvdXJjZXNSZXNwb25zZRI0CgxkYXRhX3NvdXJjZXMYASADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuRGF0YVNvdXJjZRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMidQoRTGlzdFRhYmxlc1JlcXVlc3QSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSKAoEcGFnZRgCIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUFyZ3MSEwoGc2VhcmNoGAMgASgJSACIAQFCCQoHX3NlYXJjaCKUAQoSTGlzdFRhYmxlc1Jlc3BvbnNlEikKBnRhYmxlcxgBIAMoCzIZLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMi2wEKF0NyZWF0ZURhdGFTb3VyY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEdHlwZRgCIAEoCRIoCgdvcHRpb25zGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImChltYXhfY29uY3VycmVudF9leGVjdXRpb25zGAQgASgFSACIAQESHgoRY2FjaGVfdHRsX3NlY29uZHMYBSABKAVIAYgBAUIcChpfbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9uc0IUChJfY2FjaGVfdHRsX3NlY29uZHMiTwoYQ3JlYXRlRGF0YVNvdXJjZVJlc3BvbnNlEjMKC2RhdGFfc291cmNlGAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiqQIKF1VwZGF0ZURhdGFTb3VyY2VSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEQoEbmFtZRgDIAEoCUgAiAEBEigKB29wdGlvbnMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKGW1heF9jb25jdXJyZW50X2V4ZWN1dGlvbnMYBSABKAVIAYgBARITCgZwYXVzZWQYBiABKAhIAogBARIPCgdjbGVhcmVkGAcgAygJEh4KEWNhY2hlX3R0bF9zZWNvbmRzGAggASgFSAOIAQFCBwoFX25hbWVCHAoaX21heF9jb25jdXJyZW50X2V4ZWN1dGlvbnNCCQoHX3BhdXNlZEIUChJfY2FjaGVfdHRsX3NlY29uZHMiTwoYVXBkYXRlRGF0YVNvdXJjZVJlc3BvbnNlEjMKC2RhdGFfc291cmNlGAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiJQoXRGVsZXRlRGF0YVNvdXJjZVJlcXVlc3QSCgoCaWQYASABKAkiJgoYRGVsZXRlRGF0YVNvdXJjZVJlc3BvbnNlEgoKAmlkGAEgASgJIiMKFVRlc3REYXRhU291cmNlUmVxdWVzdBIKCgJpZBgBIAEoCSJEChZUZXN0RGF0YVNvdXJjZVJlc3BvbnNlEhIKCmxhdGVuY3lfbXMYASABKAESFgoOc2VydmVyX3ZlcnNpb24YAiABKAkiLAoeUmVmcmVzaERhdGFTb3VyY2VTY2hlbWFSZXF1ZXN0EgoKAmlkGAEgASgJIlYKH1JlZnJlc2hEYXRhU291cmNlU2NoZW1hUmVzcG9uc2USMwoLZGF0YV9zb3VyY2UYASABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuRGF0YVNvdXJjZSKNAwoTUGFyYW1ldGVyRGVmaW5pdGlvbhIMCgRuYW1lGAEgASgJEi8KBHR5cGUYAiABKA4yIS5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyVHlwZRISCgV0aXRsZRgDIAEoCUgAiAEBEhAKCG11bHRpcGxlGAQgASgIEhAKCHJlcXVpcmVkGAUgASgIEicKB2RlZmF1bHQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSOgoHb3B0aW9ucxgHIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5QYXJhbWV0ZXJPcHRpb25zSAGIAQESHQoQb3B0aW9uc19xdWVyeV9pZBgIIAEoCUgCiAEBEicKB21pbmltdW0YCSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJwoHbWF4aW11bRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIICgZfdGl0bGVCCgoIX29wdGlvbnNCEwoRX29wdGlvbnNfcXVlcnlfaWQiRwoQUGFyYW1ldGVyT3B0aW9ucxIzCgZ2YWx1ZXMYASADKAsyIy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyT3B0aW9uIlYKD1BhcmFtZXRlck9wdGlvbhIlCgV2YWx1ZRgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgV0aXRsZRgCIAEoCUgAiAEBQggKBl90aXRsZSLnAgoKU2F2ZWRRdWVyeRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhgKC2Rlc2NyaXB0aW9uGAMgASgJSACIAQESFgoOZGF0YV9zb3VyY2VfaWQYBCABKAkSCwoDc3FsGAUgASgJEgwKBHRhZ3MYBiADKAkSDwoHdmVyc2lvbhgHIAEoBRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgBiAEBEjsKCnBhcmFtZXRlcnMYCyADKAsyJy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyRGVmaW5pdGlvbkIOCgxfZGVzY3JpcHRpb25CFAoSX2NhY2hlX3R0bF9zZWNvbmRzIiUKFkdldFNhdmVkUXVlcmllc1JlcXVlc3QSCwoDaWRzGAEgAygJIlAKF0dldFNhdmVkUXVlcmllc1Jlc3BvbnNlEjUKDXNhdmVkX3F1ZXJpZXMYASADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeSJxChdMaXN0U2F2ZWRRdWVyaWVzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxITCgZzZWFyY2gYAiABKAlIAIgBARIMCgR0YWdzGAMgAygJQgkKB19zZWFyY2gipgEKGExpc3RTYXZlZFF1ZXJpZXNSZXNwb25zZRI1Cg1zYXZlZF9xdWVyaWVzGAEgAygLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLlNhdmVkUXVlcnkSDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvEhMKC3RvdGFsX2NvdW50GAQgASgDIvcBChdDcmVhdGVTYXZlZFF1ZXJ5UmVxdWVzdBIMCgRuYW1lGAEgASgJEhgKC2Rlc2NyaXB0aW9uGAIgASgJSACIAQESFgoOZGF0YV9zb3VyY2VfaWQYAyABKAkSCwoDc3FsGAQgASgJEgwKBHRhZ3MYBSADKAkSHgoRY2FjaGVfdHRsX3NlY29uZHMYBiABKAVIAYgBARI7CgpwYXJhbWV0ZXJzGAcgAygLMicuc2x1aWNlLm1ldGFkYXRhLnYxLlBhcmFtZXRlckRlZmluaXRpb25CDgoMX2Rlc2NyaXB0aW9uQhQKEl9jYWNoZV90dGxfc2Vjb25kcyJPChhDcmVhdGVTYXZlZFF1ZXJ5UmVzcG9uc2USMwoLc2F2ZWRfcXVlcnkYASABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeSLhAgoXVXBkYXRlU2F2ZWRRdWVyeVJlcXVlc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBRIRCgRuYW1lGAMgASgJSACIAQESGAoLZGVzY3JpcHRpb24YBCABKAlIAYgBARIQCgNzcWwYBSABKAlIAogBARIuCgR0YWdzGAYgASgLMhsuc2x1aWNlLm1ldGFkYXRhLnYxLlRhZ0xpc3RIA4gBARIPCgdjbGVhcmVkGAcgAygJEh4KEWNhY2hlX3R0bF9zZWNvbmRzGAggASgFSASIAQESOgoKcGFyYW1ldGVycxgJIAEoCzIhLnNsdWljZS5tZXRhZGF0YS52MS5QYXJhbWV0ZXJMaXN0SAWIAQFCBwoFX25hbWVCDgoMX2Rlc2NyaXB0aW9uQgYKBF9zcWxCBwoFX3RhZ3NCFAoSX2NhY2hlX3R0bF9zZWNvbmRzQg0KC19wYXJhbWV0ZXJzIkgKDVBhcmFtZXRlckxpc3QSNwoGdmFsdWVzGAEgAygLMicuc2x1aWNlLm1ldGFkYXRhLnYxLlBhcmFtZXRlckRlZmluaXRpb24iGQoHVGFnTGlzdBIOCgZ2YWx1ZXMYASADKAkiTwoYVXBkYXRlU2F2ZWRRdWVyeVJlc3BvbnNlEjMKC3NhdmVkX3F1ZXJ5GAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLlNhdmVkUXVlcnkiJQoXRGVsZXRlU2F2ZWRRdWVyeVJlcXVlc3QSCgoCaWQYASABKAkiJgoYRGVsZXRlU2F2ZWRRdWVyeVJlc3BvbnNlEgoKAmlkGAEgASgJIqsCChBTb3VyY2VDb25uZWN0aW9uEgoKAmlkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBHR5cGUYBCABKAkSDwoHdmVyc2lvbhgFIAEoBRIoCgdvcHRpb25zGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI1CgdzZWNyZXRzGAcgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLkVuY3J5cHRlZFNlY3JldHMSIQoZbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9ucxgIIAEoBRIOCgZwYXVzZWQYCSABKAgSHgoRY2FjaGVfdHRsX3NlY29uZHMYCiABKAVIAIgBAUIUChJfY2FjaGVfdHRsX3NlY29uZHMiUgoQRW5jcnlwdGVkU2VjcmV0cxIVCg1tYXN0ZXJfa2V5X2lkGAEgASgJEhMKC3dyYXBwZWRfa2V5GAIgASgMEhIKCmNpcGhlcnRleHQYAyABKAwiVwoWUmVzb2x2ZVJ1bm5hYmxlUmVxdWVzdBIYCg5kYXRhX3NvdXJjZV9pZBgBIAEoCUgAEhgKDnNhdmVkX3F1ZXJ5X2lkGAIgASgJSABCCQoHc3ViamVjdCKrAQoXUmVzb2x2ZVJ1bm5hYmxlUmVzcG9uc2USNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SOAoLc2F2ZWRfcXVlcnkYAiABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeUgAiAEBEhAKCHJldmlzaW9uGAMgASgDQg4KDF9zYXZlZF9xdWVyeSIqChtHZXRTb3VyY2VDb25uZWN0aW9uc1JlcXVlc3QSCwoDaWRzGAEgAygJIlUKHEdldFNvdXJjZUNvbm5lY3Rpb25zUmVzcG9uc2USNQoHc291cmNlcxgBIAMoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uIpYBChFEYXRhU291cmNlQ2hhbmdlZBIUCgx3b3Jrc3BhY2VfaWQYASABKAkSFgoOZGF0YV9zb3VyY2VfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBRIhChltYXhfY29uY3VycmVudF9leGVjdXRpb25zGAQgASgFEg4KBnBhdXNlZBgFIAEoCBIPCgdkZWxldGVkGAYgASgIKpMCCg1QYXJhbWV0ZXJUeXBlEh4KGlBBUkFNRVRFUl9UWVBFX1VOU1BFQ0lGSUVEEAASFwoTUEFSQU1FVEVSX1RZUEVfVEVYVBABEhoKFlBBUkFNRVRFUl9UWVBFX0lOVEVHRVIQAhIZChVQQVJBTUVURVJfVFlQRV9OVU1CRVIQAxIaChZQQVJBTUVURVJfVFlQRV9CT09MRUFOEAQSFwoTUEFSQU1FVEVSX1RZUEVfREFURRAFEhsKF1BBUkFNRVRFUl9UWVBFX0RBVEVUSU1FEAYSHQoZUEFSQU1FVEVSX1RZUEVfREFURV9SQU5HRRAHEiEKHVBBUkFNRVRFUl9UWVBFX0RBVEVUSU1FX1JBTkdFEAgyqw0KD01ldGFkYXRhU2VydmljZRJsCg5HZXREYXRhU291cmNlcxIpLnNsdWljZS5tZXRhZGF0YS52MS5HZXREYXRhU291cmNlc1JlcXVlc3QaKi5zbHVpY2UubWV0YWRhdGEudjEuR2V0RGF0YVNvdXJjZXNSZXNwb25zZSIDkAIBEm8KD0xpc3REYXRhU291cmNlcxIqLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0RGF0YVNvdXJjZXNSZXF1ZXN0Gisuc2x1aWNlLm1ldGFkYXRhLnYxLkxpc3REYXRhU291cmNlc1Jlc3BvbnNlIgOQAgESWwoKTGlzdFRhYmxlcxIlLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0VGFibGVzUmVxdWVzdBomLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0VGFibGVzUmVzcG9uc2USbQoQQ3JlYXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5DcmVhdGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5DcmVhdGVEYXRhU291cmNlUmVzcG9uc2USbQoQVXBkYXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5VcGRhdGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5VcGRhdGVEYXRhU291cmNlUmVzcG9uc2USbQoQRGVsZXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5EZWxldGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5EZWxldGVEYXRhU291cmNlUmVzcG9uc2USZwoOVGVzdERhdGFTb3VyY2USKS5zbHVpY2UubWV0YWRhdGEudjEuVGVzdERhdGFTb3VyY2VSZXF1ZXN0Giouc2x1aWNlLm1ldGFkYXRhLnYxLlRlc3REYXRhU291cmNlUmVzcG9uc2USggEKF1JlZnJlc2hEYXRhU291cmNlU2NoZW1hEjIuc2x1aWNlLm1ldGFkYXRhLnYxLlJlZnJlc2hEYXRhU291cmNlU2NoZW1hUmVxdWVzdBozLnNsdWljZS5tZXRhZGF0YS52MS5SZWZyZXNoRGF0YVNvdXJjZVNjaGVtYVJlc3BvbnNlEm8KD0dldFNhdmVkUXVlcmllcxIqLnNsdWljZS5tZXRhZGF0YS52MS5HZXRTYXZlZFF1ZXJpZXNSZXF1ZXN0Gisuc2x1aWNlLm1ldGFkYXRhLnYxLkdldFNhdmVkUXVlcmllc1Jlc3BvbnNlIgOQAgEScgoQTGlzdFNhdmVkUXVlcmllcxIrLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0U2F2ZWRRdWVyaWVzUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0U2F2ZWRRdWVyaWVzUmVzcG9uc2UiA5ACARJtChBDcmVhdGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLkNyZWF0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLkNyZWF0ZVNhdmVkUXVlcnlSZXNwb25zZRJtChBVcGRhdGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLlVwZGF0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLlVwZGF0ZVNhdmVkUXVlcnlSZXNwb25zZRJtChBEZWxldGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLkRlbGV0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLkRlbGV0ZVNhdmVkUXVlcnlSZXNwb25zZRJvCg9SZXNvbHZlUnVubmFibGUSKi5zbHVpY2UubWV0YWRhdGEudjEuUmVzb2x2ZVJ1bm5hYmxlUmVxdWVzdBorLnNsdWljZS5tZXRhZGF0YS52MS5SZXNvbHZlUnVubmFibGVSZXNwb25zZSIDkAIBEn4KFEdldFNvdXJjZUNvbm5lY3Rpb25zEi8uc2x1aWNlLm1ldGFkYXRhLnYxLkdldFNvdXJjZUNvbm5lY3Rpb25zUmVxdWVzdBowLnNsdWljZS5tZXRhZGF0YS52MS5HZXRTb3VyY2VDb25uZWN0aW9uc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common]);
+  fileDesc("CiFzbHVpY2UvbWV0YWRhdGEvdjEvbWV0YWRhdGEucHJvdG8SEnNsdWljZS5tZXRhZGF0YS52MSLBAgoKRGF0YVNvdXJjZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHR5cGUYAyABKAkSKAoHb3B0aW9ucxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSNwoTc2NoZW1hX3JlZnJlc2hlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIQoZbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9ucxgGIAEoBRIOCgZwYXVzZWQYByABKAgSDwoHdmVyc2lvbhgIIAEoBRIuCgpjcmVhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgAiAEBQhQKEl9jYWNoZV90dGxfc2Vjb25kcyKJAQoFVGFibGUSFAoHY2F0YWxvZxgBIAEoCUgAiAEBEhMKBnNjaGVtYRgCIAEoCUgBiAEBEgwKBG5hbWUYAyABKAkSMAoHY29sdW1ucxgEIAMoCzIfLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZUNvbHVtbkIKCghfY2F0YWxvZ0IJCgdfc2NoZW1hIm4KC1RhYmxlQ29sdW1uEgwKBG5hbWUYASABKAkSKgoEdHlwZRgCIAEoDjIcLnNsdWljZS5jb21tb24udjEuQ29sdW1uVHlwZRITCgtzb3VyY2VfdHlwZRgDIAEoCRIQCghudWxsYWJsZRgEIAEoCCIkChVHZXREYXRhU291cmNlc1JlcXVlc3QSCwoDaWRzGAEgAygJIk4KFkdldERhdGFTb3VyY2VzUmVzcG9uc2USNAoMZGF0YV9zb3VyY2VzGAEgAygLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiYgoWTGlzdERhdGFTb3VyY2VzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxITCgZzZWFyY2gYAiABKAlIAIgBAUIJCgdfc2VhcmNoIqQBChdMaXN0RGF0YVNvdXJjZXNSZXNwb25zZRI0CgxkYXRhX3NvdXJjZXMYASADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuRGF0YVNvdXJjZRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMidQoRTGlzdFRhYmxlc1JlcXVlc3QSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSKAoEcGFnZRgCIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUFyZ3MSEwoGc2VhcmNoGAMgASgJSACIAQFCCQoHX3NlYXJjaCKUAQoSTGlzdFRhYmxlc1Jlc3BvbnNlEikKBnRhYmxlcxgBIAMoCzIZLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMi2wEKF0NyZWF0ZURhdGFTb3VyY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEdHlwZRgCIAEoCRIoCgdvcHRpb25zGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImChltYXhfY29uY3VycmVudF9leGVjdXRpb25zGAQgASgFSACIAQESHgoRY2FjaGVfdHRsX3NlY29uZHMYBSABKAVIAYgBAUIcChpfbWF4X2NvbmN1cnJlbnRfZXhlY3V0aW9uc0IUChJfY2FjaGVfdHRsX3NlY29uZHMiTwoYQ3JlYXRlRGF0YVNvdXJjZVJlc3BvbnNlEjMKC2RhdGFfc291cmNlGAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiqQIKF1VwZGF0ZURhdGFTb3VyY2VSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEQoEbmFtZRgDIAEoCUgAiAEBEigKB29wdGlvbnMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKGW1heF9jb25jdXJyZW50X2V4ZWN1dGlvbnMYBSABKAVIAYgBARITCgZwYXVzZWQYBiABKAhIAogBARIPCgdjbGVhcmVkGAcgAygJEh4KEWNhY2hlX3R0bF9zZWNvbmRzGAggASgFSAOIAQFCBwoFX25hbWVCHAoaX21heF9jb25jdXJyZW50X2V4ZWN1dGlvbnNCCQoHX3BhdXNlZEIUChJfY2FjaGVfdHRsX3NlY29uZHMiTwoYVXBkYXRlRGF0YVNvdXJjZVJlc3BvbnNlEjMKC2RhdGFfc291cmNlGAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkRhdGFTb3VyY2UiJQoXRGVsZXRlRGF0YVNvdXJjZVJlcXVlc3QSCgoCaWQYASABKAkiJgoYRGVsZXRlRGF0YVNvdXJjZVJlc3BvbnNlEgoKAmlkGAEgASgJIiMKFVRlc3REYXRhU291cmNlUmVxdWVzdBIKCgJpZBgBIAEoCSJEChZUZXN0RGF0YVNvdXJjZVJlc3BvbnNlEhIKCmxhdGVuY3lfbXMYASABKAESFgoOc2VydmVyX3ZlcnNpb24YAiABKAkiLAoeUmVmcmVzaERhdGFTb3VyY2VTY2hlbWFSZXF1ZXN0EgoKAmlkGAEgASgJIlYKH1JlZnJlc2hEYXRhU291cmNlU2NoZW1hUmVzcG9uc2USMwoLZGF0YV9zb3VyY2UYASABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuRGF0YVNvdXJjZSKNAwoTUGFyYW1ldGVyRGVmaW5pdGlvbhIMCgRuYW1lGAEgASgJEi8KBHR5cGUYAiABKA4yIS5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyVHlwZRISCgV0aXRsZRgDIAEoCUgAiAEBEhAKCG11bHRpcGxlGAQgASgIEhAKCHJlcXVpcmVkGAUgASgIEicKB2RlZmF1bHQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSOgoHb3B0aW9ucxgHIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5QYXJhbWV0ZXJPcHRpb25zSAGIAQESHQoQb3B0aW9uc19xdWVyeV9pZBgIIAEoCUgCiAEBEicKB21pbmltdW0YCSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJwoHbWF4aW11bRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIICgZfdGl0bGVCCgoIX29wdGlvbnNCEwoRX29wdGlvbnNfcXVlcnlfaWQiRwoQUGFyYW1ldGVyT3B0aW9ucxIzCgZ2YWx1ZXMYASADKAsyIy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyT3B0aW9uIlYKD1BhcmFtZXRlck9wdGlvbhIlCgV2YWx1ZRgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgV0aXRsZRgCIAEoCUgAiAEBQggKBl90aXRsZSLnAgoKU2F2ZWRRdWVyeRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhgKC2Rlc2NyaXB0aW9uGAMgASgJSACIAQESFgoOZGF0YV9zb3VyY2VfaWQYBCABKAkSCwoDc3FsGAUgASgJEgwKBHRhZ3MYBiADKAkSDwoHdmVyc2lvbhgHIAEoBRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgBiAEBEjsKCnBhcmFtZXRlcnMYCyADKAsyJy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyRGVmaW5pdGlvbkIOCgxfZGVzY3JpcHRpb25CFAoSX2NhY2hlX3R0bF9zZWNvbmRzIiUKFkdldFNhdmVkUXVlcmllc1JlcXVlc3QSCwoDaWRzGAEgAygJIlAKF0dldFNhdmVkUXVlcmllc1Jlc3BvbnNlEjUKDXNhdmVkX3F1ZXJpZXMYASADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeSJxChdMaXN0U2F2ZWRRdWVyaWVzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxITCgZzZWFyY2gYAiABKAlIAIgBARIMCgR0YWdzGAMgAygJQgkKB19zZWFyY2gipgEKGExpc3RTYXZlZFF1ZXJpZXNSZXNwb25zZRI1Cg1zYXZlZF9xdWVyaWVzGAEgAygLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLlNhdmVkUXVlcnkSDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvEhMKC3RvdGFsX2NvdW50GAQgASgDIvcBChdDcmVhdGVTYXZlZFF1ZXJ5UmVxdWVzdBIMCgRuYW1lGAEgASgJEhgKC2Rlc2NyaXB0aW9uGAIgASgJSACIAQESFgoOZGF0YV9zb3VyY2VfaWQYAyABKAkSCwoDc3FsGAQgASgJEgwKBHRhZ3MYBSADKAkSHgoRY2FjaGVfdHRsX3NlY29uZHMYBiABKAVIAYgBARI7CgpwYXJhbWV0ZXJzGAcgAygLMicuc2x1aWNlLm1ldGFkYXRhLnYxLlBhcmFtZXRlckRlZmluaXRpb25CDgoMX2Rlc2NyaXB0aW9uQhQKEl9jYWNoZV90dGxfc2Vjb25kcyJPChhDcmVhdGVTYXZlZFF1ZXJ5UmVzcG9uc2USMwoLc2F2ZWRfcXVlcnkYASABKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuU2F2ZWRRdWVyeSLhAgoXVXBkYXRlU2F2ZWRRdWVyeVJlcXVlc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBRIRCgRuYW1lGAMgASgJSACIAQESGAoLZGVzY3JpcHRpb24YBCABKAlIAYgBARIQCgNzcWwYBSABKAlIAogBARIuCgR0YWdzGAYgASgLMhsuc2x1aWNlLm1ldGFkYXRhLnYxLlRhZ0xpc3RIA4gBARIPCgdjbGVhcmVkGAcgAygJEh4KEWNhY2hlX3R0bF9zZWNvbmRzGAggASgFSASIAQESOgoKcGFyYW1ldGVycxgJIAEoCzIhLnNsdWljZS5tZXRhZGF0YS52MS5QYXJhbWV0ZXJMaXN0SAWIAQFCBwoFX25hbWVCDgoMX2Rlc2NyaXB0aW9uQgYKBF9zcWxCBwoFX3RhZ3NCFAoSX2NhY2hlX3R0bF9zZWNvbmRzQg0KC19wYXJhbWV0ZXJzIkgKDVBhcmFtZXRlckxpc3QSNwoGdmFsdWVzGAEgAygLMicuc2x1aWNlLm1ldGFkYXRhLnYxLlBhcmFtZXRlckRlZmluaXRpb24iGQoHVGFnTGlzdBIOCgZ2YWx1ZXMYASADKAkiTwoYVXBkYXRlU2F2ZWRRdWVyeVJlc3BvbnNlEjMKC3NhdmVkX3F1ZXJ5GAEgASgLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLlNhdmVkUXVlcnkiJQoXRGVsZXRlU2F2ZWRRdWVyeVJlcXVlc3QSCgoCaWQYASABKAkiJgoYRGVsZXRlU2F2ZWRRdWVyeVJlc3BvbnNlEgoKAmlkGAEgASgJIlsKCVRhYmxlTmFtZRIUCgdjYXRhbG9nGAEgASgJSACIAQESEwoGc2NoZW1hGAIgASgJSAGIAQESDAoEbmFtZRgDIAEoCUIKCghfY2F0YWxvZ0IJCgdfc2NoZW1hImYKCkNvbHVtbk1hc2sSDgoGY29sdW1uGAEgASgJEioKBGtpbmQYAiABKA4yHC5zbHVpY2UubWV0YWRhdGEudjEuTWFza0tpbmQSEgoFdmFsdWUYAyABKAlIAIgBAUIICgZfdmFsdWUiqQIKCVJvd1BvbGljeRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhYKDmRhdGFfc291cmNlX2lkGAMgASgJEjEKBXRhYmxlGAQgASgLMh0uc2x1aWNlLm1ldGFkYXRhLnYxLlRhYmxlTmFtZUgAiAEBEhMKC2dyb3VwX25hbWVzGAUgAygJEhoKEmV4ZW1wdF9ncm91cF9uYW1lcxgGIAMoCRIQCgNrZXkYByABKAlIAYgBARIRCglwcmVkaWNhdGUYCCABKAkSLQoFbWFza3MYCSADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuQ29sdW1uTWFzaxIPCgdlbmFibGVkGAogASgIEg8KB3ZlcnNpb24YCyABKAVCCAoGX3RhYmxlQgYKBF9rZXkiJAoVR2V0Um93UG9saWNpZXNSZXF1ZXN0EgsKA2lkcxgBIAMoCSJNChZHZXRSb3dQb2xpY2llc1Jlc3BvbnNlEjMKDHJvd19wb2xpY2llcxgBIAMoCzIdLnNsdWljZS5tZXRhZGF0YS52MS5Sb3dQb2xpY3kicgoWTGlzdFJvd1BvbGljaWVzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxIbCg5kYXRhX3NvdXJjZV9pZBgCIAEoCUgAiAEBQhEKD19kYXRhX3NvdXJjZV9pZCKjAQoXTGlzdFJvd1BvbGljaWVzUmVzcG9uc2USMwoMcm93X3BvbGljaWVzGAEgAygLMh0uc2x1aWNlLm1ldGFkYXRhLnYxLlJvd1BvbGljeRIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMimQIKFkNyZWF0ZVJvd1BvbGljeVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIWCg5kYXRhX3NvdXJjZV9pZBgCIAEoCRIxCgV0YWJsZRgDIAEoCzIdLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZU5hbWVIAIgBARITCgtncm91cF9uYW1lcxgEIAMoCRIaChJleGVtcHRfZ3JvdXBfbmFtZXMYBSADKAkSEAoDa2V5GAYgASgJSAGIAQESEQoJcHJlZGljYXRlGAcgASgJEi0KBW1hc2tzGAggAygLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkNvbHVtbk1hc2sSDwoHZW5hYmxlZBgJIAEoCEIICgZfdGFibGVCBgoEX2tleSJMChdDcmVhdGVSb3dQb2xpY3lSZXNwb25zZRIxCgpyb3dfcG9saWN5GAEgASgLMh0uc2x1aWNlLm1ldGFkYXRhLnYxLlJvd1BvbGljeSKuAwoWVXBkYXRlUm93UG9saWN5UmVxdWVzdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKBG5hbWUYAyABKAlIAIgBARI7Cgtncm91cF9uYW1lcxgEIAEoCzIhLnNsdWljZS5tZXRhZGF0YS52MS5Hcm91cE5hbWVMaXN0SAGIAQESQgoSZXhlbXB0X2dyb3VwX25hbWVzGAUgASgLMiEuc2x1aWNlLm1ldGFkYXRhLnYxLkdyb3VwTmFtZUxpc3RIAogBARIQCgNrZXkYBiABKAlIA4gBARIWCglwcmVkaWNhdGUYByABKAlIBIgBARI2CgVtYXNrcxgIIAEoCzIiLnNsdWljZS5tZXRhZGF0YS52MS5Db2x1bW5NYXNrTGlzdEgFiAEBEhQKB2VuYWJsZWQYCSABKAhIBogBARIPCgdjbGVhcmVkGAogAygJQgcKBV9uYW1lQg4KDF9ncm91cF9uYW1lc0IVChNfZXhlbXB0X2dyb3VwX25hbWVzQgYKBF9rZXlCDAoKX3ByZWRpY2F0ZUIICgZfbWFza3NCCgoIX2VuYWJsZWQiHwoNR3JvdXBOYW1lTGlzdBIOCgZ2YWx1ZXMYASADKAkiQAoOQ29sdW1uTWFza0xpc3QSLgoGdmFsdWVzGAEgAygLMh4uc2x1aWNlLm1ldGFkYXRhLnYxLkNvbHVtbk1hc2siTAoXVXBkYXRlUm93UG9saWN5UmVzcG9uc2USMQoKcm93X3BvbGljeRgBIAEoCzIdLnNsdWljZS5tZXRhZGF0YS52MS5Sb3dQb2xpY3kiJAoWRGVsZXRlUm93UG9saWN5UmVxdWVzdBIKCgJpZBgBIAEoCSIlChdEZWxldGVSb3dQb2xpY3lSZXNwb25zZRIKCgJpZBgBIAEoCSIyChhHZXRTb3VyY2VQb2xpY2llc1JlcXVlc3QSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkitwEKGUdldFNvdXJjZVBvbGljaWVzUmVzcG9uc2USMwoMcm93X3BvbGljaWVzGAEgAygLMh0uc2x1aWNlLm1ldGFkYXRhLnYxLlJvd1BvbGljeRIuCgZ0YWJsZXMYAiADKAsyHi5zbHVpY2UubWV0YWRhdGEudjEuS25vd25UYWJsZRITCgtzZWFyY2hfcGF0aBgDIAMoCRIUCgdjYXRhbG9nGAQgASgJSACIAQFCCgoIX2NhdGFsb2cijgEKCktub3duVGFibGUSFAoHY2F0YWxvZxgBIAEoCUgAiAEBEhMKBnNjaGVtYRgCIAEoCUgBiAEBEgwKBG5hbWUYAyABKAkSMAoHY29sdW1ucxgEIAMoCzIfLnNsdWljZS5tZXRhZGF0YS52MS5Lbm93bkNvbHVtbkIKCghfY2F0YWxvZ0IJCgdfc2NoZW1hIjAKC0tub3duQ29sdW1uEgwKBG5hbWUYASABKAkSEwoLc291cmNlX3R5cGUYAiABKAkiqwIKEFNvdXJjZUNvbm5lY3Rpb24SCgoCaWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSDAoEdHlwZRgEIAEoCRIPCgd2ZXJzaW9uGAUgASgFEigKB29wdGlvbnMYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjUKB3NlY3JldHMYByABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuRW5jcnlwdGVkU2VjcmV0cxIhChltYXhfY29uY3VycmVudF9leGVjdXRpb25zGAggASgFEg4KBnBhdXNlZBgJIAEoCBIeChFjYWNoZV90dGxfc2Vjb25kcxgKIAEoBUgAiAEBQhQKEl9jYWNoZV90dGxfc2Vjb25kcyJSChBFbmNyeXB0ZWRTZWNyZXRzEhUKDW1hc3Rlcl9rZXlfaWQYASABKAkSEwoLd3JhcHBlZF9rZXkYAiABKAwSEgoKY2lwaGVydGV4dBgDIAEoDCJXChZSZXNvbHZlUnVubmFibGVSZXF1ZXN0EhgKDmRhdGFfc291cmNlX2lkGAEgASgJSAASGAoOc2F2ZWRfcXVlcnlfaWQYAiABKAlIAEIJCgdzdWJqZWN0IucBChdSZXNvbHZlUnVubmFibGVSZXNwb25zZRI0CgZzb3VyY2UYASABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbhI4CgtzYXZlZF9xdWVyeRgCIAEoCzIeLnNsdWljZS5tZXRhZGF0YS52MS5TYXZlZFF1ZXJ5SACIAQESEAoIcmV2aXNpb24YAyABKAMSIQoUcG9saWNpZXNfZmluZ2VycHJpbnQYBCABKAlIAYgBAUIOCgxfc2F2ZWRfcXVlcnlCFwoVX3BvbGljaWVzX2ZpbmdlcnByaW50IioKG0dldFNvdXJjZUNvbm5lY3Rpb25zUmVxdWVzdBILCgNpZHMYASADKAkiVQocR2V0U291cmNlQ29ubmVjdGlvbnNSZXNwb25zZRI1Cgdzb3VyY2VzGAEgAygLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24ilgEKEURhdGFTb3VyY2VDaGFuZ2VkEhQKDHdvcmtzcGFjZV9pZBgBIAEoCRIWCg5kYXRhX3NvdXJjZV9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEiEKGW1heF9jb25jdXJyZW50X2V4ZWN1dGlvbnMYBCABKAUSDgoGcGF1c2VkGAUgASgIEg8KB2RlbGV0ZWQYBiABKAgqkwIKDVBhcmFtZXRlclR5cGUSHgoaUEFSQU1FVEVSX1RZUEVfVU5TUEVDSUZJRUQQABIXChNQQVJBTUVURVJfVFlQRV9URVhUEAESGgoWUEFSQU1FVEVSX1RZUEVfSU5URUdFUhACEhkKFVBBUkFNRVRFUl9UWVBFX05VTUJFUhADEhoKFlBBUkFNRVRFUl9UWVBFX0JPT0xFQU4QBBIXChNQQVJBTUVURVJfVFlQRV9EQVRFEAUSGwoXUEFSQU1FVEVSX1RZUEVfREFURVRJTUUQBhIdChlQQVJBTUVURVJfVFlQRV9EQVRFX1JBTkdFEAcSIQodUEFSQU1FVEVSX1RZUEVfREFURVRJTUVfUkFOR0UQCCpiCghNYXNrS2luZBIZChVNQVNLX0tJTkRfVU5TUEVDSUZJRUQQABISCg5NQVNLX0tJTkRfTlVMTBABEhIKDk1BU0tfS0lORF9IQVNIEAISEwoPTUFTS19LSU5EX0ZJWEVEEAMyxRIKD01ldGFkYXRhU2VydmljZRJsCg5HZXREYXRhU291cmNlcxIpLnNsdWljZS5tZXRhZGF0YS52MS5HZXREYXRhU291cmNlc1JlcXVlc3QaKi5zbHVpY2UubWV0YWRhdGEudjEuR2V0RGF0YVNvdXJjZXNSZXNwb25zZSIDkAIBEm8KD0xpc3REYXRhU291cmNlcxIqLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0RGF0YVNvdXJjZXNSZXF1ZXN0Gisuc2x1aWNlLm1ldGFkYXRhLnYxLkxpc3REYXRhU291cmNlc1Jlc3BvbnNlIgOQAgESWwoKTGlzdFRhYmxlcxIlLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0VGFibGVzUmVxdWVzdBomLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0VGFibGVzUmVzcG9uc2USbQoQQ3JlYXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5DcmVhdGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5DcmVhdGVEYXRhU291cmNlUmVzcG9uc2USbQoQVXBkYXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5VcGRhdGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5VcGRhdGVEYXRhU291cmNlUmVzcG9uc2USbQoQRGVsZXRlRGF0YVNvdXJjZRIrLnNsdWljZS5tZXRhZGF0YS52MS5EZWxldGVEYXRhU291cmNlUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5EZWxldGVEYXRhU291cmNlUmVzcG9uc2USZwoOVGVzdERhdGFTb3VyY2USKS5zbHVpY2UubWV0YWRhdGEudjEuVGVzdERhdGFTb3VyY2VSZXF1ZXN0Giouc2x1aWNlLm1ldGFkYXRhLnYxLlRlc3REYXRhU291cmNlUmVzcG9uc2USggEKF1JlZnJlc2hEYXRhU291cmNlU2NoZW1hEjIuc2x1aWNlLm1ldGFkYXRhLnYxLlJlZnJlc2hEYXRhU291cmNlU2NoZW1hUmVxdWVzdBozLnNsdWljZS5tZXRhZGF0YS52MS5SZWZyZXNoRGF0YVNvdXJjZVNjaGVtYVJlc3BvbnNlEm8KD0dldFNhdmVkUXVlcmllcxIqLnNsdWljZS5tZXRhZGF0YS52MS5HZXRTYXZlZFF1ZXJpZXNSZXF1ZXN0Gisuc2x1aWNlLm1ldGFkYXRhLnYxLkdldFNhdmVkUXVlcmllc1Jlc3BvbnNlIgOQAgEScgoQTGlzdFNhdmVkUXVlcmllcxIrLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0U2F2ZWRRdWVyaWVzUmVxdWVzdBosLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0U2F2ZWRRdWVyaWVzUmVzcG9uc2UiA5ACARJtChBDcmVhdGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLkNyZWF0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLkNyZWF0ZVNhdmVkUXVlcnlSZXNwb25zZRJtChBVcGRhdGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLlVwZGF0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLlVwZGF0ZVNhdmVkUXVlcnlSZXNwb25zZRJtChBEZWxldGVTYXZlZFF1ZXJ5Eisuc2x1aWNlLm1ldGFkYXRhLnYxLkRlbGV0ZVNhdmVkUXVlcnlSZXF1ZXN0Giwuc2x1aWNlLm1ldGFkYXRhLnYxLkRlbGV0ZVNhdmVkUXVlcnlSZXNwb25zZRJsCg5HZXRSb3dQb2xpY2llcxIpLnNsdWljZS5tZXRhZGF0YS52MS5HZXRSb3dQb2xpY2llc1JlcXVlc3QaKi5zbHVpY2UubWV0YWRhdGEudjEuR2V0Um93UG9saWNpZXNSZXNwb25zZSIDkAIBEm8KD0xpc3RSb3dQb2xpY2llcxIqLnNsdWljZS5tZXRhZGF0YS52MS5MaXN0Um93UG9saWNpZXNSZXF1ZXN0Gisuc2x1aWNlLm1ldGFkYXRhLnYxLkxpc3RSb3dQb2xpY2llc1Jlc3BvbnNlIgOQAgESagoPQ3JlYXRlUm93UG9saWN5Eiouc2x1aWNlLm1ldGFkYXRhLnYxLkNyZWF0ZVJvd1BvbGljeVJlcXVlc3QaKy5zbHVpY2UubWV0YWRhdGEudjEuQ3JlYXRlUm93UG9saWN5UmVzcG9uc2USagoPVXBkYXRlUm93UG9saWN5Eiouc2x1aWNlLm1ldGFkYXRhLnYxLlVwZGF0ZVJvd1BvbGljeVJlcXVlc3QaKy5zbHVpY2UubWV0YWRhdGEudjEuVXBkYXRlUm93UG9saWN5UmVzcG9uc2USagoPRGVsZXRlUm93UG9saWN5Eiouc2x1aWNlLm1ldGFkYXRhLnYxLkRlbGV0ZVJvd1BvbGljeVJlcXVlc3QaKy5zbHVpY2UubWV0YWRhdGEudjEuRGVsZXRlUm93UG9saWN5UmVzcG9uc2USdQoRR2V0U291cmNlUG9saWNpZXMSLC5zbHVpY2UubWV0YWRhdGEudjEuR2V0U291cmNlUG9saWNpZXNSZXF1ZXN0Gi0uc2x1aWNlLm1ldGFkYXRhLnYxLkdldFNvdXJjZVBvbGljaWVzUmVzcG9uc2UiA5ACARJvCg9SZXNvbHZlUnVubmFibGUSKi5zbHVpY2UubWV0YWRhdGEudjEuUmVzb2x2ZVJ1bm5hYmxlUmVxdWVzdBorLnNsdWljZS5tZXRhZGF0YS52MS5SZXNvbHZlUnVubmFibGVSZXNwb25zZSIDkAIBEn4KFEdldFNvdXJjZUNvbm5lY3Rpb25zEi8uc2x1aWNlLm1ldGFkYXRhLnYxLkdldFNvdXJjZUNvbm5lY3Rpb25zUmVxdWVzdBowLnNsdWljZS5tZXRhZGF0YS52MS5HZXRTb3VyY2VDb25uZWN0aW9uc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common]);
 
 /**
  * @generated from message sluice.metadata.v1.DataSource
@@ -1017,6 +1017,557 @@ export const DeleteSavedQueryResponseSchema: GenMessage<DeleteSavedQueryResponse
   messageDesc(file_sluice_metadata_v1_metadata, 34);
 
 /**
+ * An absent part is the source's default.
+ *
+ * @generated from message sluice.metadata.v1.TableName
+ */
+export type TableName = Message<"sluice.metadata.v1.TableName"> & {
+  /**
+   * @generated from field: optional string catalog = 1;
+   */
+  catalog?: string | undefined;
+
+  /**
+   * @generated from field: optional string schema = 2;
+   */
+  schema?: string | undefined;
+
+  /**
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.TableName.
+ * Use `create(TableNameSchema)` to create a new message.
+ */
+export const TableNameSchema: GenMessage<TableName> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 35);
+
+/**
+ * @generated from message sluice.metadata.v1.ColumnMask
+ */
+export type ColumnMask = Message<"sluice.metadata.v1.ColumnMask"> & {
+  /**
+   * @generated from field: string column = 1;
+   */
+  column: string;
+
+  /**
+   * @generated from field: sluice.metadata.v1.MaskKind kind = 2;
+   */
+  kind: MaskKind;
+
+  /**
+   * @generated from field: optional string value = 3;
+   */
+  value?: string | undefined;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.ColumnMask.
+ * Use `create(ColumnMaskSchema)` to create a new message.
+ */
+export const ColumnMaskSchema: GenMessage<ColumnMask> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 36);
+
+/**
+ * @generated from message sluice.metadata.v1.RowPolicy
+ */
+export type RowPolicy = Message<"sluice.metadata.v1.RowPolicy"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string data_source_id = 3;
+   */
+  dataSourceId: string;
+
+  /**
+   * Absent: every table of the source that has the columns named.
+   *
+   * @generated from field: optional sluice.metadata.v1.TableName table = 4;
+   */
+  table?: TableName | undefined;
+
+  /**
+   * @generated from field: repeated string group_names = 5;
+   */
+  groupNames: string[];
+
+  /**
+   * @generated from field: repeated string exempt_group_names = 6;
+   */
+  exemptGroupNames: string[];
+
+  /**
+   * @generated from field: optional string key = 7;
+   */
+  key?: string | undefined;
+
+  /**
+   * @generated from field: string predicate = 8;
+   */
+  predicate: string;
+
+  /**
+   * @generated from field: repeated sluice.metadata.v1.ColumnMask masks = 9;
+   */
+  masks: ColumnMask[];
+
+  /**
+   * @generated from field: bool enabled = 10;
+   */
+  enabled: boolean;
+
+  /**
+   * @generated from field: int32 version = 11;
+   */
+  version: number;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.RowPolicy.
+ * Use `create(RowPolicySchema)` to create a new message.
+ */
+export const RowPolicySchema: GenMessage<RowPolicy> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 37);
+
+/**
+ * @generated from message sluice.metadata.v1.GetRowPoliciesRequest
+ */
+export type GetRowPoliciesRequest = Message<"sluice.metadata.v1.GetRowPoliciesRequest"> & {
+  /**
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+};
+
+/**
+ * Describes the message sluice.metadata.v1.GetRowPoliciesRequest.
+ * Use `create(GetRowPoliciesRequestSchema)` to create a new message.
+ */
+export const GetRowPoliciesRequestSchema: GenMessage<GetRowPoliciesRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 38);
+
+/**
+ * What is absent is unknown or not the caller's to see.
+ *
+ * @generated from message sluice.metadata.v1.GetRowPoliciesResponse
+ */
+export type GetRowPoliciesResponse = Message<"sluice.metadata.v1.GetRowPoliciesResponse"> & {
+  /**
+   * @generated from field: repeated sluice.metadata.v1.RowPolicy row_policies = 1;
+   */
+  rowPolicies: RowPolicy[];
+};
+
+/**
+ * Describes the message sluice.metadata.v1.GetRowPoliciesResponse.
+ * Use `create(GetRowPoliciesResponseSchema)` to create a new message.
+ */
+export const GetRowPoliciesResponseSchema: GenMessage<GetRowPoliciesResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 39);
+
+/**
+ * @generated from message sluice.metadata.v1.ListRowPoliciesRequest
+ */
+export type ListRowPoliciesRequest = Message<"sluice.metadata.v1.ListRowPoliciesRequest"> & {
+  /**
+   * @generated from field: sluice.common.v1.PageArgs page = 1;
+   */
+  page?: PageArgs | undefined;
+
+  /**
+   * @generated from field: optional string data_source_id = 2;
+   */
+  dataSourceId?: string | undefined;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.ListRowPoliciesRequest.
+ * Use `create(ListRowPoliciesRequestSchema)` to create a new message.
+ */
+export const ListRowPoliciesRequestSchema: GenMessage<ListRowPoliciesRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 40);
+
+/**
+ * @generated from message sluice.metadata.v1.ListRowPoliciesResponse
+ */
+export type ListRowPoliciesResponse = Message<"sluice.metadata.v1.ListRowPoliciesResponse"> & {
+  /**
+   * @generated from field: repeated sluice.metadata.v1.RowPolicy row_policies = 1;
+   */
+  rowPolicies: RowPolicy[];
+
+  /**
+   * @generated from field: repeated string cursors = 2;
+   */
+  cursors: string[];
+
+  /**
+   * @generated from field: sluice.common.v1.PageInfo page_info = 3;
+   */
+  pageInfo?: PageInfo | undefined;
+
+  /**
+   * @generated from field: int64 total_count = 4;
+   */
+  totalCount: bigint;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.ListRowPoliciesResponse.
+ * Use `create(ListRowPoliciesResponseSchema)` to create a new message.
+ */
+export const ListRowPoliciesResponseSchema: GenMessage<ListRowPoliciesResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 41);
+
+/**
+ * @generated from message sluice.metadata.v1.CreateRowPolicyRequest
+ */
+export type CreateRowPolicyRequest = Message<"sluice.metadata.v1.CreateRowPolicyRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string data_source_id = 2;
+   */
+  dataSourceId: string;
+
+  /**
+   * @generated from field: optional sluice.metadata.v1.TableName table = 3;
+   */
+  table?: TableName | undefined;
+
+  /**
+   * @generated from field: repeated string group_names = 4;
+   */
+  groupNames: string[];
+
+  /**
+   * @generated from field: repeated string exempt_group_names = 5;
+   */
+  exemptGroupNames: string[];
+
+  /**
+   * @generated from field: optional string key = 6;
+   */
+  key?: string | undefined;
+
+  /**
+   * @generated from field: string predicate = 7;
+   */
+  predicate: string;
+
+  /**
+   * @generated from field: repeated sluice.metadata.v1.ColumnMask masks = 8;
+   */
+  masks: ColumnMask[];
+
+  /**
+   * @generated from field: bool enabled = 9;
+   */
+  enabled: boolean;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.CreateRowPolicyRequest.
+ * Use `create(CreateRowPolicyRequestSchema)` to create a new message.
+ */
+export const CreateRowPolicyRequestSchema: GenMessage<CreateRowPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 42);
+
+/**
+ * @generated from message sluice.metadata.v1.CreateRowPolicyResponse
+ */
+export type CreateRowPolicyResponse = Message<"sluice.metadata.v1.CreateRowPolicyResponse"> & {
+  /**
+   * @generated from field: sluice.metadata.v1.RowPolicy row_policy = 1;
+   */
+  rowPolicy?: RowPolicy | undefined;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.CreateRowPolicyResponse.
+ * Use `create(CreateRowPolicyResponseSchema)` to create a new message.
+ */
+export const CreateRowPolicyResponseSchema: GenMessage<CreateRowPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 43);
+
+/**
+ * @generated from message sluice.metadata.v1.UpdateRowPolicyRequest
+ */
+export type UpdateRowPolicyRequest = Message<"sluice.metadata.v1.UpdateRowPolicyRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: optional string name = 3;
+   */
+  name?: string | undefined;
+
+  /**
+   * @generated from field: optional sluice.metadata.v1.GroupNameList group_names = 4;
+   */
+  groupNames?: GroupNameList | undefined;
+
+  /**
+   * @generated from field: optional sluice.metadata.v1.GroupNameList exempt_group_names = 5;
+   */
+  exemptGroupNames?: GroupNameList | undefined;
+
+  /**
+   * @generated from field: optional string key = 6;
+   */
+  key?: string | undefined;
+
+  /**
+   * @generated from field: optional string predicate = 7;
+   */
+  predicate?: string | undefined;
+
+  /**
+   * @generated from field: optional sluice.metadata.v1.ColumnMaskList masks = 8;
+   */
+  masks?: ColumnMaskList | undefined;
+
+  /**
+   * @generated from field: optional bool enabled = 9;
+   */
+  enabled?: boolean | undefined;
+
+  /**
+   * Fields named here are cleared.
+   *
+   * @generated from field: repeated string cleared = 10;
+   */
+  cleared: string[];
+};
+
+/**
+ * Describes the message sluice.metadata.v1.UpdateRowPolicyRequest.
+ * Use `create(UpdateRowPolicyRequestSchema)` to create a new message.
+ */
+export const UpdateRowPolicyRequestSchema: GenMessage<UpdateRowPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 44);
+
+/**
+ * @generated from message sluice.metadata.v1.GroupNameList
+ */
+export type GroupNameList = Message<"sluice.metadata.v1.GroupNameList"> & {
+  /**
+   * @generated from field: repeated string values = 1;
+   */
+  values: string[];
+};
+
+/**
+ * Describes the message sluice.metadata.v1.GroupNameList.
+ * Use `create(GroupNameListSchema)` to create a new message.
+ */
+export const GroupNameListSchema: GenMessage<GroupNameList> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 45);
+
+/**
+ * @generated from message sluice.metadata.v1.ColumnMaskList
+ */
+export type ColumnMaskList = Message<"sluice.metadata.v1.ColumnMaskList"> & {
+  /**
+   * @generated from field: repeated sluice.metadata.v1.ColumnMask values = 1;
+   */
+  values: ColumnMask[];
+};
+
+/**
+ * Describes the message sluice.metadata.v1.ColumnMaskList.
+ * Use `create(ColumnMaskListSchema)` to create a new message.
+ */
+export const ColumnMaskListSchema: GenMessage<ColumnMaskList> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 46);
+
+/**
+ * @generated from message sluice.metadata.v1.UpdateRowPolicyResponse
+ */
+export type UpdateRowPolicyResponse = Message<"sluice.metadata.v1.UpdateRowPolicyResponse"> & {
+  /**
+   * @generated from field: sluice.metadata.v1.RowPolicy row_policy = 1;
+   */
+  rowPolicy?: RowPolicy | undefined;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.UpdateRowPolicyResponse.
+ * Use `create(UpdateRowPolicyResponseSchema)` to create a new message.
+ */
+export const UpdateRowPolicyResponseSchema: GenMessage<UpdateRowPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 47);
+
+/**
+ * @generated from message sluice.metadata.v1.DeleteRowPolicyRequest
+ */
+export type DeleteRowPolicyRequest = Message<"sluice.metadata.v1.DeleteRowPolicyRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.DeleteRowPolicyRequest.
+ * Use `create(DeleteRowPolicyRequestSchema)` to create a new message.
+ */
+export const DeleteRowPolicyRequestSchema: GenMessage<DeleteRowPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 48);
+
+/**
+ * @generated from message sluice.metadata.v1.DeleteRowPolicyResponse
+ */
+export type DeleteRowPolicyResponse = Message<"sluice.metadata.v1.DeleteRowPolicyResponse"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.DeleteRowPolicyResponse.
+ * Use `create(DeleteRowPolicyResponseSchema)` to create a new message.
+ */
+export const DeleteRowPolicyResponseSchema: GenMessage<DeleteRowPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 49);
+
+/**
+ * @generated from message sluice.metadata.v1.GetSourcePoliciesRequest
+ */
+export type GetSourcePoliciesRequest = Message<"sluice.metadata.v1.GetSourcePoliciesRequest"> & {
+  /**
+   * @generated from field: string data_source_id = 1;
+   */
+  dataSourceId: string;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.GetSourcePoliciesRequest.
+ * Use `create(GetSourcePoliciesRequestSchema)` to create a new message.
+ */
+export const GetSourcePoliciesRequestSchema: GenMessage<GetSourcePoliciesRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 50);
+
+/**
+ * @generated from message sluice.metadata.v1.GetSourcePoliciesResponse
+ */
+export type GetSourcePoliciesResponse = Message<"sluice.metadata.v1.GetSourcePoliciesResponse"> & {
+  /**
+   * The enabled ones.
+   *
+   * @generated from field: repeated sluice.metadata.v1.RowPolicy row_policies = 1;
+   */
+  rowPolicies: RowPolicy[];
+
+  /**
+   * As last read from the source.
+   *
+   * @generated from field: repeated sluice.metadata.v1.KnownTable tables = 2;
+   */
+  tables: KnownTable[];
+
+  /**
+   * Where the source looks a name up that has no schema, in order.
+   *
+   * @generated from field: repeated string search_path = 3;
+   */
+  searchPath: string[];
+
+  /**
+   * The one database that the source reads, where it is known.
+   *
+   * @generated from field: optional string catalog = 4;
+   */
+  catalog?: string | undefined;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.GetSourcePoliciesResponse.
+ * Use `create(GetSourcePoliciesResponseSchema)` to create a new message.
+ */
+export const GetSourcePoliciesResponseSchema: GenMessage<GetSourcePoliciesResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 51);
+
+/**
+ * A table with what the planner needs of its columns.
+ *
+ * @generated from message sluice.metadata.v1.KnownTable
+ */
+export type KnownTable = Message<"sluice.metadata.v1.KnownTable"> & {
+  /**
+   * @generated from field: optional string catalog = 1;
+   */
+  catalog?: string | undefined;
+
+  /**
+   * @generated from field: optional string schema = 2;
+   */
+  schema?: string | undefined;
+
+  /**
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * @generated from field: repeated sluice.metadata.v1.KnownColumn columns = 4;
+   */
+  columns: KnownColumn[];
+};
+
+/**
+ * Describes the message sluice.metadata.v1.KnownTable.
+ * Use `create(KnownTableSchema)` to create a new message.
+ */
+export const KnownTableSchema: GenMessage<KnownTable> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 52);
+
+/**
+ * @generated from message sluice.metadata.v1.KnownColumn
+ */
+export type KnownColumn = Message<"sluice.metadata.v1.KnownColumn"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string source_type = 2;
+   */
+  sourceType: string;
+};
+
+/**
+ * Describes the message sluice.metadata.v1.KnownColumn.
+ * Use `create(KnownColumnSchema)` to create a new message.
+ */
+export const KnownColumnSchema: GenMessage<KnownColumn> = /*@__PURE__*/
+  messageDesc(file_sluice_metadata_v1_metadata, 53);
+
+/**
  * How to reach a source. The secrets are ciphertext; who must use them opens them with its own master key.
  *
  * @generated from message sluice.metadata.v1.SourceConnection
@@ -1082,7 +1633,7 @@ export type SourceConnection = Message<"sluice.metadata.v1.SourceConnection"> & 
  * Use `create(SourceConnectionSchema)` to create a new message.
  */
 export const SourceConnectionSchema: GenMessage<SourceConnection> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 35);
+  messageDesc(file_sluice_metadata_v1_metadata, 54);
 
 /**
  * AES-256-GCM of a JSON object under the workspace's data key, itself wrapped by a master key.
@@ -1113,7 +1664,7 @@ export type EncryptedSecrets = Message<"sluice.metadata.v1.EncryptedSecrets"> & 
  * Use `create(EncryptedSecretsSchema)` to create a new message.
  */
 export const EncryptedSecretsSchema: GenMessage<EncryptedSecrets> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 36);
+  messageDesc(file_sluice_metadata_v1_metadata, 55);
 
 /**
  * @generated from message sluice.metadata.v1.ResolveRunnableRequest
@@ -1142,7 +1693,7 @@ export type ResolveRunnableRequest = Message<"sluice.metadata.v1.ResolveRunnable
  * Use `create(ResolveRunnableRequestSchema)` to create a new message.
  */
 export const ResolveRunnableRequestSchema: GenMessage<ResolveRunnableRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 37);
+  messageDesc(file_sluice_metadata_v1_metadata, 56);
 
 /**
  * @generated from message sluice.metadata.v1.ResolveRunnableResponse
@@ -1166,6 +1717,13 @@ export type ResolveRunnableResponse = Message<"sluice.metadata.v1.ResolveRunnabl
    * @generated from field: int64 revision = 3;
    */
   revision: bigint;
+
+  /**
+   * Changes with the source's enabled row policies, its options and its known tables. Absent: it has no enabled policy.
+   *
+   * @generated from field: optional string policies_fingerprint = 4;
+   */
+  policiesFingerprint?: string | undefined;
 };
 
 /**
@@ -1173,7 +1731,7 @@ export type ResolveRunnableResponse = Message<"sluice.metadata.v1.ResolveRunnabl
  * Use `create(ResolveRunnableResponseSchema)` to create a new message.
  */
 export const ResolveRunnableResponseSchema: GenMessage<ResolveRunnableResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 38);
+  messageDesc(file_sluice_metadata_v1_metadata, 57);
 
 /**
  * @generated from message sluice.metadata.v1.GetSourceConnectionsRequest
@@ -1190,7 +1748,7 @@ export type GetSourceConnectionsRequest = Message<"sluice.metadata.v1.GetSourceC
  * Use `create(GetSourceConnectionsRequestSchema)` to create a new message.
  */
 export const GetSourceConnectionsRequestSchema: GenMessage<GetSourceConnectionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 39);
+  messageDesc(file_sluice_metadata_v1_metadata, 58);
 
 /**
  * @generated from message sluice.metadata.v1.GetSourceConnectionsResponse
@@ -1207,7 +1765,7 @@ export type GetSourceConnectionsResponse = Message<"sluice.metadata.v1.GetSource
  * Use `create(GetSourceConnectionsResponseSchema)` to create a new message.
  */
 export const GetSourceConnectionsResponseSchema: GenMessage<GetSourceConnectionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 40);
+  messageDesc(file_sluice_metadata_v1_metadata, 59);
 
 /**
  * Event: a source's limits, pause or options have changed, or it is gone.
@@ -1251,7 +1809,7 @@ export type DataSourceChanged = Message<"sluice.metadata.v1.DataSourceChanged"> 
  * Use `create(DataSourceChangedSchema)` to create a new message.
  */
 export const DataSourceChangedSchema: GenMessage<DataSourceChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_metadata_v1_metadata, 41);
+  messageDesc(file_sluice_metadata_v1_metadata, 60);
 
 /**
  * @generated from enum sluice.metadata.v1.ParameterType
@@ -1308,6 +1866,37 @@ export enum ParameterType {
  */
 export const ParameterTypeSchema: GenEnum<ParameterType> = /*@__PURE__*/
   enumDesc(file_sluice_metadata_v1_metadata, 0);
+
+/**
+ * @generated from enum sluice.metadata.v1.MaskKind
+ */
+export enum MaskKind {
+  /**
+   * @generated from enum value: MASK_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: MASK_KIND_NULL = 1;
+   */
+  NULL = 1,
+
+  /**
+   * @generated from enum value: MASK_KIND_HASH = 2;
+   */
+  HASH = 2,
+
+  /**
+   * @generated from enum value: MASK_KIND_FIXED = 3;
+   */
+  FIXED = 3,
+}
+
+/**
+ * Describes the enum sluice.metadata.v1.MaskKind.
+ */
+export const MaskKindSchema: GenEnum<MaskKind> = /*@__PURE__*/
+  enumDesc(file_sluice_metadata_v1_metadata, 1);
 
 /**
  * @generated from service sluice.metadata.v1.MetadataService
@@ -1416,6 +2005,56 @@ export const MetadataService: GenService<{
     methodKind: "unary";
     input: typeof DeleteSavedQueryRequestSchema;
     output: typeof DeleteSavedQueryResponseSchema;
+  },
+  /**
+   * @generated from rpc sluice.metadata.v1.MetadataService.GetRowPolicies
+   */
+  getRowPolicies: {
+    methodKind: "unary";
+    input: typeof GetRowPoliciesRequestSchema;
+    output: typeof GetRowPoliciesResponseSchema;
+  },
+  /**
+   * @generated from rpc sluice.metadata.v1.MetadataService.ListRowPolicies
+   */
+  listRowPolicies: {
+    methodKind: "unary";
+    input: typeof ListRowPoliciesRequestSchema;
+    output: typeof ListRowPoliciesResponseSchema;
+  },
+  /**
+   * @generated from rpc sluice.metadata.v1.MetadataService.CreateRowPolicy
+   */
+  createRowPolicy: {
+    methodKind: "unary";
+    input: typeof CreateRowPolicyRequestSchema;
+    output: typeof CreateRowPolicyResponseSchema;
+  },
+  /**
+   * @generated from rpc sluice.metadata.v1.MetadataService.UpdateRowPolicy
+   */
+  updateRowPolicy: {
+    methodKind: "unary";
+    input: typeof UpdateRowPolicyRequestSchema;
+    output: typeof UpdateRowPolicyResponseSchema;
+  },
+  /**
+   * @generated from rpc sluice.metadata.v1.MetadataService.DeleteRowPolicy
+   */
+  deleteRowPolicy: {
+    methodKind: "unary";
+    input: typeof DeleteRowPolicyRequestSchema;
+    output: typeof DeleteRowPolicyResponseSchema;
+  },
+  /**
+   * For the orchestrator itself: all that is needed to put the policies of a source into a statement.
+   *
+   * @generated from rpc sluice.metadata.v1.MetadataService.GetSourcePolicies
+   */
+  getSourcePolicies: {
+    methodKind: "unary";
+    input: typeof GetSourcePoliciesRequestSchema;
+    output: typeof GetSourcePoliciesResponseSchema;
   },
   /**
    * For the orchestrator, with the caller's actor: what is needed to plan a run.

@@ -1,0 +1,219 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { authRequests, type metadataRequests, type RequestOf, type Table } from '#libs/contracts';
+import { AppError, newId } from '#libs/kernel';
+import type { RedisConnections } from '#libs/redis';
+import { startPostgres, startRedis, type PostgresServer, type RedisServer } from '#libs/testing';
+import { connectRedis, FakeBus, metadataRoot } from '../../test/metadata-harness.js';
+import type { Caller } from '../caller.js';
+import { DataSourceService } from '../data-source/data-source.service.js';
+import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
+import { RunnableService } from '../runnable/runnable.service.js';
+import { SchemaRefreshService } from '../source-schema/schema-refresh.service.js';
+import { SourceSchemaService } from '../source-schema/source-schema.service.js';
+import { RowPolicyService } from './row-policy.service.js';
+import { SourcePoliciesService } from './source-policies.service.js';
+
+let server: PostgresServer;
+let redisServer: RedisServer;
+let redis: RedisConnections;
+let app: INestApplicationContext;
+let bus: FakeBus;
+let policies: RowPolicyService;
+let sourcePolicies: SourcePoliciesService;
+let caller: Caller;
+let dataSourceId: string;
+
+beforeAll(async () => {
+  [server, redisServer] = await Promise.all([startPostgres(), startRedis()]);
+  redis = connectRedis(redisServer.url);
+  await redis.ready('broker', 5_000);
+  bus = new FakeBus();
+  const root = metadataRoot(await server.createDatabase(), bus, redis);
+  app = await NestFactory.createApplicationContext(root, { logger: false });
+  policies = app.get(RowPolicyService);
+  sourcePolicies = app.get(SourcePoliciesService);
+});
+afterAll(async () => {
+  await app.get(SchemaRefreshService).idle();
+  await app.close();
+  await redis.close();
+  await Promise.all([server.stop(), redisServer.stop()]);
+});
+
+const column = (name: string) => ({ name, type: 'TEXT' as const, sourceType: 'text', nullable: true });
+const sales: Table = { schema: 'public', name: 'sales', columns: [column('region'), column('email')] };
+const options = { host: '127.0.0.1', database: 'sales', user: 'reader' };
+
+beforeEach(async () => {
+  bus.readSchema = async () => [sales];
+  bus.asked.length = 0;
+  caller = {
+    workspaceId: newId('workspace'),
+    userId: newId('user'),
+    requestId: newId('request'),
+    permissions: new Set(['data_source.manage', 'row_policy.manage', 'query.run'] as const),
+    remainingMs: () => 10_000,
+  };
+  dataSourceId = (await app.get(DataSourceService).create({ name: 'Sales', type: 'postgres', options }, caller)).id;
+  await app.get(SchemaRefreshService).idle();
+});
+
+type Input = RequestOf<typeof metadataRequests.createRowPolicy>;
+
+function create(more: Partial<Input> = {}) {
+  const predicate = 'region = {{ user.region }}';
+  return policies.create(
+    {
+      ...{ name: 'By region', dataSourceId, table: { name: 'sales' }, predicate },
+      ...{ groupNames: [], exemptGroupNames: [], masks: [], enabled: true, ...more },
+    },
+    caller,
+  );
+}
+
+async function faultOf(work: Promise<unknown>): Promise<{ code: string; path: string; message: string }> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof AppError)) throw new Error('it was not refused as an AppError', { cause: error });
+  return { code: error.code, path: error.path.join('.'), message: error.publicMessage };
+}
+
+const resolve = () =>
+  app.get(RunnableService).resolve({ subject: { case: 'dataSourceId', value: dataSourceId } }, caller);
+
+describe('a row policy', () => {
+  it('is kept as it was made, and changed only by who has read it', async () => {
+    const made = await create({ groupNames: ['sales '], exemptGroupNames: ['chiefs'], key: 'region' });
+    expect(made).toMatchObject({ groupNames: ['sales'], exemptGroupNames: ['chiefs'], key: 'region', version: 1 });
+    const renamed = await policies.update({ id: made.id, version: 1, name: 'Regions', cleared: ['key'] }, caller);
+    expect(renamed).toEqual({ ...made, key: undefined, name: 'Regions', version: 2 });
+    expect(
+      await faultOf(policies.update({ id: made.id, version: 1, name: 'Late', cleared: [] }, caller)),
+    ).toMatchObject({
+      code: 'entity.conflict',
+      path: 'version',
+    });
+    const { rowPolicies, totalCount } = await policies.list({ page: { first: 10 }, dataSourceId }, caller);
+    expect([rowPolicies, totalCount]).toEqual([[renamed], 1]);
+    await policies.delete(made.id, caller);
+    expect(await policies.get([made.id], caller)).toEqual([]);
+  });
+
+  it('is nobody’s outside of its workspace', async () => {
+    const { id } = await create();
+    const stranger = { ...caller, workspaceId: newId('workspace') };
+    expect(await policies.get([id], stranger)).toEqual([]);
+    expect((await policies.list({ page: { first: 10 } }, stranger)).totalCount).toBe(0);
+    expect((await faultOf(policies.delete(id, stranger))).code).toBe('row_policy.not_found');
+    const change = { id, version: 1, name: 'Mine', cleared: [] };
+    expect((await faultOf(policies.update(change, stranger))).code).toBe('row_policy.not_found');
+  });
+
+  it('goes with its source', async () => {
+    const { id } = await create();
+    await app.get(DataSourceService).delete(dataSourceId, caller);
+    expect(await policies.get([id], caller)).toEqual([]);
+  });
+
+  it('has the groups made that it names first, by auth', async () => {
+    await create({ groupNames: ['sales'], exemptGroupNames: ['chiefs', 'sales'] });
+    const asked = bus.asked.filter(({ pattern }) => pattern === authRequests.ensureGroups.pattern);
+    expect(asked.map(({ input }) => input)).toEqual([{ workspaceId: caller.workspaceId, names: ['sales', 'chiefs'] }]);
+  });
+
+  it.each([
+    ['a column that is not there', { predicate: 'regoin = 1' }, 'predicate', /regoin/],
+    ['what is no expression', { predicate: 'region = ' }, 'predicate', /./],
+    ['a second statement', { predicate: 'true); drop table sales; --' }, 'predicate', /./],
+    ['a subquery', { predicate: 'region in (select region from sales)' }, 'predicate', /./],
+    ['a value inside of quotes', { predicate: "region = '{{ user.region }}'" }, 'predicate', /quotes/],
+    ['a table that is not there', { table: { name: 'nowhere' } }, 'predicate', /nowhere/],
+    ['columns that no table has', { table: undefined, predicate: 'regoin = 1' }, 'predicate', /No known table/],
+  ] as [string, Partial<Input>, string, RegExp][])(
+    'is refused with the reason for %s, when made and when changed',
+    async (_case, change, path, message) => {
+      const refused = { code: 'sql.rejected', path, message: expect.stringMatching(message) as unknown };
+      expect(await faultOf(create(change))).toEqual(refused);
+      const { predicate } = change;
+      if (predicate === undefined) return;
+      const { id } = await create('table' in change ? { table: undefined } : {});
+      expect(await faultOf(policies.update({ id, version: 1, predicate, cleared: [] }, caller))).toMatchObject({
+        code: 'sql.rejected',
+      });
+    },
+  );
+
+  it.each([
+    ['an empty name', { name: ' ' }, 'name'],
+    ['an empty predicate', { predicate: ' ' }, 'predicate'],
+    ['a group without a name', { groupNames: [''] }, 'groupNames.0'],
+    ['two masks on a column', { masks: [mask('email'), mask('email')] }, 'masks.1.column'],
+    ['a fixed mask without a value', { masks: [{ column: 'email', kind: 'FIXED' as const }] }, 'masks.0.value'],
+    ['a hash with a value', { masks: [{ column: 'email', kind: 'HASH' as const, value: 'x' }] }, 'masks.0.value'],
+    ['an id that is none', { dataSourceId: 'sales' }, 'dataSourceId'],
+  ] as [string, Partial<Input>, string][])('is refused for %s, at its place', async (_case, change, path) => {
+    expect((await faultOf(create(change))).path).toBe(path);
+  });
+
+  it('that no longer fits its table can still be turned off', async () => {
+    const { id } = await create();
+    bus.readSchema = async () => [{ ...sales, columns: [column('email')] }];
+    await app.get(SourceSchemaService).refresh(dataSourceId, caller);
+    const rename = { id, version: 1, name: 'Regions', cleared: [] };
+    expect((await faultOf(policies.update(rename, caller))).code).toBe('sql.rejected');
+    expect(await policies.update({ id, version: 1, enabled: false, cleared: [] }, caller)).toMatchObject({
+      enabled: false,
+    });
+  });
+});
+
+describe('what the orchestrator is told of policies', () => {
+  it('is nothing for a source without an enabled one, and else changes with policies, tables and source', async () => {
+    const seen = [(await resolve()).policiesFingerprint];
+    const { id } = await create();
+    seen.push((await resolve()).policiesFingerprint);
+    await policies.update({ id, version: 1, predicate: 'true', cleared: [] }, caller);
+    seen.push((await resolve()).policiesFingerprint);
+    await app.get(SourceSchemaService).refresh(dataSourceId, caller);
+    seen.push((await resolve()).policiesFingerprint);
+    expect(seen[0]).toBeUndefined();
+    expect(new Set(seen).size).toBe(4);
+    await policies.update({ id, version: 2, enabled: false, cleared: [] }, caller);
+    expect((await resolve()).policiesFingerprint).toBeUndefined();
+  });
+
+  it('raises the revision that others keep their answers by', async () => {
+    const revisions = app.get(WorkspaceRevisions);
+    const seen = [await revisions.now(caller.workspaceId)];
+    const { id } = await create();
+    seen.push(await revisions.now(caller.workspaceId));
+    await policies.update({ id, version: 1, predicate: 'true', cleared: [] }, caller);
+    seen.push(await revisions.now(caller.workspaceId));
+    await policies.delete(id, caller);
+    seen.push(await revisions.now(caller.workspaceId));
+    await app.get(SourceSchemaService).refresh(dataSourceId, caller);
+    seen.push(await revisions.now(caller.workspaceId));
+    expect(seen).toEqual([...new Set(seen)].toSorted((left, right) => left - right));
+  });
+
+  it('is the enabled policies, the tables and where names are looked up', async () => {
+    const made = await create({ masks: [mask('email')] });
+    await create({ name: 'Off', enabled: false });
+    expect(await sourcePolicies.get(caller.workspaceId, dataSourceId)).toEqual({
+      rowPolicies: [made],
+      tables: [
+        { schema: 'public', name: 'sales', columns: ['region', 'email'].map((name) => ({ name, sourceType: 'text' })) },
+      ],
+      searchPath: ['public'],
+      catalog: 'sales',
+    });
+  });
+});
+
+function mask(of: string): Input['masks'][number] {
+  return { column: of, kind: 'NULL' };
+}

@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import type { metadataRequests, RequestOf, ResponseOf, RowPolicy } from '#libs/contracts';
+import { parsePage, toPage } from '#libs/database';
+import { AppError, newId } from '#libs/kernel';
+import { faultOfPolicy, sqlDialectOf } from '#libs/sql';
+import type { Caller } from '../caller.js';
+import type { DataSourceEntity } from '../data-source/data-source.entity.js';
+import { DataSourceRepository } from '../data-source/data-source.repository.js';
+import { Issues } from '../input/issues.js';
+import { checkIds, keyOf } from '../input/text.js';
+import { SchemaRefreshService } from '../source-schema/schema-refresh.service.js';
+import { GroupClient } from './group.client.js';
+import { parseNewRowPolicy, parseRowPolicyChange, type NewRowPolicy } from './row-policy.input.js';
+import { assertVersion, RowPolicyRepository, sourceNotFound } from './row-policy.repository.js';
+import { SourcePoliciesService } from './source-policies.service.js';
+import { toRowPolicy } from './to-row-policy.js';
+
+/** Row policies of a workspace, as those see and manage them who may. */
+@Injectable()
+export class RowPolicyService {
+  constructor(
+    private readonly policies: RowPolicyRepository,
+    private readonly sources: DataSourceRepository,
+    private readonly sourcePolicies: SourcePoliciesService,
+    private readonly refreshes: SchemaRefreshService,
+    private readonly groups: GroupClient,
+  ) {}
+
+  async get(ids: readonly string[], { workspaceId }: Caller): Promise<RowPolicy[]> {
+    const issues = new Issues();
+    checkIds(ids, issues);
+    issues.throwIfAny();
+    return ids.length === 0 ? [] : (await this.policies.find(workspaceId, ids)).map(toRowPolicy);
+  }
+
+  /** Alphabetical. */
+  async list(
+    input: RequestOf<typeof metadataRequests.listRowPolicies>,
+    { workspaceId }: Caller,
+  ): Promise<ResponseOf<typeof metadataRequests.listRowPolicies>> {
+    const { dataSourceId } = input;
+    const filters = { workspaceId, dataSourceId: dataSourceId ?? null };
+    const page = parsePage(input.page, 'rowPolicies', filters, ['string', 'string']);
+    const { rows, totalCount } = await this.policies.list({ workspaceId, dataSourceId }, page);
+    const { rows: shown, cursors, pageInfo } = toPage(rows, page, (row) => [row.nameKey, row.id]);
+    return { rowPolicies: shown.map(toRowPolicy), cursors, pageInfo, totalCount };
+  }
+
+  /** @throws AppError with the reason, for the author, where it cannot be enforced on its source */
+  async create(input: RequestOf<typeof metadataRequests.createRowPolicy>, caller: Caller): Promise<RowPolicy> {
+    const { workspaceId, userId } = caller;
+    const policy = parseNewRowPolicy(input);
+    await this.assertEnforceable(policy, caller);
+    await this.groups.ensure(workspaceId, [...policy.groupNames, ...policy.exemptGroupNames]);
+    const row = await this.policies.insert({
+      id: newId('rowPolicy'),
+      workspaceId,
+      ...policy,
+      nameKey: keyOf(policy.name),
+      createdById: userId,
+      updatedById: userId,
+    });
+    return toRowPolicy(row);
+  }
+
+  /** @throws AppError with the reason, for the author, where it cannot be enforced on its source */
+  async update(input: RequestOf<typeof metadataRequests.updateRowPolicy>, caller: Caller): Promise<RowPolicy> {
+    const { workspaceId, userId } = caller;
+    const change = parseRowPolicyChange(input);
+    const key = { workspaceId, id: input.id };
+    const current = await this.policies.get(key);
+    assertVersion(current, input.version);
+    const next = {
+      name: change.name ?? current.name,
+      groupNames: change.groupNames ?? current.groupNames,
+      exemptGroupNames: change.exemptGroupNames ?? current.exemptGroupNames,
+      key: change.key === undefined ? current.key : change.key,
+      predicate: change.predicate ?? current.predicate,
+      masks: change.masks ?? current.masks,
+      enabled: change.enabled ?? current.enabled,
+    };
+    // One that no longer fits its table can still be renamed or turned off.
+    const isRead = next.enabled || change.predicate !== undefined || change.masks !== undefined;
+    if (isRead) await this.assertEnforceable({ ...current, ...next }, caller);
+    await this.groups.ensure(workspaceId, [...(change.groupNames ?? []), ...(change.exemptGroupNames ?? [])]);
+    // The version that was read above: who changed it meanwhile is not overwritten.
+    const row = await this.policies.update(key, input.version, {
+      ...next,
+      nameKey: keyOf(next.name),
+      updatedById: userId,
+    });
+    return toRowPolicy(row);
+  }
+
+  async delete(id: string, { workspaceId }: Caller): Promise<void> {
+    await this.policies.delete({ workspaceId, id });
+  }
+
+  private async assertEnforceable(policy: NewRowPolicy, caller: Caller): Promise<void> {
+    const source = await this.sourceOf(policy.dataSourceId, caller);
+    const dialect = sqlDialectOf(source.type);
+    if (!dialect)
+      throw new AppError('input.invalid', 'This kind of data source has no row policies.', { path: ['dataSourceId'] });
+    const fault = await faultOfPolicy(
+      { ...policy, id: '' },
+      { dialect, ...(await this.sourcePolicies.namesOf(source)) },
+    );
+    if (fault !== undefined) throw new AppError('sql.rejected', fault, { path: ['predicate'] });
+  }
+
+  /** With its tables known: what a predicate names is looked for among them. */
+  private async sourceOf(id: string, caller: Caller): Promise<DataSourceEntity> {
+    const [source] = await this.sources.find(caller.workspaceId, [id]);
+    if (!source) throw sourceNotFound();
+    if (source.schemaRefreshedAt) return source;
+    await this.refreshes.readFirst(source, caller.requestId, caller.remainingMs());
+    return this.sources.get(source);
+  }
+}

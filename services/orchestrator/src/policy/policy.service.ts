@@ -1,0 +1,69 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { MessageContext } from '#libs/bus';
+import type { SourceConnection } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { SourcePolicies, sqlDialectOf } from '#libs/sql';
+import type { GoverningPolicies } from '../plan/query-plan.js';
+import { MetadataClient } from '../source/metadata.client.js';
+import { CallerMemory } from './caller.memory.js';
+import { MaskKeys } from './mask-keys.js';
+
+/** One may hold the columns of 20,000 names, with what was parsed of its policies. */
+const sourcesMax = 100;
+
+interface Governed {
+  readonly source: SourceConnection;
+  readonly policiesFingerprint: string | undefined;
+}
+
+/** The row policies of sources, kept for as long as their fingerprint stands. */
+@Injectable()
+export class PolicyService {
+  private readonly known = new LRUCache<string, Promise<SourcePolicies>>({ max: sourcesMax });
+
+  constructor(
+    private readonly metadata: MetadataClient,
+    private readonly callers: CallerMemory,
+    private readonly maskKeys: MaskKeys,
+  ) {}
+
+  /** Undefined where the source has none. Where they cannot be had, nothing is answered. */
+  async of(
+    { source, policiesFingerprint }: Governed,
+    principal: Principal,
+    context: MessageContext,
+    signal: AbortSignal,
+  ): Promise<GoverningPolicies | undefined> {
+    if (policiesFingerprint === undefined) return undefined;
+    const [policies, caller] = await Promise.all([
+      this.policiesOf(source, policiesFingerprint, context.requestId),
+      this.callers.get(principal, context, signal),
+    ]);
+    return { policies, caller };
+  }
+
+  /** Asked for once by all who want them at the same time; a failure is not remembered. */
+  private policiesOf(source: SourceConnection, fingerprint: string, requestId: string): Promise<SourcePolicies> {
+    const key = `${source.id} ${fingerprint}`;
+    const known = this.known.get(key);
+    if (known) return known;
+    const asked = this.ask(source, requestId);
+    this.known.set(key, asked);
+    asked.catch(() => {
+      if (this.known.peek(key) === asked) this.known.delete(key);
+    });
+    return asked;
+  }
+
+  private async ask({ id, workspaceId, type }: SourceConnection, requestId: string): Promise<SourcePolicies> {
+    const dialect = sqlDialectOf(type);
+    if (!dialect) throw new Error(`no dialect is known for sources of type ${type}`);
+    const answer = await this.metadata.getSourcePolicies(id, workspaceId, requestId);
+    const { tables, searchPath, catalog } = answer;
+    const policies = answer.rowPolicies.map(({ table = null, key = null, ...policy }) => ({ ...policy, table, key }));
+    const hasHash = policies.some(({ masks }) => masks.some(({ kind }) => kind === 'HASH'));
+    const maskKey = hasHash ? await this.maskKeys.get(workspaceId) : '';
+    return new SourcePolicies({ dialect, policies, tables, searchPath, catalog, maskKey });
+  }
+}
