@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { UserError } from '../support/api-types.js';
 import { sqlInput } from '../support/executions.js';
 import { newPerson, type Person } from '../support/people.js';
+import { fencedBlocks } from '../support/readme-blocks.js';
 import { sharedMesh } from '../support/running-mesh.js';
 import { unique } from '../support/slow-queries.js';
 
@@ -26,7 +28,7 @@ interface Quota {
 
 async function usedByUser(): Promise<Record<string, number>> {
   const { viewer } = await person.client.request<{ viewer: { quotas: Quota[] } }>(
-    '{ viewer { quotas { scope kind limit used remaining resetsAt } } }',
+    fencedBlocks(readFileSync('docs/queue.md', 'utf8'), 'graphql quotas')[0] ?? '',
   );
   expect(viewer.quotas).toHaveLength(8);
   for (const { limit, remaining, resetsAt } of viewer.quotas) {

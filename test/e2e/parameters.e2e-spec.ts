@@ -181,6 +181,17 @@ describe('A question with parameters', () => {
     expect(await refusals(input)).toMatchObject([{ code, path }]);
   });
 
+  test('reads the attributes that an administrator gave to whoever asks, each their own', async () => {
+    const text = unique('select name from airports where state = {{ user.state }} order by iata limit 1');
+    const people = ['CA', 'TX'].map((state) => newPerson(mesh.admin, 'analyst', { attributes: { state } }));
+    const [one, other] = await Promise.all(people);
+    const [californian] = (await answer(one?.client ?? mesh.admin, inputOf(sources.flights, { text }))).rows;
+    const [texan] = (await answer(other?.client ?? mesh.admin, inputOf(sources.flights, { text }))).rows;
+    expect(californian).toHaveLength(1);
+    expect(texan).toHaveLength(1);
+    expect(californian).not.toEqual(texan);
+  });
+
   test('knows who asks', async () => {
     const text = unique('select {{ user.id }} as me');
     const { client: one } = await newPerson(mesh.admin, 'analyst');

@@ -88,6 +88,7 @@ export function startOrchestrator(
   const metadata = new MetadataClient(bus.asClient());
   const runnables = new RunnableMemory(metadata, noRevisions, logger);
   const auth = new AuthClient(bus.asClient());
+  const callers = new CallerMemory(auth);
   const results = new ResultsClient(bus.asClient());
   const workers = new WorkerClient(bus.asClient());
   const snapshots = new SnapshotRepository(dataSource);
@@ -113,9 +114,9 @@ export function startOrchestrator(
       submissions,
       executions,
       runnables,
-      new PolicyService(metadata, new CallerMemory(auth), new MaskKeys(auth, config)),
+      new PolicyService(metadata, callers, new MaskKeys(auth, config)),
       new QueryPlanner(logger),
-      new TemplateCallers(auth),
+      new TemplateCallers(callers),
       queue,
       changes,
       cacheMetrics,
@@ -229,6 +230,7 @@ export function newContext(principal: Principal): BusContext {
   return {
     workspaceId: principal.workspaceId,
     requestId: newId('request'),
+    actor: { case: 'accessToken', value: `token of ${principal.userId}` },
     signal: new AbortController().signal,
   } as unknown as BusContext;
 }

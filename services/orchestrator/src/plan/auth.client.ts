@@ -7,12 +7,6 @@ import type { WrappedDataKey } from '#libs/encryption';
 export class AuthClient {
   constructor(private readonly bus: BusClient) {}
 
-  /** The caller's own address, asked in the caller's own name; undefined where there is none to be read. */
-  async findEmail(userId: string, context: MessageContext, signal: AbortSignal): Promise<string | undefined> {
-    const { users } = await this.bus.request(authRequests.getUsers, { ids: [userId] }, { context, signal });
-    return users[0]?.email || undefined;
-  }
-
   /** Who asks, by the caller's own token. */
   getViewer(context: MessageContext, signal: AbortSignal): Promise<ResponseOf<typeof authRequests.getViewer>> {
     return this.bus.request(authRequests.getViewer, {}, { context, signal });

@@ -235,15 +235,19 @@ describe('a template', () => {
     expect(other.runId).not.toBe(one.runId);
   });
 
-  it('reads the address of whoever asks, and of a key none', async () => {
-    orchestrator.bus.answer(authRequests.getUsers, ({ ids }) => ({ users: ids.map((id) => newUser(id)) }));
-    const text = "select '{{ user.email }}', {{ user.id }}";
-    expect(await ask(text, {})).toMatchObject({ sql: 'select $1, $2' });
+  it('reads the address and the attributes of whoever asks, and of a key no address', async () => {
+    orchestrator.bus.answer(authRequests.getViewer, () => ({
+      ...{ id: principal.userId, permissions: [], attributes: { region: 'north' } },
+      user: newUser(principal.userId),
+    }));
+    const text = "select '{{ user.email }}', {{ user.id }}, {{ user.region }}";
+    expect(await ask(text, {})).toMatchObject({ sql: 'select $1, $2, $3' });
     const [row] = await dataSource.query('select bound_values from orchestrator.run');
     expect(row).toEqual({
       bound_values: [
         ['text', 'ada@example.org'],
         ['text', principal.userId],
+        ['text', 'north'],
       ],
     });
     principal = { ...principal, apiKeyId: 'key_1' };
