@@ -40,8 +40,10 @@ export class RepeatedHitsService {
     const ofCaller = Map.groupBy(hits, ({ workspaceId, callerId }) => `${workspaceId}/${callerId}`);
     const taken = await Promise.all(
       [...ofCaller.values()].map(async (own) => {
-        const [{ workspaceId, callerId: userId } = { workspaceId: '', callerId: '' }] = own;
-        return (await this.rate.takeAll({ workspaceId, userId }, own.length)) ? own : [];
+        const [first] = own;
+        if (!first) return [];
+        const caller = { workspaceId: first.workspaceId, userId: first.callerId };
+        return (await this.rate.takeAll(caller, own.length)) ? own : [];
       }),
     );
     return taken.flat();

@@ -25,22 +25,23 @@ const repeatHits = `
   begin
     perform set_config('synchronous_commit', 'off', true);
     return query
-    with asked as (
+    -- Materialized: an equal question is looked at once, however often it is asked.
+    with hit as materialized (
+      select h.id as hit_id, h.workspace_id as hit_workspace_id, h.caller_id as hit_caller_id, h.run_id, h.class,
+        h.saved_query_id, h.parameters, h.cache_ttl_seconds,
+        extract(epoch from now() - r.claimed_at)::double precision as age_seconds
+      from orchestrator.execution h
+      join orchestrator.run r on r.id = h.run_id
+      join orchestrator.source s on s.id = r.source_id
+      where h.id = any (repeat_hits.hit_ids) and h.cache_status = 'HIT' and r.state = 'SUCCEEDED'
+        and not s.paused and not s.deleted
+        and r.claimed_at > now() - make_interval(secs => h.cache_ttl_seconds)
+        and not orchestrator.is_invalidated(r)
+    ), asked as (
       select a.place, a.id, a.trace_id, hit.*
       from unnest(repeat_hits.execution_ids, repeat_hits.workspace_ids, repeat_hits.caller_ids, repeat_hits.hit_ids,
         repeat_hits.trace_ids) with ordinality a (id, workspace_id, caller_id, hit_id, trace_id, place)
-      -- Materialized by distinct hits: an equal question is looked at once, however often it is asked.
-      join (
-        select h.id as hit_id, h.workspace_id as hit_workspace_id, h.run_id, h.caller_id as hit_caller_id, h.class, h.saved_query_id, h.parameters,
-          h.cache_ttl_seconds, extract(epoch from now() - r.claimed_at)::double precision as age_seconds
-        from orchestrator.execution h
-        join orchestrator.run r on r.id = h.run_id
-        join orchestrator.source s on s.id = r.source_id
-        where h.id = any (repeat_hits.hit_ids) and h.cache_status = 'HIT' and r.state = 'SUCCEEDED'
-          and not s.paused and not s.deleted
-          and r.claimed_at > now() - make_interval(secs => h.cache_ttl_seconds)
-          and not orchestrator.is_invalidated(r)
-      ) hit on hit.hit_id = a.hit_id and hit.hit_workspace_id = a.workspace_id and hit.hit_caller_id = a.caller_id
+      join hit on hit.hit_id = a.hit_id and hit.hit_workspace_id = a.workspace_id and hit.hit_caller_id = a.caller_id
     ), made as (
       insert into orchestrator.execution (id, run_id, workspace_id, caller_id, cache_status, cache_ttl_seconds,
         cache_age_seconds, class, saved_query_id, parameters, trace_id,
