@@ -65,6 +65,11 @@ describe('a DuckDB session', () => {
     expect(await answer("select name from airports where iata = 'SFO'")).toEqual([['San Francisco']]);
   });
 
+  it('reads many files at once within its memory, whatever their form', async () => {
+    const joins = Array.from({ length: 10 }, (_, place) => `join airports a${place} using (iata)`);
+    expect(await answer(`select count(*) from airports ${joins.join(' ')}`)).toEqual([['2']]);
+  });
+
   it('brings every row once and in order, with names that are unique', async () => {
     const session = await open();
     const stream = await session.query('select n, n, n as n_2 from range(100000) r(n)');

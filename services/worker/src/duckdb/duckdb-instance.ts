@@ -78,11 +78,19 @@ async function createViews(
   tables: Readonly<Record<string, DuckdbTableFile>>,
 ): Promise<void> {
   for (const [name, file] of Object.entries(tables)) {
-    const reader = 'parquet' in file ? 'read_parquet' : 'read_csv';
-    await connection.run(
-      `create view ${quotedIdentifier(name)} as select * from ${reader}(${quotedString(pathOf(file))})`,
-    );
+    await connection.run(`create view ${quotedIdentifier(name)} as select * from ${readerOf(file)}`);
   }
+}
+
+/**
+ * A reader of CSV holds a buffer for each scan of the statement and more as it goes, of 32 MB where nothing is said:
+ * three scans at once would be more than an instance may have. Twice the longest line, 2 MB, is the least that works.
+ */
+const csvBufferBytes = 4 * 1024 * 1024;
+
+function readerOf(file: DuckdbTableFile): string {
+  const path = quotedString(pathOf(file));
+  return 'parquet' in file ? `read_parquet(${path})` : `read_csv(${path}, buffer_size = ${csvBufferBytes})`;
 }
 
 function pathOf(file: DuckdbTableFile): string {
