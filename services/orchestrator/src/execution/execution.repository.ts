@@ -20,11 +20,14 @@ export class ExecutionRepository {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   async findMany(ids: readonly string[], { workspaceId, callerId }: Sight): Promise<ExecutionView[]> {
+    // One of them has a text of its own: for a list of unknown length the planner would plan anew each time.
+    const [only, ...others] = ids;
+    const isOne = only !== undefined && others.length === 0;
     const rows = await queryPrepared<ViewRow>(
       this.dataSource,
       `select ${viewColumns} from orchestrator.execution e join orchestrator.run r on r.id = e.run_id
-       where e.id = any ($1) and e.workspace_id = $2 and ($3::text is null or e.caller_id = $3)`,
-      [ids, workspaceId, callerId ?? null],
+       where e.id = ${isOne ? '$1' : 'any ($1)'} and e.workspace_id = $2 and ($3::text is null or e.caller_id = $3)`,
+      [isOne ? only : ids, workspaceId, callerId ?? null],
     );
     return rows.map(toView);
   }

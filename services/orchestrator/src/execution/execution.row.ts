@@ -24,8 +24,12 @@ export const viewColumns = `e.id, e.workspace_id, e.run_id, r.fence, coalesce(e.
     when r.state = 'QUEUED' then
       orchestrator.queue_place(r.pool, r.source_id, r.workspace_id, r.user_id, r.class, r.submitted_at, r.id)
   end as queue_position,
-  case when e.own_state is null and r.state in ('QUEUED', 'DISPATCHED') then
-    (select orchestrator.seconds_per_place('${defaultPool}', ${workerLiveSeconds})) end as seconds_per_place`;
+  case
+    when e.own_state is not null then null
+    -- Its turn has come.
+    when r.state = 'DISPATCHED' then 0
+    when r.state = 'QUEUED' then (select orchestrator.seconds_per_place('${defaultPool}', ${workerLiveSeconds}))
+  end as seconds_per_place`;
 
 export interface ViewRow extends ErrorColumns {
   id: string;

@@ -2,6 +2,7 @@ import { CreateOrchestrator1795219300000 } from './1795219300000-create-orchestr
 import { AcceptInOneStatement1795240000000 } from './1795240000000-accept-in-one-statement.js';
 import { FairQueue1795280000000 } from './1795280000000-fair-queue.js';
 import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
+import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
 import { RepeatHits1795260000000 } from './1795260000000-repeat-hits.js';
 
 /** Oldest first. */
@@ -11,4 +12,5 @@ export const migrations = [
   KeepResults1795250000000,
   RepeatHits1795260000000,
   FairQueue1795280000000,
+  PlanOnce1795282000000,
 ];
