@@ -238,8 +238,9 @@ export class Mesh {
     const common: Record<string, string> = {
       ...redis,
       NODE_ENV: 'production',
-      // A connection is a process of PostgreSQL, of 18 MB.
-      SLUICE_DATABASE_POOL_IDLE_SECONDS: '1',
+      // A connection is a process of PostgreSQL, of 18 MB. One that is new has all to plan again, so that a burst would wait
+      // for those that went a moment before.
+      SLUICE_DATABASE_POOL_IDLE_SECONDS: '5',
       [`SLUICE_${service.toUpperCase()}_INSTANCE`]: `${name}-${process.pid}`,
       [`SLUICE_${service.toUpperCase()}_METRICS_PORT`]: String(this.operationsPorts.get(name)),
     };
