@@ -293,6 +293,17 @@ describe('an estimate', () => {
     await session.close();
   });
 
+  it.each([
+    ['select count(*) from range(3000) a(i) cross join range(3000) b(j)', 9_000_000],
+    ['select a.i from range(3000) a(i), range(3000) b(j) where a.i + b.j > 5', 9_000_000],
+    ['select i from range(3000) a(i) union all select i from range(2000) b(i)', 5_000],
+    ['select 1 where false', 0],
+  ])('counts what DuckDB leaves out: %s', async (sql, rows) => {
+    const session = await open();
+    expect(await session.estimate(sql)).toMatchObject({ largestStepRows: rows });
+    await session.close();
+  });
+
   it('of what cannot be planned is refused', async () => {
     const session = await open();
     await expect(session.estimate('select nosuch')).rejects.toMatchObject({ code: 'run.query_failed' });

@@ -27,18 +27,18 @@ export function readPostgresPlan(rows: readonly Readonly<Record<string, unknown>
     rows: rowCount,
     bytes: rowCount * (root['Plan Width'] ?? 0),
     cost: root['Total Cost'] ?? 0,
-    largestStepRows: Math.max(...rowsOfSteps(root)),
+    largestStepRows: rowsOfLargestStep(root),
     plan: explained as unknown as JsonValue,
   };
 }
 
 /** Without recursion: the depth of a plan is the caller's choice. */
-function rowsOfSteps(root: PlanNode): number[] {
-  const found: number[] = [];
+function rowsOfLargestStep(root: PlanNode): number {
+  let largest = 0;
   const pending = [root];
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    found.push(node['Plan Rows'] ?? 0);
-    pending.push(...(node.Plans ?? []));
+    largest = Math.max(largest, node['Plan Rows'] ?? 0);
+    for (const child of node.Plans ?? []) pending.push(child);
   }
-  return found;
+  return largest;
 }
