@@ -47,7 +47,7 @@ const limitedBy: Readonly<Record<SqlDialect, (statement: TreeNode, rows: number)
   },
   duckdb: (statement, rows) => {
     const modifiers = listOf(statement['modifiers']);
-    if (modifiers.some((modifier) => /^LIMIT/.test(String(nodeOf(modifier)['type'])))) return undefined;
+    if (modifiers.some((modifier) => String(nodeOf(modifier)['type']).startsWith('LIMIT'))) return undefined;
     const value = { type: { id: 'INTEGER' }, is_null: false, value: rows };
     const limit = { class: 'CONSTANT', type: 'VALUE_CONSTANT', value };
     return { ...statement, modifiers: [...modifiers, { type: 'LIMIT_MODIFIER', limit }] };
