@@ -12,13 +12,15 @@ export interface FlightParts {
   /** Of the row policies in the statement; see CompiledQuery. */
   readonly policyFingerprint: string;
   readonly limits: ResolvedLimits;
+  /** See ceiling.ts. */
+  readonly ceiling: string;
 }
 
 /**
  * A hash of everything that can change the answer: equal keys, equal answers, for whoever may ask. JSON of a list keeps
  * the parts apart, so no two lists of parts give one text.
  */
-export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ...plan }: FlightParts): Buffer {
+export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ceiling, ...plan }: FlightParts): Buffer {
   const limitParts = [limits.rows, limits.bytes, limits.timeoutMs];
   const parts = [
     workspaceId,
@@ -28,6 +30,7 @@ export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ...pla
     keyOfValues(plan.values),
     plan.policyFingerprint,
     ...limitParts,
+    ...(ceiling === '' ? [] : [ceiling]),
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest();
 }

@@ -46,6 +46,7 @@ describe('flightKey', () => {
     values: [{ type: 'text', value: '1' }],
     policyFingerprint: '',
     limits: { rows: 1, bytes: 2, timeoutMs: 3 },
+    ceiling: '',
   };
 
   it('is equal for equal questions', () => {
@@ -63,6 +64,7 @@ describe('flightKey', () => {
       { ...parts, values: [{ type: 'text', value: null }] },
       { ...parts, limits: { ...parts.limits, rows: 9 } },
       { ...parts, limits: { ...parts.limits, bytes: 9 } },
+      { ...parts, ceiling: 'maxEstimatedRows=1' },
       { ...parts, limits: { ...parts.limits, timeoutMs: 9 } },
     ];
     const keys = new Set([parts, ...others].map((each) => flightKey(each).toString('hex')));
