@@ -89,9 +89,9 @@ export class SubmitService {
       const earlier = await this.findEarlier(idempotency, principal);
       if (earlier) return { execution: earlier };
     }
-    const limits = resolveLimits(input.limits, input.priority, this.config.limits);
     const question = await this.resolve(input, principal, context);
     const { source, savedQuery, revision } = question;
+    const limits = resolveLimits(input.limits, input.priority, this.config.limits, source);
     const nowMs = this.clock.nowMs();
     const plan = await this.plan(question, input, { principal, context, nowMs });
     const submission: Submission = {
