@@ -43,7 +43,8 @@ async function newSourceOf(part: Partial<SourceConnection> = {}): Promise<Source
 
 async function announce(slots: number, sourceIds: string[] = [], sourceTypes: string[] = []): Promise<TestWorker> {
   const worker = new TestWorker(orchestrator);
-  const queue = sourceIds.length + sourceTypes.length > 0 ? `run-default-${sourceIds.length}${sourceTypes.join('')}` : '';
+  const queue =
+    sourceIds.length + sourceTypes.length > 0 ? `run-default-${sourceIds.length}${sourceTypes.join('')}` : '';
   await worker.announce(slots, { queue, sourceIds, sourceTypes });
   return worker;
 }

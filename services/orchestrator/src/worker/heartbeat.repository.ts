@@ -20,7 +20,10 @@ export class HeartbeatRepository {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /** The worker's row, its leases and its progress: one statement, one commit. Leases that others took stay theirs. */
-  async beat({ workerId, pool, slots, runs, queue, sourceIds, sourceTypes }: Heartbeat, leaseSeconds: number): Promise<Beat> {
+  async beat(
+    { workerId, pool, slots, runs, queue, sourceIds, sourceTypes }: Heartbeat,
+    leaseSeconds: number,
+  ): Promise<Beat> {
     const rows: (RunRow & { has_progressed: boolean; has_more_slots: boolean })[] = await this.dataSource.query(
       `with worker_before as (
          select slots from orchestrator.worker where id = $1 and heartbeat_at > now() - make_interval(secs => $4)

@@ -25,7 +25,10 @@ export class HeartbeatService {
     // A worker of an older release names no queue, and has one for its whole pool.
     const queue = input.queue === '' ? `run-${input.pool}` : input.queue;
     if (!queueNames.test(queue) || input.sourceIds.length + input.sourceTypes.length > bindingsMax) {
-      throw new AppError('input.invalid', `The queue has no good name, or there are more than ${bindingsMax} bindings.`);
+      throw new AppError(
+        'input.invalid',
+        `The queue has no good name, or there are more than ${bindingsMax} bindings.`,
+      );
     }
     const beat = { ...input, queue };
     const { held, stopped, hasMoreSlots } = await this.repository.beat(beat, this.config.lease.leaseSeconds);
