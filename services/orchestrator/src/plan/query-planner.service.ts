@@ -5,6 +5,7 @@ import { AppError, type Issue } from '#libs/kernel';
 import { proveReadOnly, sqlDialectOf, type BoundValue, type SqlDialect } from '#libs/sql';
 import { AppLogger } from '#libs/telemetry';
 import { BoundTemplates } from './bound-templates.js';
+import { GovernedStatements } from './governed-statements.js';
 import type { GoverningPolicies, PlanInput, PlanPlaces, QueryPlan } from './query-plan.js';
 
 /** Characters of all statements that are kept as proven. */
@@ -19,6 +20,8 @@ export class QueryPlanner {
     maxSize: provenCharactersMax,
     sizeCalculation: (_, key) => key.length + 100,
   });
+
+  private readonly governed = new GovernedStatements();
 
   constructor(private readonly logger: AppLogger) {}
 
@@ -46,7 +49,7 @@ export class QueryPlanner {
     { id }: SourceConnection,
   ): Promise<Omit<QueryPlan, 'parameters'>> {
     try {
-      const compiled = await policies.compile({ sql, valueCount: values.length, caller });
+      const compiled = await this.governed.compile(policies, { sql, valueCount: values.length, caller });
       const { fingerprint: policyFingerprint, reach } = compiled;
       return { sql: compiled.sql, values: [...values, ...compiled.values], policyFingerprint, reach };
     } catch (error) {
