@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { MasterKeys, newDataKey } from '#libs/encryption';
 import { newId } from '#libs/kernel';
 import { administrator } from '../../deploy/local/administrator.ts';

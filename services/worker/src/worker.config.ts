@@ -37,7 +37,14 @@ export const workerConfig = defineConfig({
     }),
     sourceTypes: setting(
       'SLUICE_WORKER_SOURCE_TYPES',
-      listText.pipe(z.array(z.enum(sourceTypes.map(({ name }) => name), 'must be types of data sources'))),
+      listText.pipe(
+        z.array(
+          z.enum(
+            sourceTypes.map(({ name }) => name),
+            'must be types of data sources',
+          ),
+        ),
+      ),
       { default: '', describe: 'The same for types of data sources, such as duckdb.' },
     ),
     slots: setting('SLUICE_WORKER_SLOTS', integerText(1, 16), {

@@ -8,7 +8,8 @@ import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { assignments } from '../run/run-move.repository.js';
 import { fromStoredValues, type StoredValues } from '../run/bound-values.js';
 import { decodeSource } from '../source/source-snapshot.js';
-import { readCrews, sourcesOf, type Crew, type CrewSources } from './crew.js';
+import { readCrews } from './crew.repository.js';
+import { sourcesOf, type Crew, type CrewSources } from './crew.js';
 import { chooseTurns, type ActiveRuns, type Lane } from './fair-order.js';
 
 /** What of the run's row goes into its plan. */
