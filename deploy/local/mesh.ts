@@ -125,12 +125,18 @@ export class Mesh {
     this.failStart = undefined;
   }
 
-  /** A second process of a service; a second gateway listens on `publicPort`. */
-  async addInstance(service: ServiceName, id: string, publicPort?: number): Promise<string> {
+  /** A second process of a service, with settings of its own; a second gateway listens on `publicPort`. */
+  async addInstance(
+    service: ServiceName,
+    id: string,
+    publicPort?: number,
+    env: Record<string, string> = {},
+  ): Promise<string> {
     const name = `${service}-${id}`;
     const [port = 0] = await freePorts(1);
     this.operationsPorts.set(name, port);
-    this.addService(service, name, publicPort === undefined ? {} : { SLUICE_PORT: String(publicPort) }).start();
+    const place: Record<string, string> = publicPort === undefined ? {} : { SLUICE_PORT: String(publicPort) };
+    this.addService(service, name, { ...env, ...place }).start();
     await this.waitForService(name);
     return name;
   }

@@ -14,10 +14,10 @@ export interface ExecutionEvent {
 
 /** What a page of a frontend does: asks over HTTP, hears over one WebSocket. */
 export class Api {
-  private readonly installation: Installation;
+  private readonly installation: Pick<Installation, 'access'>;
   private readonly socket: Client;
 
-  constructor(installation: Installation) {
+  constructor(installation: Pick<Installation, 'access'>) {
     this.installation = installation;
     this.socket = createClient({
       url: installation.access.websocketUrl,

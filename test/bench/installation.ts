@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { LocalSecrets } from '../../deploy/local/state-directory.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -33,13 +34,14 @@ export interface Installation {
   pidOf(name: string): number;
   /** The role that the source flights_pg is read with. */
   readerPassword(): string;
+  secrets(): LocalSecrets;
   stop(): Promise<void>;
 }
 
-export async function startInstallation(): Promise<Installation> {
+export async function startInstallation(env: Record<string, string> = {}): Promise<Installation> {
   await endLeftover();
   const begun = performance.now();
-  const access = await runStart(await freePort());
+  const access = await runStart(await freePort(), env);
   const readySeconds = (performance.now() - begun) / 1_000;
   const running = readJson<Running>('running.json');
   return {
@@ -52,12 +54,13 @@ export async function startInstallation(): Promise<Installation> {
       if (!found) throw new Error(`the installation has no process ${name}`);
       return found.pid;
     },
-    readerPassword: () => readJson<{ readerPassword: string }>('secrets.json').readerPassword,
+    readerPassword: () => readJson<LocalSecrets>('secrets.json').readerPassword,
+    secrets: () => readJson<LocalSecrets>('secrets.json'),
     stop: () => end(running.launcher),
   };
 }
 
-function runStart(port: number): Promise<Access> {
+function runStart(port: number, env: Record<string, string>): Promise<Access> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['deploy/local/start.mjs', '--detach', '--json', '--no-tour'], {
       cwd: root,
@@ -70,6 +73,7 @@ function runStart(port: number): Promise<Access> {
         SLUICE_ORCHESTRATOR_QUESTIONS_PER_SECOND: '100000',
         SLUICE_ORCHESTRATOR_QUESTIONS_BURST: '100000',
         SLUICE_ORCHESTRATOR_RUNS_PER_MINUTE: '1000000',
+        ...env,
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -7,6 +7,8 @@ import { benchCached } from './cached.bench.ts';
 import { benchFlight } from './flight.bench.ts';
 import { startInstallation } from './installation.ts';
 import { benchLatency } from './latency.bench.ts';
+import { benchNoisy, noisySlots } from './noisy.bench.ts';
+import { benchPlanning } from './planning.bench.ts';
 import { benchQueue } from './queue.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, toMarkdown } from './report.ts';
 import { benchRows } from './rows.bench.ts';
@@ -16,7 +18,7 @@ const help = `npm run bench [-- options]
 
 Measures Sluice against controls in the same run, prints each result and writes docs/benchmarks.md.
 
-  --only <names>  some of: bus, start, latency, rows, cached, flight, queue (between commas); the table is then not written
+  --only <names>  some of: bus, start, latency, rows, cached, planning, flight, queue, noisy (between commas); the table is then not written
   --rounds <n>    rounds of each bench (default 5)
   --quick         one short round of each, to see that they work; the table is then not written
   --json <file>   write the results as JSON too
@@ -42,14 +44,17 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   latency: (effort) => onMesh((mesh) => benchLatency(mesh, effort, say)),
   rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
   cached: (effort) => onMesh((mesh) => benchCached(mesh, effort, say)),
+  planning: (effort) => benchPlanning(effort, say),
   flight: (effort) => onMesh((mesh) => benchFlight(mesh, effort, say)),
   queue: (effort) => onMesh((mesh) => benchQueue(mesh, effort, say)),
+  noisy: (effort) => onMesh((mesh) => benchNoisy(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(noisySlots) }),
 };
 
 async function onMesh(
   bench: (mesh: Awaited<ReturnType<typeof startInstallation>>) => Promise<BenchResult>,
+  env: Record<string, string> = {},
 ): Promise<BenchResult> {
-  const mesh = await startInstallation();
+  const mesh = await startInstallation(env);
   try {
     return await bench(mesh);
   } finally {

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AppError } from '#libs/kernel';
 import { proveReadOnly, type SqlDialect } from './index.js';
+
+/** 100,000 in the nightly run. */
+const cases = Number(process.env['SLUICE_FUZZ_CASES'] ?? 2_000);
+const timeoutMs = 60_000 + cases * 20;
+/** What one proof may take of the processor; a clock on the wall would tell of other processes too. */
+const hangMs = 100;
 
 const dialects: readonly SqlDialect[] = ['postgres', 'duckdb'];
 
@@ -75,26 +81,35 @@ const wrappers: readonly ((call: string) => string)[] = [
   (call) => `select 1 union all (select 2 intersect select 3) order by (select ${call}) limit 1`,
 ];
 
-/** `proven`, the code of the refusal, or whatever else was thrown. */
+/** `proven`, the code of the refusal, `hung`, or whatever else was thrown. */
 async function verdictOf(dialect: SqlDialect, sql: string): Promise<unknown> {
+  const before = process.threadCpuUsage();
+  const hasHung = (): boolean => {
+    const { user, system } = process.threadCpuUsage(before);
+    return (user + system) / 1_000 > hangMs;
+  };
   try {
     await proveReadOnly(dialect, sql);
-    return 'proven';
+    return hasHung() ? 'hung' : 'proven';
   } catch (error) {
+    if (hasHung()) return 'hung';
     return error instanceof AppError ? error.code : error;
   }
 }
 
 const verdicts: readonly unknown[] = ['proven', 'sql.not_read_only', 'sql.rejected'];
 
-describe.each(dialects)('the proof for %s', (dialect) => {
+describe.each(dialects)('the proof for %s', { timeout: timeoutMs }, (dialect) => {
+  // The first loads the parser.
+  beforeAll(() => proveReadOnly(dialect, 'select 1'));
+
   it('answers any text with a proof or a reason, and never breaks', async () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 200 }),
       fc.array(fragment, { maxLength: 30 }).map((fragments) => fragments.join(' ')),
     );
     const property = fc.asyncProperty(text, async (sql) => verdicts.includes(await verdictOf(dialect, sql)));
-    expect((await fc.check(property, { numRuns: 500 })).counterexample).toBeNull();
+    expect((await fc.check(property, { numRuns: cases })).counterexample).toBeNull();
   });
 
   it('refuses a second statement that writes, whatever stands in front of it', async () => {
@@ -104,11 +119,11 @@ describe.each(dialects)('the proof for %s', (dialect) => {
       front.filter((text) => !/--|\/\*|\$\$|'|"/.test(text)),
       async (text) => (await verdictOf(dialect, `${text} ; drop table t`)) !== 'proven',
     );
-    expect((await fc.check(property, { numRuns: 300 })).counterexample).toBeNull();
+    expect((await fc.check(property, { numRuns: cases })).counterexample).toBeNull();
   });
 });
 
-describe('the proof for postgres', () => {
+describe('the proof for postgres', { timeout: timeoutMs }, () => {
   it('refuses a forbidden function in every spelling and place', async () => {
     const name = fc.constantFrom('set_config', 'pg_sleep', 'query_to_xml', 'pg_read_file', 'nextval');
     const schema = fc.tuple(spelling('pg_catalog'), gap).map(([spelled, space]) => `${spelled}${space}.${space}`);
@@ -122,6 +137,6 @@ describe('the proof for postgres', () => {
       fc.constantFrom(...wrappers),
       async (text, wrap) => (await verdictOf('postgres', wrap(text))) === 'sql.not_read_only',
     );
-    expect((await fc.check(property, { numRuns: 300 })).counterexample).toBeNull();
+    expect((await fc.check(property, { numRuns: cases })).counterexample).toBeNull();
   });
 });

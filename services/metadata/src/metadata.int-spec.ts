@@ -328,7 +328,7 @@ describe('a data source', () => {
     await sources.update({ id, version: 1, paused: false, cleared: [] }, caller).catch(() => undefined);
     await sources.update({ id, version: 2, cleared: ['paused', 'maxConcurrentExecutions'] }, caller);
     await sources.delete(id, caller);
-    const same = { workspaceId: caller.workspaceId, dataSourceId: id };
+    const same = { workspaceId: caller.workspaceId, dataSourceId: id, type: 'postgres' };
     expect(await eventsOf(caller.workspaceId)).toEqual([
       { ...same, version: 1, maxConcurrentExecutions: 4, paused: false, deleted: false },
       { ...same, version: 2, maxConcurrentExecutions: 9, paused: true, deleted: false },

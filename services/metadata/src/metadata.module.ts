@@ -11,6 +11,7 @@ import { DataSourceService } from './data-source/data-source.service.js';
 import type { MetadataConfig } from './metadata.config.js';
 import { CreateMetadata1795219100000 } from './migrations/1795219100000-create-metadata.js';
 import { CountChanges1795240100000 } from './migrations/1795240100000-count-changes.js';
+import { SourceTimeout1795320100000 } from './migrations/1795320100000-source-timeout.js';
 import { CacheTtl1795250100000 } from './migrations/1795250100000-cache-ttl.js';
 import { QueryParameters1795270100000 } from './migrations/1795270100000-query-parameters.js';
 import { RowPolicies1795280100000 } from './migrations/1795280100000-row-policies.js';
@@ -48,6 +49,7 @@ import { WorkerClient } from './source-schema/worker.client.js';
         CacheTtl1795250100000,
         QueryParameters1795270100000,
         RowPolicies1795280100000,
+        SourceTimeout1795320100000,
       ],
     }),
   ],

@@ -116,6 +116,14 @@ export const orchestratorConfig = defineConfig({
       default: 100_000,
       describe: 'How many runs may wait in all; one more is refused as RATE_LIMITED.',
     }),
+    bindingHoldSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_BINDING_HOLD_SECONDS', secondsText(0.2, day), {
+      default: 300,
+      describe: 'How long a source stays with the workers that are bound to it after the last of them was heard.',
+    }),
+    unservedMaxSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_UNSERVED_MAX_SECONDS', secondsText(0.2, day), {
+      default: 120,
+      describe: 'How long a run waits while no worker serves its source before it ends as DATA_SOURCE_UNAVAILABLE.',
+    }),
     pollMs: setting('SLUICE_ORCHESTRATOR_DISPATCH_POLL_MS', integerText(20, 60_000), {
       default: 1_000,
       describe: 'How often the queue is looked at without being told of a change.',

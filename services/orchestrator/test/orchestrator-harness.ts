@@ -198,6 +198,12 @@ export function answerAround(bus: FakeBus, source: SourceConnection): void {
   bus.answer(resultsRequests.fenceRun, () => ({ sealed: false, pagesCommitted: 0, rowCount: 0, byteCount: 0 }));
 }
 
+interface Binding {
+  readonly queue?: string;
+  readonly sourceIds?: string[];
+  readonly sourceTypes?: string[];
+}
+
 /** What a worker process does, by hand. */
 export class TestWorker {
   constructor(
@@ -205,8 +211,9 @@ export class TestWorker {
     readonly id = newId('worker'),
   ) {}
 
-  async announce(slots: number): Promise<void> {
-    await this.orchestrator.heartbeats.beat({ workerId: this.id, pool: 'default', slots, runs: [] });
+  async announce(slots: number, { queue = '', sourceIds = [], sourceTypes = [] }: Binding = {}): Promise<void> {
+    const beat = { workerId: this.id, pool: 'default', slots, runs: [], queue, sourceIds, sourceTypes };
+    await this.orchestrator.heartbeats.beat(beat);
   }
 
   async claim({ runId, fence }: { runId: string; fence: number }): Promise<boolean> {

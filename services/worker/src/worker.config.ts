@@ -11,7 +11,11 @@ import {
   setting,
   type ConfigOf,
 } from '#libs/config';
+import { isId } from '#libs/kernel';
 import { resultStoreSettings } from '#libs/result-store';
+import { sourceTypes } from '#libs/source-types';
+
+const isSourceId = (id: string): boolean => isId('dataSource', id);
 
 export const workerConfig = defineConfig({
   service: serviceSettings('worker', { metricsPort: 4104 }),
@@ -25,6 +29,24 @@ export const workerConfig = defineConfig({
       default: 'default',
       describe: 'The pool whose runs this worker takes, from the queue run-<pool>.',
     }),
+    sourceIds: setting('SLUICE_WORKER_SOURCES', listText.pipe(z.array(z.string().refine(isSourceId, 'must be ids'))), {
+      default: '',
+      describe:
+        'The data sources, by id with commas between, that this worker is bound to: it takes runs of these alone, and no ' +
+        'worker without a binding takes them. Absent: no binding.',
+    }),
+    sourceTypes: setting(
+      'SLUICE_WORKER_SOURCE_TYPES',
+      listText.pipe(
+        z.array(
+          z.enum(
+            sourceTypes.map(({ name }) => name),
+            'must be types of data sources',
+          ),
+        ),
+      ),
+      { default: '', describe: 'The same for types of data sources, such as duckdb.' },
+    ),
     slots: setting('SLUICE_WORKER_SLOTS', integerText(1, 16), {
       default: 4,
       describe: 'How many runs this worker holds at once.',

@@ -12,6 +12,7 @@ import { RunClient } from './run/run.client.js';
 import { RunExecutionService } from './run/run-execution.service.js';
 import { RunMetrics } from './run/run-metrics.js';
 import { RunProcessor, runProcessorOf } from './run/run.processor.js';
+import { runQueueName } from './run/run-queue-name.js';
 import { runQueueOptions } from './run/run-queue.options.js';
 import { WorkerDrain } from './run/worker-drain.js';
 import { EstimateService } from './source/estimate.service.js';
@@ -41,7 +42,7 @@ import type { WorkerConfig } from './worker.config.js';
       provide: RunProcessor,
       inject: [CONFIG, RunExecutionService, AppLogger],
       useFactory: ({ run }: WorkerConfig, runs: RunExecutionService, logger: AppLogger) =>
-        runProcessorOf(run, runs, logger),
+        runProcessorOf({ queue: runQueueName(run), slots: run.slots }, runs, logger),
     },
     ConnectorRegistry,
     EstimateService,

@@ -63,10 +63,11 @@ describe('messageCodec agrees with the reference implementation', () => {
       bytes: int64,
       fraction: fc.double({ noNaN: true }),
     });
+    const binding = { queue: '', sourceIds: [], sourceTypes: [] };
     const heartbeat = messageCodec(HeartbeatRequestSchema);
     fc.assert(
       fc.property(fc.array(run, { maxLength: 5 }), int32, (runs, slots) => {
-        const bytes = heartbeat.encode({ workerId: 'w', pool: '', slots, runs });
+        const bytes = heartbeat.encode({ workerId: 'w', pool: '', slots, runs, ...binding });
         expect(heartbeat.decode(bytes).runs).toEqual(runs);
         expect(rewritten(HeartbeatRequestSchema, bytes)).toEqual(bytes);
       }),

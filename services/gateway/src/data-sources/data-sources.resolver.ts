@@ -15,6 +15,7 @@ interface CreateDataSourceArgs {
     readonly options: JsonObject;
     readonly maxConcurrentExecutions?: number | null;
     readonly cacheTtlSeconds?: number | null;
+    readonly timeoutSeconds?: number | null;
   };
 }
 
@@ -26,6 +27,7 @@ interface UpdateDataSourceArgs {
     readonly options?: JsonObject | null;
     readonly maxConcurrentExecutions?: number | null;
     readonly cacheTtlSeconds?: number | null;
+    readonly timeoutSeconds?: number | null;
     readonly paused?: boolean | null;
   };
 }
@@ -63,8 +65,15 @@ export class DataSourcesResolver {
   ): Promise<DataSourcePayload> {
     const maxConcurrentExecutions = input.maxConcurrentExecutions ?? undefined;
     const cacheTtlSeconds = input.cacheTtlSeconds ?? undefined;
+    const timeoutSeconds = input.timeoutSeconds ?? undefined;
     return payloadOf(
-      () => context.ask(metadataRequests.createDataSource, { ...input, maxConcurrentExecutions, cacheTtlSeconds }),
+      () =>
+        context.ask(metadataRequests.createDataSource, {
+          ...input,
+          maxConcurrentExecutions,
+          cacheTtlSeconds,
+          timeoutSeconds,
+        }),
       async (conflictId) => ({
         dataSource: conflictId === undefined ? null : await context.loaders.dataSources.load(conflictId),
       }),
@@ -87,6 +96,7 @@ export class DataSourcesResolver {
           options: options ?? undefined,
           maxConcurrentExecutions: maxConcurrentExecutions ?? undefined,
           cacheTtlSeconds: input.cacheTtlSeconds ?? undefined,
+          timeoutSeconds: input.timeoutSeconds ?? undefined,
           paused: paused ?? undefined,
           cleared: clearedIn(input),
         }),

@@ -28,7 +28,7 @@ export interface FeedStart {
 
 /** Progress is told no more often than this. */
 const progressIntervalMs = 500;
-/** An idle feed reads again after this long what no message tells: the place in the queue, and rows whose message was lost. */
+/** An idle feed reads again after this long what a lost message would have told: rows. */
 const idleMsMax = 5_000;
 
 /**
@@ -53,7 +53,7 @@ export class ExecutionFeed {
     this.nextRow = nextRow;
     this.toldVersion = execution.version;
     this.wantsRows = includeRows;
-    source.watch.readVersion = execution.version;
+    source.watch.readAt(execution.version, execution.state === 'QUEUED');
   }
 
   private wantsRows: boolean;
@@ -88,7 +88,7 @@ export class ExecutionFeed {
   private accept(read: Execution): void {
     // Versions only grow, so an older copy is a late one.
     if (read.version >= this.execution.version) this.execution = read;
-    this.source.watch.readVersion = this.execution.version;
+    this.source.watch.readAt(this.execution.version, this.execution.state === 'QUEUED');
   }
 
   private stateChange(): ExecutionEvent | undefined {
@@ -133,7 +133,6 @@ export class ExecutionFeed {
     const timeoutMs = hasProgress ? Math.max(untilDueMs, 1) : idleMsMax;
     await watch.heardMoreThan(revision, signal, timeoutMs);
     const isIdle = watch.revision === revision && !hasProgress;
-    if (isIdle && this.execution.state === 'QUEUED' && !signal.aborted) this.accept(await this.source.read());
     if (isIdle) this.rowsSeen = -1;
     return !signal.aborted;
   }
@@ -147,8 +146,8 @@ export class ExecutionFeed {
 
   /** The execution as last read, with the progress that was heard since. */
   private now(): Execution {
-    const { level } = this.source.watch;
-    const { execution } = this;
+    const { level, place } = this.source.watch;
+    const execution = { ...this.execution, ...(this.execution.state === 'QUEUED' ? place : {}) };
     if (!level || isFinal(execution.state) || level.version < execution.version) return execution;
     return {
       ...execution,
@@ -169,6 +168,7 @@ export class ExecutionFeed {
 
 type WithoutPlace<E> = E extends unknown ? Omit<E, 'cursor' | 'execution'> : never;
 
-function progressOf({ rows, bytes, fraction, queuePosition }: Execution): string {
-  return `${rows}/${bytes}/${fraction ?? ''}/${queuePosition ?? ''}`;
+function progressOf({ rows, bytes, fraction, queuePosition, estimatedWaitSeconds }: Execution): string {
+  const waitSeconds = estimatedWaitSeconds === undefined ? '' : Math.round(estimatedWaitSeconds);
+  return `${rows}/${bytes}/${fraction ?? ''}/${queuePosition ?? ''}/${waitSeconds}`;
 }

@@ -17,6 +17,9 @@ import { WorkspaceEar, WorkspaceEars } from './workspace-ears.js';
 
 const reconcileMs = 5_000;
 const idsPerRequest = 500;
+/** How often the places of those who wait are told; of so many at a time, the others in the rounds behind. */
+const placesMs = 2_000;
+const placesPerRound = 200;
 
 /**
  * Hears the firehose of runs for all subscribers of this gateway, and every five seconds asks the orchestrator for the
@@ -27,6 +30,8 @@ export class RunHubService implements OnApplicationBootstrap {
   private readonly runs = new WatchedRuns();
   private readonly ears = new WorkspaceEars();
   private timer: NodeJS.Timeout | undefined;
+  private placesTimer: NodeJS.Timeout | undefined;
+  private lastPlaced = '';
 
   constructor(
     private readonly bus: BusClient,
@@ -51,8 +56,11 @@ export class RunHubService implements OnApplicationBootstrap {
       });
     this.timer = setTimeout(() => void this.reconcile(), reconcileMs);
     this.timer.unref();
+    this.placesTimer = setTimeout(() => void this.tellPlaces(), placesMs);
+    this.placesTimer.unref();
     this.lifecycle.onDrain('hearing of runs', async () => {
       clearTimeout(this.timer);
+      clearTimeout(this.placesTimer);
       await this.firehose.stop();
     });
   }
@@ -90,12 +98,29 @@ export class RunHubService implements OnApplicationBootstrap {
     }
   }
 
-  private async reconcileSome(executionIds: string[]): Promise<void> {
+  /** One request a round, whoever waits: a gateway with more of them goes round among them. */
+  private async tellPlaces(): Promise<void> {
+    try {
+      const waitingIds = this.runs.waitingIds().sort();
+      const next = waitingIds.filter((id) => id > this.lastPlaced).slice(0, placesPerRound);
+      this.lastPlaced = next.length === placesPerRound ? (next.at(-1) ?? '') : '';
+      if (next.length > 0) await this.reconcileSome(next, next);
+    } catch (err) {
+      this.logger.warn({ err }, 'places in the queue could not be asked for; the next round tries again');
+    } finally {
+      this.placesTimer?.refresh();
+    }
+  }
+
+  private async reconcileSome(executionIds: string[], waitingIds: string[] = []): Promise<void> {
     const { versions } = await this.bus.request(
       runRequests.getVersions,
-      { executionIds },
+      { executionIds, waitingIds },
       { context: serviceContext('gateway', ''), ttlMs: reconcileMs },
     );
-    for (const { executionId, version } of versions) this.runs.reconcile(executionId, version);
+    for (const { executionId, version, queuePosition, estimatedWaitSeconds } of versions) {
+      const place = queuePosition === undefined ? undefined : { queuePosition, estimatedWaitSeconds };
+      this.runs.reconcile(executionId, version, place);
+    }
   }
 }

@@ -8,16 +8,25 @@ export interface WatchedIds {
   readonly workspaceId: string;
 }
 
+/** Where a run waits in the queue. */
+export interface Place {
+  readonly queuePosition: number | undefined;
+  readonly estimatedWaitSeconds: number | undefined;
+}
+
 /**
  * One subscriber's ear at a run. Nothing is queued: what arrives raises a level and wakes whoever waits, so that a slow
  * subscriber costs as much memory as a quick one. A revision is a place in what was heard; whoever remembers the one
  * from before a read cannot miss what came during it.
  */
 export class RunWatch {
+  /** Its subscriber wants to be told its place. */
+  waits = false;
   private readonly heard = new Revision();
   private stateHeard = 0;
   private rowsHeard = 0;
   private doubted = 0;
+  private latestPlace: Place | undefined;
   private readonly ownChanges = new Map<number, Date>();
 
   constructor(
@@ -46,6 +55,11 @@ export class RunWatch {
   /** Likewise for committed rows. */
   get rowsRevision(): number {
     return this.rowsHeard;
+  }
+
+  /** Where it waits, as told since it was last read. */
+  get place(): Place | undefined {
+    return this.latestPlace;
   }
 
   get level(): RunLevel | undefined {
@@ -89,9 +103,20 @@ export class RunWatch {
     this.hear({ state: true, rows: true, isDoubt: true });
   }
 
-  /** The reconciler's word: the service has this version. */
-  reconcile(version: number): void {
+  /** The subscriber has read the execution; while it waits, its place is asked for. */
+  readAt(version: number, waits: boolean): void {
+    this.readVersion = version;
+    this.waits = waits;
+    this.latestPlace = undefined;
+  }
+
+  /** The reconciler's word: the service has this version, which waits at this place. */
+  reconcile(version: number, place?: Place): void {
     if (version > this.readVersion) this.doubt();
+    else if (place && this.waits) {
+      this.latestPlace = place;
+      this.hear({ state: false, rows: false });
+    }
   }
 
   /** Resolves when more than `known` has been heard, after `timeoutMs`, or when the signal fires. */

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { ExecutionChanged, RowsCommitted, RunChanged } from '#libs/contracts';
 import type { RunLevel } from './run-level.js';
-import { RunWatch, type WatchedIds } from './run-watch.js';
+import { RunWatch, type Place, type WatchedIds } from './run-watch.js';
 
 /** A change is remembered for as long as a subscriber may need to enter after the read that told it the run. */
 const recentMax = 10_000;
@@ -66,8 +66,14 @@ export class WatchedRuns {
     return [...this.byExecution.keys()];
   }
 
-  reconcile(executionId: string, version: number): void {
-    for (const watch of this.byExecution.get(executionId) ?? []) watch.reconcile(version);
+  /** Those whose places in the queue somebody waits for. */
+  waitingIds(): string[] {
+    const waits = [...this.byExecution].filter(([, watches]) => [...watches].some((watch) => watch.waits));
+    return waits.map(([id]) => id);
+  }
+
+  reconcile(executionId: string, version: number, place?: Place): void {
+    for (const watch of this.byExecution.get(executionId) ?? []) watch.reconcile(version, place);
   }
 
   private remove(watch: RunWatch): void {

@@ -46,6 +46,9 @@ export class DataSourceEntity {
   @Column({ name: 'cache_ttl_seconds', type: 'integer', nullable: true })
   cacheTtlSeconds!: number | null;
 
+  @Column({ name: 'timeout_seconds', type: 'integer', nullable: true })
+  timeoutSeconds!: number | null;
+
   /** Grows by one with each change. */
   @Column({ type: 'integer' })
   version!: number;

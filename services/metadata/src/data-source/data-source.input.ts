@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from '#libs/kernel';
 import { checkSourceOptions, findSourceType, secretNamesOf, sourceTypes, type SourceType } from '#libs/source-types';
 import { changedCacheTtl, checkCacheTtl } from '../input/cache-ttl.js';
 import { Issues } from '../input/issues.js';
+import { changedTimeout, checkTimeout } from '../input/timeout.js';
 import { checkCleared, checkName } from '../input/text.js';
 import type { DataSourceEntity } from './data-source.entity.js';
 
@@ -21,6 +22,7 @@ export interface NewDataSource extends SplitOptions {
   readonly type: string;
   readonly maxConcurrentExecutions: number;
   readonly cacheTtlSeconds: number | null;
+  readonly timeoutSeconds: number | null;
 }
 
 /** What an update changes; what is undefined stays. */
@@ -34,6 +36,7 @@ export interface DataSourceChange {
   readonly paused: boolean | undefined;
   /** Null: not said any more. */
   readonly cacheTtlSeconds: number | null | undefined;
+  readonly timeoutSeconds: number | null | undefined;
 }
 
 /** Options and secrets after a change. `secrets` holds only what was given, `keptSecrets` names those that stay. */
@@ -48,6 +51,7 @@ export function parseNewDataSource(input: RequestOf<typeof metadataRequests.crea
   const maxConcurrentExecutions = input.maxConcurrentExecutions ?? maxConcurrentExecutionsDefault;
   checkLimit(maxConcurrentExecutions, issues);
   const cacheTtlSeconds = checkCacheTtl(input.cacheTtlSeconds, issues);
+  const timeoutSeconds = checkTimeout(input.timeoutSeconds, issues);
   const type = findSourceType(input.type);
   // A null stands for a member that is absent.
   const given = withoutNulls(input.options ?? {});
@@ -60,6 +64,7 @@ export function parseNewDataSource(input: RequestOf<typeof metadataRequests.crea
     type: input.type,
     maxConcurrentExecutions,
     cacheTtlSeconds,
+    timeoutSeconds,
     options: pick(given, (member) => !secretNames.includes(member)),
     secrets: pick(given, (member) => secretNames.includes(member)),
   };
@@ -68,13 +73,14 @@ export function parseNewDataSource(input: RequestOf<typeof metadataRequests.crea
 /** @throws AppError with every fault that shows without the source itself */
 export function parseDataSourceChange(input: RequestOf<typeof metadataRequests.updateDataSource>): DataSourceChange {
   const issues = new Issues();
-  checkCleared(input.cleared, ['maxConcurrentExecutions', 'paused', 'cacheTtlSeconds'], issues);
+  checkCleared(input.cleared, ['maxConcurrentExecutions', 'paused', 'cacheTtlSeconds', 'timeoutSeconds'], issues);
   const name = input.name === undefined ? undefined : checkName(input.name, issues);
   const maxConcurrentExecutions = input.cleared.includes('maxConcurrentExecutions')
     ? maxConcurrentExecutionsDefault
     : input.maxConcurrentExecutions;
   if (maxConcurrentExecutions !== undefined) checkLimit(maxConcurrentExecutions, issues);
   const cacheTtlSeconds = changedCacheTtl(input, issues);
+  const timeoutSeconds = changedTimeout(input, issues);
   issues.throwIfAny();
   const { options } = input;
   return {
@@ -83,6 +89,7 @@ export function parseDataSourceChange(input: RequestOf<typeof metadataRequests.u
     touchesSecrets: sourceTypes.flatMap(secretNamesOf).some((secret) => Object.hasOwn(options ?? {}, secret)),
     maxConcurrentExecutions,
     cacheTtlSeconds,
+    timeoutSeconds,
     paused: input.cleared.includes('paused') ? false : input.paused,
   };
 }

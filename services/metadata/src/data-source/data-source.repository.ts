@@ -161,8 +161,8 @@ async function lock(manager: EntityManager, { workspaceId, id }: DataSourceKey):
 }
 
 function eventOf(row: DataSourceEntity) {
-  const { workspaceId, version, maxConcurrentExecutions, paused } = row;
-  return { workspaceId, dataSourceId: row.id, version, maxConcurrentExecutions, paused };
+  const { workspaceId, type, version, maxConcurrentExecutions, paused } = row;
+  return { workspaceId, dataSourceId: row.id, type, version, maxConcurrentExecutions, paused };
 }
 
 function notFound(): AppError {

@@ -48,7 +48,8 @@ export class DataSourceService {
 
   async create(input: RequestOf<typeof metadataRequests.createDataSource>, caller: Caller): Promise<DataSource> {
     const { workspaceId, requestId } = caller;
-    const { name, type, options, secrets, maxConcurrentExecutions, cacheTtlSeconds } = parseNewDataSource(input);
+    const { name, type, options, secrets, maxConcurrentExecutions, cacheTtlSeconds, timeoutSeconds } =
+      parseNewDataSource(input);
     const id = newId('dataSource');
     const hasSecrets = Object.keys(secrets).length > 0;
     const sealed = hasSecrets ? (await this.secrets.sealer(workspaceId)).seal(id, secrets) : noSecrets;
@@ -62,6 +63,7 @@ export class DataSourceService {
         options,
         maxConcurrentExecutions,
         cacheTtlSeconds,
+        timeoutSeconds,
         ...sealed,
       },
       requestId,
@@ -82,6 +84,7 @@ export class DataSourceService {
         : { maxConcurrentExecutions: change.maxConcurrentExecutions }),
       ...(change.paused === undefined ? {} : { paused: change.paused }),
       ...(change.cacheTtlSeconds === undefined ? {} : { cacheTtlSeconds: change.cacheTtlSeconds }),
+      ...(change.timeoutSeconds === undefined ? {} : { timeoutSeconds: change.timeoutSeconds }),
       ...(change.options === undefined ? {} : changedOptions(current, change.options, sealer)),
     }));
     if (change.options !== undefined) this.refresh.refreshBehind(row, requestId);

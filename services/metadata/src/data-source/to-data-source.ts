@@ -13,6 +13,7 @@ export function toDataSource(row: DataSourceEntity, { permissions }: Pick<Caller
     maxConcurrentExecutions: row.maxConcurrentExecutions,
     paused: row.paused,
     ...(row.cacheTtlSeconds === null ? {} : { cacheTtlSeconds: row.cacheTtlSeconds }),
+    ...(row.timeoutSeconds === null ? {} : { timeoutSeconds: row.timeoutSeconds }),
     version: row.version,
     createdAt: row.createdAt,
   };
@@ -21,10 +22,11 @@ export function toDataSource(row: DataSourceEntity, { permissions }: Pick<Caller
 /** How services reach a source: with its secrets as ciphertext, which only a holder of the master key can open. */
 export function toConnection(row: DataSourceEntity): SourceConnection {
   const { id, workspaceId, name, type, version, options, maxConcurrentExecutions, paused } = row;
-  const { masterKeyId, wrappedKey, ciphertext, cacheTtlSeconds } = row;
+  const { masterKeyId, wrappedKey, ciphertext, cacheTtlSeconds, timeoutSeconds } = row;
   return {
     ...{ id, workspaceId, name, type, version, options, maxConcurrentExecutions, paused },
     ...(cacheTtlSeconds === null ? {} : { cacheTtlSeconds }),
+    ...(timeoutSeconds === null ? {} : { timeoutSeconds }),
     ...(masterKeyId !== null && wrappedKey && ciphertext ? { secrets: { masterKeyId, wrappedKey, ciphertext } } : {}),
   };
 }

@@ -104,7 +104,7 @@ describe('dispatch', () => {
     const theirs = await submitSql(orchestrator, colleague, source, 'select 100');
     await new TestWorker(orchestrator).announce(5);
     const outcome = await fill();
-    const order = outcome.kind === 'filled' ? outcome.plans.map(({ runId }) => runId) : [];
+    const order = outcome.kind === 'filled' ? outcome.dispatched.map(({ plan }) => plan.runId) : [];
     expect(order).toHaveLength(5);
     expect(new Set(order.slice(0, 2)).has(theirs.runId)).toBe(true);
     expect(new Set(order.slice(0, 3))).toEqual(new Set([...mine, theirs].map((each) => each.runId)));
@@ -116,6 +116,7 @@ describe('dispatch', () => {
     const change = {
       workspaceId: source.workspaceId,
       dataSourceId: source.id,
+      type: source.type,
       version: 2,
       maxConcurrentExecutions: 5,
       paused: true,
@@ -151,6 +152,7 @@ describe('dispatch', () => {
       {
         workspaceId: source.workspaceId,
         dataSourceId: source.id,
+        type: source.type,
         version: 2,
         maxConcurrentExecutions: 5,
         paused: false,

@@ -8,7 +8,9 @@ import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { assignments } from '../run/run-move.repository.js';
 import { fromStoredValues, type StoredValues } from '../run/bound-values.js';
 import { decodeSource } from '../source/source-snapshot.js';
-import { chooseTurns, type ActiveRuns, type Lane, type PoolState } from './fair-order.js';
+import { readCrews } from './crew.repository.js';
+import { sourcesOf, type Crew, type CrewSources } from './crew.js';
+import { chooseTurns, type ActiveRuns, type Lane } from './fair-order.js';
 
 /** What of the run's row goes into its plan. */
 const planColumns = `r.id, r.fence, r.workspace_id, r.source, r.sql, r.bound_values, r.reach, r.rows_max, r.bytes_max, r.timeout_ms,
@@ -30,9 +32,15 @@ interface PlanRow extends LaneKey {
   traceparent: string;
 }
 
+/** A run that was given a slot, and the queue of the workers whose slot it is. */
+export interface Dispatched {
+  readonly plan: RunPlan;
+  readonly queue: string;
+}
+
 export type FillOutcome =
   | { readonly kind: 'busy' }
-  | { readonly kind: 'filled'; readonly plans: readonly RunPlan[]; readonly hasMore: boolean };
+  | { readonly kind: 'filled'; readonly dispatched: readonly Dispatched[]; readonly hasMore: boolean };
 
 @Injectable()
 export class DispatchRepository {
@@ -61,28 +69,53 @@ export class DispatchRepository {
   async fill(pool: string, limit: number): Promise<FillOutcome> {
     return inTransaction(this.dataSource, async (manager) => {
       if (!(await tryLock(manager, pool))) return { kind: 'busy' };
-      const plans: RunPlan[] = [];
-      for (let looks = 0; looks < looksMax && plans.length < limit; looks += 1) {
-        const turns = await this.nextTurns(manager, pool, limit - plans.length);
-        if (turns.length === 0) return { kind: 'filled', plans, hasMore: false };
-        const takenOf = Map.groupBy(await takeTurns(manager, pool, turns), laneKey);
-        const rows = turns.map((lane) => takenOf.get(laneKey(lane))?.shift());
-        plans.push(...rows.flatMap((row) => (row ? [toPlan(row)] : [])));
-        const idle = new Set(turns.filter((_, index) => !rows[index]));
-        if (idle.size === 0) break;
-        await passOver(manager, pool, [...idle]);
+      const crews = await readCrews(manager, pool, this.config);
+      const dispatched: Dispatched[] = [];
+      for (const crew of crews) {
+        const plans = await this.fillCrew(manager, pool, { crew, crews, limit: limit - dispatched.length });
+        dispatched.push(...plans.map((plan) => ({ plan, queue: crew.queue })));
       }
-      return { kind: 'filled', plans, hasMore: plans.length > 0 };
+      return { kind: 'filled', dispatched, hasMore: dispatched.length > 0 };
     });
   }
 
-  private async nextTurns(manager: EntityManager, pool: string, limit: number): Promise<Lane[]> {
-    const { slots, active, present } = await readPool(manager, pool, this.config);
-    const free = Math.min(limit, slots - active.reduce((sum, { count }) => sum + count, 0));
-    if (free <= 0) return [];
-    const lanes = await readLanes(manager, pool, active, free);
-    return chooseTurns({ slots, active, present, lanes }, this.config.queue, free);
+  private async fillCrew(manager: EntityManager, pool: string, { crew, crews, limit }: CrewToFill): Promise<RunPlan[]> {
+    const plans: RunPlan[] = [];
+    for (let looks = 0; looks < looksMax && plans.length < limit; looks += 1) {
+      const turns = await this.nextTurns(manager, pool, { crew, crews, limit: limit - plans.length });
+      if (turns.length === 0) break;
+      const takenOf = Map.groupBy(await takeTurns(manager, pool, crew, turns), laneKey);
+      const rows = turns.map((lane) => takenOf.get(laneKey(lane))?.shift());
+      plans.push(...rows.flatMap((row) => (row ? [toPlan(row)] : [])));
+      const idle = new Set(turns.filter((_, index) => !rows[index]));
+      if (idle.size === 0) break;
+      await passOver(manager, pool, [...idle]);
+    }
+    return plans;
   }
+
+  private async nextTurns(manager: EntityManager, pool: string, { crew, crews, limit }: CrewToFill): Promise<Lane[]> {
+    if (crew.slots === 0) return [];
+    const sources = sourcesOf(crew, crews);
+    const { held, present } = await readPool(manager, pool, sources, this.config);
+    const active = held.filter(({ queue }) => queue === crew.queue);
+    const elsewhere = held.filter(({ queue }) => queue !== crew.queue);
+    const free = Math.min(limit, crew.slots - active.reduce((sum, { count }) => sum + count, 0));
+    if (free <= 0) return [];
+    const lanes = await readLanes(manager, pool, sources, active, free);
+    return chooseTurns({ slots: crew.slots, active, elsewhere, present, lanes }, this.config.queue, free);
+  }
+}
+
+/** Whether the source `s` is one of CrewSources, whose three parameters begin with this number. */
+function isServed(first: number): string {
+  return `(s.id = any ($${first}::text[]) or coalesce(s.type = any ($${first + 1}::text[]), false)) = $${first + 2}::boolean`;
+}
+
+interface CrewToFill {
+  readonly crew: Crew;
+  readonly crews: readonly Crew[];
+  readonly limit: number;
 }
 
 /** A lane may have nothing to give although it waits; after so many looks the next poll goes on. */
@@ -103,24 +136,31 @@ async function tryLock(manager: EntityManager, pool: string): Promise<boolean> {
   return row?.held ?? false;
 }
 
+/** The runs that hold a slot of the workers of one queue. */
+type HeldSlots = ActiveRuns & { readonly queue: string };
+
 /** Runs that hold a slot are counted, never kept as a number: they can be no more than the slots. */
 async function readPool(
   manager: EntityManager,
   pool: string,
-  { lease, queue }: OrchestratorConfig,
-): Promise<Omit<PoolState, 'lanes'>> {
-  const [row] = await queryPrepared<{ slots: string; active: ActiveRuns[] | null; present: string[] }>(
+  { ids, types, areServed }: CrewSources,
+  { queue }: OrchestratorConfig,
+): Promise<{ held: HeldSlots[]; present: string[] }> {
+  const [row] = await queryPrepared<{ held: HeldSlots[] | null; present: string[] }>(
     manager,
-    `select orchestrator.slots($1, $2) as slots,
+    `select
        (select jsonb_agg(to_jsonb(a)) from (
-         select workspace_id as "workspaceId", user_id as "userId", source_id as "sourceId", class, count(*) as count
+         select queue, workspace_id as "workspaceId", user_id as "userId", source_id as "sourceId", class,
+           count(*) as count
          from orchestrator.run where pool = $1 and state in ('DISPATCHED', 'RUNNING', 'CANCELING')
-         group by workspace_id, user_id, source_id, class) a) as active,
-       array(select workspace_id from orchestrator.tenant
-         where pool = $1 and seen_at > now() - make_interval(secs => $3) limit 2) as present`,
-    [pool, lease.workerLiveSeconds, queue.shareHoldSeconds],
+         group by queue, workspace_id, user_id, source_id, class) a) as held,
+       array(select t.workspace_id from orchestrator.tenant t
+         where t.pool = $1 and t.seen_at > now() - make_interval(secs => $2)
+           and exists (select from orchestrator.source s where s.workspace_id = t.workspace_id and ${isServed(3)})
+         limit 2) as present`,
+    [pool, queue.shareHoldSeconds, ids, types, areServed],
   );
-  return { slots: Number(row?.slots ?? 0), active: row?.active ?? [], present: row?.present ?? [] };
+  return { held: row?.held ?? [], present: row?.present ?? [] };
 }
 
 /**
@@ -131,6 +171,7 @@ async function readPool(
 async function readLanes(
   manager: EntityManager,
   pool: string,
+  { ids, types, areServed }: CrewSources,
   active: readonly ActiveRuns[],
   free: number,
 ): Promise<Lane[]> {
@@ -145,25 +186,30 @@ async function readLanes(
        select b.* from (values (1), (2), (3)) c (class) cross join lateral (
          select b.workspace_id, b.source_id, b.class from orchestrator.backlog b
          where b.pool = $1 and b.class = c.class and b.waits and b.workspace_id <> all ($2)
-           and exists (select from orchestrator.source s where s.id = b.source_id and not s.paused and not s.deleted)
+           and exists (select from orchestrator.source s where s.id = b.source_id and not s.paused and not s.deleted and ${isServed(5)})
          order by b.served_at limit $3) b
      )
      select w.workspace_id as "workspaceId", w.source_id as "sourceId", w.class, l.user_id as "userId", l.queued,
        extract(epoch from clock_timestamp() - l.served_at)::double precision as "waitedSeconds",
        s.max_concurrent_executions as "sourceRunsMax"
      from waiting w
-     join orchestrator.source s on s.id = w.source_id and not s.paused and not s.deleted
+     join orchestrator.source s on s.id = w.source_id and not s.paused and not s.deleted and ${isServed(5)}
      cross join lateral (
        select l.user_id, l.queued, l.served_at from orchestrator.lane l
        where l.pool = $1 and l.workspace_id = w.workspace_id and l.source_id = w.source_id and l.class = w.class
          and l.waits
        order by l.served_at limit $4) l`,
-    [pool, workspaceIds, free, free + users],
+    [pool, workspaceIds, free, free + users, ids, types, areServed],
   );
 }
 
 /** A run whose row is locked (someone joins or leaves it just now) is passed over, as is one that is to wait for its retry. */
-async function takeTurns(manager: EntityManager, pool: string, turns: readonly Lane[]): Promise<PlanRow[]> {
+async function takeTurns(
+  manager: EntityManager,
+  pool: string,
+  { queue }: Crew,
+  turns: readonly Lane[],
+): Promise<PlanRow[]> {
   const counts = new Map<Lane, number>();
   for (const lane of turns) counts.set(lane, (counts.get(lane) ?? 0) + 1);
   return queryPrepared<PlanRow>(
@@ -178,13 +224,13 @@ async function takeTurns(manager: EntityManager, pool: string, turns: readonly L
            and q.not_before <= now()
          order by q.submitted_at, q.id limit t.turns for update skip locked) q
      ), r as (
-       update orchestrator.run set ${assignments('dispatch', ['fence = fence + 1', 'dispatched_at = now()'])}
+       update orchestrator.run set ${assignments('dispatch', ['fence = fence + 1', 'dispatched_at = now()', 'queue = $7'])}
        from ready where run.id = ready.id
        returning run.*
      )
      select ${planColumns}, r.source_id as "sourceId", r.workspace_id as "workspaceId", r.user_id as "userId", r.class
      from r order by r.submitted_at, r.id`,
-    [pool, ...columnsOf([...counts.keys()]), [...counts.values()]],
+    [pool, ...columnsOf([...counts.keys()]), [...counts.values()], queue],
   );
 }
 

@@ -94,8 +94,8 @@ export class DispatcherService implements OnApplicationBootstrap, OnModuleDestro
     const outcome = await this.repository.fill(defaultPool, batchMax);
     end();
     if (outcome.kind === 'busy') return 'busy';
-    this.dispatched.inc(outcome.plans.length);
-    for (const plan of outcome.plans) this.queue.add(plan);
+    this.dispatched.inc(outcome.dispatched.length);
+    for (const { plan, queue } of outcome.dispatched) this.queue.add(plan, queue);
     return outcome.hasMore ? 'more' : 'done';
   }
 }

@@ -24,6 +24,8 @@ export interface Lane {
 export interface PoolState {
   readonly slots: number;
   readonly active: readonly ActiveRuns[];
+  /** Runs that hold slots of other workers, which these lanes cannot have: they count in limits and not in turns. */
+  readonly elsewhere?: readonly ActiveRuns[];
   readonly lanes: readonly Lane[];
   /** Workspaces that have asked of late; two are enough to know whether one is alone. */
   readonly present: readonly string[];
@@ -46,6 +48,7 @@ export interface FairRules {
  */
 export function chooseTurns(state: PoolState, rules: FairRules, limit: number): Lane[] {
   const taken = new Taken(state.active);
+  const everywhere = new Taken([...state.active, ...(state.elsewhere ?? [])]);
   const limits = limitsOf(state, rules);
   const candidates = state.lanes.map((lane) => ({
     lane,
@@ -57,7 +60,7 @@ export function chooseTurns(state: PoolState, rules: FairRules, limit: number): 
   const turnsMax = Math.min(limit, state.slots - taken.total);
   while (turns.length < turnsMax) {
     const next = candidates
-      .filter(({ lane, left }) => left > 0 && isWithin(lane, taken, limits))
+      .filter(({ lane, left }) => left > 0 && isWithin(lane, taken, everywhere, limits))
       .reduce<Candidate | undefined>(
         (first, each) => (first && !comesBefore(each, first, taken) ? first : each),
         undefined,
@@ -65,6 +68,7 @@ export function chooseTurns(state: PoolState, rules: FairRules, limit: number): 
     if (!next) break;
     turns.push(next.lane);
     taken.add(next.lane, 1);
+    everywhere.add(next.lane, 1);
     next.left -= 1;
     next.urgency = next.lane.class;
     next.order = turns.length;
@@ -99,22 +103,24 @@ function urgencyOf(lane: Lane, { promoteSeconds }: FairRules): number {
 
 interface TurnLimits {
   readonly workspace: (workspaceId: string) => number;
+  readonly workspaceRunsMax: number;
   readonly scheduled: number;
 }
 
 function limitsOf({ slots, active, lanes, present }: PoolState, rules: FairRules): TurnLimits {
   const workspaces = new Set([...present, ...[...active, ...lanes].map(({ workspaceId }) => workspaceId)]);
-  const share = Math.min(rules.workspaceRunsMax, shareOf(slots, rules.workspaceSharePercent));
+  const share = shareOf(slots, rules.workspaceSharePercent);
   return {
-    workspace: (workspaceId) =>
-      workspaces.size > (workspaces.has(workspaceId) ? 1 : 0) ? share : rules.workspaceRunsMax,
+    workspace: (workspaceId) => (workspaces.size > (workspaces.has(workspaceId) ? 1 : 0) ? share : slots),
+    workspaceRunsMax: rules.workspaceRunsMax,
     scheduled: shareOf(slots, rules.scheduledSharePercent),
   };
 }
 
-function isWithin(lane: Lane, taken: Taken, limits: TurnLimits): boolean {
+function isWithin(lane: Lane, taken: Taken, everywhere: Taken, limits: TurnLimits): boolean {
   return (
-    taken.ofSource(lane) < lane.sourceRunsMax &&
+    everywhere.ofSource(lane) < lane.sourceRunsMax &&
+    everywhere.ofWorkspace(lane) < limits.workspaceRunsMax &&
     taken.ofWorkspace(lane) < limits.workspace(lane.workspaceId) &&
     (lane.class < 3 || taken.scheduled < limits.scheduled)
   );

@@ -47,7 +47,7 @@ function start(overrides: Parameters<typeof startOrchestrator>[1]): void {
 
 async function fill(of: Orchestrator = orchestrator): Promise<readonly RunPlan[]> {
   const outcome = await of.dispatch.fill('default', 32);
-  return outcome.kind === 'filled' ? outcome.plans : [];
+  return outcome.kind === 'filled' ? outcome.dispatched.map(({ plan }) => plan) : [];
 }
 
 /** A workspace with one source, whose runs are put into the queue as many at a time as a test needs. */

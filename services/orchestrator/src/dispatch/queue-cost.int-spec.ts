@@ -67,7 +67,7 @@ describe.runIf(process.env['SLUICE_TEST_FIGURES'])('the queue', () => {
       await worker.announce(8);
       const dispatch = async (): Promise<void> => {
         const outcome = await orchestrator.dispatch.fill('default', 32);
-        expect(outcome).toMatchObject({ kind: 'filled', plans: { length: 8 } });
+        expect(outcome).toMatchObject({ kind: 'filled', dispatched: { length: 8 } });
       };
       const end = () =>
         dataSource.query(`update orchestrator.run set state = 'CANCELED', finished_at = now(),

@@ -7,6 +7,7 @@ export function queueRules({ queue, lease, allowance }: Settings) {
   return {
     workerLiveSeconds: lease.workerLiveSeconds,
     workspaceSharePercent: queue.workspaceSharePercent,
+    bindingHoldSeconds: queue.bindingHoldSeconds,
     shareHoldSeconds: queue.shareHoldSeconds,
     scheduledSharePercent: queue.scheduledSharePercent,
     workspaceRunsMax: queue.workspaceRunsMax,

@@ -1,6 +1,6 @@
 import { InjectQueue } from '@nestjs/bullmq';
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
-import type { Queue } from 'bullmq';
+import { Queue } from 'bullmq';
 import { InjectConfig } from '#libs/config';
 import { runPlanCodec, type RunPlan } from '#libs/contracts';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
@@ -15,6 +15,8 @@ import { runQueueName } from './run-queue.options.js';
 export class RunQueueStore implements BeforeApplicationShutdown {
   private readonly adds;
   private readonly underWay = new Set<Promise<void>>();
+  /** Of workers that are bound to sources, by name. */
+  private readonly queues = new Map<string, Queue>();
 
   constructor(
     @InjectQueue(runQueueName) private readonly queue: Queue,
@@ -32,8 +34,8 @@ export class RunQueueStore implements BeforeApplicationShutdown {
   }
 
   /** In the background, as no answer depends on it. */
-  add(plan: RunPlan): void {
-    const work = this.addNow(plan).finally(() => this.underWay.delete(work));
+  add(plan: RunPlan, queueName = runQueueName): void {
+    const work = this.addNow(plan, queueName).finally(() => this.underWay.delete(work));
     this.underWay.add(work);
   }
 
@@ -45,15 +47,25 @@ export class RunQueueStore implements BeforeApplicationShutdown {
   /** Behind the dispatcher, which all of its module end together with: its last look has jobs to hand over. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.settle();
-    await this.queue.close().catch(() => undefined);
+    for (const queue of [this.queue, ...this.queues.values()]) await queue.close().catch(() => undefined);
   }
 
-  private async addNow(plan: RunPlan): Promise<void> {
+  private queueOf(name: string): Queue {
+    if (name === runQueueName) return this.queue;
+    const known = this.queues.get(name);
+    if (known) return known;
+    const queue = new Queue(name, this.queue.opts);
+    queue.on('error', (err: Error) => this.logger.warn({ err }, 'the connection of the run queue has failed'));
+    this.queues.set(name, queue);
+    return queue;
+  }
+
+  private async addNow(plan: RunPlan, queueName: string): Promise<void> {
     const jobId = `${plan.runId}-${plan.fence}`;
     try {
       await within(
         this.config.queue.addTimeoutMs,
-        this.queue.add(
+        this.queueOf(queueName).add(
           'run',
           { plan: Buffer.from(runPlanCodec.encode(plan)).toString('base64') },
           { jobId, attempts: 1, removeOnComplete: true, removeOnFail: true },

@@ -207,7 +207,7 @@ describe('another’s execution', () => {
     for (const id of ['', 'exe_', 'exe_\0', "exe_' or true --"]) {
       await expect(orchestrator.cancels.cancel(id, principal)).rejects.toMatchObject({ code: 'run.not_found' });
       expect(await orchestrator.executions.getMany([id], principal)).toEqual([]);
-      expect(await orchestrator.executions.versions([id])).toEqual([]);
+      expect(await orchestrator.executions.versions({ executionIds: [id], waitingIds: [id] })).toEqual([]);
     }
   });
 

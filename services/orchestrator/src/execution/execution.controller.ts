@@ -55,6 +55,6 @@ export class ExecutionController {
   async getVersions(
     @Payload() input: RequestOf<typeof runRequests.getVersions>,
   ): Promise<ResponseOf<typeof runRequests.getVersions>> {
-    return { versions: await this.service.versions(input.executionIds) };
+    return { versions: await this.service.versions(input) };
   }
 }

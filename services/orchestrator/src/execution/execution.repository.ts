@@ -4,12 +4,12 @@ import type { DataSource } from 'typeorm';
 import type { ResponseOf, runRequests, RunState } from '#libs/contracts';
 import { escapeLike, queryPrepared } from '#libs/database';
 import { fenceAlias } from '#libs/sql';
-import { toView, viewColumns, type ViewRow } from './execution.row.js';
+import { placeColumns, toPlace, toView, viewColumns, type Place, type ViewRow } from './execution.row.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
 
 type Versions = ResponseOf<typeof runRequests.getVersions>['versions'];
 
-interface Place {
+interface Position {
   readonly micros: number;
   readonly id: string;
 }
@@ -33,7 +33,7 @@ export class ExecutionRepository {
   }
 
   /** Newest first, behind `after`. */
-  async list(filter: ListFilter, limit: number, after: Place | undefined): Promise<ExecutionView[]> {
+  async list(filter: ListFilter, limit: number, after: Position | undefined): Promise<ExecutionView[]> {
     const conditions = ['e.workspace_id = $1'];
     const parameters: unknown[] = [filter.workspaceId];
     const where = (condition: (place: string) => string, value: unknown): void => {
@@ -78,6 +78,21 @@ export class ExecutionRepository {
       [ids],
     );
     return rows.map(({ id, version, fence }) => ({ executionId: id, version, fence }));
+  }
+
+  /** Where those of them stand that wait. A run that many wait for is looked for once. */
+  async places(ids: readonly string[]): Promise<Map<string, Place>> {
+    const rows = await queryPrepared<{ ids: string[]; position: string; seconds: number | null }>(
+      this.dataSource,
+      `with waiting as materialized (
+         select e.run_id, array_agg(e.id) as ids from orchestrator.execution e
+         where e.id = any ($1) and e.own_state is null group by e.run_id
+       )
+       select w.ids, ${placeColumns} from waiting w join orchestrator.run r on r.id = w.run_id
+       where r.state in ('QUEUED', 'DISPATCHED')`,
+      [ids],
+    );
+    return new Map(rows.flatMap((row) => row.ids.map((id) => [id, toPlace(row)])));
   }
 }
 

@@ -7,8 +7,10 @@ import { priorityOfClass, type PriorityClass } from '../run/run.types.js';
 import { publicState } from '../run/transitions.js';
 import type { ExecutionView } from './execution.types.js';
 
-/** As the setting for it is by default: this is an estimate. */
+/** As the settings for it are by default: this is an estimate. */
 const workerLiveSeconds = 30;
+const bindingHoldSeconds = 300;
+const isServed = `orchestrator.is_served(r.pool, r.source_id, ${workerLiveSeconds}, ${bindingHoldSeconds})`;
 
 /** The columns of an ExecutionView, of execution `e` joined with its run `r`. */
 export const viewColumns = `e.id, e.workspace_id, e.run_id, r.fence, coalesce(e.own_state, r.state) as state,
@@ -28,8 +30,26 @@ export const viewColumns = `e.id, e.workspace_id, e.run_id, r.fence, coalesce(e.
     when e.own_state is not null then null
     -- Its turn has come.
     when r.state = 'DISPATCHED' then 0
-    when r.state = 'QUEUED' then (select orchestrator.seconds_per_place('${defaultPool}', ${workerLiveSeconds}))
+    when r.state = 'QUEUED' and ${isServed} then
+      (select orchestrator.seconds_per_place('${defaultPool}', ${workerLiveSeconds}))
   end as seconds_per_place`;
+
+/** The columns of a Place, of a run `r` that waits. */
+export const placeColumns = `case when r.state = 'DISPATCHED' then 1 else orchestrator.queue_place(r.pool, r.source_id,
+    r.workspace_id, r.user_id, r.class, r.submitted_at, r.id) end as position,
+  case when r.state = 'DISPATCHED' then 0 when ${isServed} then
+    (select orchestrator.seconds_per_place('${defaultPool}', ${workerLiveSeconds})) end as seconds`;
+
+/** Where a run waits. */
+export interface Place {
+  readonly queuePosition: number;
+  readonly estimatedWaitSeconds: number | undefined;
+}
+
+export function toPlace({ position, seconds }: { position: string; seconds: number | null }): Place {
+  const queuePosition = Number(position);
+  return { queuePosition, estimatedWaitSeconds: seconds === null ? undefined : queuePosition * seconds };
+}
 
 export interface ViewRow extends ErrorColumns {
   id: string;

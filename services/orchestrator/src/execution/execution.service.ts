@@ -65,8 +65,15 @@ export class ExecutionService {
     };
   }
 
-  async versions(ids: readonly string[]): Promise<ResponseOf<typeof runRequests.getVersions>['versions']> {
-    return this.repository.versions(wellFormed(bounded(ids)));
+  /** The versions of executions, and where those of `waitingIds` stand that wait. */
+  async versions({
+    executionIds,
+    waitingIds,
+  }: RequestOf<typeof runRequests.getVersions>): Promise<ResponseOf<typeof runRequests.getVersions>['versions']> {
+    const versions = await this.repository.versions(wellFormed(bounded(executionIds)));
+    if (waitingIds.length === 0) return versions;
+    const places = await this.repository.places(wellFormed(bounded(waitingIds)));
+    return versions.map((version) => ({ ...version, ...places.get(version.executionId) }));
   }
 }
 

@@ -5,8 +5,9 @@ import { AppError, type Issue } from '#libs/kernel';
 import { proveReadOnly, sqlDialectOf, type BoundValue, type SqlDialect } from '#libs/sql';
 import { AppLogger } from '#libs/telemetry';
 import { BoundTemplates } from './bound-templates.js';
-import { StatementShaper } from './statement-shaper.js';
+import { GovernedStatements } from './governed-statements.js';
 import type { GoverningPolicies, PlanInput, PlanPlaces, QueryPlan } from './query-plan.js';
+import { StatementShaper } from './statement-shaper.js';
 
 /** Characters of all statements that are kept as proven. */
 const provenCharactersMax = 5_000_000;
@@ -21,6 +22,8 @@ export class QueryPlanner {
     maxSize: provenCharactersMax,
     sizeCalculation: (_, key) => key.length + 100,
   });
+
+  private readonly governed = new GovernedStatements();
 
   constructor(private readonly logger: AppLogger) {}
 
@@ -50,7 +53,7 @@ export class QueryPlanner {
     { id }: SourceConnection,
   ): Promise<Omit<QueryPlan, 'parameters'>> {
     try {
-      const compiled = await policies.compile({ sql, valueCount: values.length, caller });
+      const compiled = await this.governed.compile(policies, { sql, valueCount: values.length, caller });
       const { fingerprint: policyFingerprint, reach } = compiled;
       return { sql: compiled.sql, values: [...values, ...compiled.values], policyFingerprint, reach };
     } catch (error) {

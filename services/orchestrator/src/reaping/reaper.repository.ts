@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
+import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { moveRun } from '../run/run-move.repository.js';
 import { endedTryColumns, runColumns, toRun, type RunRow } from '../run/run.row.js';
 import type { EndedTry, Run, RunTry } from '../run/run.types.js';
@@ -45,6 +46,22 @@ export class ReaperRepository {
     return this.dataSource.query(
       `select ${endedTryColumns} from orchestrator.run where state = 'QUEUED' and queue_deadline > '-infinity' and queue_deadline < now()
        order by queue_deadline limit ${batchMax}`,
+    );
+  }
+
+  /** Runs that have waited for a while in which no worker that serves their source was heard. */
+  async findUnserved({ queue, lease }: OrchestratorConfig): Promise<EndedTry[]> {
+    const { unservedMaxSeconds, bindingHoldSeconds } = queue;
+    return this.dataSource.query(
+      `with unserved as (
+         select distinct b.source_id from orchestrator.backlog b
+         where b.waits and not orchestrator.is_served(b.pool, b.source_id, greatest($1::double precision, $2), $3)
+       )
+       select ${endedTryColumns} from orchestrator.run
+       where state = 'QUEUED' and source_id > '' and source_id in (select u.source_id from unserved u)
+         and queued_at < now() - make_interval(secs => $1)
+       limit ${batchMax}`,
+      [unservedMaxSeconds, lease.workerLiveSeconds, Math.max(bindingHoldSeconds, lease.workerLiveSeconds)],
     );
   }
 

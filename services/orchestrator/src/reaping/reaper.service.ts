@@ -4,13 +4,13 @@ import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { AttemptService } from '../run/attempt.service.js';
 import { RunChanges } from '../run/run-changes.service.js';
-import { sourceDeletedError, waitedTooLongError, workerLostError } from '../run/run-errors.js';
+import { sourceDeletedError, unservedError, waitedTooLongError, workerLostError } from '../run/run-errors.js';
 import { RunRepository } from '../run/run.repository.js';
 import type { Run } from '../run/run.types.js';
 import { ReaperRepository } from './reaper.repository.js';
 import { StopService } from './stop.service.js';
 
-type Finding = 'unclaimed' | 'overdue' | 'sourceless' | 'timed_out' | 'expired' | 'stuck';
+type Finding = 'unclaimed' | 'overdue' | 'unserved' | 'sourceless' | 'timed_out' | 'expired' | 'stuck';
 
 /** So that a large loss is worked off in even steps. */
 const underWayMax = 50;
@@ -45,6 +45,7 @@ export class ReaperService {
   async sweep(mayExpire: boolean): Promise<void> {
     await this.queueUnclaimed();
     await this.endOverdue();
+    await this.endUnserved();
     await this.endSourceless();
     await this.stopTimedOut();
     await this.endStuck();
@@ -71,6 +72,15 @@ export class ReaperService {
       const run = await this.runs.finish(runTry, 'expireWaiting', { error: waitedTooLongError });
       if (!run) continue;
       this.count('overdue', run);
+      this.changes.moved(run);
+    }
+  }
+
+  private async endUnserved(): Promise<void> {
+    for (const runTry of await this.repository.findUnserved(this.config)) {
+      const run = await this.runs.finish(runTry, 'failWaiting', { error: unservedError });
+      if (!run) continue;
+      this.count('unserved', run);
       this.changes.moved(run);
     }
   }

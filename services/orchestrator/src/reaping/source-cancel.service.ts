@@ -42,7 +42,9 @@ export class SourceCancelService {
       const source = await this.findSource(run, budgetMs * metadataShare);
       if (!source) return;
       const leftMs = Math.max(1, Math.round(budgetMs - (performance.now() - begun)));
-      const isCanceled = await this.workers.cancelAtSource(run, source, run.sourceHandle, leftMs);
+      const instance = await this.snapshots.findOtherWorker(run, this.config.lease.workerLiveSeconds);
+      const statement = { source, handle: run.sourceHandle, instance };
+      const isCanceled = await this.workers.cancelAtSource(run, statement, leftMs);
       this.outcomes.inc({ outcome: isCanceled ? 'canceled' : 'gone' });
     } catch (err) {
       this.outcomes.inc({ outcome: 'failed' });

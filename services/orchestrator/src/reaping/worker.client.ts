@@ -3,6 +3,13 @@ import { BusClient, serviceContext } from '#libs/bus';
 import { workerRequests, type SourceConnection, type SourceHandle } from '#libs/contracts';
 import type { Run } from '../run/run.types.js';
 
+/** A statement where it runs, and the worker that is to be asked to end it. */
+export interface StatementAtSource {
+  readonly source: SourceConnection;
+  readonly handle: SourceHandle;
+  readonly instance: string | undefined;
+}
+
 @Injectable()
 export class WorkerClient {
   constructor(private readonly bus: BusClient) {}
@@ -22,12 +29,12 @@ export class WorkerClient {
     }
   }
 
-  /** Has any worker cancel the statement at its source. */
-  async cancelAtSource(run: Run, source: SourceConnection, handle: SourceHandle, ttlMs: number): Promise<boolean> {
+  /** Has a worker cancel the statement at its source: the one that is named, or any. */
+  async cancelAtSource(run: Run, { source, handle, instance }: StatementAtSource, ttlMs: number): Promise<boolean> {
     const { canceled } = await this.bus.request(
       workerRequests.cancelAtSource,
       { source, handle },
-      { context: contextOf(run), ttlMs },
+      { context: contextOf(run), ttlMs, ...(instance === undefined ? {} : { instance }) },
     );
     return canceled;
   }

@@ -19,6 +19,12 @@ export const waitedTooLongError: RunError = {
   retryable: true,
 };
 
+export const unservedError: RunError = {
+  code: 'source.unavailable',
+  message: 'No worker that serves the data source is running.',
+  retryable: true,
+};
+
 export const workerLostError: RunError = {
   code: 'run.worker_lost',
   message: 'The process that ran the query was lost.',

@@ -110,6 +110,7 @@ describe('a stale worker', () => {
       workerId: worker.id,
       pool: 'default',
       slots: 4,
+      ...{ queue: '', sourceIds: [], sourceTypes: [] },
       runs: [{ runId, fence: 1, rows: 9, bytes: 9 }],
     });
     expect(beat.stopped).toEqual([{ runId, fence: 1 }]);
@@ -233,6 +234,7 @@ it('a heartbeat keeps the lease, tells progress once, and leaves the version alo
       workerId: worker.id,
       pool: 'default',
       slots: 4,
+      ...{ queue: '', sourceIds: [], sourceTypes: [] },
       runs: [{ runId, fence: 1, rows: 10, bytes: 100, fraction: 0.5 }],
     });
   orchestrator.bus.told.length = 0;

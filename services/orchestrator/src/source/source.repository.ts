@@ -9,6 +9,8 @@ import type { EndedTry } from '../run/run.types.js';
 interface Limits {
   readonly id: string;
   readonly workspaceId: string;
+  /** Absent where an older release tells of it. */
+  readonly type?: string | undefined;
   readonly version: number;
   readonly maxConcurrentExecutions: number;
   readonly paused: boolean;
@@ -44,16 +46,20 @@ export class SourceRepository {
 /** Writes nothing where this version or a newer one is known, so that equal submits do not queue up for one row. */
 export async function rememberSource(manager: EntityManager, source: Limits, isDeleted = false): Promise<void> {
   await manager.query(
-    `insert into orchestrator.source as s (id, workspace_id, version, max_concurrent_executions, paused, deleted)
-     select $1, $2, $3, $4, $5, $6
+    `insert into orchestrator.source as s (id, workspace_id, version, max_concurrent_executions, paused, deleted, type)
+     select $1, $2, $3, $4, $5, $6, $7
      where not exists (
        select 1 from orchestrator.source k where k.id = $1 and (k.deleted or (k.version >= $3 and not $6)))
      on conflict (id) do update set
        version = greatest(s.version, excluded.version),
        max_concurrent_executions = excluded.max_concurrent_executions,
        paused = excluded.paused,
-       deleted = excluded.deleted
+       deleted = excluded.deleted,
+       type = coalesce(excluded.type, s.type)
      where not s.deleted and (s.version < excluded.version or excluded.deleted)`,
-    [source.id, source.workspaceId, source.version, source.maxConcurrentExecutions, source.paused, isDeleted],
+    [
+      ...[source.id, source.workspaceId, source.version, source.maxConcurrentExecutions, source.paused, isDeleted],
+      source.type || null,
+    ],
   );
 }

@@ -24,6 +24,19 @@ describe('resolveLimits', () => {
     expect(resolveLimits(undefined, 'SCHEDULED', tight)).toEqual({ rows: 10, bytes: 20, timeoutMs: 30_000 });
   });
 
+  it('lets a source shorten every time, and refuses a longer one that is asked for', () => {
+    const source = { timeoutSeconds: 20 };
+    expect(resolveLimits(undefined, 'SCHEDULED', settings, source).timeoutMs).toBe(20_000);
+    expect(resolveLimits({ timeoutSeconds: 7 }, 'INTERACTIVE', settings, source).timeoutMs).toBe(7_000);
+    expect(() => resolveLimits({ timeoutSeconds: 21 }, 'INTERACTIVE', settings, source)).toThrow(
+      expect.objectContaining({
+        code: 'input.invalid',
+        publicMessage: 'timeoutSeconds must be from 1 to 20.',
+        path: ['limits', 'timeoutSeconds'],
+      }),
+    );
+  });
+
   it('names every limit that is out of bounds by its place in the input', () => {
     const ask = (): unknown => resolveLimits({ rows: 0, bytes: 5_001, timeoutSeconds: -1 }, 'DASHBOARD', settings);
     expect(ask).toThrow(

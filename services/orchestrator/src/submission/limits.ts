@@ -1,4 +1,4 @@
-import type { Priority, RequestOf, runRequests } from '#libs/contracts';
+import type { Priority, RequestOf, runRequests, SourceConnection } from '#libs/contracts';
 import { AppError, type Issue } from '#libs/kernel';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 
@@ -13,19 +13,21 @@ export interface ResolvedLimits {
 type LimitsInput = NonNullable<RequestOf<typeof runRequests.submitExecution>['limits']>;
 
 /**
- * The limits of a run: what is asked for, or else the service's own.
+ * The limits of a run: what is asked for, or else the service's own, and no longer than its source allows.
  * @throws AppError `input.invalid` with each limit that is out of bounds
  */
 export function resolveLimits(
   input: LimitsInput | undefined,
   priority: Priority,
   settings: OrchestratorConfig['limits'],
+  source: Pick<SourceConnection, 'timeoutSeconds'> = {},
 ): ResolvedLimits {
   const timeoutDefault = priority === 'SCHEDULED' ? settings.timeoutScheduledSeconds : settings.timeoutDefaultSeconds;
+  const timeoutMax = Math.min(settings.timeoutMaxSeconds, source.timeoutSeconds ?? Infinity);
   const bounds = [
     { name: 'rows', value: input?.rows, max: settings.rowsMax },
     { name: 'bytes', value: input?.bytes, max: settings.bytesMax },
-    { name: 'timeoutSeconds', value: input?.timeoutSeconds, max: settings.timeoutMaxSeconds },
+    { name: 'timeoutSeconds', value: input?.timeoutSeconds, max: timeoutMax },
     { name: 'sampleRows', value: input?.sampleRows, max: settings.rowsMax },
   ];
   const [first, ...rest] = bounds.flatMap(issueOf);
@@ -33,7 +35,7 @@ export function resolveLimits(
   return {
     rows: input?.rows ?? Math.min(settings.rowsDefault, settings.rowsMax),
     bytes: input?.bytes ?? Math.min(settings.bytesDefault, settings.bytesMax),
-    timeoutMs: (input?.timeoutSeconds ?? Math.min(timeoutDefault, settings.timeoutMaxSeconds)) * 1_000,
+    timeoutMs: (input?.timeoutSeconds ?? Math.min(timeoutDefault, timeoutMax)) * 1_000,
     ...(input?.sampleRows === undefined ? {} : { sampleRows: input.sampleRows }),
   };
 }

@@ -169,8 +169,8 @@ describe('a question that cannot be run', () => {
     ['paused', { paused: true, deleted: false }, 'source.paused'],
     ['deleted', { paused: false, deleted: true }, 'source.not_found'],
   ])('is refused where its source was %s since it was resolved', async (_what, change, code) => {
-    const { workspaceId, id: dataSourceId, maxConcurrentExecutions } = source;
-    const event = { workspaceId, dataSourceId, version: 2, maxConcurrentExecutions, ...change };
+    const { workspaceId, type, id: dataSourceId, maxConcurrentExecutions } = source;
+    const event = { workspaceId, type, dataSourceId, version: 2, maxConcurrentExecutions, ...change };
     await orchestrator.sourceService.take(event, `msg_${code}`);
     await expect(submitSql(orchestrator, principal, source, 'select 1')).rejects.toMatchObject({
       code,
@@ -222,7 +222,7 @@ describe('a template', () => {
     await worker.claim(plan ?? { runId: '', fence: 0 });
     await orchestrator.finish({ runId: plan?.runId ?? '', fence: 1, outcome: { case: 'released', value: {} } });
     const filled = await orchestrator.dispatch.fill('default', 10);
-    expect(filled).toMatchObject({ kind: 'filled', plans: [{ runId: plan?.runId, fence: 2, values }] });
+    expect(filled).toMatchObject({ kind: 'filled', dispatched: [{ plan: { runId: plan?.runId, fence: 2, values } }] });
   });
 
   it('is shared by equal values and by no others', async () => {

@@ -134,8 +134,8 @@ export class SubmitService {
 
   /** Everything that comes before a run: who may ask, what is asked, within which limits, and how it goes to the source. */
   async prepare(input: SubmitInput, principal: Principal, context: BusContext): Promise<Prepared> {
-    const limits = resolveLimits(input.limits, input.priority, this.config.limits);
     const question = await this.resolve(input, principal, context);
+    const limits = resolveLimits(input.limits, input.priority, this.config.limits, question.source);
     const nowMs = this.clock.nowMs();
     const plan = await this.plan({ ...question, limits }, input, { principal, context, nowMs });
     return { question, limits, plan, nowMs };

@@ -20,15 +20,19 @@ export class HeartbeatRepository {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /** The worker's row, its leases and its progress: one statement, one commit. Leases that others took stay theirs. */
-  async beat({ workerId, pool, slots, runs }: Heartbeat, leaseSeconds: number): Promise<Beat> {
+  async beat(
+    { workerId, pool, slots, runs, queue, sourceIds, sourceTypes }: Heartbeat,
+    leaseSeconds: number,
+  ): Promise<Beat> {
     const rows: (RunRow & { has_progressed: boolean; has_more_slots: boolean })[] = await this.dataSource.query(
       `with worker_before as (
          select slots from orchestrator.worker where id = $1 and heartbeat_at > now() - make_interval(secs => $4)
        ), worker_now as (
-         insert into orchestrator.worker as w (id, pool, slots, heartbeat_at, draining)
-         values ($1, $2, $3, now(), $3 = 0)
+         insert into orchestrator.worker as w (id, pool, slots, heartbeat_at, draining, queue, source_ids, source_types)
+         values ($1, $2, $3, now(), $3 = 0, $10, $11, $12)
          on conflict (id) do update set pool = excluded.pool, slots = excluded.slots,
-           heartbeat_at = excluded.heartbeat_at, draining = excluded.draining
+           heartbeat_at = excluded.heartbeat_at, draining = excluded.draining, queue = excluded.queue,
+           source_ids = excluded.source_ids, source_types = excluded.source_types
        ), told as (
          select * from unnest($5::text[], $6::integer[], $7::bigint[], $8::bigint[], $9::double precision[])
            as t (run_id, run_fence, run_rows, run_bytes, run_fraction)
@@ -51,6 +55,7 @@ export class HeartbeatRepository {
         runs.map((run) => run.rows),
         runs.map((run) => run.bytes),
         runs.map((run) => run.fraction ?? null),
+        ...[queue, sourceIds, sourceTypes],
       ],
     );
     const found = rows.filter(({ id }) => isFound(id));

@@ -7,6 +7,8 @@ import { RunChanges } from '../run/run-changes.service.js';
 import { HeartbeatRepository } from './heartbeat.repository.js';
 
 const runsMax = 1_000;
+const bindingsMax = 1_000;
+const queueNames = /^run-[a-z0-9-]{1,100}$/;
 
 @Injectable()
 export class HeartbeatService {
@@ -20,7 +22,16 @@ export class HeartbeatService {
     if (input.slots < 0 || input.runs.length > runsMax) {
       throw new AppError('input.invalid', `slots must not be negative, and runs at most ${runsMax}.`);
     }
-    const { held, stopped, hasMoreSlots } = await this.repository.beat(input, this.config.lease.leaseSeconds);
+    // A worker of an older release names no queue, and has one for its whole pool.
+    const queue = input.queue === '' ? `run-${input.pool}` : input.queue;
+    if (!queueNames.test(queue) || input.sourceIds.length + input.sourceTypes.length > bindingsMax) {
+      throw new AppError(
+        'input.invalid',
+        `The queue has no good name, or there are more than ${bindingsMax} bindings.`,
+      );
+    }
+    const beat = { ...input, queue };
+    const { held, stopped, hasMoreSlots } = await this.repository.beat(beat, this.config.lease.leaseSeconds);
     // A worker beats every few seconds, so this alone keeps the firehose from being flooded.
     for (const { run, hasProgressed } of held) if (hasProgressed) this.changes.progressed(run);
     if (hasMoreSlots) this.changes.queueChanged(input.pool);

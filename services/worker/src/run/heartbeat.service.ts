@@ -5,6 +5,7 @@ import { runRequests } from '#libs/contracts';
 import { AppLogger } from '#libs/telemetry';
 import type { WorkerConfig } from '../worker.config.js';
 import { HeldRuns } from './held-runs.js';
+import { runQueueName } from './run-queue-name.js';
 
 /**
  * Tells the orchestrator every few seconds that this worker lives, how many runs it can hold and which it holds; the
@@ -55,6 +56,9 @@ export class HeartbeatService implements OnApplicationBootstrap {
           workerId: this.bus.instance,
           pool: this.config.run.pool,
           slots: this.slots,
+          queue: runQueueName(this.config.run),
+          sourceIds: this.config.run.sourceIds.toSorted(),
+          sourceTypes: this.config.run.sourceTypes.toSorted(),
           runs: runs.map(({ plan: { runId, fence }, rows, bytes }) => ({ runId, fence, rows, bytes })),
         },
         // An answer that comes later than the next beat is of no use.

@@ -40,9 +40,9 @@ export class RunProcessor extends WorkerHost {
   }
 }
 
-/** The processor of a pool. The name of a queue is a decorator's, so that each pool has a class of its own. */
+/** The processor of a queue, whose name is a decorator's: each has a class of its own. */
 export function runProcessorOf(
-  { pool, slots }: { pool: string; slots: number },
+  { queue, slots }: { queue: string; slots: number },
   runs: RunExecutionService,
   logger: AppLogger,
 ): RunProcessor {
@@ -54,6 +54,6 @@ export function runProcessorOf(
     removeOnFail: { count: 0 },
   };
   class PoolRunProcessor extends RunProcessor {}
-  Processor(`run-${pool}`, options)(PoolRunProcessor);
+  Processor(queue, options)(PoolRunProcessor);
   return new PoolRunProcessor(runs, logger);
 }
