@@ -26,6 +26,11 @@ export class CacheService {
    * @throws AppError `input.invalid` where nothing is named, or too much
    */
   async invalidate(input: RequestOf<typeof runRequests.invalidateCache>, principal: Principal): Promise<number> {
+    const nameless = input.tables.findIndex(({ table }) => !table?.name);
+    if (nameless >= 0) {
+      const path = ['tables', String(nameless), 'table', 'name'];
+      throw new AppError('input.invalid', 'A table has a name.', { path });
+    }
     const subjects = [...new Set(invalidatedSubjects(input))];
     const isTooLong = subjects.some((subject) => subject.length > subjectLengthMax || subject.includes('\0'));
     if (subjects.length === 0) throw new AppError('input.invalid', 'Name what is to be invalidated.', { path: [] });

@@ -24,7 +24,7 @@ import { toTemplateDefinitions } from '../plan/template-definitions.js';
 import { PolicyService } from '../policy/policy.service.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { CacheMetrics } from '../cache/cache.metrics.js';
-import { cacheSubjects } from '../cache/cache-subjects.js';
+import { cacheSubjects, querySubjects } from '../cache/cache-subjects.js';
 import { flightKey } from './flight-key.js';
 import { resolveFreshness } from '../cache/freshness.js';
 import { inputHash } from './input-hash.js';
@@ -106,6 +106,7 @@ export class SubmitService {
         sql: plan.sql,
         values: plan.values,
         policyFingerprint: plan.policyFingerprint,
+        subjects: querySubjects(savedQuery),
         limits,
       }),
       source,
@@ -113,7 +114,7 @@ export class SubmitService {
       limits,
       class: priorityClass[input.priority],
       savedQueryId: savedQuery?.id,
-      cacheSubjects: cacheSubjects({ source, savedQuery }),
+      cacheSubjects: cacheSubjects({ source, savedQuery, tables: plan.tables }),
       freshness: resolveFreshness(input.cache, { source, savedQuery }, this.config.cache),
       idempotency,
       requestId: context.requestId,
