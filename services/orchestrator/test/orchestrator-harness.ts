@@ -144,7 +144,7 @@ export function startOrchestrator(
       metrics,
     ),
     sourceService: new SourceService(new SourceRepository(dataSource, new InboxRepository()), runs, changes),
-    history: new HistoryService(new HistoryRepository(dataSource), logger, config, metrics),
+    history: new HistoryService(new HistoryRepository(dataSource), metadata, logger, config, metrics),
   };
 }
 
@@ -194,6 +194,7 @@ export function newSource(workspaceId: string, part: Partial<SourceConnection> =
 /** Has metadata know one source and results know of no row. */
 export function answerAround(bus: FakeBus, source: SourceConnection): void {
   bus.answer(metadataRequests.resolveRunnable, () => ({ source, revision: 1 }));
+  bus.answer(metadataRequests.listHistoryRetentions, () => ({ retentions: [] }));
   bus.answer(metadataRequests.getSourceConnections, () => ({ sources: [source] }));
   bus.answer(resultsRequests.fenceRun, () => ({ sealed: false, pagesCommitted: 0, rowCount: 0, byteCount: 0 }));
 }

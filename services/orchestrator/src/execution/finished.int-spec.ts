@@ -164,6 +164,7 @@ describe('the finished order', () => {
     const start = await now();
     await finished();
     await dataSource.query(`update orchestrator.run set finished_at = now() - interval '40 days'`);
+    await dataSource.query(`update orchestrator.execution set submitted_at = now() - interval '40 days'`);
     await orchestrator.history.purge();
     const kept = await finished();
     const page = await listFrom(start);

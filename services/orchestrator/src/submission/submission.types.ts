@@ -1,4 +1,4 @@
-import type { SourceConnection } from '#libs/contracts';
+import type { SourceConnection, WorkspaceSettings } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import type { BoundValue, ReachPremises } from '#libs/sql';
 import type { Freshness } from '../cache/freshness.js';
@@ -28,6 +28,8 @@ export interface Submission {
   /** What the result is made of, by which it is invalidated; see cache-subjects.ts. */
   readonly cacheSubjects: readonly string[];
   readonly freshness: Freshness;
+  /** What the workspace sets for itself. */
+  readonly settings: WorkspaceSettings | undefined;
   readonly idempotency: Idempotency | undefined;
   readonly requestId: string;
   readonly traceparent: string;

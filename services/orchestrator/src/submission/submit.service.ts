@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { context as traceContext, propagation, trace } from '@opentelemetry/api';
 import { InjectConfig } from '#libs/config';
 import type { BusContext } from '#libs/bus';
-import type { Execution, RequestOf, RunPlan, runRequests, SavedQuery, SourceConnection } from '#libs/contracts';
+import type { Execution, RequestOf, RunPlan, runRequests, SavedQuery, SourceConnection, WorkspaceSettings } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { AppError, newId, type Clock, type JsonObject } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
@@ -51,6 +51,7 @@ interface Question {
   readonly places: PlanPlaces;
   readonly savedQuery: SavedQuery | undefined;
   readonly policiesFingerprint: string | undefined;
+  readonly settings: WorkspaceSettings | undefined;
   readonly revision: number;
 }
 
@@ -62,7 +63,7 @@ interface Asking {
 }
 
 const idempotencyKeyMax = 200;
-/** Of a question that names none. */
+/** Of a question that names none, in a workspace that names none. */
 const defaultTimeZone = 'UTC';
 
 /** Takes a question: every check first, then one commit, then the job. */
@@ -91,7 +92,7 @@ export class SubmitService {
     }
     const limits = resolveLimits(input.limits, input.priority, this.config.limits);
     const question = await this.resolve(input, principal, context);
-    const { source, savedQuery, revision } = question;
+    const { source, savedQuery, settings, revision } = question;
     const nowMs = this.clock.nowMs();
     const plan = await this.plan(question, input, { principal, context, nowMs });
     const submission: Submission = {
@@ -115,7 +116,8 @@ export class SubmitService {
       class: priorityClass[input.priority],
       savedQueryId: savedQuery?.id,
       cacheSubjects: cacheSubjects({ source, savedQuery, tables: plan.tables }),
-      freshness: resolveFreshness(input.cache, { source, savedQuery }, this.config.cache),
+      freshness: resolveFreshness(input.cache, { source, savedQuery, settings }, this.config.cache),
+      settings,
       idempotency,
       requestId: context.requestId,
       ...traceOfWork(),
@@ -141,7 +143,7 @@ export class SubmitService {
       policies,
       queryOptions,
       caller,
-      timeZone: input.timeZone ?? defaultTimeZone,
+      timeZone: input.timeZone ?? question.settings?.timeZone ?? defaultTimeZone,
       nowMs,
     });
   }
@@ -231,8 +233,8 @@ export class SubmitService {
     const { source } = resolved;
     if (!source) throw new Error('metadata resolved something runnable without its source');
     if (source.paused) throw pausedAt(path);
-    const { savedQuery, revision, policiesFingerprint } = resolved;
-    return { source, savedQuery, revision, policiesFingerprint };
+    const { savedQuery, revision, policiesFingerprint, settings } = resolved;
+    return { source, savedQuery, revision, policiesFingerprint, settings };
   }
 }
 
