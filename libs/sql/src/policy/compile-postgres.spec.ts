@@ -183,11 +183,7 @@ describe('a text that is compiled for PostgreSQL', () => {
   it('tells the tables that it names, as it names them, for invalidation', async () => {
     const sql = 'with x as (select 1) select * from FLIGHTS, other.flights, x, airports, flights f';
     const { tables } = await somePolicies().compile({ sql, caller: aCaller() });
-    expect(tables).toEqual([
-      { name: 'flights' },
-      { schema: 'other', name: 'flights' },
-      { name: 'airports' },
-    ]);
+    expect(tables).toEqual([{ name: 'flights' }, { schema: 'other', name: 'flights' }, { name: 'airports' }]);
   });
 
   it('quotes odd names', async () => {

@@ -47,11 +47,7 @@ export class WorkspaceResolver {
   }
 
   @ResolveField('settings')
-  async settings(
-    { settings }: Shown,
-    _args: unknown,
-    context: RequestContext,
-  ): Promise<WorkspaceSettings | null> {
+  async settings({ settings }: Shown, _args: unknown, context: RequestContext): Promise<WorkspaceSettings | null> {
     return settings ?? (await context.ask(metadataRequests.getWorkspaceSettings, {})).settings ?? null;
   }
 }

@@ -15,9 +15,7 @@ export class WorkspaceSettings1795310100000 implements MigrationInterface {
         version integer not null
       )`);
     await runner.query(`alter table metadata.saved_query add column warm_up boolean not null default false`);
-    await runner.query(
-      `create index saved_query_warm_up_idx on metadata.saved_query (workspace_id, id) where warm_up`,
-    );
+    await runner.query(`create index saved_query_warm_up_idx on metadata.saved_query (workspace_id, id) where warm_up`);
   }
 
   async down(runner: QueryRunner): Promise<void> {

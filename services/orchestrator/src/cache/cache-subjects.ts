@@ -1,6 +1,6 @@
-import type { RequestOf, runRequests, SavedQuery, SourceConnection } from '#libs/contracts';
+import type { RequestOf, runRequests, SavedQuery, SourceConnection, WarmUp } from '#libs/contracts';
 import type { TableName } from '#libs/sql';
-import { invalidatedTableSubjects, tableSubjects } from './table-subjects.js';
+import { anyTable, invalidatedTableSubjects, tableSubjects } from './table-subjects.js';
 
 interface Ingredients {
   readonly source: Pick<SourceConnection, 'id' | 'type'>;
@@ -28,7 +28,27 @@ export function invalidatedSubjects(input: RequestOf<typeof runRequests.invalida
   ];
 }
 
+/** Of what is invalidated, as far as saved queries are concerned: which of them read a table is seen when they are run. */
+export function warmUpSubjects(subjects: readonly string[]): string[] {
+  return subjects.filter((subject) => !subject.startsWith('table:'));
+}
+
+/** Whether a saved query may stand on something of what is invalidated. */
+export function concerns(
+  { savedQueryId, dataSourceId, tags }: Pick<WarmUp, 'savedQueryId' | 'dataSourceId' | 'tags'>,
+  subjects: ReadonlySet<string>,
+): boolean {
+  const own = [
+    sourceSubject(dataSourceId),
+    anyTable(dataSourceId),
+    querySubject(savedQueryId),
+    ...tags.map(tagSubject),
+  ];
+  return own.some((subject) => subjects.has(subject));
+}
+
 const sourceSubject = (id: string): string => `source:${id}`;
 const querySubject = (id: string): string => `query:${id}`;
 /** In the one form in which saved queries keep their tags. */
-const tagSubject = (name: string): string => `tag:${name.normalize('NFC').trim().replaceAll(/\s+/g, ' ').toLowerCase()}`;
+const tagSubject = (name: string): string =>
+  `tag:${name.normalize('NFC').trim().replaceAll(/\s+/g, ' ').toLowerCase()}`;

@@ -5,7 +5,7 @@ import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
-import { invalidatedSubjects } from './cache-subjects.js';
+import { invalidatedSubjects, warmUpSubjects } from './cache-subjects.js';
 import { CacheMetrics } from './cache.metrics.js';
 import { CacheRepository } from './cache.repository.js';
 
@@ -37,11 +37,9 @@ export class CacheService {
     if (subjects.length > subjectsMax || isTooLong) {
       throw new AppError('input.too_large', `At most ${subjectsMax} names of ${subjectLengthMax} characters.`);
     }
-    const count = await this.repository.invalidate(
-      principal.workspaceId,
-      subjects,
-      2 * this.config.cache.ttlMaxSeconds,
-    );
+    const { ttlMaxSeconds, warmUpMax, warmUpDelaySeconds: delaySeconds } = this.config.cache;
+    const warmUp = warmUpMax > 0 ? { subjects: warmUpSubjects(subjects), delaySeconds } : undefined;
+    const count = await this.repository.invalidate(principal.workspaceId, subjects, 2 * ttlMaxSeconds, warmUp);
     this.metrics.hasInvalidated(count);
     this.logger.info({ subjects: subjects.length, count }, 'kept results were invalidated');
     return count;

@@ -32,7 +32,9 @@ describe('how old a kept result may be', () => {
   it('is never more than the installation allows, whatever is configured below it', () => {
     const config = { ...settings, ttlMaxSeconds: 60 };
     expect(resolveFreshness({}, saved, config, noJitter).maxAgeSeconds).toBe(60);
-    expect(resolveFreshness({}, { source: { cacheTtlSeconds: 90 }, savedQuery: {} }, config, noJitter).maxAgeSeconds).toBe(60);
+    expect(
+      resolveFreshness({}, { source: { cacheTtlSeconds: 90 }, savedQuery: {} }, config, noJitter).maxAgeSeconds,
+    ).toBe(60);
   });
 
   it('differs a little from question to question, so that results do not all end at once', () => {

@@ -30,7 +30,7 @@ const jitter = 0.1;
 export function resolveFreshness(
   wish: CacheWish,
   { source, savedQuery, settings }: Asked,
-  config: OrchestratorConfig['cache'],
+  config: Pick<OrchestratorConfig['cache'], 'adhocTtlSeconds' | 'savedTtlSeconds' | 'ttlMaxSeconds'>,
   random: () => number = Math.random,
 ): Freshness {
   const configured =
@@ -39,7 +39,8 @@ export function resolveFreshness(
     settings?.cacheTtlSeconds ??
     (savedQuery ? config.savedTtlSeconds : config.adhocTtlSeconds);
   const maxAgeSeconds =
-    checked(wish?.maxAgeSeconds, 'maxAgeSeconds', config.ttlMaxSeconds) ?? Math.min(configured, config.ttlMaxSeconds) * (1 - jitter * random());
+    checked(wish?.maxAgeSeconds, 'maxAgeSeconds', config.ttlMaxSeconds) ??
+    Math.min(configured, config.ttlMaxSeconds) * (1 - jitter * random());
   const staleSeconds =
     checked(wish?.staleWhileRevalidateSeconds, 'staleWhileRevalidateSeconds', config.ttlMaxSeconds) ?? 0;
   return { maxAgeSeconds, staleSeconds };

@@ -29,7 +29,11 @@ describe.each(['postgres', 'duckdb'] as const)('a statement of %s', (type) => {
     ['a union', 'select 1 union all select id from orders'],
     ['the order', 'select 1 order by (select 1 from orders)'],
   ])('that names the table by %s is invalidated with it', async (_what, sql) => {
-    for (const table of [{ name: 'orders' }, { schema: 'sales', name: 'orders' }, { schema: 'SALES', name: 'Orders' }]) {
+    for (const table of [
+      { name: 'orders' },
+      { schema: 'sales', name: 'orders' },
+      { schema: 'SALES', name: 'Orders' },
+    ]) {
       expect(await isInvalidated(type, sql, table)).toBe(true);
     }
   });

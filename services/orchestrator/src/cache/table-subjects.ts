@@ -33,7 +33,8 @@ export function invalidatedTableSubjects(sourceId: string, { schema, name }: Tab
     : [anyTable(sourceId), inSchema(sourceId, schema, name), inSchema(sourceId, undefined, name)];
 }
 
-const anyTable = (sourceId: string): string => `tables:${sourceId}`;
+/** What every load of a table raises. */
+export const anyTable = (sourceId: string): string => `tables:${sourceId}`;
 const inAnySchema = (sourceId: string, name: string): string => subject(sourceId, [folded(name)]);
 const inSchema = (sourceId: string, schema: string | undefined, name: string): string =>
   subject(sourceId, [schema === undefined ? null : folded(schema), folded(name)]);

@@ -68,7 +68,9 @@ async function age(days: number): Promise<void> {
 }
 
 async function idsIn(table: 'run' | 'execution'): Promise<string[]> {
-  const rows: { id: string }[] = await dataSource.query(`select id from orchestrator.${table} order by submitted_at, id`);
+  const rows: { id: string }[] = await dataSource.query(
+    `select id from orchestrator.${table} order by submitted_at, id`,
+  );
   return rows.map(({ id }) => id);
 }
 

@@ -1,3 +1,4 @@
+import type { MessageContext } from '#libs/bus';
 import type { SourceConnection, WorkspaceSettings } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import type { BoundValue, ReachPremises } from '#libs/sql';
@@ -5,6 +6,9 @@ import type { Freshness } from '../cache/freshness.js';
 import type { ExecutionView } from '../execution/execution.types.js';
 import type { PriorityClass } from '../run/run.types.js';
 import type { ResolvedLimits } from './limits.js';
+
+/** For whom a question is asked, and how long somebody waits. A BusContext is one. */
+export type AskingContext = MessageContext & { readonly signal: AbortSignal };
 
 /** A question that has passed every check and only needs its rows. */
 export interface Submission {

@@ -1,8 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { context as traceContext, propagation, trace } from '@opentelemetry/api';
 import { InjectConfig } from '#libs/config';
-import type { BusContext } from '#libs/bus';
-import type { Execution, RequestOf, RunPlan, runRequests, SavedQuery, SourceConnection, WorkspaceSettings } from '#libs/contracts';
+import type {
+  Execution,
+  RequestOf,
+  RunPlan,
+  runRequests,
+  SavedQuery,
+  SourceConnection,
+  WorkspaceSettings,
+} from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { AppError, newId, type Clock, type JsonObject } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
@@ -31,7 +38,7 @@ import { inputHash } from './input-hash.js';
 import { resolveLimits } from './limits.js';
 import { checkSqlText } from './sql-text.js';
 import { SubmissionRepository } from './submission.repository.js';
-import type { BegunRun, Idempotency, Submission } from './submission.types.js';
+import type { AskingContext, BegunRun, Idempotency, Submission } from './submission.types.js';
 
 type SubmitInput = RequestOf<typeof runRequests.submitExecution>;
 
@@ -58,7 +65,7 @@ interface Question {
 /** By whom and when. */
 interface Asking {
   readonly principal: Principal;
-  readonly context: BusContext;
+  readonly context: AskingContext;
   readonly nowMs: number;
 }
 
@@ -84,7 +91,7 @@ export class SubmitService {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  async submit(input: SubmitInput, principal: Principal, context: BusContext): Promise<Submitted> {
+  async submit(input: SubmitInput, principal: Principal, context: AskingContext): Promise<Submitted> {
     const idempotency = idempotencyOf(input);
     if (idempotency) {
       const earlier = await this.findEarlier(idempotency, principal);
@@ -186,7 +193,7 @@ export class SubmitService {
     return this.executions.get(earlier.executionId, principal);
   }
 
-  private async resolve(input: SubmitInput, principal: Principal, context: BusContext): Promise<Question> {
+  private async resolve(input: SubmitInput, principal: Principal, context: AskingContext): Promise<Question> {
     const { query } = input;
     switch (query.case) {
       case 'sql': {
@@ -224,7 +231,7 @@ export class SubmitService {
 
   private async resolveRunnable(
     subject: Parameters<RunnableMemory['resolve']>[0],
-    context: BusContext,
+    context: AskingContext,
     path: readonly string[],
   ) {
     const resolved = await this.runnables.resolve(subject, context, context.signal).catch((error: unknown) => {
