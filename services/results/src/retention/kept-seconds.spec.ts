@@ -5,7 +5,11 @@ import { keptSeconds } from './kept-seconds.js';
 
 const day = 86_400;
 const kept = (settings: Record<string, string>): number => {
-  const needed = { SLUICE_REDIS_URL: 'redis://127.0.0.1:1', SLUICE_STORE_DIRECTORY: '/tmp', SLUICE_DATABASE_URL: 'postgresql://127.0.0.1:1/none' };
+  const needed = {
+    SLUICE_REDIS_URL: 'redis://127.0.0.1:1',
+    SLUICE_STORE_DIRECTORY: '/tmp',
+    SLUICE_DATABASE_URL: 'postgresql://127.0.0.1:1/none',
+  };
   return keptSeconds(loadConfig(resultsConfig, { ...needed, ...settings }).retention);
 };
 
