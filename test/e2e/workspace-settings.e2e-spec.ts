@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ApiClient } from '../support/api-client.js';
 import type { UserError } from '../support/api-types.js';
+import { newDataSource } from '../support/data-sources.js';
 import { tryRun } from '../support/executions.js';
 import { newPerson } from '../support/people.js';
 import { fencedBlocks } from '../support/readme-blocks.js';
@@ -29,17 +30,9 @@ let admin: ApiClient;
 let sourceId: string;
 beforeEach(async () => {
   admin = await newWorkspace(mesh);
-  const { createDataSource } = await admin.request<{ createDataSource: { dataSource: { id: string } } }>(
-    'mutation ($input: CreateDataSourceInput!) { createDataSource(input: $input) { dataSource { id } } }',
-    { input: { name: 'warehouse', type: 'postgres', options: warehouseOptions() } },
-  );
-  sourceId = createDataSource.dataSource.id;
+  const options = { ...mesh.access.reader, ssl: { mode: 'disable' } };
+  sourceId = (await newDataSource(admin, 'postgres', options)).id;
 });
-
-function warehouseOptions(): Record<string, unknown> {
-  const { hostname, port, username, password, pathname } = new URL(mesh.access.flightsDatabaseUrl);
-  return { host: hostname, port: Number(port), user: username, password, database: pathname.slice(1), tls: 'disable' };
-}
 
 /** By the mutation that the guide shows. */
 async function update(input: Record<string, unknown>, client = admin): Promise<Payload> {
