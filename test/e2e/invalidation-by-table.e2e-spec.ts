@@ -96,6 +96,7 @@ describe.each([
     };
     expect([await run(query.id), await run(query.id), await run(plain.id)]).toEqual(['MISS', 'HIT', 'MISS']);
     const chosen = await updateSavedQuery(mesh.admin, { id: query.id, version: query.version, warmUp: true });
+    expect(chosen.errors).toEqual([]);
     await invalidate(sources[source], 'airports');
     const invalidatedAt = new Date().toISOString();
     const warmed = async (): Promise<string[]> => {

@@ -11,7 +11,7 @@ import { PlaceholderList } from './placeholder-list.js';
 import type { PolicyDialect, Reference } from './policy-dialect.js';
 import { policyDialects } from './policy-dialects.js';
 import { policyRejection } from './policy-rejection.js';
-import type { CompiledQuery, KnownTable, PolicyCaller, ReadRelation, RowPolicy, TableName } from './policy-types.js';
+import type { CompiledQuery, KnownTable, PolicyCaller, ReadRelation, RowPolicy } from './policy-types.js';
 import { parseExpression } from './predicate.js';
 import { SourceCatalog, type CatalogTable } from './source-catalog.js';
 import { spliceFences } from './splice.js';

@@ -52,7 +52,7 @@ function checkHistoryDays(days: number | undefined, issues: Issues): void {
 }
 
 function checkQuotas(name: string, quotas: QuotaLimits | undefined, issues: Issues): void {
-  for (const [kind, limit] of Object.entries(quotas ?? {})) {
-    if (limit !== undefined && limit < 0) issues.add([name, kind], `${kind} must not be negative.`);
+  for (const [kind, limit = 0] of Object.entries<number | undefined>(quotas ?? {})) {
+    if (limit < 0) issues.add([name, kind], `${kind} must not be negative.`);
   }
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { authRequests, metadataRequests, type SavedQuery, type SourceConnection, type WarmUp } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
-import { startPostgres, type PostgresServer } from '#libs/testing';
+import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
@@ -15,6 +15,7 @@ import {
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
 import { clear } from '../../test/orchestrator-suite.js';
+import { askForWarmUp, WarmUpRepository } from './warm-up.repository.js';
 
 let server: PostgresServer;
 let dataSource: DataSource;
@@ -90,7 +91,7 @@ const asked = (): Promise<Asked[]> =>
   );
 const askedSql = async (): Promise<string[]> => (await asked()).map(({ sql }) => sql);
 const waiting = async (): Promise<number> =>
-  Number(((await dataSource.query(`select count(*) as n from orchestrator.warm_up`)) as { n: string }[])[0]?.n);
+  (await dataSource.query<unknown[]>('select 1 from orchestrator.warm_up')).length;
 const makeDue = (): Promise<unknown> => dataSource.query(`update orchestrator.warm_up set due_at = now()`);
 
 async function finishAll(): Promise<void> {
@@ -209,6 +210,23 @@ describe('a warm-up', () => {
     await warmUp();
     expect((await asked()).map(({ cache_status }) => cache_status)).toEqual(['MISS', 'SHARED']);
     expect(await waiting()).toBe(0);
+  });
+
+  it('that ends while an invalidation commits leaves that one to be taken up at once', async () => {
+    const repository = new WarmUpRepository(dataSource);
+    await invalidate(all());
+    const due = await repository.claim();
+    if (!due) throw new Error('nothing is due');
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    const wish = { subjects: [], delaySeconds: 0 };
+    await askForWarmUp(runner.manager, principal.workspaceId, String(Number(due.revision) + 1), wish);
+    const finishing = repository.finish(due);
+    await until(async () => (await dataSource.query('select 1 from pg_locks where not granted')).length > 0);
+    await runner.commitTransaction();
+    await runner.release();
+    await finishing;
+    expect([await waiting(), await leased()]).toEqual([1, 0]);
   });
 
   it('shares what somebody has asked for meanwhile', async () => {

@@ -61,9 +61,13 @@ export class WarmUpRepository {
 
   /** It is over, unless something was invalidated meanwhile. */
   async finish({ workspaceId, revision }: DueWarmUp): Promise<void> {
+    await this.dataSource.query(`delete from orchestrator.warm_up where workspace_id = $1 and revision = $2`, [
+      workspaceId,
+      revision,
+    ]);
+    // A statement of its own: an invalidation that the first has waited for is seen by the next.
     await this.dataSource.query(
-      `with over as (delete from orchestrator.warm_up where workspace_id = $1 and revision = $2)
-       update orchestrator.warm_up set leased_until = null where workspace_id = $1 and revision <> $2`,
+      `update orchestrator.warm_up set leased_until = null where workspace_id = $1 and revision <> $2`,
       [workspaceId, revision],
     );
   }
