@@ -238,9 +238,10 @@ export class Mesh {
     const common: Record<string, string> = {
       ...redis,
       NODE_ENV: 'production',
-      // A connection is a process of PostgreSQL, of 18 MB. One that is new has all to plan again, so that a burst would wait
-      // for those that went a moment before.
-      SLUICE_DATABASE_POOL_IDLE_SECONDS: '5',
+      // A connection is a process of PostgreSQL, of 18 MB.
+      SLUICE_DATABASE_POOL_MIN: '0',
+      SLUICE_DATABASE_POOL_MAX: '3',
+      SLUICE_DATABASE_POOL_IDLE_SECONDS: '1',
       [`SLUICE_${service.toUpperCase()}_INSTANCE`]: `${name}-${process.pid}`,
       [`SLUICE_${service.toUpperCase()}_METRICS_PORT`]: String(this.operationsPorts.get(name)),
     };
@@ -263,7 +264,12 @@ export class Mesh {
         SLUICE_AUTH_BOOTSTRAP_PASSWORD: secrets.adminPassword,
       },
       metadata: { ...database('metadata'), ...masterKeys },
-      orchestrator: { ...database('orchestrator'), ...masterKeys },
+      // Every question goes through it: a burst is not to wait for connections that went a moment before.
+      orchestrator: {
+        ...database('orchestrator'),
+        ...masterKeys,
+        SLUICE_ORCHESTRATOR_DATABASE_POOL_MIN: '2',
+      },
       worker: { ...masterKeys, ...results, SLUICE_WORKER_DUCKDB_DIRECTORIES: dataDirectory },
       results: { ...database('results'), ...results },
       gateway: {

@@ -4,7 +4,7 @@ import { errorFields, executionFields, isFinal, type Execution, type Failures, t
 
 export interface RunOptions {
   priority?: string;
-  limits?: { rows?: number; bytes?: number; timeoutSeconds?: number };
+  limits?: { rows?: number; bytes?: number; timeoutSeconds?: number; sampleRows?: number };
   waitSeconds?: number;
   idempotencyKey?: string;
   cache?: { maxAgeSeconds?: number; staleWhileRevalidateSeconds?: number };

@@ -100,10 +100,15 @@ export function databaseSettings<Schema extends string>(schema: Schema) {
       default: 10,
       describe: 'The most connections of one process.',
     }),
+    poolMin: setting(`${prefix}_POOL_MIN`, integerText(0, 500), {
+      fallbacks: ['SLUICE_DATABASE_POOL_MIN'],
+      default: 2,
+      describe: 'How many connections are kept though nobody needs them: a new one has every plan to make again.',
+    }),
     poolIdleSeconds: setting(`${prefix}_POOL_IDLE_SECONDS`, integerText(1, 3_600), {
       fallbacks: ['SLUICE_DATABASE_POOL_IDLE_SECONDS'],
       default: 10,
-      describe: 'How long a connection that nobody needs is kept.',
+      describe: 'How long a connection beyond those is kept that nobody needs.',
     }),
   };
 }

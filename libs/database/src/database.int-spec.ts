@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import pg from 'pg';
@@ -17,6 +18,7 @@ import {
   OutboxRepository,
   OutboxStore,
   queryPrepared,
+  type DatabaseSettings,
 } from './index.js';
 
 class CreateTables1700000000000 implements MigrationInterface {
@@ -46,8 +48,8 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((app) => app.close()));
 });
 
-async function open(settings: { url?: string; poolMax?: number; password?: string } = {}): Promise<TestingModule> {
-  const config = { database: { url, password: undefined, poolMax: 4, poolIdleSeconds: 10, ...settings } };
+async function open(settings: Partial<DatabaseSettings> = {}): Promise<TestingModule> {
+  const config = { database: { url, password: undefined, poolMax: 4, poolMin: 0, poolIdleSeconds: 10, ...settings } };
   const metrics = new MetricsRegistry('metadata');
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   class SharedModule {}
@@ -152,6 +154,22 @@ describe('databaseModule', () => {
     await waiting;
     expect(await value('database_connections', { state: 'idle' })).toBe(1);
     expect(await registry.metrics()).toContain('sluice_metadata_database_connection_wait_seconds_count');
+  });
+
+  it('keeps as many connections as it is told to though nobody needs them, and ends those beyond', async () => {
+    const dataSource = (await open({ poolMin: 2, poolIdleSeconds: 1 })).get(DataSource);
+    const connections = async (): Promise<number> => {
+      const [row]: { n: number }[] = await dataSource.query(
+        `select count(*)::integer as n from pg_stat_activity where application_name = 'sluice-metadata'
+           and datname = current_database()`,
+      );
+      return row?.n ?? 0;
+    };
+    await Promise.all(Array.from({ length: 4 }, () => dataSource.query('select pg_sleep(0.2)')));
+    expect(await connections()).toBe(4);
+    await until(async () => (await connections()) === 2, { what: 'the end of two connections' });
+    await setTimeout(1_500);
+    expect(await connections()).toBe(2);
   });
 
   it('is ready while the database answers', async () => {

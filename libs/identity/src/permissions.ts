@@ -8,6 +8,7 @@ export const permissions = {
   'api_key.manage': "Make, list and revoke one's own API keys.",
   'data_source.read': 'See data sources and their schema, and the text of saved queries.',
   'query.run': "Run one's own SQL on every data source.",
+  'expensive_query.run': 'Run what is estimated above the ceiling of its data source.',
   'saved_query.manage': 'Make, change and delete saved queries.',
   'execution.read': "See everyone's executions and results; one's own need no permission.",
   'cache.invalidate': 'Have cached results forgotten.',

@@ -2,7 +2,7 @@ import { permissionNames, type Permission } from './permissions.js';
 
 const viewer = ['saved_query.read', 'saved_query.run', 'api_key.manage'] as const;
 const analyst = [...viewer, 'data_source.read', 'query.run', 'saved_query.manage'] as const;
-const editor = [...analyst, 'execution.read', 'cache.invalidate', 'row_policy.read'] as const;
+const editor = [...analyst, 'expensive_query.run', 'execution.read', 'cache.invalidate', 'row_policy.read'] as const;
 
 /** The roles, each a named set of permissions; each holds all of the one before. */
 export const roles = {

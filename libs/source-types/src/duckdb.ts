@@ -12,6 +12,8 @@ export interface DuckdbSourceOptions {
   readonly memoryLimitMb?: number;
   /** Not set: the worker's own limit. */
   readonly threads?: number;
+  /** Not set: no ceiling. */
+  readonly maxEstimatedRows?: number;
 }
 
 // Absolute; no empty, `.` or `..` segment; nothing that DuckDB would read as a pattern of many files.
@@ -28,7 +30,7 @@ const path = (description: string): JsonObject => ({
 export const duckdbType: SourceType = {
   name: 'duckdb',
   title: 'DuckDB',
-  capabilities: ['CANCEL', 'STREAM', 'SCHEMA'],
+  capabilities: ['CANCEL', 'STREAM', 'COST_ESTIMATE', 'SCHEMA'],
   destination: [],
   optionsSchema: {
     type: 'object',
@@ -56,6 +58,14 @@ export const duckdbType: SourceType = {
         description: "Not set: the worker's own limit, which also is the most.",
         minimum: 64,
         maximum: 65_536,
+      },
+      maxEstimatedRows: {
+        type: 'integer',
+        title: 'Ceiling of estimated rows',
+        description:
+          'A query of whose plan a step is estimated to have more rows needs the permission expensive_query.run. Not set: no ceiling.',
+        minimum: 1,
+        maximum: 1e15,
       },
       threads: {
         type: 'integer',

@@ -12,6 +12,9 @@ export interface PostgresSourceOptions {
   readonly ssl: { readonly mode: PostgresSslMode; readonly ca?: string };
   /** The search path. */
   readonly schemas: readonly string[];
+  /** Not set: no ceiling. */
+  readonly maxEstimatedRows?: number;
+  readonly maxEstimatedCost?: number;
 }
 
 // A driver reads more than a name in these: a path as a socket's directory, commas as a list of servers, `=` as options.
@@ -24,7 +27,7 @@ const textPattern = '^[^\\u0000-\\u001f\\u007f]+$';
 export const postgresType: SourceType = {
   name: 'postgres',
   title: 'PostgreSQL',
-  capabilities: ['CANCEL', 'STREAM', 'SCHEMA', 'READ_ONLY_TRANSACTION'],
+  capabilities: ['CANCEL', 'STREAM', 'COST_ESTIMATE', 'SCHEMA', 'READ_ONLY_TRANSACTION'],
   destination: ['host', 'port', 'ssl'],
   optionsSchema: {
     type: 'object',
@@ -86,6 +89,22 @@ export const postgresType: SourceType = {
             pattern: '^\\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s-]+-----END CERTIFICATE-----\\s*$',
           },
         },
+      },
+      maxEstimatedRows: {
+        type: 'integer',
+        title: 'Ceiling of estimated rows',
+        description:
+          'A query of whose plan a step is estimated to have more rows needs the permission expensive_query.run. Not set: no ceiling.',
+        minimum: 1,
+        maximum: 1e15,
+      },
+      maxEstimatedCost: {
+        type: 'number',
+        title: 'Ceiling of estimated cost',
+        description:
+          "A query whose plan is estimated to cost more, in the planner's own unit, needs the permission expensive_query.run. Not set: no ceiling.",
+        minimum: 1,
+        maximum: 1e15,
       },
       schemas: {
         type: 'array',

@@ -80,7 +80,7 @@ export function connectRedis(url: string): RedisConnections {
 export function metadataRoot(databaseUrl: string, bus: FakeBus, redis: RedisConnections): DynamicModule {
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   const config = {
-    database: { url: databaseUrl, password: undefined, poolMax: 8, poolIdleSeconds: 10 },
+    database: { url: databaseUrl, password: undefined, poolMax: 8, poolMin: 0, poolIdleSeconds: 10 },
     masterKeys: masterKeysText,
     dataKeyMaxAgeSeconds: 300,
   };

@@ -53,6 +53,8 @@ import { RunnableMemory } from './source/runnable.memory.js';
 import { SourceConsumer } from './source/source.consumer.js';
 import { SourceRepository } from './source/source.repository.js';
 import { SourceService } from './source/source.service.js';
+import { EstimateController } from './estimate/estimate.controller.js';
+import { EstimateService } from './estimate/estimate.service.js';
 import { SubmissionController } from './submission/submission.controller.js';
 import { SubmissionRepository } from './submission/submission.repository.js';
 import { SubmitService } from './submission/submit.service.js';
@@ -74,6 +76,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
   ],
   controllers: [
     SubmissionController,
+    EstimateController,
     CacheController,
     ExecutionController,
     QuotaController,
@@ -84,7 +87,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
   providers: [
     ...[QueryPlanner, TemplateCallers, AuthClient],
     ...[PolicyService, CallerMemory, MaskKeys],
-    ...[SubmitService, SubmissionRepository, CacheService, CacheRepository],
+    ...[SubmitService, SubmissionRepository, EstimateService, CacheService, CacheRepository],
     ...[CacheMetrics, RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],
     ...[RunRepository, RunChanges, RunMetrics, ClaimService, FinishService, AttemptService],

@@ -14,6 +14,7 @@ import { RunMetrics } from './run/run-metrics.js';
 import { RunProcessor, runProcessorOf } from './run/run.processor.js';
 import { runQueueOptions } from './run/run-queue.options.js';
 import { WorkerDrain } from './run/worker-drain.js';
+import { EstimateService } from './source/estimate.service.js';
 import { SourceController } from './source/source.controller.js';
 import { SourceOpener } from './source/source-opener.js';
 import { SourceService } from './source/source.service.js';
@@ -43,6 +44,7 @@ import type { WorkerConfig } from './worker.config.js';
         runProcessorOf(run, runs, logger),
     },
     ConnectorRegistry,
+    EstimateService,
     SourceOpener,
     SourceService,
     StoreCheckService,

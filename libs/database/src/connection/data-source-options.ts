@@ -56,6 +56,7 @@ export function dataSourceOptions({ service, settings, entities, migrations, log
       statement_timeout: timeouts.statementMs,
       lock_timeout: timeouts.lockMs,
       idle_in_transaction_session_timeout: timeouts.idleInTransactionMs,
+      min: Math.min(settings.poolMin, settings.poolMax),
       idleTimeoutMillis: settings.poolIdleSeconds * 1_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,

@@ -20,6 +20,7 @@ export interface RunQueryInput {
     readonly rows?: number | null;
     readonly bytes?: number | null;
     readonly timeoutSeconds?: number | null;
+    readonly sampleRows?: number | null;
   } | null;
   readonly timeZone?: string | null;
   readonly waitSeconds: number;
@@ -33,18 +34,23 @@ export function toSubmitRequest(input: RunQueryInput): SubmitRequest {
   return {
     query: toQuery(query),
     priority,
-    limits: limits
-      ? {
-          rows: limits.rows ?? undefined,
-          bytes: limits.bytes ?? undefined,
-          timeoutSeconds: limits.timeoutSeconds ?? undefined,
-        }
-      : undefined,
+    limits: toLimits(limits),
     timeZone: timeZone ?? undefined,
     queryOptions: [],
     idempotencyKey: idempotencyKey ?? undefined,
     cache: cache ? toCacheWish(cache) : undefined,
   };
+}
+
+function toLimits(limits: RunQueryInput['limits']): SubmitRequest['limits'] {
+  return limits
+    ? {
+        rows: limits.rows ?? undefined,
+        bytes: limits.bytes ?? undefined,
+        timeoutSeconds: limits.timeoutSeconds ?? undefined,
+        sampleRows: limits.sampleRows ?? undefined,
+      }
+    : undefined;
 }
 
 function toQuery({ sql, savedQuery }: RunQueryInput['query']): SubmitRequest['query'] {

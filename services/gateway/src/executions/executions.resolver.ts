@@ -16,7 +16,12 @@ import { selects } from '../request/selects.js';
 import { CompleteManifests } from '../results/complete-manifests.store.js';
 import { resultOf, toResultView, type ResultView } from '../results/result-view.js';
 import type { RunQueryInput } from './execution-input.js';
-import { ExecutionsService, type RunQueryPayload } from './executions.service.js';
+import {
+  ExecutionsService,
+  type EstimateInput,
+  type EstimatePayload,
+  type RunQueryPayload,
+} from './executions.service.js';
 
 interface ExecutionsArgs extends ListArgs {
   readonly states?: RunState[] | null;
@@ -54,6 +59,11 @@ export class ExecutionsResolver {
       submittedTo: args.submittedTo ?? undefined,
     });
     return toConnection(answer.executions, answer);
+  }
+
+  @Query('estimateQuery')
+  estimateQuery(_root: unknown, args: EstimateInput, context: RequestContext): Promise<EstimatePayload> {
+    return this.executions.estimate(args, context);
   }
 
   @Mutation('runQuery')

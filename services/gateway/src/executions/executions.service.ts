@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { runRequests, type Execution } from '#libs/contracts';
+import { runRequests, type Execution, type ResponseOf } from '#libs/contracts';
 import { AppError, toAppError } from '#libs/kernel';
 import { Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
@@ -15,6 +15,8 @@ import { isFinal } from '../results/result-view.js';
 import { toSubmitRequest, waitMsOf, type RunQueryInput, type SubmitRequest } from './execution-input.js';
 
 export type RunQueryPayload = Payload<{ execution: Execution }>;
+export type EstimateInput = Pick<RunQueryInput, 'query' | 'limits' | 'timeZone'>;
+export type EstimatePayload = Payload<ResponseOf<typeof runRequests.estimateQuery>>;
 
 const queriesMax = 50;
 const optionsDepthMax = 3;
@@ -58,6 +60,16 @@ export class ExecutionsService implements OnModuleInit {
     );
   }
 
+  /** What the source's planner says of a query, which is not run. */
+  estimate(input: EstimateInput, context: RequestContext): Promise<EstimatePayload> {
+    return payloadOf(async () => {
+      const { query, limits, timeZone } = toSubmitRequest({ ...input, priority: 'INTERACTIVE', waitSeconds: 0 });
+      return this.withOptions({ query, timeZone }, context, 0, (queryOptions) =>
+        context.ask(runRequests.estimateQuery, { query, limits, timeZone, queryOptions }),
+      );
+    });
+  }
+
   async cancel(id: string, context: RequestContext): Promise<RunQueryPayload> {
     return payloadOf(async () => {
       const { execution } = await context.ask(runRequests.cancelExecution, { id });
@@ -89,24 +101,36 @@ export class ExecutionsService implements OnModuleInit {
     const key = this.repeatedHits.keyOf(question, context.caller.accessToken);
     const repeated = key === undefined ? undefined : await this.repeatedHits.repeat(key);
     if (repeated) return repeated;
-    const ask = (queryOptions: SubmitRequest['queryOptions']) =>
+    const submitted = await this.withOptions(question, context, depth, (queryOptions) =>
       context.ask(
         runRequests.submitExecution,
         { ...question, queryOptions },
         idempotencyKey === undefined ? {} : { idempotencyKey },
-      );
-    const submitted = await ask([]).catch(async (error: unknown) => {
+      ),
+    );
+    if (key !== undefined) this.repeatedHits.remember(key, submitted);
+    return present(submitted.execution);
+  }
+
+  /** Asks, and asks once more with what the options queries of its parameters answer, where they are needed. */
+  private async withOptions<T>(
+    { query, timeZone }: Pick<SubmitRequest, 'query' | 'timeZone'>,
+    context: RequestContext,
+    depth: number,
+    ask: (queryOptions: SubmitRequest['queryOptions']) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await ask([]);
+    } catch (error) {
       const needed = neededOptions(error);
       if (!needed) throw error;
-      const given = question.query.value?.parameters ?? {};
+      const given = query.value?.parameters ?? {};
       const answers = needed.map(async ({ name, queryId, path }) => {
-        const answer = await this.optionsOf({ queryId, given, path, timeZone: input.timeZone }, context, depth);
+        const answer = await this.optionsOf({ queryId, given, path, timeZone }, context, depth);
         return { name, values: answer.options.map(({ value }) => value) };
       });
       return ask(await Promise.all(answers));
-    });
-    if (key !== undefined) this.repeatedHits.remember(key, submitted);
-    return present(submitted.execution);
+    }
   }
 
   private async untilFinal(submitted: Execution, waitMs: number, context: RequestContext): Promise<Execution> {

@@ -32,6 +32,11 @@ export class ResultsResolver {
     return manifest.truncated;
   }
 
+  @ResolveField('sampled')
+  sampled({ execution }: ResultView): boolean {
+    return execution.sampled ?? false;
+  }
+
   @ResolveField('expiresAt')
   expiresAt({ manifest }: ResultView): Date | null {
     return manifest.expiresAt ?? null;

@@ -3,7 +3,7 @@ import type { Execution, FinishedPosition, RequestOf, ResponseOf, runRequests } 
 import { parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
-import { showsPolicies } from '#libs/sql';
+import { isSampled, showsPolicies } from '#libs/sql';
 import { ExecutionRepository } from './execution.repository.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
 import { FinishedRepository } from './finished.repository.js';
@@ -107,12 +107,13 @@ export function sightOf(principal: Principal): Sight {
 
 /** What this caller may read of an execution. */
 export function toExecution({ execution, sql }: ExecutionView, principal: Principal): Execution {
-  return canReadSql(principal, sql) ? { ...execution, sql } : execution;
+  const seen = isSampled(sql) ? { ...execution, sampled: true } : execution;
+  return canReadSql(principal, sql) ? { ...seen, sql } : seen;
 }
 
 // Who may write SQL or read the source may read the statement; who only runs saved queries may not. With row policies in
 // it, it tells what they are.
-function canReadSql({ permissions }: Principal, sql: string): boolean {
+export function canReadSql({ permissions }: Principal, sql: string): boolean {
   if (showsPolicies(sql) && !permissions.has('row_policy.read')) return false;
   return permissions.has('query.run') || permissions.has('data_source.read');
 }

@@ -9,6 +9,7 @@ import type {
   TableName,
   TemplateCaller,
 } from '#libs/sql';
+import type { ResolvedLimits } from '../submission/limits.js';
 
 /** What a submission has before it is known what is sent to the source. */
 export interface PlanInput {
@@ -27,6 +28,7 @@ export interface PlanInput {
   /** By parameter: what its options query answers now. */
   readonly queryOptions?: ReadonlyMap<string, readonly JsonValue[]> | undefined;
   readonly places: PlanPlaces;
+  readonly limits: Pick<ResolvedLimits, 'rows' | 'sampleRows'>;
 }
 
 /** The row policies of a source, and who asks, as they see it. */

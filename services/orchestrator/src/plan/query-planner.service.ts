@@ -5,6 +5,7 @@ import { AppError, type Issue } from '#libs/kernel';
 import { readTables, sqlDialectOf, type BoundValue, type SqlDialect, type TableName } from '#libs/sql';
 import { AppLogger } from '#libs/telemetry';
 import { BoundTemplates } from './bound-templates.js';
+import { StatementShaper } from './statement-shaper.js';
 import type { GoverningPolicies, PlanInput, PlanPlaces, QueryPlan } from './query-plan.js';
 
 /** Characters of all statements that are kept as proven. */
@@ -14,6 +15,7 @@ const provenCharactersMax = 5_000_000;
 @Injectable()
 export class QueryPlanner {
   private readonly templates = new BoundTemplates();
+  private readonly shaper = new StatementShaper();
   /** The tables of statements that were proven; a proof knows nothing but the dialect, the text and the number of values. */
   private readonly proven = new LRUCache<string, readonly TableName[]>({
     maxSize: provenCharactersMax,
@@ -24,12 +26,14 @@ export class QueryPlanner {
 
   /**
    * @throws AppError at the caller's place for it: `parameter.missing`, `parameter.invalid`, `parameter.attribute_absent`,
-   * `sql.rejected`, `sql.too_long`, `sql.not_read_only`, and `input.invalid` for an unknown time zone
+   * `run.sample_unsound`, `sql.rejected`, `sql.too_long`, `sql.not_read_only`, and `input.invalid` for an unknown time zone
    */
   async plan(input: PlanInput): Promise<QueryPlan> {
     try {
       const dialect = dialectOf(input.source);
-      const { sql, values, parameters } = this.templates.bind(input, dialect);
+      const { sql: written, values, parameters } = this.templates.bind(input, dialect);
+      const mayBeGoverned = input.policies !== undefined;
+      const sql = await this.shaper.shape(dialect, written, { ...input.limits, mayBeGoverned });
       if (input.policies) return { parameters, ...(await this.govern(input.policies, sql, values, input.source)) };
       const tables = await this.prove(dialect, sql, values.length);
       return { sql, values, parameters, tables, policyFingerprint: '', reach: undefined };
@@ -76,6 +80,7 @@ function dialectOf({ type }: SourceConnection): SqlDialect {
 function placed(error: AppError, places: PlanPlaces): AppError {
   const place = ({ code, path }: Pick<Issue, 'code' | 'path'>): readonly string[] => {
     if (code.startsWith('parameter.')) return [...places.parameters, ...path];
+    if (code === 'run.sample_unsound') return path;
     return code === 'input.invalid' ? ['timeZone'] : [...places.text, ...path];
   };
   return new AppError(error.code, error.publicMessage, {

@@ -18,6 +18,7 @@ const input: PlanInput = {
   timeZone: 'UTC',
   nowMs: Date.parse('2026-11-21T23:59:30Z'),
   places: { text: ['query', 'sql', 'text'], parameters: ['query', 'sql', 'parameters'] },
+  limits: { rows: 1_000_000 },
 };
 
 describe('a plan', () => {

@@ -14,13 +14,15 @@ export interface FlightParts {
   /** What else the answer is invalidated by: of the saved query, as nothing of it is in the statement. */
   readonly subjects: readonly string[];
   readonly limits: ResolvedLimits;
+  /** See ceiling.ts. */
+  readonly ceiling: string;
 }
 
 /**
  * A hash of everything that can change the answer: equal keys, equal answers, for whoever may ask. JSON of a list keeps
  * the parts apart, so no two lists of parts give one text.
  */
-export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ...plan }: FlightParts): Buffer {
+export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ceiling, ...plan }: FlightParts): Buffer {
   const limitParts = [limits.rows, limits.bytes, limits.timeoutMs];
   const parts = [
     workspaceId,
@@ -31,6 +33,7 @@ export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ...pla
     plan.policyFingerprint,
     plan.subjects,
     ...limitParts,
+    ...(ceiling === '' ? [] : [ceiling]),
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest();
 }

@@ -47,6 +47,7 @@ describe('flightKey', () => {
     policyFingerprint: '',
     subjects: [],
     limits: { rows: 1, bytes: 2, timeoutMs: 3 },
+    ceiling: '',
   };
 
   it('is equal for equal questions', () => {
@@ -66,6 +67,7 @@ describe('flightKey', () => {
       { ...parts, subjects: ['query:qry_1'] },
       { ...parts, limits: { ...parts.limits, rows: 9 } },
       { ...parts, limits: { ...parts.limits, bytes: 9 } },
+      { ...parts, ceiling: 'maxEstimatedRows=1' },
       { ...parts, limits: { ...parts.limits, timeoutMs: 9 } },
     ];
     const keys = new Set([parts, ...others].map((each) => flightKey(each).toString('hex')));

@@ -6,6 +6,8 @@ export interface ResolvedLimits {
   readonly rows: number;
   readonly bytes: number;
   readonly timeoutMs: number;
+  /** Of how many rows a sample is taken; absent: of all. */
+  readonly sampleRows?: number;
 }
 
 type LimitsInput = NonNullable<RequestOf<typeof runRequests.submitExecution>['limits']>;
@@ -24,6 +26,7 @@ export function resolveLimits(
     { name: 'rows', value: input?.rows, max: settings.rowsMax },
     { name: 'bytes', value: input?.bytes, max: settings.bytesMax },
     { name: 'timeoutSeconds', value: input?.timeoutSeconds, max: settings.timeoutMaxSeconds },
+    { name: 'sampleRows', value: input?.sampleRows, max: settings.rowsMax },
   ];
   const [first, ...rest] = bounds.flatMap(issueOf);
   if (first) throw AppError.ofIssues([first, ...rest]);
@@ -31,6 +34,7 @@ export function resolveLimits(
     rows: input?.rows ?? Math.min(settings.rowsDefault, settings.rowsMax),
     bytes: input?.bytes ?? Math.min(settings.bytesDefault, settings.bytesMax),
     timeoutMs: (input?.timeoutSeconds ?? Math.min(timeoutDefault, settings.timeoutMaxSeconds)) * 1_000,
+    ...(input?.sampleRows === undefined ? {} : { sampleRows: input.sampleRows }),
   };
 }
 

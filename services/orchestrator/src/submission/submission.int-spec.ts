@@ -59,7 +59,7 @@ describe('a question', () => {
     const execution = await submitSql(orchestrator, principal, source, 'select 1', { limits: { rows: 7 } });
     expect(execution).toMatchObject({ state: 'QUEUED', version: 1, queuePosition: 1 });
     expect(orchestrator.jobs).toMatchObject([
-      { runId: execution.runId, fence: 1, sql: 'select 1', rowsMax: 7, timeoutMs: 300_000, source },
+      { runId: execution.runId, fence: 1, sql: 'select 1\nlimit 8', rowsMax: 7, timeoutMs: 300_000, source },
     ]);
   });
 

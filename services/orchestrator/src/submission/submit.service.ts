@@ -32,15 +32,16 @@ import { PolicyService } from '../policy/policy.service.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { CacheMetrics } from '../cache/cache.metrics.js';
 import { cacheSubjects, querySubjects } from '../cache/cache-subjects.js';
+import { ceilingOf, sourceFor } from './ceiling.js';
 import { flightKey } from './flight-key.js';
 import { resolveFreshness } from '../cache/freshness.js';
 import { inputHash } from './input-hash.js';
-import { resolveLimits } from './limits.js';
+import { resolveLimits, type ResolvedLimits } from './limits.js';
 import { checkSqlText } from './sql-text.js';
 import { SubmissionRepository } from './submission.repository.js';
 import type { AskingContext, BegunRun, Idempotency, Submission } from './submission.types.js';
 
-type SubmitInput = RequestOf<typeof runRequests.submitExecution>;
+export type SubmitInput = RequestOf<typeof runRequests.submitExecution>;
 
 /** The caller's execution, and what an equal question may go by. */
 export interface Submitted {
@@ -49,7 +50,7 @@ export interface Submitted {
   readonly repeatableAtRevision?: number;
 }
 
-interface Question {
+export interface Question {
   readonly source: SourceConnection;
   /** A template. */
   readonly text: string;
@@ -66,6 +67,13 @@ interface Question {
 interface Asking {
   readonly principal: Principal;
   readonly context: AskingContext;
+  readonly nowMs: number;
+}
+
+export interface Prepared {
+  readonly question: Question;
+  readonly limits: ResolvedLimits;
+  readonly plan: QueryPlan;
   readonly nowMs: number;
 }
 
@@ -97,11 +105,9 @@ export class SubmitService {
       const earlier = await this.findEarlier(idempotency, principal);
       if (earlier) return { execution: earlier };
     }
-    const limits = resolveLimits(input.limits, input.priority, this.config.limits);
-    const question = await this.resolve(input, principal, context);
-    const { source, savedQuery, settings, revision } = question;
-    const nowMs = this.clock.nowMs();
-    const plan = await this.plan(question, input, { principal, context, nowMs });
+    const { question, limits, plan, nowMs } = await this.prepare(input, principal, context);
+    const { savedQuery, settings, revision } = question;
+    const source = sourceFor(principal, question.source);
     const submission: Submission = {
       executionId: newId('execution'),
       runId: newId('run'),
@@ -116,6 +122,7 @@ export class SubmitService {
         policyFingerprint: plan.policyFingerprint,
         subjects: querySubjects(savedQuery),
         limits,
+        ceiling: ceilingOf(source),
       }),
       source,
       ...plan,
@@ -135,8 +142,17 @@ export class SubmitService {
     return isRepeatable ? { execution, repeatableAtRevision: revision } : { execution };
   }
 
+  /** Everything that comes before a run: who may ask, what is asked, within which limits, and how it goes to the source. */
+  async prepare(input: SubmitInput, principal: Principal, context: AskingContext): Promise<Prepared> {
+    const limits = resolveLimits(input.limits, input.priority, this.config.limits);
+    const question = await this.resolve(input, principal, context);
+    const nowMs = this.clock.nowMs();
+    const plan = await this.plan({ ...question, limits }, input, { principal, context, nowMs });
+    return { question, limits, plan, nowMs };
+  }
+
   private async plan(
-    question: Question,
+    question: Question & Pick<Prepared, 'limits'>,
     input: SubmitInput,
     { principal, context, nowMs }: Asking,
   ): Promise<QueryPlan> {

@@ -1,5 +1,5 @@
 import type { Column, SourceHandle, Table } from '#libs/contracts';
-import type { JsonObject } from '#libs/kernel';
+import type { JsonObject, JsonValue } from '#libs/kernel';
 import type { ReachPremises } from '#libs/sql';
 
 /** A source with its secrets opened. It lives as long as a call; only connectors see it, and no log does. */
@@ -12,6 +12,9 @@ export interface OpenedSource {
 /** The run that a session is opened for. */
 export interface SessionPurpose {
   readonly runId: string;
+  readonly workspaceId: string;
+  /** Who asked first; a run may answer others as well. */
+  readonly submittedById: string;
   /** How long the source may take for the statement. */
   readonly timeoutMs: number;
 }
@@ -31,6 +34,18 @@ export interface Connector {
 /** A value as text, whose type the source finds out by where it stands; null is NULL. */
 export type StatementValue = string | null;
 
+/** What a source's planner says of a statement; what it does not say is absent. */
+export interface StatementEstimate {
+  /** Of the answer. */
+  readonly rows?: number;
+  readonly bytes?: number;
+  /** In the source's own unit. */
+  readonly cost?: number;
+  /** Of the step of the plan that has the most. */
+  readonly largestStepRows?: number;
+  readonly plan: JsonValue;
+}
+
 /** A session of one run. It knows nothing of the runs before it and leaves nothing to those after it. */
 export interface SourceSession {
   /** What lets any worker find the statement at the source and end it. */
@@ -41,6 +56,8 @@ export interface SourceSession {
    * @throws AppError sql.rejected, with the reason for the log alone
    */
   confirm(reach: ReachPremises): Promise<void>;
+  /** Has the source plan the statement, in its transaction and before it is run, if it is. Rejects as query does. */
+  estimate(sql: string, values?: readonly StatementValue[]): Promise<StatementEstimate>;
   /**
    * Runs the statement with these values for its placeholders, once in a session. Rejects with an AppError where the
    * source refuses it.

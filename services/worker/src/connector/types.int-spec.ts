@@ -33,6 +33,7 @@ function code(cell: string): string {
   return cell.trim().replace(/^`+ ?|`+$/g, '');
 }
 
+const asker = { workspaceId: 'wsp_1', submittedById: 'usr_1' };
 let runs = 0;
 async function comesOut(
   connector: Connector,
@@ -40,7 +41,7 @@ async function comesOut(
   { sql }: Row,
 ): Promise<{ type: unknown; row: unknown }> {
   runs += 1;
-  const session = await connector.open(source, { runId: `run_${runs}`, timeoutMs: 10_000 });
+  const session = await connector.open(source, { runId: `run_${runs}`, ...asker, timeoutMs: 10_000 });
   try {
     const stream = await session.query(`select ${sql} as value`);
     return { type: stream.columns[0]?.type, row: (await stream.next())?.[0] };
@@ -113,7 +114,7 @@ describe('DuckDB: what docs/types.md says comes out', () => {
   });
 
   it('holds for a value of every type that the engine knows, and for the ends of their ranges', async () => {
-    const session = await connector.open(source, { runId: 'run_all', timeoutMs: 10_000 });
+    const session = await connector.open(source, { runId: 'run_all', ...asker, timeoutMs: 10_000 });
     const stream = await session.query('select * from test_all_types()');
     const rows = (await stream.next()) ?? [];
     expect(rows).toHaveLength(3);

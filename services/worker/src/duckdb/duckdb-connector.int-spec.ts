@@ -40,10 +40,11 @@ function limitsWith(directories: readonly string[]): DuckdbLimits {
   return { directories, memoryMb: 128, threads: 2, spillDirectory: join(directory, 'spill'), spillMb: 64 };
 }
 
+const asker = { workspaceId: 'wsp_1', submittedById: 'usr_1' };
 let runs = 0;
 async function open(timeoutMs = 30_000, from: OpenedSource = source): Promise<SourceSession> {
   runs += 1;
-  const session = await connector.open(from, { runId: `run_${runs}`, timeoutMs });
+  const session = await connector.open(from, { runId: `run_${runs}`, ...asker, timeoutMs });
   sessions.push(session);
   return session;
 }
@@ -278,5 +279,34 @@ describe('a DuckDB source', () => {
     expect(await answer('select a from t', from)).toEqual([[42]]);
     expect((await connector.readSchema(from)).map(({ name }) => name)).toEqual(['t']);
     expect((await readdir(directory)).filter((name) => name.startsWith('made'))).toEqual(['made.duckdb']);
+  });
+});
+
+describe('an estimate', () => {
+  it('is the number of rows, which is all that DuckDB tells, for the values of the statement', async () => {
+    const session = await open();
+    const estimate = await session.estimate('select * from range(5000) as r(i) where i >= $1', ['0']);
+    expect(Object.keys(estimate).sort()).toEqual(['largestStepRows', 'plan', 'rows']);
+    expect(estimate.largestStepRows).toBeGreaterThan(0);
+    const stream = await session.query('select 1 as one');
+    expect(await stream.next()).toEqual(['[1]']);
+    await session.close();
+  });
+
+  it.each([
+    ['select count(*) from range(3000) a(i) cross join range(3000) b(j)', 9_000_000],
+    ['select a.i from range(3000) a(i), range(3000) b(j) where a.i + b.j > 5', 9_000_000],
+    ['select i from range(3000) a(i) union all select i from range(2000) b(i)', 5_000],
+    ['select 1 where false', 0],
+  ])('counts what DuckDB leaves out: %s', async (sql, rows) => {
+    const session = await open();
+    expect(await session.estimate(sql)).toMatchObject({ largestStepRows: rows });
+    await session.close();
+  });
+
+  it('of what cannot be planned is refused', async () => {
+    const session = await open();
+    await expect(session.estimate('select nosuch')).rejects.toMatchObject({ code: 'run.query_failed' });
+    await session.close();
   });
 });

@@ -2,10 +2,11 @@ import { StatementType, type DuckDBConnection, type DuckDBDataChunk, type DuckDB
 import type { SourceHandle } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { duckdbReachFault, duckdbViewsQuery, policyRejection, type ReachPremises } from '#libs/sql';
-import type { RowStream, SourceSession, StatementValue } from '../connector/connector.js';
+import type { RowStream, SourceSession, StatementEstimate, StatementValue } from '../connector/connector.js';
 import { uniqueNames } from '../connector/unique-names.js';
 import { entriesByPlace } from './entries-by-place.js';
 import { releaseChunks } from './release-chunks.js';
+import { readDuckdbPlan } from './duckdb-plan.js';
 import { toDuckdbError } from './duckdb-errors.js';
 import { columnTypeOf, type DuckdbColumnType } from './duckdb-types.js';
 
@@ -36,6 +37,15 @@ export class DuckdbSession implements SourceSession {
       .map(([schema = '', name = '', sql = '']) => ({ schema, name, sql }));
     const fault = await duckdbReachFault(reach, known);
     if (fault !== undefined) throw policyRejection(fault);
+  }
+
+  async estimate(sql: string, values: readonly StatementValue[] = []): Promise<StatementEstimate> {
+    this.startTimer();
+    return this.guarded(async () => {
+      const result = await this.start(`explain (format json) ${sql}`, values, StatementType.EXPLAIN);
+      const [row] = await result.getRows();
+      return readDuckdbPlan(String(row?.[1]));
+    });
   }
 
   async query(sql: string, values: readonly StatementValue[] = []): Promise<RowStream> {
@@ -79,12 +89,16 @@ export class DuckdbSession implements SourceSession {
   }
 
   /** The engine's own verdict is asked once more: one statement, and a SELECT. */
-  private async start(sql: string, values: readonly StatementValue[]): Promise<DuckDBResult> {
+  private async start(
+    sql: string,
+    values: readonly StatementValue[],
+    kind = StatementType.SELECT,
+  ): Promise<DuckDBResult> {
     const statements = await this.connection.extractStatements(sql);
     if (statements.count !== 1) throw refused();
     const prepared = await statements.prepare(0);
     try {
-      if (prepared.statementType !== StatementType.SELECT) throw refused();
+      if (prepared.statementType !== kind) throw refused();
       // A bound VARCHAR is taken for what stands beside it, as a literal in quotes is.
       for (const [index, value] of values.entries()) {
         if (value === null) prepared.bindNull(index + 1);

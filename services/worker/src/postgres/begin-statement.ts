@@ -4,25 +4,39 @@ import type { PostgresClient } from './postgres-client.js';
 /** How long a session may hold its transaction without a statement before the server itself ends it. */
 const idleInTransaction = '60s';
 
-/** The name that a run's session has at the server, and by which it is found there. */
-export function applicationName(runId: string): string {
-  // Longer ones are cut by the server, and would no longer be found.
-  return `sluice ${runId}`.slice(0, 63);
+/** As much of a name as the server keeps; one that it has cut itself would no longer be found. */
+const nameLengthMax = 63;
+
+/**
+ * The name that a run's session has at the server, and by which it is found there: the whole id of the run and as much as
+ * fits of the id of who asked first (all but its last 5 characters, which nobody needs to tell users apart).
+ */
+export function applicationName({ runId, submittedById }: Pick<SessionPurpose, 'runId' | 'submittedById'>): string {
+  return `sluice ${runId} ${submittedById}`
+    .replace(/[^\w -]/g, '?')
+    .slice(0, nameLengthMax)
+    .trimEnd();
 }
 
 /**
  * Begins a run's transaction in one round trip. Every setting is local to it, so that its end takes all of them back.
  *
+ * The sluice.* settings say to logs and audits of the server whose run it is. The user is not among them: a run answers all
+ * who ask the same, so nothing at the source may go by the one who asked first.
+ *
  * standard_conforming_strings is what the proof of the statement rests on: with it off, a backslash would end strings
  * elsewhere than the parser saw. The forms of values are what postgres-text.ts reads.
  */
-export function beginStatement(client: PostgresClient, { runId, timeoutMs }: SessionPurpose): string {
+export function beginStatement(client: PostgresClient, purpose: SessionPurpose): string {
+  const { runId, workspaceId, timeoutMs } = purpose;
   const { options, checksConnection } = client;
   const searchPath = [...options.schemas.map((schema) => client.client.escapeIdentifier(schema)), 'pg_temp'].join(', ');
   const settings: Readonly<Record<string, string>> = {
     statement_timeout: String(Math.max(1, Math.ceil(timeoutMs))),
     idle_in_transaction_session_timeout: `'${idleInTransaction}'`,
-    application_name: client.client.escapeLiteral(applicationName(runId)),
+    application_name: client.client.escapeLiteral(applicationName(purpose)),
+    'sluice.run_id': client.client.escapeLiteral(runId),
+    'sluice.workspace_id': client.client.escapeLiteral(workspaceId),
     search_path: searchPath,
     standard_conforming_strings: 'on',
     client_encoding: `'UTF8'`,

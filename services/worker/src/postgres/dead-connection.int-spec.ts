@@ -13,7 +13,8 @@ async function connectThroughProxy(trustedMs: number) {
   onTestFinished(() => connector.close());
   const { username: user, password } = url;
   const options = { host: '127.0.0.1', port: proxy.port, database: url.pathname.slice(1), user, password };
-  const open = () => connector.open({ id: 'src_1', version: 1, options }, { runId: 'run_1', timeoutMs: 5_000 });
+  const purpose = { runId: 'run_1', workspaceId: 'wsp_1', submittedById: 'usr_1', timeoutMs: 5_000 };
+  const open = () => connector.open({ id: 'src_1', version: 1, options }, purpose);
   await (await open()).close();
   return { proxy, open };
 }

@@ -47,10 +47,11 @@ beforeEach(async () => {
   connector = new PostgresConnector(limits);
 });
 
+const asker = { workspaceId: 'wsp_1', submittedById: 'usr_1' };
 let runs = 0;
 function open(timeoutMs = 30_000, from: OpenedSource = source): Promise<SourceSession> {
   runs += 1;
-  return connector.open(from, { runId: `run_${runs}`, timeoutMs });
+  return connector.open(from, { runId: `run_${runs}`, ...asker, timeoutMs });
 }
 
 async function rowsOf(session: SourceSession, sql: string): Promise<unknown[]> {
@@ -167,7 +168,7 @@ describe('a PostgreSQL session', () => {
     await stream.next();
     const before = process.memoryUsage().rss;
     // The server has sent all that the sockets hold and waits to send more.
-    await until(async () => (await waitEventOf(`sluice run_${runs}`)) === 'ClientWrite');
+    await until(async () => (await waitEventOf(`sluice run_${runs} usr_1`)) === 'ClientWrite');
     await delay(50);
     expect(process.memoryUsage().rss - before).toBeLessThan(60 * 1024 * 1024);
     let count = 0;
@@ -193,6 +194,64 @@ describe('a PostgreSQL session', () => {
   });
 });
 
+describe('who asks', () => {
+  it('is told to the server: run and user in the name of the session, run and workspace in settings', async () => {
+    const session = await open();
+    const seen = await rowsOf(
+      session,
+      `select application_name, current_setting('sluice.run_id'), current_setting('sluice.workspace_id')
+         from pg_stat_activity where pid = pg_backend_pid()`,
+    );
+    await session.close();
+    expect(seen).toEqual([[`sluice run_${runs} usr_1`, `run_${runs}`, 'wsp_1']]);
+  });
+
+  it('cannot be told as anything but a name, nor longer than the server keeps, and is found by it', async () => {
+    const evil = `x'; select pg_sleep(9); -- \\ ${'ä'.repeat(100)}`;
+    const purpose = { runId: evil, workspaceId: evil, submittedById: evil, timeoutMs: 5_000 };
+    const session = await connector.open(source, purpose);
+    const [row] = await rowsOf(session, "select current_setting('application_name'), current_setting('sluice.run_id')");
+    const name = session.handle.values['applicationName'] ?? '';
+    expect(row).toEqual([name, evil]);
+    expect(Buffer.byteLength(name)).toBeLessThanOrEqual(63);
+    expect(name).toMatch(/^sluice [\w ?-]+$/);
+    expect(await sessionsNamed(name)).toBe(1);
+    await session.close();
+  });
+
+  it('leaves nothing behind for the next run', async () => {
+    await (await open()).close();
+    const next = await open();
+    expect(await rowsOf(next, "select current_setting('sluice.run_id')")).toEqual([[`run_${runs}`]]);
+    await next.close();
+  });
+});
+
+describe('an estimate', () => {
+  it('is the planner’s, for the values of the statement, and runs nothing', async () => {
+    const session = await open();
+    const sql = 'select pg_sleep($1::float8) from generate_series(1, 400)';
+    const estimate = await session.estimate(sql, ['60']);
+    expect(estimate).toMatchObject({ rows: 400, largestStepRows: 400, plan: { Plan: { 'Plan Rows': 400 } } });
+    expect(estimate.cost).toBeGreaterThan(0);
+    expect(estimate.bytes).toBeGreaterThan(0);
+    // The statement is run in the same session.
+    expect(await rowsOf(session, 'select 1')).toEqual([[1]]);
+    await session.close();
+  });
+
+  it('of what the source refuses is refused in the same words, at the same place', async () => {
+    const messageOf = async (ask: 'query' | 'estimate'): Promise<unknown> => {
+      const session = await open();
+      const message = await session[ask]('select 1,\n nosuch').catch((error: Error) => error.message);
+      await session.close();
+      return message;
+    };
+    expect(await messageOf('estimate')).toContain('line 2, column 2');
+    expect(await messageOf('estimate')).toEqual(await messageOf('query'));
+  });
+});
+
 describe('a connection that goes from one run to the next', () => {
   it('is the same one, and holds nothing of the run before', async () => {
     const first = await open();
@@ -213,7 +272,7 @@ describe('a connection that goes from one run to the next', () => {
       current_setting('search_path'), current_setting('application_name'),
       (select count(*) from pg_locks where locktype = 'advisory')`,
       ),
-    ).toEqual([['30s', '', 'public, pg_temp', `sluice run_${runs}`, '0']]);
+    ).toEqual([['30s', '', 'public, pg_temp', `sluice run_${runs} usr_1`, '0']]);
     await second.close();
   });
 
@@ -237,7 +296,7 @@ describe('a connection that goes from one run to the next', () => {
     const third = await open();
     expect(third.handle.values['backendPid']).not.toBe(second.handle.values['backendPid']);
     await third.close();
-    await until(async () => (await sessionsNamed(`sluice run_${runs}`)) === 0);
+    await until(async () => (await sessionsNamed(`sluice run_${runs} usr_1`)) === 0);
   });
 
   it('is replaced unnoticed where it died while it waited', async () => {
@@ -261,7 +320,7 @@ describe('a cancel', () => {
 
   it('ends the statement at the source, not only here', async () => {
     const session = await open();
-    const name = `sluice run_${runs}`;
+    const name = `sluice run_${runs} usr_1`;
     const outcome = rowsOf(session, endless).catch((error: unknown) => error);
     await until(async () => (await activeOf(name)) > 0);
     await session.cancel();
@@ -272,7 +331,7 @@ describe('a cancel', () => {
 
   it('ends a statement whose rows nobody takes', async () => {
     const session = await open();
-    const name = `sluice run_${runs}`;
+    const name = `sluice run_${runs} usr_1`;
     const stream = await session.query("select repeat('x', 1000) from numbers a, numbers b");
     await stream.next();
     await session.cancel();
@@ -296,10 +355,10 @@ describe('a cancel', () => {
     const session = await open();
     const stream = await session.query("select repeat('x', 1000) from numbers a, numbers b");
     await stream.next();
-    await until(async () => (await waitEventOf(`sluice run_${runs}`)) === 'ClientWrite');
+    await until(async () => (await waitEventOf(`sluice run_${runs} usr_1`)) === 'ClientWrite');
     const other = new PostgresConnector(limits);
     expect(await other.cancel(source, session.handle)).toBe(true);
-    await until(async () => (await sessionsNamed(`sluice run_${runs}`)) === 0);
+    await until(async () => (await sessionsNamed(`sluice run_${runs} usr_1`)) === 0);
     await expect(
       (async () => {
         while (await stream.next());

@@ -44,10 +44,10 @@ export function toConnectionError(error: unknown): AppError {
 }
 
 /** An error of a statement; its text is the source's own, about the caller's own SQL. */
-export function toStatementError(error: unknown, sql: string): AppError {
+export function toStatementError(error: unknown, sql: string, ahead = 0): AppError {
   if (error instanceof AppError) return error;
   if (!isServerError(error) || isOfConnection(error.code)) return unavailable(error, codeOf(error));
-  return new AppError('run.query_failed', `${error.message}${placeIn(sql, error.position)}${hintOf(error)}`, {
+  return new AppError('run.query_failed', `${error.message}${placeIn(sql, error.position, ahead)}${hintOf(error)}`, {
     retryable: worthRetrying.has(error.code),
     details: { sourceCode: error.code },
     cause: error,
@@ -88,9 +88,9 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function placeIn(sql: string, position: string | undefined): string {
+function placeIn(sql: string, position: string | undefined, ahead: number): string {
   if (position === undefined) return '';
-  const before = [...sql].slice(0, Number(position) - 1);
+  const before = [...sql].slice(0, Number(position) - ahead - 1);
   const lineStart = before.lastIndexOf('\n') + 1;
   const line = before.filter((character) => character === '\n').length + 1;
   return ` (line ${line}, column ${before.length - lineStart + 1})`;

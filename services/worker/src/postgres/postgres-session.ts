@@ -1,10 +1,17 @@
 import type { SourceHandle } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { policyRejection, postgresReachCheck, postgresReachFault, type ReachPremises, type ReachRow } from '#libs/sql';
-import type { RowStream, SessionPurpose, SourceSession, StatementValue } from '../connector/connector.js';
+import type {
+  RowStream,
+  SessionPurpose,
+  SourceSession,
+  StatementEstimate,
+  StatementValue,
+} from '../connector/connector.js';
 import { applicationName, beginStatement } from './begin-statement.js';
 import { cancelBackend, postgresHandleOf } from './cancel-backend.js';
 import type { PostgresClient } from './postgres-client.js';
+import { explained, explainPrefix, readPostgresPlan } from './postgres-plan.js';
 import { isCanceled, toConnectionError, toStatementError } from './postgres-errors.js';
 import type { PostgresPool } from './postgres-pool.js';
 import { RowQuery } from './row-query.js';
@@ -19,13 +26,13 @@ export class PostgresSession implements SourceSession {
   private constructor(
     private readonly pool: PostgresPool,
     private readonly client: PostgresClient,
-    { runId }: SessionPurpose,
+    purpose: SessionPurpose,
     private readonly begun: Promise<void> = Promise.resolve(),
   ) {
     // Whoever asks for rows is told.
     begun.catch(() => undefined);
     const { pid, start } = client.identity;
-    this.handle = { values: { backendPid: pid, backendStart: start, applicationName: applicationName(runId) } };
+    this.handle = { values: { backendPid: pid, backendStart: start, applicationName: applicationName(purpose) } };
   }
 
   static async open(pool: PostgresPool, purpose: SessionPurpose): Promise<PostgresSession> {
@@ -58,6 +65,18 @@ export class PostgresSession implements SourceSession {
     this.isClean = true;
     const fault = postgresReachFault(reach, rows);
     if (fault !== undefined) throw policyRejection(fault);
+  }
+
+  async estimate(sql: string, values: readonly StatementValue[] = []): Promise<StatementEstimate> {
+    await this.whenBegun();
+    this.isClean = false;
+    try {
+      const { rows } = await this.client.client.query<Record<string, unknown>>(explained(sql), [...values]);
+      this.isClean = true;
+      return readPostgresPlan(rows);
+    } catch (error) {
+      throw this.statementError(error, sql, explainPrefix.length);
+    }
   }
 
   async query(sql: string, values: readonly StatementValue[] = []): Promise<RowStream> {
@@ -110,11 +129,12 @@ export class PostgresSession implements SourceSession {
     if (this.isCanceled) throw stopped();
   }
 
-  private statementError(error: unknown, sql: string): AppError {
+  /** @param ahead characters in front of the statement, of which the caller knows nothing */
+  private statementError(error: unknown, sql: string, ahead = 0): AppError {
     // A statement that the server refused has ended, and its session is as good as before.
     if (!isCanceled(error) && !(error instanceof AppError) && !this.client.isBroken) this.isClean = true;
     if (isCanceled(error)) return stopped(error);
-    return toStatementError(error, sql);
+    return toStatementError(error, sql, ahead);
   }
 }
 

@@ -10,7 +10,14 @@ const plan: RunPlan = {
 const never = new Promise<never>(() => undefined);
 
 function sessionWith(cancel: () => Promise<void>): SourceSession {
-  return { handle: { values: {} }, confirm: () => never, query: () => never, cancel, close: async () => undefined };
+  return {
+    handle: { values: {} },
+    confirm: () => never,
+    estimate: () => never,
+    query: () => never,
+    cancel,
+    close: async () => undefined,
+  };
 }
 
 const failureOf = (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => error);

@@ -297,7 +297,7 @@ describe('a run', () => {
     await until(async () => {
       const { rows } = await admin.query(
         "select wait_event from pg_stat_activity where application_name = $1 and backend_type = 'client backend'",
-        [`sluice ${plan.runId}`],
+        [`sluice ${plan.runId} ${plan.submittedById}`],
       );
       return rows[0]?.wait_event === 'ClientWrite';
     });

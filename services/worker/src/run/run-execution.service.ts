@@ -6,6 +6,7 @@ import { AppLogger } from '#libs/telemetry';
 import { ConnectorRegistry } from '../connector/connector-registry.js';
 import type { SourceSession } from '../connector/connector.js';
 import { SourceOpener } from '../source/source-opener.js';
+import { assertBelow, ceilingOf } from './cost-ceiling.js';
 import { HeldRun } from './held-run.js';
 import { HeldRuns } from './held-runs.js';
 import { PageWriter } from './page-writer.js';
@@ -82,13 +83,13 @@ export class RunExecutionService {
   }
 
   private async open(run: HeldRun): Promise<SourceSession> {
-    const { source, runId, timeoutMs } = run.plan;
+    const { source, runId, workspaceId, submittedById, timeoutMs } = run.plan;
     if (!source) throw new Error('the plan names no source');
     const connector = await this.connectors.get(source.type);
     const end = this.metrics.connectSeconds.startTimer({ source_type: source.type });
     try {
       const session = await inSpan('worker.source.connect', { 'sluice.source.type': source.type }, () =>
-        connector.open(this.opener.open(source), { runId, timeoutMs }),
+        connector.open(this.opener.open(source), { runId, workspaceId, submittedById, timeoutMs }),
       );
       end({ outcome: 'ok' });
       run.attach(session);
@@ -126,12 +127,13 @@ export class RunExecutionService {
     const end = this.metrics.firstRowSeconds.startTimer(labels);
     return inSpan('worker.source.query', { 'db.system': labels.source_type }, async () => {
       if (reach) await run.within(session.confirm(reach));
-      const stream = await run.within(
-        session.query(
-          sql,
-          values.map(({ value }) => value ?? null),
-        ),
-      );
+      const bound = values.map(({ value }) => value ?? null);
+      const ceiling = ceilingOf(source);
+      if (ceiling) {
+        const isGoverned = reach?.relations.some(({ policyIds }) => policyIds.length > 0) ?? false;
+        assertBelow(ceiling, await run.within(session.estimate(sql, bound)), isGoverned);
+      }
+      const stream = await run.within(session.query(sql, bound));
       end();
       const writer = new PageWriter(run, stream.columns, this.store, this.client);
       try {

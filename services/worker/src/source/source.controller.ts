@@ -1,15 +1,17 @@
 import { Controller } from '@nestjs/common';
-import { Payload } from '@nestjs/microservices';
-import { HandlesRequest } from '#libs/bus';
+import { Ctx, Payload } from '@nestjs/microservices';
+import { BusContext, HandlesRequest } from '#libs/bus';
 import { workerRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { AllowService } from '#libs/identity';
 import { HeldRuns } from '../run/held-runs.js';
+import { EstimateService } from './estimate.service.js';
 import { given, SourceService } from './source.service.js';
 
 @Controller()
 export class SourceController {
   constructor(
     private readonly sources: SourceService,
+    private readonly estimates: EstimateService,
     private readonly held: HeldRuns,
   ) {}
 
@@ -19,6 +21,15 @@ export class SourceController {
     @Payload() { source }: RequestOf<typeof workerRequests.testSource>,
   ): Promise<ResponseOf<typeof workerRequests.testSource>> {
     return this.sources.test(given(source));
+  }
+
+  @HandlesRequest(workerRequests.estimateStatement)
+  @AllowService('orchestrator')
+  estimateStatement(
+    @Payload() input: RequestOf<typeof workerRequests.estimateStatement>,
+    @Ctx() { signal }: BusContext,
+  ): Promise<ResponseOf<typeof workerRequests.estimateStatement>> {
+    return this.estimates.estimate(input, given(input.source), signal);
   }
 
   @HandlesRequest(workerRequests.readSchema)

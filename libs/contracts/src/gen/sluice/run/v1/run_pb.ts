@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/run/v1/run.proto.
  */
 export const file_sluice_run_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKFAwoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaBIWCgl0aW1lX3pvbmUYByABKAlIAogBARIyCg1xdWVyeV9vcHRpb25zGAggAygLMhsuc2x1aWNlLnJ1bi52MS5RdWVyeU9wdGlvbnNCBwoFcXVlcnlCEgoQX2lkZW1wb3RlbmN5X2tleUIMCgpfdGltZV96b25lIkQKDFF1ZXJ5T3B0aW9ucxIMCgRuYW1lGAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKNAQoJQ2FjaGVXaXNoEhwKD21heF9hZ2Vfc2Vjb25kcxgBIAEoBUgAiAEBEisKHnN0YWxlX3doaWxlX3JldmFsaWRhdGVfc2Vjb25kcxgCIAEoBUgBiAEBQhIKEF9tYXhfYWdlX3NlY29uZHNCIQofX3N0YWxlX3doaWxlX3JldmFsaWRhdGVfc2Vjb25kcyKlAQoIU3FsUXVlcnkSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIrCgpwYXJhbWV0ZXJzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBJGChVwYXJhbWV0ZXJfZGVmaW5pdGlvbnMYBCADKAsyJy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyRGVmaW5pdGlvbiJICg1TYXZlZFF1ZXJ5UnVuEgoKAmlkGAEgASgJEisKCnBhcmFtZXRlcnMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0InQKBkxpbWl0cxIRCgRyb3dzGAEgASgDSACIAQESEgoFYnl0ZXMYAiABKANIAYgBARIcCg90aW1lb3V0X3NlY29uZHMYAyABKAVIAogBAUIHCgVfcm93c0IICgZfYnl0ZXNCEgoQX3RpbWVvdXRfc2Vjb25kcyKGAQoXU3VibWl0RXhlY3V0aW9uUmVzcG9uc2USKwoJZXhlY3V0aW9uGAEgASgLMhguc2x1aWNlLnJ1bi52MS5FeGVjdXRpb24SIwoWcmVwZWF0YWJsZV9hdF9yZXZpc2lvbhgCIAEoA0gAiAEBQhkKF19yZXBlYXRhYmxlX2F0X3JldmlzaW9uIj0KEVJlcGVhdEhpdHNSZXF1ZXN0EigKBGhpdHMYASADKAsyGi5zbHVpY2UucnVuLnYxLkhpdFRvUmVwZWF0IpIBCgtIaXRUb1JlcGVhdBIUCgxleGVjdXRpb25faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEg4KBmhpdF9pZBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAxIVCgh0cmFjZV9pZBgFIAEoCUgAiAEBEhEKCWNhbGxlcl9pZBgGIAEoCUILCglfdHJhY2VfaWQiPgoSUmVwZWF0SGl0c1Jlc3BvbnNlEigKBGhpdHMYASADKAsyGi5zbHVpY2UucnVuLnYxLlJlcGVhdGVkSGl0ImwKC1JlcGVhdGVkSGl0EhAKCGFjY2VwdGVkGAEgASgIEjAKDHN1Ym1pdHRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoRY2FjaGVfYWdlX3NlY29uZHMYAyABKAEipwcKCUV4ZWN1dGlvbhIKCgJpZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDgoGcnVuX2lkGAMgASgJEg0KBWZlbmNlGAQgASgFEiYKBXN0YXRlGAUgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAYgASgFEhYKDmRhdGFfc291cmNlX2lkGAcgASgJEhsKDnNhdmVkX3F1ZXJ5X2lkGAggASgJSACIAQESEAoDc3FsGAkgASgJSAGIAQESKwoKcGFyYW1ldGVycxgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoIcHJpb3JpdHkYCyABKA4yFy5zbHVpY2UucnVuLnYxLlByaW9yaXR5EhcKD3N1Ym1pdHRlZF9ieV9pZBgMIAEoCRIwCgxzdWJtaXR0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbCg5xdWV1ZV9wb3NpdGlvbhgQIAEoBUgCiAEBEgwKBHJvd3MYESABKAMSDQoFYnl0ZXMYEiABKAMSFQoIZnJhY3Rpb24YEyABKAFIA4gBARIrCgVlcnJvchgUIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3JIBIgBARIwCgxjYWNoZV9zdGF0dXMYFSABKA4yGi5zbHVpY2UucnVuLnYxLkNhY2hlU3RhdHVzEhAKCGF0dGVtcHRzGBYgASgFEhUKCHRyYWNlX2lkGBcgASgJSAWIAQESHgoRY2FjaGVfYWdlX3NlY29uZHMYGCABKAFIBogBARI0ChBjYWNoZV9leHBpcmVzX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjChZlc3RpbWF0ZWRfd2FpdF9zZWNvbmRzGBogASgBSAeIAQFCEQoPX3NhdmVkX3F1ZXJ5X2lkQgYKBF9zcWxCEQoPX3F1ZXVlX3Bvc2l0aW9uQgsKCV9mcmFjdGlvbkIICgZfZXJyb3JCCwoJX3RyYWNlX2lkQhQKEl9jYWNoZV9hZ2Vfc2Vjb25kc0IZChdfZXN0aW1hdGVkX3dhaXRfc2Vjb25kcyKgAQoIUnVuRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIgChNyZXRyeV9hZnRlcl9zZWNvbmRzGAQgASgBSACIAQESGAoLc291cmNlX2NvZGUYBSABKAlIAYgBAUIWChRfcmV0cnlfYWZ0ZXJfc2Vjb25kc0IOCgxfc291cmNlX2NvZGUiJAoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJGChdDYW5jZWxFeGVjdXRpb25SZXNwb25zZRIrCglleGVjdXRpb24YASABKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiIjChRHZXRFeGVjdXRpb25zUmVxdWVzdBILCgNpZHMYASADKAkiRQoVR2V0RXhlY3V0aW9uc1Jlc3BvbnNlEiwKCmV4ZWN1dGlvbnMYASADKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiKCAwoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEicKBnN0YXRlcxgCIAMoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSGwoOc2F2ZWRfcXVlcnlfaWQYAyABKAlIAIgBARIcCg9zdWJtaXR0ZWRfYnlfaWQYBCABKAlIAYgBARIbCg5kYXRhX3NvdXJjZV9pZBgFIAEoCUgCiAEBEhMKBnNlYXJjaBgGIAEoCUgDiAEBEjIKDnN1Ym1pdHRlZF9mcm9tGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxzdWJtaXR0ZWRfdG8YCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhEKD19zYXZlZF9xdWVyeV9pZEISChBfc3VibWl0dGVkX2J5X2lkQhEKD19kYXRhX3NvdXJjZV9pZEIJCgdfc2VhcmNoIoYBChZMaXN0RXhlY3V0aW9uc1Jlc3BvbnNlEiwKCmV4ZWN1dGlvbnMYASADKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbhIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8iXQoQRmluaXNoZWRQb3NpdGlvbhILCgN4aWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSGQoMZXhlY3V0aW9uX2lkGAMgASgJSACIAQFCDwoNX2V4ZWN1dGlvbl9pZCJjChNMaXN0RmluaXNoZWRSZXF1ZXN0EjMKBWFmdGVyGAEgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uSACIAQESDQoFbGltaXQYAiABKA1CCAoGX2FmdGVyIo4BChRMaXN0RmluaXNoZWRSZXNwb25zZRIyCghmaW5pc2hlZBgBIAMoCzIgLnNsdWljZS5ydW4udjEuRmluaXNoZWRFeGVjdXRpb24SMQoIcG9zaXRpb24YAiABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb24SDwoHc2tpcHBlZBgDIAEoCCJzChFGaW5pc2hlZEV4ZWN1dGlvbhIxCghwb3NpdGlvbhgBIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbhIrCglleGVjdXRpb24YAiABKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiKJAQoWSW52YWxpZGF0ZUNhY2hlUmVxdWVzdBIXCg9kYXRhX3NvdXJjZV9pZHMYASADKAkSFwoPc2F2ZWRfcXVlcnlfaWRzGAIgAygJEgwKBHRhZ3MYAyADKAkSLwoGdGFibGVzGAQgAygLMh8uc2x1aWNlLnJ1bi52MS5JbnZhbGlkYXRlZFRhYmxlIlgKEEludmFsaWRhdGVkVGFibGUSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSLAoFdGFibGUYAiABKAsyHS5zbHVpY2UubWV0YWRhdGEudjEuVGFibGVOYW1lIjQKF0ludmFsaWRhdGVDYWNoZVJlc3BvbnNlEhkKEWludmFsaWRhdGVkX2NvdW50GAEgASgFIhIKEEdldFF1b3Rhc1JlcXVlc3QiOQoRR2V0UXVvdGFzUmVzcG9uc2USJAoGcXVvdGFzGAEgAygLMhQuc2x1aWNlLnJ1bi52MS5RdW90YSK0AQoFUXVvdGESKAoFc2NvcGUYASABKA4yGS5zbHVpY2UucnVuLnYxLlF1b3RhU2NvcGUSJgoEa2luZBgCIAEoDjIYLnNsdWljZS5ydW4udjEuUXVvdGFLaW5kEhIKBWxpbWl0GAMgASgDSACIAQESDAoEdXNlZBgEIAEoAxItCglyZXNldHNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQggKBl9saW1pdCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSJIChNHZXRWZXJzaW9uc1Jlc3BvbnNlEjEKCHZlcnNpb25zGAEgAygLMh8uc2x1aWNlLnJ1bi52MS5FeGVjdXRpb25WZXJzaW9uIkgKEEV4ZWN1dGlvblZlcnNpb24SFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDQoFZmVuY2UYAyABKAUicAoPQ2xhaW1SdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIRCgl3b3JrZXJfaWQYAyABKAkSKwoGaGFuZGxlGAQgASgLMhsuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUidgoMU291cmNlSGFuZGxlEjcKBnZhbHVlcxgBIAMoCzInLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlLlZhbHVlc0VudHJ5Gi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoQQ2xhaW1SdW5SZXNwb25zZRIPCgdncmFudGVkGAEgASgIEhIKCnRpbWVvdXRfbXMYAiABKAUibAoQSGVhcnRiZWF0UmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSDAoEcG9vbBgCIAEoCRINCgVzbG90cxgDIAEoBRIoCgRydW5zGAQgAygLMhouc2x1aWNlLnJ1bi52MS5SdW5Qcm9ncmVzcyJtCgtSdW5Qcm9ncmVzcxIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSDAoEcm93cxgDIAEoAxINCgVieXRlcxgEIAEoAxIVCghmcmFjdGlvbhgFIAEoAUgAiAEBQgsKCV9mcmFjdGlvbiI/ChFIZWFydGJlYXRSZXNwb25zZRIqCgdzdG9wcGVkGAEgAygLMhkuc2x1aWNlLnJ1bi52MS5TdG9wcGVkUnVuIisKClN0b3BwZWRSdW4SDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFIvgBChBGaW5pc2hSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIwCglzdWNjZWVkZWQYAyABKAsyGy5zbHVpY2UucnVuLnYxLlJ1blN1Y2NlZWRlZEgAEioKBmZhaWxlZBgEIAEoCzIYLnNsdWljZS5ydW4udjEuUnVuRmFpbGVkSAASLAoHc3RvcHBlZBgFIAEoCzIZLnNsdWljZS5ydW4udjEuUnVuU3RvcHBlZEgAEi4KCHJlbGVhc2VkGAYgASgLMhouc2x1aWNlLnJ1bi52MS5SdW5SZWxlYXNlZEgAQgkKB291dGNvbWUiKwoMUnVuU3VjY2VlZGVkEgwKBHJvd3MYASABKAMSDQoFYnl0ZXMYAiABKAMiRgoJUnVuRmFpbGVkEiYKBWVycm9yGAEgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvchIRCgl0cmFuc2llbnQYAiABKAgiHwoKUnVuU3RvcHBlZBIRCgl0aW1lZF9vdXQYASABKAgiDQoLUnVuUmVsZWFzZWQiTQoRRmluaXNoUnVuUmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgSJgoFc3RhdGUYAiABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlIrkDCgpSdW5DaGFuZ2VkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSJgoFc3RhdGUYAyABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBCABKAUSDQoFZmVuY2UYBSABKAUSDAoEcm93cxgGIAEoAxINCgVieXRlcxgHIAEoAxIVCghmcmFjdGlvbhgIIAEoAUgAiAEBEi4KCmNoYW5nZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVlcnJvchgMIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3JIAYgBARIQCghhdHRlbXB0cxgNIAEoBRIVCgh3YXNfbGVmdBgOIAEoCEgCiAEBQgsKCV9mcmFjdGlvbkIICgZfZXJyb3JCCwoJX3dhc19sZWZ0IrcBChBFeGVjdXRpb25DaGFuZ2VkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSFAoMd29ya3NwYWNlX2lkGAMgASgJEiYKBXN0YXRlGAQgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAUgASgFEi4KCmNoYW5nZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImEKDVJvd3NDb21taXR0ZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRINCgVmZW5jZRgDIAEoBRIMCgRyb3dzGAQgASgDEg0KBWJ5dGVzGAUgASgDImoKC1J1bkZpbmlzaGVkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDQoFZmVuY2UYAyABKAUSJgoFc3RhdGUYBCABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlIuMCCgdSdW5QbGFuEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIUCgx3b3Jrc3BhY2VfaWQYAyABKAkSNAoGc291cmNlGAQgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SCwoDc3FsGAUgASgJEhAKCHJvd3NfbWF4GAYgASgDEhEKCWJ5dGVzX21heBgHIAEoAxISCgp0aW1lb3V0X21zGAggASgFEhcKD3N1Ym1pdHRlZF9ieV9pZBgJIAEoCRISCgpyZXF1ZXN0X2lkGAogASgJEhMKC3RyYWNlcGFyZW50GAsgASgJEikKBnZhbHVlcxgMIAMoCzIZLnNsdWljZS5ydW4udjEuQm91bmRWYWx1ZRIwCgVyZWFjaBgNIAEoCzIcLnNsdWljZS5ydW4udjEuUmVhY2hQcmVtaXNlc0gAiAEBQggKBl9yZWFjaCJuCg1SZWFjaFByZW1pc2VzEi4KCXJlbGF0aW9ucxgBIAMoCzIbLnNsdWljZS5ydW4udjEuUmVhZFJlbGF0aW9uEi0KCGdvdmVybmVkGAIgAygLMhsuc2x1aWNlLnJ1bi52MS5SZWFkUmVsYXRpb24igAEKDFJlYWRSZWxhdGlvbhITCgZzY2hlbWEYASABKAlIAIgBARIMCgRuYW1lGAIgASgJEhsKDndyaXR0ZW5fc2NoZW1hGAMgASgJSAGIAQESEgoKcG9saWN5X2lkcxgEIAMoCUIJCgdfc2NoZW1hQhEKD193cml0dGVuX3NjaGVtYSI4CgpCb3VuZFZhbHVlEgwKBHR5cGUYASABKAkSEgoFdmFsdWUYAiABKAlIAIgBAUIICgZfdmFsdWUq5QEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEFJVTl9TVEFURV9RVUVVRUQQARIYChRSVU5fU1RBVEVfRElTUEFUQ0hFRBACEhUKEVJVTl9TVEFURV9SVU5OSU5HEAMSFwoTUlVOX1NUQVRFX0NBTkNFTElORxAEEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQBRIUChBSVU5fU1RBVEVfRkFJTEVEEAYSFgoSUlVOX1NUQVRFX0NBTkNFTEVEEAcSFwoTUlVOX1NUQVRFX1RJTUVEX09VVBAIKm4KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGAoUUFJJT1JJVFlfSU5URVJBQ1RJVkUQARIWChJQUklPUklUWV9EQVNIQk9BUkQQAhIWChJQUklPUklUWV9TQ0hFRFVMRUQQAyqiAQoLQ2FjaGVTdGF0dXMSHAoYQ0FDSEVfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRQ0FDSEVfU1RBVFVTX01JU1MQARIXChNDQUNIRV9TVEFUVVNfU0hBUkVEEAISFAoQQ0FDSEVfU1RBVFVTX0hJVBADEhYKEkNBQ0hFX1NUQVRVU19TVEFMRRAEEhcKE0NBQ0hFX1NUQVRVU19CWVBBU1MQBSpaCgpRdW90YVNjb3BlEhsKF1FVT1RBX1NDT1BFX1VOU1BFQ0lGSUVEEAASFAoQUVVPVEFfU0NPUEVfVVNFUhABEhkKFVFVT1RBX1NDT1BFX1dPUktTUEFDRRACKoUBCglRdW90YUtpbmQSGgoWUVVPVEFfS0lORF9VTlNQRUNJRklFRBAAEhkKFVFVT1RBX0tJTkRfRVhFQ1VUSU9OUxABEhYKElFVT1RBX0tJTkRfU0VDT05EUxACEhMKD1FVT1RBX0tJTkRfUk9XUxADEhQKEFFVT1RBX0tJTkRfQllURVMQBDLUCAoKUnVuU2VydmljZRJgCg9TdWJtaXRFeGVjdXRpb24SJS5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEmAKD0NhbmNlbEV4ZWN1dGlvbhIlLnNsdWljZS5ydW4udjEuQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBomLnNsdWljZS5ydW4udjEuQ2FuY2VsRXhlY3V0aW9uUmVzcG9uc2USXwoNR2V0RXhlY3V0aW9ucxIjLnNsdWljZS5ydW4udjEuR2V0RXhlY3V0aW9uc1JlcXVlc3QaJC5zbHVpY2UucnVuLnYxLkdldEV4ZWN1dGlvbnNSZXNwb25zZSIDkAIBEmIKDkxpc3RFeGVjdXRpb25zEiQuc2x1aWNlLnJ1bi52MS5MaXN0RXhlY3V0aW9uc1JlcXVlc3QaJS5zbHVpY2UucnVuLnYxLkxpc3RFeGVjdXRpb25zUmVzcG9uc2UiA5ACARJcCgxMaXN0RmluaXNoZWQSIi5zbHVpY2UucnVuLnYxLkxpc3RGaW5pc2hlZFJlcXVlc3QaIy5zbHVpY2UucnVuLnYxLkxpc3RGaW5pc2hlZFJlc3BvbnNlIgOQAgESZQoPSW52YWxpZGF0ZUNhY2hlEiUuc2x1aWNlLnJ1bi52MS5JbnZhbGlkYXRlQ2FjaGVSZXF1ZXN0GiYuc2x1aWNlLnJ1bi52MS5JbnZhbGlkYXRlQ2FjaGVSZXNwb25zZSIDkAICElEKClJlcGVhdEhpdHMSIC5zbHVpY2UucnVuLnYxLlJlcGVhdEhpdHNSZXF1ZXN0GiEuc2x1aWNlLnJ1bi52MS5SZXBlYXRIaXRzUmVzcG9uc2USUwoJR2V0UXVvdGFzEh8uc2x1aWNlLnJ1bi52MS5HZXRRdW90YXNSZXF1ZXN0GiAuc2x1aWNlLnJ1bi52MS5HZXRRdW90YXNSZXNwb25zZSIDkAIBElkKC0dldFZlcnNpb25zEiEuc2x1aWNlLnJ1bi52MS5HZXRWZXJzaW9uc1JlcXVlc3QaIi5zbHVpY2UucnVuLnYxLkdldFZlcnNpb25zUmVzcG9uc2UiA5ACARJQCghDbGFpbVJ1bhIeLnNsdWljZS5ydW4udjEuQ2xhaW1SdW5SZXF1ZXN0Gh8uc2x1aWNlLnJ1bi52MS5DbGFpbVJ1blJlc3BvbnNlIgOQAgISTgoJSGVhcnRiZWF0Eh8uc2x1aWNlLnJ1bi52MS5IZWFydGJlYXRSZXF1ZXN0GiAuc2x1aWNlLnJ1bi52MS5IZWFydGJlYXRSZXNwb25zZRJTCglGaW5pc2hSdW4SHy5zbHVpY2UucnVuLnYxLkZpbmlzaFJ1blJlcXVlc3QaIC5zbHVpY2UucnVuLnYxLkZpbmlzaFJ1blJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
+  fileDesc("ChdzbHVpY2UvcnVuL3YxL3J1bi5wcm90bxINc2x1aWNlLnJ1bi52MSKFAwoWU3VibWl0RXhlY3V0aW9uUmVxdWVzdBImCgNzcWwYASABKAsyFy5zbHVpY2UucnVuLnYxLlNxbFF1ZXJ5SAASMwoLc2F2ZWRfcXVlcnkYAiABKAsyHC5zbHVpY2UucnVuLnYxLlNhdmVkUXVlcnlSdW5IABIpCghwcmlvcml0eRgDIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSJQoGbGltaXRzGAQgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSHAoPaWRlbXBvdGVuY3lfa2V5GAUgASgJSAGIAQESJwoFY2FjaGUYBiABKAsyGC5zbHVpY2UucnVuLnYxLkNhY2hlV2lzaBIWCgl0aW1lX3pvbmUYByABKAlIAogBARIyCg1xdWVyeV9vcHRpb25zGAggAygLMhsuc2x1aWNlLnJ1bi52MS5RdWVyeU9wdGlvbnNCBwoFcXVlcnlCEgoQX2lkZW1wb3RlbmN5X2tleUIMCgpfdGltZV96b25lIkQKDFF1ZXJ5T3B0aW9ucxIMCgRuYW1lGAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKNAQoJQ2FjaGVXaXNoEhwKD21heF9hZ2Vfc2Vjb25kcxgBIAEoBUgAiAEBEisKHnN0YWxlX3doaWxlX3JldmFsaWRhdGVfc2Vjb25kcxgCIAEoBUgBiAEBQhIKEF9tYXhfYWdlX3NlY29uZHNCIQofX3N0YWxlX3doaWxlX3JldmFsaWRhdGVfc2Vjb25kcyKlAQoIU3FsUXVlcnkSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIrCgpwYXJhbWV0ZXJzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBJGChVwYXJhbWV0ZXJfZGVmaW5pdGlvbnMYBCADKAsyJy5zbHVpY2UubWV0YWRhdGEudjEuUGFyYW1ldGVyRGVmaW5pdGlvbiJICg1TYXZlZFF1ZXJ5UnVuEgoKAmlkGAEgASgJEisKCnBhcmFtZXRlcnMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ip4BCgZMaW1pdHMSEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESHAoPdGltZW91dF9zZWNvbmRzGAMgASgFSAKIAQESGAoLc2FtcGxlX3Jvd3MYBCABKANIA4gBAUIHCgVfcm93c0IICgZfYnl0ZXNCEgoQX3RpbWVvdXRfc2Vjb25kc0IOCgxfc2FtcGxlX3Jvd3MihgEKF1N1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEisKCWV4ZWN1dGlvbhgBIAEoCzIYLnNsdWljZS5ydW4udjEuRXhlY3V0aW9uEiMKFnJlcGVhdGFibGVfYXRfcmV2aXNpb24YAiABKANIAIgBAUIZChdfcmVwZWF0YWJsZV9hdF9yZXZpc2lvbiL9AQoURXN0aW1hdGVRdWVyeVJlcXVlc3QSJgoDc3FsGAEgASgLMhcuc2x1aWNlLnJ1bi52MS5TcWxRdWVyeUgAEjMKC3NhdmVkX3F1ZXJ5GAIgASgLMhwuc2x1aWNlLnJ1bi52MS5TYXZlZFF1ZXJ5UnVuSAASJQoGbGltaXRzGAMgASgLMhUuc2x1aWNlLnJ1bi52MS5MaW1pdHMSFgoJdGltZV96b25lGAQgASgJSAGIAQESMgoNcXVlcnlfb3B0aW9ucxgFIAMoCzIbLnNsdWljZS5ydW4udjEuUXVlcnlPcHRpb25zQgcKBXF1ZXJ5QgwKCl90aW1lX3pvbmUikwEKFUVzdGltYXRlUXVlcnlSZXNwb25zZRIRCgRyb3dzGAEgASgDSACIAQESEgoFYnl0ZXMYAiABKANIAYgBARIRCgRjb3N0GAMgASgBSAKIAQESJAoEcGxhbhgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIHCgVfcm93c0IICgZfYnl0ZXNCBwoFX2Nvc3QiPQoRUmVwZWF0SGl0c1JlcXVlc3QSKAoEaGl0cxgBIAMoCzIaLnNsdWljZS5ydW4udjEuSGl0VG9SZXBlYXQikgEKC0hpdFRvUmVwZWF0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDgoGaGl0X2lkGAMgASgJEhAKCHJldmlzaW9uGAQgASgDEhUKCHRyYWNlX2lkGAUgASgJSACIAQESEQoJY2FsbGVyX2lkGAYgASgJQgsKCV90cmFjZV9pZCI+ChJSZXBlYXRIaXRzUmVzcG9uc2USKAoEaGl0cxgBIAMoCzIaLnNsdWljZS5ydW4udjEuUmVwZWF0ZWRIaXQibAoLUmVwZWF0ZWRIaXQSEAoIYWNjZXB0ZWQYASABKAgSMAoMc3VibWl0dGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZChFjYWNoZV9hZ2Vfc2Vjb25kcxgDIAEoASLJBwoJRXhlY3V0aW9uEgoKAmlkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRIOCgZydW5faWQYAyABKAkSDQoFZmVuY2UYBCABKAUSJgoFc3RhdGUYBSABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBiABKAUSFgoOZGF0YV9zb3VyY2VfaWQYByABKAkSGwoOc2F2ZWRfcXVlcnlfaWQYCCABKAlIAIgBARIQCgNzcWwYCSABKAlIAYgBARIrCgpwYXJhbWV0ZXJzGAogASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIpCghwcmlvcml0eRgLIAEoDjIXLnNsdWljZS5ydW4udjEuUHJpb3JpdHkSFwoPc3VibWl0dGVkX2J5X2lkGAwgASgJEjAKDHN1Ym1pdHRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKDnF1ZXVlX3Bvc2l0aW9uGBAgASgFSAKIAQESDAoEcm93cxgRIAEoAxINCgVieXRlcxgSIAEoAxIVCghmcmFjdGlvbhgTIAEoAUgDiAEBEisKBWVycm9yGBQgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvckgEiAEBEjAKDGNhY2hlX3N0YXR1cxgVIAEoDjIaLnNsdWljZS5ydW4udjEuQ2FjaGVTdGF0dXMSEAoIYXR0ZW1wdHMYFiABKAUSFQoIdHJhY2VfaWQYFyABKAlIBYgBARIeChFjYWNoZV9hZ2Vfc2Vjb25kcxgYIAEoAUgGiAEBEjQKEGNhY2hlX2V4cGlyZXNfYXQYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKFmVzdGltYXRlZF93YWl0X3NlY29uZHMYGiABKAFIB4gBARIUCgdzYW1wbGVkGBsgASgISAiIAQFCEQoPX3NhdmVkX3F1ZXJ5X2lkQgYKBF9zcWxCEQoPX3F1ZXVlX3Bvc2l0aW9uQgsKCV9mcmFjdGlvbkIICgZfZXJyb3JCCwoJX3RyYWNlX2lkQhQKEl9jYWNoZV9hZ2Vfc2Vjb25kc0IZChdfZXN0aW1hdGVkX3dhaXRfc2Vjb25kc0IKCghfc2FtcGxlZCKgAQoIUnVuRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIgChNyZXRyeV9hZnRlcl9zZWNvbmRzGAQgASgBSACIAQESGAoLc291cmNlX2NvZGUYBSABKAlIAYgBAUIWChRfcmV0cnlfYWZ0ZXJfc2Vjb25kc0IOCgxfc291cmNlX2NvZGUiJAoWQ2FuY2VsRXhlY3V0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJGChdDYW5jZWxFeGVjdXRpb25SZXNwb25zZRIrCglleGVjdXRpb24YASABKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiIjChRHZXRFeGVjdXRpb25zUmVxdWVzdBILCgNpZHMYASADKAkiRQoVR2V0RXhlY3V0aW9uc1Jlc3BvbnNlEiwKCmV4ZWN1dGlvbnMYASADKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiKCAwoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEicKBnN0YXRlcxgCIAMoDjIXLnNsdWljZS5ydW4udjEuUnVuU3RhdGUSGwoOc2F2ZWRfcXVlcnlfaWQYAyABKAlIAIgBARIcCg9zdWJtaXR0ZWRfYnlfaWQYBCABKAlIAYgBARIbCg5kYXRhX3NvdXJjZV9pZBgFIAEoCUgCiAEBEhMKBnNlYXJjaBgGIAEoCUgDiAEBEjIKDnN1Ym1pdHRlZF9mcm9tGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxzdWJtaXR0ZWRfdG8YCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhEKD19zYXZlZF9xdWVyeV9pZEISChBfc3VibWl0dGVkX2J5X2lkQhEKD19kYXRhX3NvdXJjZV9pZEIJCgdfc2VhcmNoIoYBChZMaXN0RXhlY3V0aW9uc1Jlc3BvbnNlEiwKCmV4ZWN1dGlvbnMYASADKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbhIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8iXQoQRmluaXNoZWRQb3NpdGlvbhILCgN4aWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSGQoMZXhlY3V0aW9uX2lkGAMgASgJSACIAQFCDwoNX2V4ZWN1dGlvbl9pZCJjChNMaXN0RmluaXNoZWRSZXF1ZXN0EjMKBWFmdGVyGAEgASgLMh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hlZFBvc2l0aW9uSACIAQESDQoFbGltaXQYAiABKA1CCAoGX2FmdGVyIo4BChRMaXN0RmluaXNoZWRSZXNwb25zZRIyCghmaW5pc2hlZBgBIAMoCzIgLnNsdWljZS5ydW4udjEuRmluaXNoZWRFeGVjdXRpb24SMQoIcG9zaXRpb24YAiABKAsyHy5zbHVpY2UucnVuLnYxLkZpbmlzaGVkUG9zaXRpb24SDwoHc2tpcHBlZBgDIAEoCCJzChFGaW5pc2hlZEV4ZWN1dGlvbhIxCghwb3NpdGlvbhgBIAEoCzIfLnNsdWljZS5ydW4udjEuRmluaXNoZWRQb3NpdGlvbhIrCglleGVjdXRpb24YAiABKAsyGC5zbHVpY2UucnVuLnYxLkV4ZWN1dGlvbiKJAQoWSW52YWxpZGF0ZUNhY2hlUmVxdWVzdBIXCg9kYXRhX3NvdXJjZV9pZHMYASADKAkSFwoPc2F2ZWRfcXVlcnlfaWRzGAIgAygJEgwKBHRhZ3MYAyADKAkSLwoGdGFibGVzGAQgAygLMh8uc2x1aWNlLnJ1bi52MS5JbnZhbGlkYXRlZFRhYmxlIlgKEEludmFsaWRhdGVkVGFibGUSFgoOZGF0YV9zb3VyY2VfaWQYASABKAkSLAoFdGFibGUYAiABKAsyHS5zbHVpY2UubWV0YWRhdGEudjEuVGFibGVOYW1lIjQKF0ludmFsaWRhdGVDYWNoZVJlc3BvbnNlEhkKEWludmFsaWRhdGVkX2NvdW50GAEgASgFIhIKEEdldFF1b3Rhc1JlcXVlc3QiOQoRR2V0UXVvdGFzUmVzcG9uc2USJAoGcXVvdGFzGAEgAygLMhQuc2x1aWNlLnJ1bi52MS5RdW90YSK0AQoFUXVvdGESKAoFc2NvcGUYASABKA4yGS5zbHVpY2UucnVuLnYxLlF1b3RhU2NvcGUSJgoEa2luZBgCIAEoDjIYLnNsdWljZS5ydW4udjEuUXVvdGFLaW5kEhIKBWxpbWl0GAMgASgDSACIAQESDAoEdXNlZBgEIAEoAxItCglyZXNldHNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQggKBl9saW1pdCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSJIChNHZXRWZXJzaW9uc1Jlc3BvbnNlEjEKCHZlcnNpb25zGAEgAygLMh8uc2x1aWNlLnJ1bi52MS5FeGVjdXRpb25WZXJzaW9uIkgKEEV4ZWN1dGlvblZlcnNpb24SFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDQoFZmVuY2UYAyABKAUicAoPQ2xhaW1SdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIRCgl3b3JrZXJfaWQYAyABKAkSKwoGaGFuZGxlGAQgASgLMhsuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUidgoMU291cmNlSGFuZGxlEjcKBnZhbHVlcxgBIAMoCzInLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlLlZhbHVlc0VudHJ5Gi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoQQ2xhaW1SdW5SZXNwb25zZRIPCgdncmFudGVkGAEgASgIEhIKCnRpbWVvdXRfbXMYAiABKAUibAoQSGVhcnRiZWF0UmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSDAoEcG9vbBgCIAEoCRINCgVzbG90cxgDIAEoBRIoCgRydW5zGAQgAygLMhouc2x1aWNlLnJ1bi52MS5SdW5Qcm9ncmVzcyJtCgtSdW5Qcm9ncmVzcxIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSDAoEcm93cxgDIAEoAxINCgVieXRlcxgEIAEoAxIVCghmcmFjdGlvbhgFIAEoAUgAiAEBQgsKCV9mcmFjdGlvbiI/ChFIZWFydGJlYXRSZXNwb25zZRIqCgdzdG9wcGVkGAEgAygLMhkuc2x1aWNlLnJ1bi52MS5TdG9wcGVkUnVuIisKClN0b3BwZWRSdW4SDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFIvgBChBGaW5pc2hSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIwCglzdWNjZWVkZWQYAyABKAsyGy5zbHVpY2UucnVuLnYxLlJ1blN1Y2NlZWRlZEgAEioKBmZhaWxlZBgEIAEoCzIYLnNsdWljZS5ydW4udjEuUnVuRmFpbGVkSAASLAoHc3RvcHBlZBgFIAEoCzIZLnNsdWljZS5ydW4udjEuUnVuU3RvcHBlZEgAEi4KCHJlbGVhc2VkGAYgASgLMhouc2x1aWNlLnJ1bi52MS5SdW5SZWxlYXNlZEgAQgkKB291dGNvbWUiKwoMUnVuU3VjY2VlZGVkEgwKBHJvd3MYASABKAMSDQoFYnl0ZXMYAiABKAMiRgoJUnVuRmFpbGVkEiYKBWVycm9yGAEgASgLMhcuc2x1aWNlLnJ1bi52MS5SdW5FcnJvchIRCgl0cmFuc2llbnQYAiABKAgiHwoKUnVuU3RvcHBlZBIRCgl0aW1lZF9vdXQYASABKAgiDQoLUnVuUmVsZWFzZWQiTQoRRmluaXNoUnVuUmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgSJgoFc3RhdGUYAiABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlIrkDCgpSdW5DaGFuZ2VkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSJgoFc3RhdGUYAyABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlEg8KB3ZlcnNpb24YBCABKAUSDQoFZmVuY2UYBSABKAUSDAoEcm93cxgGIAEoAxINCgVieXRlcxgHIAEoAxIVCghmcmFjdGlvbhgIIAEoAUgAiAEBEi4KCmNoYW5nZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVlcnJvchgMIAEoCzIXLnNsdWljZS5ydW4udjEuUnVuRXJyb3JIAYgBARIQCghhdHRlbXB0cxgNIAEoBRIVCgh3YXNfbGVmdBgOIAEoCEgCiAEBQgsKCV9mcmFjdGlvbkIICgZfZXJyb3JCCwoJX3dhc19sZWZ0IrcBChBFeGVjdXRpb25DaGFuZ2VkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSFAoMd29ya3NwYWNlX2lkGAMgASgJEiYKBXN0YXRlGAQgASgOMhcuc2x1aWNlLnJ1bi52MS5SdW5TdGF0ZRIPCgd2ZXJzaW9uGAUgASgFEi4KCmNoYW5nZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImEKDVJvd3NDb21taXR0ZWQSDgoGcnVuX2lkGAEgASgJEhQKDHdvcmtzcGFjZV9pZBgCIAEoCRINCgVmZW5jZRgDIAEoBRIMCgRyb3dzGAQgASgDEg0KBWJ5dGVzGAUgASgDImoKC1J1bkZpbmlzaGVkEg4KBnJ1bl9pZBgBIAEoCRIUCgx3b3Jrc3BhY2VfaWQYAiABKAkSDQoFZmVuY2UYAyABKAUSJgoFc3RhdGUYBCABKA4yFy5zbHVpY2UucnVuLnYxLlJ1blN0YXRlIuMCCgdSdW5QbGFuEg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIUCgx3b3Jrc3BhY2VfaWQYAyABKAkSNAoGc291cmNlGAQgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SCwoDc3FsGAUgASgJEhAKCHJvd3NfbWF4GAYgASgDEhEKCWJ5dGVzX21heBgHIAEoAxISCgp0aW1lb3V0X21zGAggASgFEhcKD3N1Ym1pdHRlZF9ieV9pZBgJIAEoCRISCgpyZXF1ZXN0X2lkGAogASgJEhMKC3RyYWNlcGFyZW50GAsgASgJEikKBnZhbHVlcxgMIAMoCzIZLnNsdWljZS5ydW4udjEuQm91bmRWYWx1ZRIwCgVyZWFjaBgNIAEoCzIcLnNsdWljZS5ydW4udjEuUmVhY2hQcmVtaXNlc0gAiAEBQggKBl9yZWFjaCJuCg1SZWFjaFByZW1pc2VzEi4KCXJlbGF0aW9ucxgBIAMoCzIbLnNsdWljZS5ydW4udjEuUmVhZFJlbGF0aW9uEi0KCGdvdmVybmVkGAIgAygLMhsuc2x1aWNlLnJ1bi52MS5SZWFkUmVsYXRpb24igAEKDFJlYWRSZWxhdGlvbhITCgZzY2hlbWEYASABKAlIAIgBARIMCgRuYW1lGAIgASgJEhsKDndyaXR0ZW5fc2NoZW1hGAMgASgJSAGIAQESEgoKcG9saWN5X2lkcxgEIAMoCUIJCgdfc2NoZW1hQhEKD193cml0dGVuX3NjaGVtYSI4CgpCb3VuZFZhbHVlEgwKBHR5cGUYASABKAkSEgoFdmFsdWUYAiABKAlIAIgBAUIICgZfdmFsdWUq5QEKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEFJVTl9TVEFURV9RVUVVRUQQARIYChRSVU5fU1RBVEVfRElTUEFUQ0hFRBACEhUKEVJVTl9TVEFURV9SVU5OSU5HEAMSFwoTUlVOX1NUQVRFX0NBTkNFTElORxAEEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQBRIUChBSVU5fU1RBVEVfRkFJTEVEEAYSFgoSUlVOX1NUQVRFX0NBTkNFTEVEEAcSFwoTUlVOX1NUQVRFX1RJTUVEX09VVBAIKm4KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGAoUUFJJT1JJVFlfSU5URVJBQ1RJVkUQARIWChJQUklPUklUWV9EQVNIQk9BUkQQAhIWChJQUklPUklUWV9TQ0hFRFVMRUQQAyqiAQoLQ2FjaGVTdGF0dXMSHAoYQ0FDSEVfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRQ0FDSEVfU1RBVFVTX01JU1MQARIXChNDQUNIRV9TVEFUVVNfU0hBUkVEEAISFAoQQ0FDSEVfU1RBVFVTX0hJVBADEhYKEkNBQ0hFX1NUQVRVU19TVEFMRRAEEhcKE0NBQ0hFX1NUQVRVU19CWVBBU1MQBSpaCgpRdW90YVNjb3BlEhsKF1FVT1RBX1NDT1BFX1VOU1BFQ0lGSUVEEAASFAoQUVVPVEFfU0NPUEVfVVNFUhABEhkKFVFVT1RBX1NDT1BFX1dPUktTUEFDRRACKoUBCglRdW90YUtpbmQSGgoWUVVPVEFfS0lORF9VTlNQRUNJRklFRBAAEhkKFVFVT1RBX0tJTkRfRVhFQ1VUSU9OUxABEhYKElFVT1RBX0tJTkRfU0VDT05EUxACEhMKD1FVT1RBX0tJTkRfUk9XUxADEhQKEFFVT1RBX0tJTkRfQllURVMQBDK1CQoKUnVuU2VydmljZRJgCg9TdWJtaXRFeGVjdXRpb24SJS5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLlN1Ym1pdEV4ZWN1dGlvblJlc3BvbnNlEl8KDUVzdGltYXRlUXVlcnkSIy5zbHVpY2UucnVuLnYxLkVzdGltYXRlUXVlcnlSZXF1ZXN0GiQuc2x1aWNlLnJ1bi52MS5Fc3RpbWF0ZVF1ZXJ5UmVzcG9uc2UiA5ACARJgCg9DYW5jZWxFeGVjdXRpb24SJS5zbHVpY2UucnVuLnYxLkNhbmNlbEV4ZWN1dGlvblJlcXVlc3QaJi5zbHVpY2UucnVuLnYxLkNhbmNlbEV4ZWN1dGlvblJlc3BvbnNlEl8KDUdldEV4ZWN1dGlvbnMSIy5zbHVpY2UucnVuLnYxLkdldEV4ZWN1dGlvbnNSZXF1ZXN0GiQuc2x1aWNlLnJ1bi52MS5HZXRFeGVjdXRpb25zUmVzcG9uc2UiA5ACARJiCg5MaXN0RXhlY3V0aW9ucxIkLnNsdWljZS5ydW4udjEuTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0GiUuc2x1aWNlLnJ1bi52MS5MaXN0RXhlY3V0aW9uc1Jlc3BvbnNlIgOQAgESXAoMTGlzdEZpbmlzaGVkEiIuc2x1aWNlLnJ1bi52MS5MaXN0RmluaXNoZWRSZXF1ZXN0GiMuc2x1aWNlLnJ1bi52MS5MaXN0RmluaXNoZWRSZXNwb25zZSIDkAIBEmUKD0ludmFsaWRhdGVDYWNoZRIlLnNsdWljZS5ydW4udjEuSW52YWxpZGF0ZUNhY2hlUmVxdWVzdBomLnNsdWljZS5ydW4udjEuSW52YWxpZGF0ZUNhY2hlUmVzcG9uc2UiA5ACAhJRCgpSZXBlYXRIaXRzEiAuc2x1aWNlLnJ1bi52MS5SZXBlYXRIaXRzUmVxdWVzdBohLnNsdWljZS5ydW4udjEuUmVwZWF0SGl0c1Jlc3BvbnNlElMKCUdldFF1b3RhcxIfLnNsdWljZS5ydW4udjEuR2V0UXVvdGFzUmVxdWVzdBogLnNsdWljZS5ydW4udjEuR2V0UXVvdGFzUmVzcG9uc2UiA5ACARJZCgtHZXRWZXJzaW9ucxIhLnNsdWljZS5ydW4udjEuR2V0VmVyc2lvbnNSZXF1ZXN0GiIuc2x1aWNlLnJ1bi52MS5HZXRWZXJzaW9uc1Jlc3BvbnNlIgOQAgESUAoIQ2xhaW1SdW4SHi5zbHVpY2UucnVuLnYxLkNsYWltUnVuUmVxdWVzdBofLnNsdWljZS5ydW4udjEuQ2xhaW1SdW5SZXNwb25zZSIDkAICEk4KCUhlYXJ0YmVhdBIfLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVxdWVzdBogLnNsdWljZS5ydW4udjEuSGVhcnRiZWF0UmVzcG9uc2USUwoJRmluaXNoUnVuEh8uc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXF1ZXN0GiAuc2x1aWNlLnJ1bi52MS5GaW5pc2hSdW5SZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common, file_sluice_metadata_v1_metadata]);
 
 /**
  * @generated from message sluice.run.v1.SubmitExecutionRequest
@@ -209,6 +209,13 @@ export type Limits = Message<"sluice.run.v1.Limits"> & {
    * @generated from field: optional int32 timeout_seconds = 3;
    */
   timeoutSeconds?: number | undefined;
+
+  /**
+   * Ask the source for a sample of about so many rows.
+   *
+   * @generated from field: optional int64 sample_rows = 4;
+   */
+  sampleRows?: bigint | undefined;
 };
 
 /**
@@ -244,6 +251,86 @@ export const SubmitExecutionResponseSchema: GenMessage<SubmitExecutionResponse> 
   messageDesc(file_sluice_run_v1_run, 6);
 
 /**
+ * @generated from message sluice.run.v1.EstimateQueryRequest
+ */
+export type EstimateQueryRequest = Message<"sluice.run.v1.EstimateQueryRequest"> & {
+  /**
+   * @generated from oneof sluice.run.v1.EstimateQueryRequest.query
+   */
+  query: {
+    /**
+     * @generated from field: sluice.run.v1.SqlQuery sql = 1;
+     */
+    value: SqlQuery;
+    case: "sql";
+  } | {
+    /**
+     * @generated from field: sluice.run.v1.SavedQueryRun saved_query = 2;
+     */
+    value: SavedQueryRun;
+    case: "savedQuery";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: sluice.run.v1.Limits limits = 3;
+   */
+  limits?: Limits | undefined;
+
+  /**
+   * @generated from field: optional string time_zone = 4;
+   */
+  timeZone?: string | undefined;
+
+  /**
+   * @generated from field: repeated sluice.run.v1.QueryOptions query_options = 5;
+   */
+  queryOptions: QueryOptions[];
+};
+
+/**
+ * Describes the message sluice.run.v1.EstimateQueryRequest.
+ * Use `create(EstimateQueryRequestSchema)` to create a new message.
+ */
+export const EstimateQueryRequestSchema: GenMessage<EstimateQueryRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 7);
+
+/**
+ * What is absent the source does not tell, or not to this caller.
+ *
+ * @generated from message sluice.run.v1.EstimateQueryResponse
+ */
+export type EstimateQueryResponse = Message<"sluice.run.v1.EstimateQueryResponse"> & {
+  /**
+   * @generated from field: optional int64 rows = 1;
+   */
+  rows?: bigint | undefined;
+
+  /**
+   * @generated from field: optional int64 bytes = 2;
+   */
+  bytes?: bigint | undefined;
+
+  /**
+   * In the source's own unit.
+   *
+   * @generated from field: optional double cost = 3;
+   */
+  cost?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Value plan = 4;
+   */
+  plan?: Value | undefined;
+};
+
+/**
+ * Describes the message sluice.run.v1.EstimateQueryResponse.
+ * Use `create(EstimateQueryResponseSchema)` to create a new message.
+ */
+export const EstimateQueryResponseSchema: GenMessage<EstimateQueryResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_run_v1_run, 8);
+
+/**
  * @generated from message sluice.run.v1.RepeatHitsRequest
  */
 export type RepeatHitsRequest = Message<"sluice.run.v1.RepeatHitsRequest"> & {
@@ -258,7 +345,7 @@ export type RepeatHitsRequest = Message<"sluice.run.v1.RepeatHitsRequest"> & {
  * Use `create(RepeatHitsRequestSchema)` to create a new message.
  */
 export const RepeatHitsRequestSchema: GenMessage<RepeatHitsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 7);
+  messageDesc(file_sluice_run_v1_run, 9);
 
 /**
  * @generated from message sluice.run.v1.HitToRepeat
@@ -306,7 +393,7 @@ export type HitToRepeat = Message<"sluice.run.v1.HitToRepeat"> & {
  * Use `create(HitToRepeatSchema)` to create a new message.
  */
 export const HitToRepeatSchema: GenMessage<HitToRepeat> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 8);
+  messageDesc(file_sluice_run_v1_run, 10);
 
 /**
  * @generated from message sluice.run.v1.RepeatHitsResponse
@@ -325,7 +412,7 @@ export type RepeatHitsResponse = Message<"sluice.run.v1.RepeatHitsResponse"> & {
  * Use `create(RepeatHitsResponseSchema)` to create a new message.
  */
 export const RepeatHitsResponseSchema: GenMessage<RepeatHitsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 9);
+  messageDesc(file_sluice_run_v1_run, 11);
 
 /**
  * @generated from message sluice.run.v1.RepeatedHit
@@ -354,7 +441,7 @@ export type RepeatedHit = Message<"sluice.run.v1.RepeatedHit"> & {
  * Use `create(RepeatedHitSchema)` to create a new message.
  */
 export const RepeatedHitSchema: GenMessage<RepeatedHit> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 10);
+  messageDesc(file_sluice_run_v1_run, 12);
 
 /**
  * One caller's view of a run.
@@ -503,6 +590,13 @@ export type Execution = Message<"sluice.run.v1.Execution"> & {
    * @generated from field: optional double estimated_wait_seconds = 26;
    */
   estimatedWaitSeconds?: number | undefined;
+
+  /**
+   * True: the rows come of a sample.
+   *
+   * @generated from field: optional bool sampled = 27;
+   */
+  sampled?: boolean | undefined;
 };
 
 /**
@@ -510,7 +604,7 @@ export type Execution = Message<"sluice.run.v1.Execution"> & {
  * Use `create(ExecutionSchema)` to create a new message.
  */
 export const ExecutionSchema: GenMessage<Execution> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 11);
+  messageDesc(file_sluice_run_v1_run, 13);
 
 /**
  * @generated from message sluice.run.v1.RunError
@@ -551,7 +645,7 @@ export type RunError = Message<"sluice.run.v1.RunError"> & {
  * Use `create(RunErrorSchema)` to create a new message.
  */
 export const RunErrorSchema: GenMessage<RunError> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 12);
+  messageDesc(file_sluice_run_v1_run, 14);
 
 /**
  * @generated from message sluice.run.v1.CancelExecutionRequest
@@ -568,7 +662,7 @@ export type CancelExecutionRequest = Message<"sluice.run.v1.CancelExecutionReque
  * Use `create(CancelExecutionRequestSchema)` to create a new message.
  */
 export const CancelExecutionRequestSchema: GenMessage<CancelExecutionRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 13);
+  messageDesc(file_sluice_run_v1_run, 15);
 
 /**
  * @generated from message sluice.run.v1.CancelExecutionResponse
@@ -585,7 +679,7 @@ export type CancelExecutionResponse = Message<"sluice.run.v1.CancelExecutionResp
  * Use `create(CancelExecutionResponseSchema)` to create a new message.
  */
 export const CancelExecutionResponseSchema: GenMessage<CancelExecutionResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 14);
+  messageDesc(file_sluice_run_v1_run, 16);
 
 /**
  * @generated from message sluice.run.v1.GetExecutionsRequest
@@ -602,7 +696,7 @@ export type GetExecutionsRequest = Message<"sluice.run.v1.GetExecutionsRequest">
  * Use `create(GetExecutionsRequestSchema)` to create a new message.
  */
 export const GetExecutionsRequestSchema: GenMessage<GetExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 15);
+  messageDesc(file_sluice_run_v1_run, 17);
 
 /**
  * What is absent is unknown or not the caller's to see.
@@ -621,7 +715,7 @@ export type GetExecutionsResponse = Message<"sluice.run.v1.GetExecutionsResponse
  * Use `create(GetExecutionsResponseSchema)` to create a new message.
  */
 export const GetExecutionsResponseSchema: GenMessage<GetExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 16);
+  messageDesc(file_sluice_run_v1_run, 18);
 
 /**
  * @generated from message sluice.run.v1.ListExecutionsRequest
@@ -677,7 +771,7 @@ export type ListExecutionsRequest = Message<"sluice.run.v1.ListExecutionsRequest
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 17);
+  messageDesc(file_sluice_run_v1_run, 19);
 
 /**
  * @generated from message sluice.run.v1.ListExecutionsResponse
@@ -704,7 +798,7 @@ export type ListExecutionsResponse = Message<"sluice.run.v1.ListExecutionsRespon
  * Use `create(ListExecutionsResponseSchema)` to create a new message.
  */
 export const ListExecutionsResponseSchema: GenMessage<ListExecutionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 18);
+  messageDesc(file_sluice_run_v1_run, 20);
 
 /**
  * A place in the order of final states, which commits cannot cross.
@@ -737,7 +831,7 @@ export type FinishedPosition = Message<"sluice.run.v1.FinishedPosition"> & {
  * Use `create(FinishedPositionSchema)` to create a new message.
  */
 export const FinishedPositionSchema: GenMessage<FinishedPosition> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 19);
+  messageDesc(file_sluice_run_v1_run, 21);
 
 /**
  * @generated from message sluice.run.v1.ListFinishedRequest
@@ -763,7 +857,7 @@ export type ListFinishedRequest = Message<"sluice.run.v1.ListFinishedRequest"> &
  * Use `create(ListFinishedRequestSchema)` to create a new message.
  */
 export const ListFinishedRequestSchema: GenMessage<ListFinishedRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 20);
+  messageDesc(file_sluice_run_v1_run, 22);
 
 /**
  * @generated from message sluice.run.v1.ListFinishedResponse
@@ -794,7 +888,7 @@ export type ListFinishedResponse = Message<"sluice.run.v1.ListFinishedResponse">
  * Use `create(ListFinishedResponseSchema)` to create a new message.
  */
 export const ListFinishedResponseSchema: GenMessage<ListFinishedResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 21);
+  messageDesc(file_sluice_run_v1_run, 23);
 
 /**
  * @generated from message sluice.run.v1.FinishedExecution
@@ -816,7 +910,7 @@ export type FinishedExecution = Message<"sluice.run.v1.FinishedExecution"> & {
  * Use `create(FinishedExecutionSchema)` to create a new message.
  */
 export const FinishedExecutionSchema: GenMessage<FinishedExecution> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 22);
+  messageDesc(file_sluice_run_v1_run, 24);
 
 /**
  * At least one of all.
@@ -850,7 +944,7 @@ export type InvalidateCacheRequest = Message<"sluice.run.v1.InvalidateCacheReque
  * Use `create(InvalidateCacheRequestSchema)` to create a new message.
  */
 export const InvalidateCacheRequestSchema: GenMessage<InvalidateCacheRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 23);
+  messageDesc(file_sluice_run_v1_run, 25);
 
 /**
  * @generated from message sluice.run.v1.InvalidatedTable
@@ -872,7 +966,7 @@ export type InvalidatedTable = Message<"sluice.run.v1.InvalidatedTable"> & {
  * Use `create(InvalidatedTableSchema)` to create a new message.
  */
 export const InvalidatedTableSchema: GenMessage<InvalidatedTable> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 24);
+  messageDesc(file_sluice_run_v1_run, 26);
 
 /**
  * @generated from message sluice.run.v1.InvalidateCacheResponse
@@ -891,7 +985,7 @@ export type InvalidateCacheResponse = Message<"sluice.run.v1.InvalidateCacheResp
  * Use `create(InvalidateCacheResponseSchema)` to create a new message.
  */
 export const InvalidateCacheResponseSchema: GenMessage<InvalidateCacheResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 25);
+  messageDesc(file_sluice_run_v1_run, 27);
 
 /**
  * @generated from message sluice.run.v1.GetQuotasRequest
@@ -904,7 +998,7 @@ export type GetQuotasRequest = Message<"sluice.run.v1.GetQuotasRequest"> & {
  * Use `create(GetQuotasRequestSchema)` to create a new message.
  */
 export const GetQuotasRequestSchema: GenMessage<GetQuotasRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 26);
+  messageDesc(file_sluice_run_v1_run, 28);
 
 /**
  * @generated from message sluice.run.v1.GetQuotasResponse
@@ -921,7 +1015,7 @@ export type GetQuotasResponse = Message<"sluice.run.v1.GetQuotasResponse"> & {
  * Use `create(GetQuotasResponseSchema)` to create a new message.
  */
 export const GetQuotasResponseSchema: GenMessage<GetQuotasResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 27);
+  messageDesc(file_sluice_run_v1_run, 29);
 
 /**
  * @generated from message sluice.run.v1.Quota
@@ -960,7 +1054,7 @@ export type Quota = Message<"sluice.run.v1.Quota"> & {
  * Use `create(QuotaSchema)` to create a new message.
  */
 export const QuotaSchema: GenMessage<Quota> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 28);
+  messageDesc(file_sluice_run_v1_run, 30);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsRequest
@@ -977,7 +1071,7 @@ export type GetVersionsRequest = Message<"sluice.run.v1.GetVersionsRequest"> & {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 29);
+  messageDesc(file_sluice_run_v1_run, 31);
 
 /**
  * @generated from message sluice.run.v1.GetVersionsResponse
@@ -994,7 +1088,7 @@ export type GetVersionsResponse = Message<"sluice.run.v1.GetVersionsResponse"> &
  * Use `create(GetVersionsResponseSchema)` to create a new message.
  */
 export const GetVersionsResponseSchema: GenMessage<GetVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 30);
+  messageDesc(file_sluice_run_v1_run, 32);
 
 /**
  * @generated from message sluice.run.v1.ExecutionVersion
@@ -1021,7 +1115,7 @@ export type ExecutionVersion = Message<"sluice.run.v1.ExecutionVersion"> & {
  * Use `create(ExecutionVersionSchema)` to create a new message.
  */
 export const ExecutionVersionSchema: GenMessage<ExecutionVersion> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 31);
+  messageDesc(file_sluice_run_v1_run, 33);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunRequest
@@ -1055,7 +1149,7 @@ export type ClaimRunRequest = Message<"sluice.run.v1.ClaimRunRequest"> & {
  * Use `create(ClaimRunRequestSchema)` to create a new message.
  */
 export const ClaimRunRequestSchema: GenMessage<ClaimRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 32);
+  messageDesc(file_sluice_run_v1_run, 34);
 
 /**
  * The identity of a statement at its source: for PostgreSQL backend_pid and backend_start.
@@ -1074,7 +1168,7 @@ export type SourceHandle = Message<"sluice.run.v1.SourceHandle"> & {
  * Use `create(SourceHandleSchema)` to create a new message.
  */
 export const SourceHandleSchema: GenMessage<SourceHandle> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 33);
+  messageDesc(file_sluice_run_v1_run, 35);
 
 /**
  * @generated from message sluice.run.v1.ClaimRunResponse
@@ -1100,7 +1194,7 @@ export type ClaimRunResponse = Message<"sluice.run.v1.ClaimRunResponse"> & {
  * Use `create(ClaimRunResponseSchema)` to create a new message.
  */
 export const ClaimRunResponseSchema: GenMessage<ClaimRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 34);
+  messageDesc(file_sluice_run_v1_run, 36);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatRequest
@@ -1134,7 +1228,7 @@ export type HeartbeatRequest = Message<"sluice.run.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 35);
+  messageDesc(file_sluice_run_v1_run, 37);
 
 /**
  * @generated from message sluice.run.v1.RunProgress
@@ -1171,7 +1265,7 @@ export type RunProgress = Message<"sluice.run.v1.RunProgress"> & {
  * Use `create(RunProgressSchema)` to create a new message.
  */
 export const RunProgressSchema: GenMessage<RunProgress> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 36);
+  messageDesc(file_sluice_run_v1_run, 38);
 
 /**
  * @generated from message sluice.run.v1.HeartbeatResponse
@@ -1190,7 +1284,7 @@ export type HeartbeatResponse = Message<"sluice.run.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 37);
+  messageDesc(file_sluice_run_v1_run, 39);
 
 /**
  * @generated from message sluice.run.v1.StoppedRun
@@ -1212,7 +1306,7 @@ export type StoppedRun = Message<"sluice.run.v1.StoppedRun"> & {
  * Use `create(StoppedRunSchema)` to create a new message.
  */
 export const StoppedRunSchema: GenMessage<StoppedRun> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 38);
+  messageDesc(file_sluice_run_v1_run, 40);
 
 /**
  * @generated from message sluice.run.v1.FinishRunRequest
@@ -1263,7 +1357,7 @@ export type FinishRunRequest = Message<"sluice.run.v1.FinishRunRequest"> & {
  * Use `create(FinishRunRequestSchema)` to create a new message.
  */
 export const FinishRunRequestSchema: GenMessage<FinishRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 39);
+  messageDesc(file_sluice_run_v1_run, 41);
 
 /**
  * The result is sealed.
@@ -1287,7 +1381,7 @@ export type RunSucceeded = Message<"sluice.run.v1.RunSucceeded"> & {
  * Use `create(RunSucceededSchema)` to create a new message.
  */
 export const RunSucceededSchema: GenMessage<RunSucceeded> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 40);
+  messageDesc(file_sluice_run_v1_run, 42);
 
 /**
  * @generated from message sluice.run.v1.RunFailed
@@ -1311,7 +1405,7 @@ export type RunFailed = Message<"sluice.run.v1.RunFailed"> & {
  * Use `create(RunFailedSchema)` to create a new message.
  */
 export const RunFailedSchema: GenMessage<RunFailed> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 41);
+  messageDesc(file_sluice_run_v1_run, 43);
 
 /**
  * Ended because it was to be canceled, or its time was up.
@@ -1330,7 +1424,7 @@ export type RunStopped = Message<"sluice.run.v1.RunStopped"> & {
  * Use `create(RunStoppedSchema)` to create a new message.
  */
 export const RunStoppedSchema: GenMessage<RunStopped> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 42);
+  messageDesc(file_sluice_run_v1_run, 44);
 
 /**
  * Handed back before anything was read; another worker takes it.
@@ -1345,7 +1439,7 @@ export type RunReleased = Message<"sluice.run.v1.RunReleased"> & {
  * Use `create(RunReleasedSchema)` to create a new message.
  */
 export const RunReleasedSchema: GenMessage<RunReleased> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 43);
+  messageDesc(file_sluice_run_v1_run, 45);
 
 /**
  * @generated from message sluice.run.v1.FinishRunResponse
@@ -1369,7 +1463,7 @@ export type FinishRunResponse = Message<"sluice.run.v1.FinishRunResponse"> & {
  * Use `create(FinishRunResponseSchema)` to create a new message.
  */
 export const FinishRunResponseSchema: GenMessage<FinishRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 44);
+  messageDesc(file_sluice_run_v1_run, 46);
 
 /**
  * The whole small row of a run after a change: all that an execution shows of it.
@@ -1458,7 +1552,7 @@ export type RunChanged = Message<"sluice.run.v1.RunChanged"> & {
  * Use `create(RunChangedSchema)` to create a new message.
  */
 export const RunChangedSchema: GenMessage<RunChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 45);
+  messageDesc(file_sluice_run_v1_run, 47);
 
 /**
  * One execution has a state of its own now.
@@ -1502,7 +1596,7 @@ export type ExecutionChanged = Message<"sluice.run.v1.ExecutionChanged"> & {
  * Use `create(ExecutionChangedSchema)` to create a new message.
  */
 export const ExecutionChangedSchema: GenMessage<ExecutionChanged> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 46);
+  messageDesc(file_sluice_run_v1_run, 48);
 
 /**
  * Told by results: rows up to this count can be read.
@@ -1541,7 +1635,7 @@ export type RowsCommitted = Message<"sluice.run.v1.RowsCommitted"> & {
  * Use `create(RowsCommittedSchema)` to create a new message.
  */
 export const RowsCommittedSchema: GenMessage<RowsCommitted> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 47);
+  messageDesc(file_sluice_run_v1_run, 49);
 
 /**
  * A run is final. At least once.
@@ -1575,7 +1669,7 @@ export type RunFinished = Message<"sluice.run.v1.RunFinished"> & {
  * Use `create(RunFinishedSchema)` to create a new message.
  */
 export const RunFinishedSchema: GenMessage<RunFinished> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 48);
+  messageDesc(file_sluice_run_v1_run, 50);
 
 /**
  * What a worker needs to run; the data of a BullMQ job.
@@ -1658,7 +1752,7 @@ export type RunPlan = Message<"sluice.run.v1.RunPlan"> & {
  * Use `create(RunPlanSchema)` to create a new message.
  */
 export const RunPlanSchema: GenMessage<RunPlan> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 49);
+  messageDesc(file_sluice_run_v1_run, 51);
 
 /**
  * @generated from message sluice.run.v1.ReachPremises
@@ -1682,7 +1776,7 @@ export type ReachPremises = Message<"sluice.run.v1.ReachPremises"> & {
  * Use `create(ReachPremisesSchema)` to create a new message.
  */
 export const ReachPremisesSchema: GenMessage<ReachPremises> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 50);
+  messageDesc(file_sluice_run_v1_run, 52);
 
 /**
  * A relation that a statement reads, and the policies that fence it there.
@@ -1718,7 +1812,7 @@ export type ReadRelation = Message<"sluice.run.v1.ReadRelation"> & {
  * Use `create(ReadRelationSchema)` to create a new message.
  */
 export const ReadRelationSchema: GenMessage<ReadRelation> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 51);
+  messageDesc(file_sluice_run_v1_run, 53);
 
 /**
  * A value that stands beside a statement, in the one form that its type has; see libs/sql.
@@ -1746,7 +1840,7 @@ export type BoundValue = Message<"sluice.run.v1.BoundValue"> & {
  * Use `create(BoundValueSchema)` to create a new message.
  */
 export const BoundValueSchema: GenMessage<BoundValue> = /*@__PURE__*/
-  messageDesc(file_sluice_run_v1_run, 52);
+  messageDesc(file_sluice_run_v1_run, 54);
 
 /**
  * @generated from enum sluice.run.v1.RunState
@@ -1955,6 +2049,16 @@ export const RunService: GenService<{
     methodKind: "unary";
     input: typeof SubmitExecutionRequestSchema;
     output: typeof SubmitExecutionResponseSchema;
+  },
+  /**
+   * What the source's planner says of a query that is not run.
+   *
+   * @generated from rpc sluice.run.v1.RunService.EstimateQuery
+   */
+  estimateQuery: {
+    methodKind: "unary";
+    input: typeof EstimateQueryRequestSchema;
+    output: typeof EstimateQueryResponseSchema;
   },
   /**
    * @generated from rpc sluice.run.v1.RunService.CancelExecution

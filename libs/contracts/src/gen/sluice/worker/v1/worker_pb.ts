@@ -4,9 +4,11 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Value } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { SourceConnection, Table } from "../../metadata/v1/metadata_pb.js";
 import { file_sluice_metadata_v1_metadata } from "../../metadata/v1/metadata_pb.js";
-import type { SourceHandle } from "../../run/v1/run_pb.js";
+import type { BoundValue, ReachPremises, SourceHandle } from "../../run/v1/run_pb.js";
 import { file_sluice_run_v1_run } from "../../run/v1/run_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sluice/worker/v1/worker.proto.
  */
 export const file_sluice_worker_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zbHVpY2Uvd29ya2VyL3YxL3dvcmtlci5wcm90bxIQc2x1aWNlLndvcmtlci52MSJJChFUZXN0U291cmNlUmVxdWVzdBI0CgZzb3VyY2UYASABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbiJAChJUZXN0U291cmNlUmVzcG9uc2USEgoKbGF0ZW5jeV9tcxgBIAEoARIWCg5zZXJ2ZXJfdmVyc2lvbhgCIAEoCSJJChFSZWFkU2NoZW1hUmVxdWVzdBI0CgZzb3VyY2UYASABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbiI/ChJSZWFkU2NoZW1hUmVzcG9uc2USKQoGdGFibGVzGAEgAygLMhkuc2x1aWNlLm1ldGFkYXRhLnYxLlRhYmxlInoKFUNhbmNlbEF0U291cmNlUmVxdWVzdBI0CgZzb3VyY2UYASABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbhIrCgZoYW5kbGUYAiABKAsyGy5zbHVpY2UucnVuLnYxLlNvdXJjZUhhbmRsZSIqChZDYW5jZWxBdFNvdXJjZVJlc3BvbnNlEhAKCGNhbmNlbGVkGAEgASgIIkIKDlN0b3BSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoBRIRCgl0aW1lZF9vdXQYAyABKAgiIwoPU3RvcFJ1blJlc3BvbnNlEhAKCHN0b3BwaW5nGAEgASgIMvYCCg1Xb3JrZXJTZXJ2aWNlElcKClRlc3RTb3VyY2USIy5zbHVpY2Uud29ya2VyLnYxLlRlc3RTb3VyY2VSZXF1ZXN0GiQuc2x1aWNlLndvcmtlci52MS5UZXN0U291cmNlUmVzcG9uc2USVwoKUmVhZFNjaGVtYRIjLnNsdWljZS53b3JrZXIudjEuUmVhZFNjaGVtYVJlcXVlc3QaJC5zbHVpY2Uud29ya2VyLnYxLlJlYWRTY2hlbWFSZXNwb25zZRJjCg5DYW5jZWxBdFNvdXJjZRInLnNsdWljZS53b3JrZXIudjEuQ2FuY2VsQXRTb3VyY2VSZXF1ZXN0Giguc2x1aWNlLndvcmtlci52MS5DYW5jZWxBdFNvdXJjZVJlc3BvbnNlEk4KB1N0b3BSdW4SIC5zbHVpY2Uud29ya2VyLnYxLlN0b3BSdW5SZXF1ZXN0GiEuc2x1aWNlLndvcmtlci52MS5TdG9wUnVuUmVzcG9uc2ViBnByb3RvMw", [file_sluice_metadata_v1_metadata, file_sluice_run_v1_run]);
+  fileDesc("Ch1zbHVpY2Uvd29ya2VyL3YxL3dvcmtlci5wcm90bxIQc2x1aWNlLndvcmtlci52MSJJChFUZXN0U291cmNlUmVxdWVzdBI0CgZzb3VyY2UYASABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbiJAChJUZXN0U291cmNlUmVzcG9uc2USEgoKbGF0ZW5jeV9tcxgBIAEoARIWCg5zZXJ2ZXJfdmVyc2lvbhgCIAEoCSLxAQoYRXN0aW1hdGVTdGF0ZW1lbnRSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEgsKA3NxbBgCIAEoCRIpCgZ2YWx1ZXMYAyADKAsyGS5zbHVpY2UucnVuLnYxLkJvdW5kVmFsdWUSMAoFcmVhY2gYBCABKAsyHC5zbHVpY2UucnVuLnYxLlJlYWNoUHJlbWlzZXNIAIgBARISCgp0aW1lb3V0X21zGAUgASgFEhcKD3N1Ym1pdHRlZF9ieV9pZBgGIAEoCUIICgZfcmVhY2gilwEKGUVzdGltYXRlU3RhdGVtZW50UmVzcG9uc2USEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESEQoEY29zdBgDIAEoAUgCiAEBEiQKBHBsYW4YBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBwoFX3Jvd3NCCAoGX2J5dGVzQgcKBV9jb3N0IkkKEVJlYWRTY2hlbWFSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uIj8KElJlYWRTY2hlbWFSZXNwb25zZRIpCgZ0YWJsZXMYASADKAsyGS5zbHVpY2UubWV0YWRhdGEudjEuVGFibGUiegoVQ2FuY2VsQXRTb3VyY2VSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEisKBmhhbmRsZRgCIAEoCzIbLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlIioKFkNhbmNlbEF0U291cmNlUmVzcG9uc2USEAoIY2FuY2VsZWQYASABKAgiQgoOU3RvcFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEhEKCXRpbWVkX291dBgDIAEoCCIjCg9TdG9wUnVuUmVzcG9uc2USEAoIc3RvcHBpbmcYASABKAgy6QMKDVdvcmtlclNlcnZpY2USVwoKVGVzdFNvdXJjZRIjLnNsdWljZS53b3JrZXIudjEuVGVzdFNvdXJjZVJlcXVlc3QaJC5zbHVpY2Uud29ya2VyLnYxLlRlc3RTb3VyY2VSZXNwb25zZRJxChFFc3RpbWF0ZVN0YXRlbWVudBIqLnNsdWljZS53b3JrZXIudjEuRXN0aW1hdGVTdGF0ZW1lbnRSZXF1ZXN0Gisuc2x1aWNlLndvcmtlci52MS5Fc3RpbWF0ZVN0YXRlbWVudFJlc3BvbnNlIgOQAgESVwoKUmVhZFNjaGVtYRIjLnNsdWljZS53b3JrZXIudjEuUmVhZFNjaGVtYVJlcXVlc3QaJC5zbHVpY2Uud29ya2VyLnYxLlJlYWRTY2hlbWFSZXNwb25zZRJjCg5DYW5jZWxBdFNvdXJjZRInLnNsdWljZS53b3JrZXIudjEuQ2FuY2VsQXRTb3VyY2VSZXF1ZXN0Giguc2x1aWNlLndvcmtlci52MS5DYW5jZWxBdFNvdXJjZVJlc3BvbnNlEk4KB1N0b3BSdW4SIC5zbHVpY2Uud29ya2VyLnYxLlN0b3BSdW5SZXF1ZXN0GiEuc2x1aWNlLndvcmtlci52MS5TdG9wUnVuUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_struct, file_sluice_metadata_v1_metadata, file_sluice_run_v1_run]);
 
 /**
  * @generated from message sluice.worker.v1.TestSourceRequest
@@ -56,6 +58,88 @@ export const TestSourceResponseSchema: GenMessage<TestSourceResponse> = /*@__PUR
   messageDesc(file_sluice_worker_v1_worker, 1);
 
 /**
+ * @generated from message sluice.worker.v1.EstimateStatementRequest
+ */
+export type EstimateStatementRequest = Message<"sluice.worker.v1.EstimateStatementRequest"> & {
+  /**
+   * @generated from field: sluice.metadata.v1.SourceConnection source = 1;
+   */
+  source?: SourceConnection | undefined;
+
+  /**
+   * @generated from field: string sql = 2;
+   */
+  sql: string;
+
+  /**
+   * In the order of the placeholders in sql.
+   *
+   * @generated from field: repeated sluice.run.v1.BoundValue values = 3;
+   */
+  values: BoundValue[];
+
+  /**
+   * What the source must confirm before it is asked; see RunPlan.
+   *
+   * @generated from field: optional sluice.run.v1.ReachPremises reach = 4;
+   */
+  reach?: ReachPremises | undefined;
+
+  /**
+   * @generated from field: int32 timeout_ms = 5;
+   */
+  timeoutMs: number;
+
+  /**
+   * On whose behalf.
+   *
+   * @generated from field: string submitted_by_id = 6;
+   */
+  submittedById: string;
+};
+
+/**
+ * Describes the message sluice.worker.v1.EstimateStatementRequest.
+ * Use `create(EstimateStatementRequestSchema)` to create a new message.
+ */
+export const EstimateStatementRequestSchema: GenMessage<EstimateStatementRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_worker_v1_worker, 2);
+
+/**
+ * What is absent the source does not tell.
+ *
+ * @generated from message sluice.worker.v1.EstimateStatementResponse
+ */
+export type EstimateStatementResponse = Message<"sluice.worker.v1.EstimateStatementResponse"> & {
+  /**
+   * @generated from field: optional int64 rows = 1;
+   */
+  rows?: bigint | undefined;
+
+  /**
+   * @generated from field: optional int64 bytes = 2;
+   */
+  bytes?: bigint | undefined;
+
+  /**
+   * @generated from field: optional double cost = 3;
+   */
+  cost?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Value plan = 4;
+   */
+  plan?: Value | undefined;
+};
+
+/**
+ * Describes the message sluice.worker.v1.EstimateStatementResponse.
+ * Use `create(EstimateStatementResponseSchema)` to create a new message.
+ */
+export const EstimateStatementResponseSchema: GenMessage<EstimateStatementResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_worker_v1_worker, 3);
+
+/**
  * @generated from message sluice.worker.v1.ReadSchemaRequest
  */
 export type ReadSchemaRequest = Message<"sluice.worker.v1.ReadSchemaRequest"> & {
@@ -70,7 +154,7 @@ export type ReadSchemaRequest = Message<"sluice.worker.v1.ReadSchemaRequest"> & 
  * Use `create(ReadSchemaRequestSchema)` to create a new message.
  */
 export const ReadSchemaRequestSchema: GenMessage<ReadSchemaRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 2);
+  messageDesc(file_sluice_worker_v1_worker, 4);
 
 /**
  * @generated from message sluice.worker.v1.ReadSchemaResponse
@@ -87,7 +171,7 @@ export type ReadSchemaResponse = Message<"sluice.worker.v1.ReadSchemaResponse"> 
  * Use `create(ReadSchemaResponseSchema)` to create a new message.
  */
 export const ReadSchemaResponseSchema: GenMessage<ReadSchemaResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 3);
+  messageDesc(file_sluice_worker_v1_worker, 5);
 
 /**
  * @generated from message sluice.worker.v1.CancelAtSourceRequest
@@ -109,7 +193,7 @@ export type CancelAtSourceRequest = Message<"sluice.worker.v1.CancelAtSourceRequ
  * Use `create(CancelAtSourceRequestSchema)` to create a new message.
  */
 export const CancelAtSourceRequestSchema: GenMessage<CancelAtSourceRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 4);
+  messageDesc(file_sluice_worker_v1_worker, 6);
 
 /**
  * @generated from message sluice.worker.v1.CancelAtSourceResponse
@@ -128,7 +212,7 @@ export type CancelAtSourceResponse = Message<"sluice.worker.v1.CancelAtSourceRes
  * Use `create(CancelAtSourceResponseSchema)` to create a new message.
  */
 export const CancelAtSourceResponseSchema: GenMessage<CancelAtSourceResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 5);
+  messageDesc(file_sluice_worker_v1_worker, 7);
 
 /**
  * @generated from message sluice.worker.v1.StopRunRequest
@@ -155,7 +239,7 @@ export type StopRunRequest = Message<"sluice.worker.v1.StopRunRequest"> & {
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema: GenMessage<StopRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 6);
+  messageDesc(file_sluice_worker_v1_worker, 8);
 
 /**
  * @generated from message sluice.worker.v1.StopRunResponse
@@ -174,7 +258,7 @@ export type StopRunResponse = Message<"sluice.worker.v1.StopRunResponse"> & {
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema: GenMessage<StopRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 7);
+  messageDesc(file_sluice_worker_v1_worker, 9);
 
 /**
  * @generated from service sluice.worker.v1.WorkerService
@@ -187,6 +271,16 @@ export const WorkerService: GenService<{
     methodKind: "unary";
     input: typeof TestSourceRequestSchema;
     output: typeof TestSourceResponseSchema;
+  },
+  /**
+   * Has the source plan a statement and does not run it.
+   *
+   * @generated from rpc sluice.worker.v1.WorkerService.EstimateStatement
+   */
+  estimateStatement: {
+    methodKind: "unary";
+    input: typeof EstimateStatementRequestSchema;
+    output: typeof EstimateStatementResponseSchema;
   },
   /**
    * @generated from rpc sluice.worker.v1.WorkerService.ReadSchema
