@@ -67,4 +67,7 @@ export type {
   TableName,
   User,
   Workspace,
+  WorkspaceSettings,
+  QuotaLimits,
+  WarmUp,
 } from './types.js';

@@ -1,4 +1,5 @@
 export { proveReadOnly, type ProofOptions, type SqlDialect } from './prove-read-only.js';
+export { readTables } from './tables-read.js';
 export { sqlDialectOf } from './sql-dialect-of.js';
 export { sqlLengthMax } from './sql-text.js';
 export { keyOfValues, type BoundValue, type ValueType } from './parameters/bound-value.js';

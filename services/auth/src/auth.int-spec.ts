@@ -44,7 +44,7 @@ describe('the service', () => {
   it('answers nobody without a token but for signing in, refreshing, exchanging a key and the signing keys', () =>
     withAuth(async (auth) => {
       const open = ['SignIn', 'RefreshSession', 'ExchangeApiKey', 'GetSigningKeys'];
-      const forServices = ['EnsureGroups', 'ListRevocations', 'GetDataKey'];
+      const forServices = ['ActFor', 'EnsureGroups', 'ListRevocations', 'GetDataKey'];
       for (const [name, contract] of Object.entries(authRequests)) {
         const rpc = contract.pattern.split('/')[1] ?? '';
         if (open.includes(rpc)) continue;

@@ -13,6 +13,7 @@ import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
 import { RevocationRepository } from './revocation/revocation.repository.js';
 import { SessionTokenService } from './session/session-token.service.js';
+import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
 import { SessionMetrics } from './session/session.metrics.js';
 import { SessionRepository } from './session/session.repository.js';
@@ -50,6 +51,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
   providers: [
     TransactionRepository,
     TokenIssuerService,
+    ActForService,
     RevocationRepository,
     WorkspaceRepository,
     WorkspaceService,

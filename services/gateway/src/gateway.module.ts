@@ -43,6 +43,7 @@ import { ViewerResolver } from './viewer/viewer.resolver.js';
 import { GraphqlSocketServer } from './websocket/graphql-socket-server.js';
 import { SessionsService } from './websocket/sessions.service.js';
 import { WebSocketEdge } from './websocket/websocket-edge.service.js';
+import { WorkspaceResolver } from './workspace/workspace.resolver.js';
 
 const resolvers = [
   ActorResolver,
@@ -59,6 +60,7 @@ const resolvers = [
   SessionsResolver,
   UsersResolver,
   ViewerResolver,
+  WorkspaceResolver,
 ];
 
 @Module({

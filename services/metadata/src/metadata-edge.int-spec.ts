@@ -112,6 +112,10 @@ const rules: {
   rule(metadataRequests.getSourcePolicies, { dataSourceId: id }, 'service'),
   rule(metadataRequests.resolveRunnable, { subject: { case: undefined } }, ['query.run', 'saved_query.run']),
   rule(metadataRequests.getSourceConnections, { ids: [] }, 'service'),
+  rule(metadataRequests.getWorkspaceSettings, {}, []),
+  rule(metadataRequests.updateWorkspaceSettings, { version: 1, timeZone: '', cleared: [] }, ['workspace.manage']),
+  rule(metadataRequests.listHistoryRetentions, {}, 'service'),
+  rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1 }, 'service'),
 ];
 
 function rule<Request, Response>(

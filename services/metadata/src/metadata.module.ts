@@ -15,6 +15,7 @@ import { SourceTimeout1795320100000 } from './migrations/1795320100000-source-ti
 import { CacheTtl1795250100000 } from './migrations/1795250100000-cache-ttl.js';
 import { QueryParameters1795270100000 } from './migrations/1795270100000-query-parameters.js';
 import { RowPolicies1795280100000 } from './migrations/1795280100000-row-policies.js';
+import { WorkspaceSettings1795310100000 } from './migrations/1795310100000-workspace-settings.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
 import { GroupClient } from './row-policy/group.client.js';
 import { RowPolicyController } from './row-policy/row-policy.controller.js';
@@ -37,6 +38,9 @@ import { SourceSchemaService } from './source-schema/source-schema.service.js';
 import { SourceTableEntity } from './source-schema/source-table.entity.js';
 import { SourceTableRepository } from './source-schema/source-table.repository.js';
 import { WorkerClient } from './source-schema/worker.client.js';
+import { WorkspaceSettingsController } from './workspace-settings/workspace-settings.controller.js';
+import { WorkspaceSettingsRepository } from './workspace-settings/workspace-settings.repository.js';
+import { WorkspaceSettingsService } from './workspace-settings/workspace-settings.service.js';
 
 @Module({
   imports: [
@@ -49,6 +53,7 @@ import { WorkerClient } from './source-schema/worker.client.js';
         CacheTtl1795250100000,
         QueryParameters1795270100000,
         RowPolicies1795280100000,
+        WorkspaceSettings1795310100000,
         SourceTimeout1795320100000,
       ],
     }),
@@ -59,6 +64,7 @@ import { WorkerClient } from './source-schema/worker.client.js';
     SavedQueryController,
     RowPolicyController,
     RunnableController,
+    WorkspaceSettingsController,
   ],
   providers: [
     DataKeyClient,
@@ -87,6 +93,7 @@ import { WorkerClient } from './source-schema/worker.client.js';
     SourceTableRepository,
     WorkerClient,
     WorkspaceRevisions,
+    ...[WorkspaceSettingsService, WorkspaceSettingsRepository],
   ],
 })
 export class MetadataModule {}

@@ -78,6 +78,14 @@ export const orchestratorConfig = defineConfig({
       default: day,
       describe: 'The greatest age that anybody may ask for; results must be kept for twice as long.',
     }),
+    warmUpMax: setting('SLUICE_ORCHESTRATOR_WARM_UP_MAX', integerText(0, 1_000), {
+      default: 100,
+      describe: 'How many saved queries of one workspace are run again after an invalidation; 0: none.',
+    }),
+    warmUpDelaySeconds: setting('SLUICE_ORCHESTRATOR_WARM_UP_DELAY_SECONDS', secondsText(0, hour), {
+      default: 5,
+      describe: 'How long after an invalidation that begins; others that come meanwhile are joined with it.',
+    }),
   },
   queue: {
     waitMaxSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_WAIT_MAX_SECONDS', integerText(1, day), {

@@ -61,6 +61,9 @@ import { SubmitService } from './submission/submit.service.js';
 import { HeartbeatController } from './worker/heartbeat.controller.js';
 import { HeartbeatRepository } from './worker/heartbeat.repository.js';
 import { HeartbeatService } from './worker/heartbeat.service.js';
+import { WarmUpLoop } from './warm-up/warm-up-loop.service.js';
+import { WarmUpRepository } from './warm-up/warm-up.repository.js';
+import { WarmUpService } from './warm-up/warm-up.service.js';
 
 @Module({
   imports: [
@@ -113,6 +116,7 @@ import { HeartbeatService } from './worker/heartbeat.service.js';
     ],
     ...[WorkerClient, ResultsClient],
     ...[HistoryService, HistoryRepository],
+    ...[WarmUpLoop, WarmUpService, WarmUpRepository],
   ],
 })
 export class OrchestratorModule {}

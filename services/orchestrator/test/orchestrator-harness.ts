@@ -11,7 +11,7 @@ import {
   type SourceConnection,
 } from '#libs/contracts';
 import { InboxRepository, OutboxRepository } from '#libs/database';
-import type { Principal } from '#libs/identity';
+import type { Principal, TokenVerifier } from '#libs/identity';
 import type { RevisionCopies } from '#libs/redis';
 import { newId, SystemClock, type Clock } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
@@ -56,6 +56,8 @@ import { SubmissionRepository } from '../src/submission/submission.repository.js
 import { SubmitService } from '../src/submission/submit.service.js';
 import { HeartbeatRepository } from '../src/worker/heartbeat.repository.js';
 import { HeartbeatService } from '../src/worker/heartbeat.service.js';
+import { WarmUpRepository } from '../src/warm-up/warm-up.repository.js';
+import { WarmUpService } from '../src/warm-up/warm-up.service.js';
 import type { TestDatabase } from './data-source.js';
 import { FakeBus } from './fake-bus.js';
 
@@ -66,6 +68,12 @@ const noRevisions = {
 } as unknown as RevisionCopies;
 
 const masterKeys = `k1:${randomBytes(32).toString('base64')}`;
+
+/** A token of these tests is the id of its user and of the workspace. */
+const verifyToken = async (token: string): Promise<Principal> => {
+  const [userId = '', workspaceId = ''] = token.split(' ');
+  return newPrincipal({ userId, workspaceId });
+};
 
 type Overrides = { [K in keyof OrchestratorConfig]?: Partial<OrchestratorConfig[K]> };
 
@@ -100,6 +108,20 @@ export function startOrchestrator(
   const submissions = new SubmissionRepository(dataSource, config);
   const finishes = new FinishService(runs, attempts, changes, logger);
   const cacheMetrics = new CacheMetrics(metrics);
+  const submit = new SubmitService(
+    submissions,
+    executions,
+    runnables,
+    new PolicyService(metadata, callers, new MaskKeys(auth, config)),
+    new QueryPlanner(logger),
+    new TemplateCallers(callers),
+    queue,
+    changes,
+    cacheMetrics,
+    logger,
+    config,
+    clock,
+  );
   return {
     bus,
     jobs,
@@ -110,19 +132,16 @@ export function startOrchestrator(
     submissions,
     /** Not begun by itself: most tests dispatch when they want to. */
     newDispatcher: () => new DispatcherService(dispatch, queue, logger, config, changes, metrics),
-    submit: new SubmitService(
-      submissions,
-      executions,
-      runnables,
-      new PolicyService(metadata, callers, new MaskKeys(auth, config)),
-      new QueryPlanner(logger),
-      new TemplateCallers(callers),
-      queue,
-      changes,
-      cacheMetrics,
+    submit,
+    warmUps: new WarmUpService(
+      new WarmUpRepository(dataSource),
+      metadata,
+      auth,
+      { verify: verifyToken } as unknown as TokenVerifier,
+      submit,
       logger,
       config,
-      clock,
+      metrics,
     ),
     cache: new CacheService(new CacheRepository(dataSource), cacheMetrics, logger, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
@@ -144,7 +163,7 @@ export function startOrchestrator(
       metrics,
     ),
     sourceService: new SourceService(new SourceRepository(dataSource, new InboxRepository()), runs, changes),
-    history: new HistoryService(new HistoryRepository(dataSource), logger, config, metrics),
+    history: new HistoryService(new HistoryRepository(dataSource), metadata, logger, config, metrics),
   };
 }
 
@@ -194,6 +213,7 @@ export function newSource(workspaceId: string, part: Partial<SourceConnection> =
 /** Has metadata know one source and results know of no row. */
 export function answerAround(bus: FakeBus, source: SourceConnection): void {
   bus.answer(metadataRequests.resolveRunnable, () => ({ source, revision: 1 }));
+  bus.answer(metadataRequests.listHistoryRetentions, () => ({ retentions: [] }));
   bus.answer(metadataRequests.getSourceConnections, () => ({ sources: [source] }));
   bus.answer(resultsRequests.fenceRun, () => ({ sealed: false, pagesCommitted: 0, rowCount: 0, byteCount: 0 }));
 }

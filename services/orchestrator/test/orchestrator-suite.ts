@@ -15,6 +15,7 @@ const tables = [
   'spent',
   'finished_horizon',
   'cache_revision',
+  'warm_up',
   'outbox',
   'inbox',
 ];

@@ -19,7 +19,12 @@ export const resultsConfig = defineConfig({
   retention: {
     ttlSeconds: setting('SLUICE_RESULTS_TTL_SECONDS', integerText(1, 3_650 * day), {
       default: 7 * day,
-      describe: 'How long the rows of a result can be read, counted from its last row.',
+      describe:
+        'How long the rows of a result can be read, counted from its last row; at least twice SLUICE_ORCHESTRATOR_CACHE_TTL_MAX_SECONDS.',
+    }),
+    cacheTtlMaxSeconds: setting('SLUICE_ORCHESTRATOR_CACHE_TTL_MAX_SECONDS', integerText(0, 7 * day), {
+      default: day,
+      describe: 'As the orchestrator has it: results are kept for as long as they may answer.',
     }),
     graceSeconds: setting('SLUICE_RESULTS_GRACE_SECONDS', integerText(0, day), {
       default: 60,

@@ -68,7 +68,7 @@ export interface CompiledQuery {
   readonly sql: string;
   /** To bind behind the values that the query already has. Not for logs: a HASH mask binds its key. */
   readonly values: readonly TypedValue[];
-  /** Every table that the query reads, for invalidation by table. */
+  /** Every table that the query reads, as it names them; for invalidation by table. */
   readonly tables: readonly TableName[];
   /** The policies inside the text, sorted by id. */
   readonly policyIds: readonly string[];

@@ -4,18 +4,18 @@ import { AppError } from '#libs/kernel';
 import { assertProvableText } from '../sql-text.js';
 import type { SqlDialect } from '../prove-read-only.js';
 import { applicablePolicies } from './applicable-policies.js';
-import { duckdbPolicyDialect } from './duckdb-policy-dialect.js';
 import { fenceAlias, fenceText, isFenceOf } from './fence.js';
 import { planFence, type PlannedFence } from './fence-plan.js';
 import { GovernedTables } from './governed-tables.js';
 import { PlaceholderList } from './placeholder-list.js';
 import type { PolicyDialect, Reference } from './policy-dialect.js';
+import { policyDialects } from './policy-dialects.js';
 import { policyRejection } from './policy-rejection.js';
-import type { CompiledQuery, KnownTable, PolicyCaller, ReadRelation, RowPolicy, TableName } from './policy-types.js';
-import { postgresPolicyDialect } from './postgres-policy-dialect.js';
+import type { CompiledQuery, KnownTable, PolicyCaller, ReadRelation, RowPolicy } from './policy-types.js';
 import { parseExpression } from './predicate.js';
 import { SourceCatalog, type CatalogTable } from './source-catalog.js';
 import { spliceFences } from './splice.js';
+import { writtenTables } from '../tables-read.js';
 import { isSameTree, nodesOf, type TreeNode } from './syntax-tree.js';
 
 export interface SourcePoliciesOptions {
@@ -42,11 +42,6 @@ export interface CompileInput {
   readonly caller: PolicyCaller | undefined;
 }
 
-const dialects: Readonly<Record<SqlDialect, PolicyDialect>> = {
-  postgres: postgresPolicyDialect,
-  duckdb: duckdbPolicyDialect,
-};
-
 /** Parsed predicates and fences that are kept; a text is some hundred bytes, its tree a few KiB. */
 const keptTreesMax = 500;
 
@@ -65,7 +60,7 @@ export class SourcePolicies {
   readonly #fences = new LRUCache<string, TreeNode>({ max: keptTreesMax });
 
   constructor(private readonly options: SourcePoliciesOptions) {
-    this.#dialect = dialects[options.dialect];
+    this.#dialect = policyDialects[options.dialect];
     this.#policies = [...options.policies].sort((left, right) => (left.id < right.id ? -1 : 1));
     this.#catalog = new SourceCatalog(options);
     this.#extraFunctions = new Set(options.allowedFunctions);
@@ -94,8 +89,7 @@ export class SourcePolicies {
   }
 
   #unchanged(sql: string, references: readonly Reference[]): CompiledQuery {
-    const tables = distinctTables(references.map((reference) => nameOf(reference, this.#catalog.resolve(reference))));
-    return { sql, values: [], tables, policyIds: [], closedPolicyIds: [], fingerprint: '' };
+    return { sql, values: [], tables: writtenTables(references), policyIds: [], closedPolicyIds: [], fingerprint: '' };
   }
 
   async #fenced(
@@ -136,7 +130,7 @@ export class SourcePolicies {
     return {
       sql: compiled,
       values: placeholders.values,
-      tables: distinctTables(inOrder.map((reference) => nameOf(reference, this.#catalog.resolve(reference)))),
+      tables: writtenTables(inOrder),
       policyIds: sortedIds(used.flatMap((plan) => plan.policyIds)),
       closedPolicyIds: sortedIds(used.flatMap((plan) => plan.closedPolicyIds)),
       fingerprint: fingerprintOf([...planned], fences, placeholders),
@@ -224,15 +218,6 @@ function readRelation(reference: Reference, table: CatalogTable, policies: reado
     policyIds: policies.map(({ id }) => id),
     ...(reference.schema === undefined ? {} : { writtenSchema: table.schema }),
   };
-}
-
-function nameOf({ catalog, schema, name }: Reference, table: CatalogTable | undefined): TableName {
-  if (table) return { schema: table.schema, name: table.name };
-  return { ...(catalog === undefined ? {} : { catalog }), ...(schema === undefined ? {} : { schema }), name };
-}
-
-function distinctTables(tables: readonly TableName[]): readonly TableName[] {
-  return [...new Map(tables.map((table) => [JSON.stringify(table), table])).values()];
 }
 
 function sortedIds(ids: readonly string[]): readonly string[] {

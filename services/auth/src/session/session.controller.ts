@@ -2,7 +2,8 @@ import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { BusContext, HandlesRequest } from '#libs/bus';
 import { authRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
-import { AllowAnonymous, AllowAuthenticated, principalOf } from '#libs/identity';
+import { AllowAnonymous, AllowAuthenticated, AllowService, principalOf } from '#libs/identity';
+import { ActForService } from './act-for.service.js';
 import { SessionService } from './session.service.js';
 import { SignInService } from './sign-in.service.js';
 
@@ -11,6 +12,7 @@ export class SessionController {
   constructor(
     private readonly signIns: SignInService,
     private readonly sessions: SessionService,
+    private readonly actors: ActForService,
   ) {}
 
   @HandlesRequest(authRequests.signIn)
@@ -37,5 +39,13 @@ export class SessionController {
   ): Promise<ResponseOf<typeof authRequests.signOut>> {
     await this.sessions.signOut(principalOf(context));
     return {};
+  }
+
+  @HandlesRequest(authRequests.actFor)
+  @AllowService('orchestrator')
+  async actFor(
+    @Payload() { workspaceId, userId }: RequestOf<typeof authRequests.actFor>,
+  ): Promise<ResponseOf<typeof authRequests.actFor>> {
+    return { accessToken: await this.actors.issue(workspaceId, userId) };
   }
 }

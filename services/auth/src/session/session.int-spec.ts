@@ -280,3 +280,42 @@ async function addWorkspace(slug: string, email: string): Promise<string> {
   );
   return id;
 }
+
+describe('acting for a user who is not there', () => {
+  const actFor = async (userId: string, workspaceId?: string) => {
+    const own = (await auth.admin()).workspaceId;
+    return auth.askAsService(authRequests.actFor, { workspaceId: workspaceId ?? own, userId }, 'orchestrator');
+  };
+
+  it('gives a short token with the user’s groups, good for running queries alone', async () => {
+    const user = await auth.createUser(await auth.admin(), { roleNames: ['admin'], groupNames: ['emea'] });
+    const principal = await verify((await actFor(user.id)).accessToken);
+    expect(principal).toMatchObject({ userId: user.id, groups: ['emea'] });
+    expect([...principal.permissions].toSorted()).toEqual(['query.run', 'saved_query.run']);
+    expect(principal.expiresAt.getTime() - principal.issuedAt.getTime()).toBe(60_000);
+  });
+
+  it('gives no right that the user has not', async () => {
+    const user = await auth.createUser(await auth.admin(), { roleNames: ['viewer'] });
+    const principal = await verify((await actFor(user.id)).accessToken);
+    expect([...principal.permissions]).toEqual(['saved_query.run']);
+  });
+
+  it('is refused for who is disabled, unknown or of another workspace', async () => {
+    const user = await auth.createUser(await auth.admin(), {});
+    expect((await refusal(actFor(user.id, 'wsp_other'))).code).toBe('auth.user_not_found');
+    expect((await refusal(actFor('usr_unknown'))).code).toBe('auth.user_not_found');
+    await auth.ask(
+      authRequests.updateUser,
+      { id: user.id, version: user.version, disabled: true, cleared: [] },
+      await auth.admin(),
+    );
+    expect((await refusal(actFor(user.id))).code).toBe('auth.user_not_found');
+  });
+
+  it('is refused to everybody but the orchestrator', async () => {
+    const input = { workspaceId: 'wsp_1', userId: 'usr_1' };
+    expect((await refusal(auth.ask(authRequests.actFor, input, await auth.admin()))).code).toBe('auth.forbidden');
+    expect((await refusal(auth.askAsService(authRequests.actFor, input, 'gateway'))).code).toBe('auth.forbidden');
+  });
+});

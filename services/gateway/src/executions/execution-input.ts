@@ -1,5 +1,6 @@
 import type { Priority, RequestOf, runRequests } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
+import { toCacheWish, type CacheInput } from '../cache/cache-input.js';
 import { toParameterDefinition, type ParameterDefinitionInput } from '../parameters/parameter-definition.input.js';
 import { invalidInput } from '../errors/user-error.js';
 
@@ -13,10 +14,7 @@ export interface RunQueryInput {
     } | null;
     readonly savedQuery?: { readonly id: string; readonly parameters?: JsonObject | null } | null;
   };
-  readonly cache?: {
-    readonly maxAgeSeconds?: number | null;
-    readonly staleWhileRevalidateSeconds?: number | null;
-  } | null;
+  readonly cache?: CacheInput | null;
   readonly priority: Priority;
   readonly limits?: {
     readonly rows?: number | null;
@@ -40,12 +38,7 @@ export function toSubmitRequest(input: RunQueryInput): SubmitRequest {
     timeZone: timeZone ?? undefined,
     queryOptions: [],
     idempotencyKey: idempotencyKey ?? undefined,
-    cache: cache
-      ? {
-          maxAgeSeconds: cache.maxAgeSeconds ?? undefined,
-          staleWhileRevalidateSeconds: cache.staleWhileRevalidateSeconds ?? undefined,
-        }
-      : undefined,
+    cache: cache ? toCacheWish(cache) : undefined,
   };
 }
 

@@ -19,6 +19,7 @@ interface CreateSavedQueryArgs {
     readonly sql: string;
     readonly parameters: readonly ParameterDefinitionInput[];
     readonly tags: string[];
+    readonly warmUp: boolean;
     readonly cacheTtlSeconds?: number | null;
   };
 }
@@ -32,6 +33,7 @@ interface UpdateSavedQueryArgs {
     readonly sql?: string | null;
     readonly parameters?: readonly ParameterDefinitionInput[] | null;
     readonly tags?: string[] | null;
+    readonly warmUp?: boolean | null;
     readonly cacheTtlSeconds?: number | null;
   };
 }
@@ -66,7 +68,7 @@ export class SavedQueriesResolver {
     { input }: UpdateSavedQueryArgs,
     context: RequestContext,
   ): Promise<SavedQueryPayload> {
-    const { id, version, name, description, sql, parameters, tags, cacheTtlSeconds } = input;
+    const { id, version, name, description, sql, parameters, tags, warmUp, cacheTtlSeconds } = input;
     return payloadOf(
       () =>
         context.ask(metadataRequests.updateSavedQuery, {
@@ -77,6 +79,7 @@ export class SavedQueriesResolver {
           sql: sql ?? undefined,
           parameters: parameters ? { values: parameters.map(toParameterDefinition) } : undefined,
           tags: listOf(tags),
+          warmUp: warmUp ?? undefined,
           cacheTtlSeconds: cacheTtlSeconds ?? undefined,
           cleared: clearedIn(input),
         }),

@@ -27,4 +27,12 @@ export class RunnableController {
   ): Promise<ResponseOf<typeof metadataRequests.getSourceConnections>> {
     return { sources: await this.service.connections(ids) };
   }
+
+  @HandlesRequest(metadataRequests.listWarmUps)
+  @AllowService('orchestrator')
+  async listWarmUps(
+    @Payload() input: RequestOf<typeof metadataRequests.listWarmUps>,
+  ): Promise<ResponseOf<typeof metadataRequests.listWarmUps>> {
+    return { warmUps: await this.service.warmUps(input) };
+  }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { metadataRequests, RequestOf, ResponseOf, SourceConnection } from '#libs/contracts';
+import type { metadataRequests, RequestOf, ResponseOf, SourceConnection, WarmUp } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import type { Permission } from '#libs/identity';
 import type { Caller } from '../caller.js';
@@ -11,6 +11,7 @@ import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.j
 import { SourcePoliciesService } from '../row-policy/source-policies.service.js';
 import { SavedQueryRepository } from '../saved-query/saved-query.repository.js';
 import { toSavedQuery } from '../saved-query/to-saved-query.js';
+import { WorkspaceSettingsRepository } from '../workspace-settings/workspace-settings.repository.js';
 
 /** What is needed to run something: for the orchestrator. */
 @Injectable()
@@ -20,6 +21,7 @@ export class RunnableService {
     private readonly queries: SavedQueryRepository,
     private readonly revisions: WorkspaceRevisions,
     private readonly policies: SourcePoliciesService,
+    private readonly settings: WorkspaceSettingsRepository,
   ) {}
 
   /**
@@ -59,9 +61,21 @@ export class RunnableService {
     return ids.length === 0 ? [] : (await this.sources.findOfAnyWorkspace(ids)).map(toConnection);
   }
 
+  /** The saved queries to be run when what they stand on is invalidated; for the orchestrator itself. */
+  async warmUps({ workspaceId, limit }: RequestOf<typeof metadataRequests.listWarmUps>): Promise<WarmUp[]> {
+    const queries = await this.queries.listWarmUps(workspaceId, limit);
+    return queries.map(({ id, dataSourceId, tags, updatedById }) => {
+      return { savedQueryId: id, dataSourceId, tags, userId: updatedById };
+    });
+  }
+
   private async governedSource(workspaceId: string, id: string) {
     const source = await this.sources.get({ workspaceId, id });
-    return { source: toConnection(source), policiesFingerprint: await this.policies.fingerprint(source) };
+    const [policiesFingerprint, settings] = await Promise.all([
+      this.policies.fingerprint(source),
+      this.settings.get(workspaceId),
+    ]);
+    return { source: toConnection(source), policiesFingerprint, settings };
   }
 }
 

@@ -39,6 +39,10 @@ export class SavedQueryEntity {
   @Column({ name: 'cache_ttl_seconds', type: 'integer', nullable: true })
   cacheTtlSeconds!: number | null;
 
+  /** Run again when what it stands on is invalidated. */
+  @Column({ name: 'warm_up', type: 'boolean' })
+  warmUp!: boolean;
+
   /** Grows by one with each change. */
   @Column({ type: 'integer' })
   version!: number;

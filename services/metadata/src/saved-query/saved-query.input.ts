@@ -16,6 +16,7 @@ export interface NewSavedQuery {
   readonly parameters: ParameterDefinition[];
   readonly tags: string[];
   readonly cacheTtlSeconds: number | null;
+  readonly warmUp: boolean;
 }
 
 /** What an update changes; what is undefined stays. */
@@ -36,8 +37,8 @@ export function parseNewSavedQuery(input: RequestOf<typeof metadataRequests.crea
     issues.add(['dataSourceId'], 'There is no such data source.', 'source.not_found');
   }
   issues.throwIfAny();
-  const { dataSourceId, sql, parameters } = input;
-  return { name, description, dataSourceId, sql, parameters, tags, cacheTtlSeconds };
+  const { dataSourceId, sql, parameters, warmUp = false } = input;
+  return { name, description, dataSourceId, sql, parameters, tags, cacheTtlSeconds, warmUp };
 }
 
 /** @throws AppError with every fault of the input */
@@ -58,7 +59,7 @@ export function parseSavedQueryChange(input: RequestOf<typeof metadataRequests.u
     input.parameters === undefined && !cleared.includes('parameters') ? undefined : (input.parameters?.values ?? []);
   if (parameters) checkParameters(parameters, issues);
   issues.throwIfAny();
-  return { name, description, sql: input.sql, parameters, tags, cacheTtlSeconds };
+  return { name, description, sql: input.sql, parameters, tags, cacheTtlSeconds, warmUp: input.warmUp };
 }
 
 /** The text itself is kept as it was written, once it can be read as a template: whether it may run is decided when it runs, against what it then finds. */

@@ -32,6 +32,15 @@ export class SavedQueryRepository {
     return this.database.manager.findBy(SavedQueryEntity, { workspaceId, id: In([...ids]) });
   }
 
+  /** In the order in which they were made. */
+  listWarmUps(workspaceId: string, limit: number): Promise<SavedQueryEntity[]> {
+    return this.database.manager.find(SavedQueryEntity, {
+      where: { workspaceId, warmUp: true },
+      order: { createdAt: 'ASC', id: 'ASC' },
+      take: limit,
+    });
+  }
+
   async list(
     { workspaceId, search, tags }: SavedQueryFilter,
     page: ParsedPage<readonly ['string', 'string']>,

@@ -59,7 +59,7 @@ export class SavedQueryService {
 
   async update(input: RequestOf<typeof metadataRequests.updateSavedQuery>, caller: Caller): Promise<SavedQuery> {
     const { workspaceId, userId } = caller;
-    const { name, description, sql, parameters, tags, cacheTtlSeconds } = parseSavedQueryChange(input);
+    const { name, description, sql, parameters, tags, cacheTtlSeconds, warmUp } = parseSavedQueryChange(input);
     const row = await this.queries.update({ workspaceId, id: input.id }, input.version, (current) => {
       const next = {
         name: name ?? current.name,
@@ -67,6 +67,7 @@ export class SavedQueryService {
         sql: sql ?? current.sql,
         parameters: parameters ?? current.parameters,
         tags: tags ?? current.tags,
+        warmUp: warmUp ?? current.warmUp,
         cacheTtlSeconds: cacheTtlSeconds === undefined ? current.cacheTtlSeconds : cacheTtlSeconds,
       };
       return { ...next, ...keysOf(next), updatedById: userId };

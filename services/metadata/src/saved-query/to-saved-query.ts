@@ -4,10 +4,22 @@ import type { SavedQueryEntity } from './saved-query.entity.js';
 
 /** The whole of it, for running. */
 export function toSavedQuery(row: SavedQueryEntity): SavedQuery {
-  const { id, name, description, dataSourceId, sql, parameters, tags, cacheTtlSeconds, version, createdAt, updatedAt } =
-    row;
+  const {
+    id,
+    name,
+    description,
+    dataSourceId,
+    sql,
+    parameters,
+    tags,
+    cacheTtlSeconds,
+    warmUp,
+    version,
+    createdAt,
+    updatedAt,
+  } = row;
   return {
-    ...{ id, name, dataSourceId, sql, parameters, tags, version, createdAt, updatedAt },
+    ...{ id, name, dataSourceId, sql, parameters, tags, warmUp, version, createdAt, updatedAt },
     ...(description === null ? {} : { description }),
     ...(cacheTtlSeconds === null ? {} : { cacheTtlSeconds }),
   };

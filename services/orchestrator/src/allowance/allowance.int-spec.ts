@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Execution, SourceConnection } from '#libs/contracts';
+import { metadataRequests, type Execution, type SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { startPostgres, type PostgresServer } from '#libs/testing';
@@ -8,6 +8,7 @@ import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
   newConfig,
+  newContext,
   newPrincipal,
   newSource,
   startOrchestrator,
@@ -16,6 +17,7 @@ import {
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
 import { clear, laneFaults } from '../../test/orchestrator-suite.js';
+import { MetadataClient } from '../source/metadata.client.js';
 import { QuotaRepository } from './quota.repository.js';
 import { QuotaService } from './quota.service.js';
 
@@ -47,6 +49,7 @@ type Overrides = Parameters<typeof startOrchestrator>[1];
 function start(overrides: Overrides): void {
   orchestrator = startOrchestrator(dataSource, overrides);
   answerAround(orchestrator.bus, source);
+  orchestrator.bus.answer(metadataRequests.getWorkspaceSettings, () => ({}));
 }
 
 const ask = (text: string, who = principal, more = {}) => submitSql(orchestrator, who, source, text, more);
@@ -158,7 +161,9 @@ describe('the depth of the queue', () => {
 
 describe('quotas', () => {
   const quotasOf = async (overrides: Overrides, who = principal) => {
-    const quotas = await new QuotaService(new QuotaRepository(dataSource), newConfig(overrides)).quotasOf(who);
+    const metadata = new MetadataClient(orchestrator.bus.asClient());
+    const service = new QuotaService(new QuotaRepository(dataSource), metadata, newConfig(overrides));
+    const quotas = await service.quotasOf(who, newContext(who));
     return Object.fromEntries(quotas.map(({ scope, kind, limit, used }) => [`${scope} ${kind}`, [used, limit]]));
   };
 
@@ -181,6 +186,20 @@ describe('quotas', () => {
     const refused = await refusal(ask('select 3', newPrincipal({ workspaceId: principal.workspaceId })));
     expect(refused.code).toBe('run.quota_exceeded');
     expect(refused.publicMessage).toContain('workspace');
+  });
+
+  it('of the workspace itself win over the installation’s, and are told', async () => {
+    const settings = { userQuotas: { executions: 1 }, workspaceQuotas: { rows: 9 }, version: 2 };
+    start({ allowance: { userExecutions: 100, workspaceRows: 1 } });
+    orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({ source, settings, revision: 1 }));
+    orchestrator.bus.answer(metadataRequests.getWorkspaceSettings, () => ({ settings }));
+    await run('select 1');
+    expect((await refusal(ask('select 2'))).code).toBe('run.quota_exceeded');
+    await ask('select 3', newPrincipal({ workspaceId: principal.workspaceId }));
+    expect(await quotasOf({ allowance: { userExecutions: 100, workspaceRows: 1 } })).toMatchObject({
+      'USER EXECUTIONS': [1, 1],
+      'WORKSPACE ROWS': [3, 9],
+    });
   });
 
   it.each([

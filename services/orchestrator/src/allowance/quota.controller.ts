@@ -12,6 +12,6 @@ export class QuotaController {
   @HandlesRequest(runRequests.getQuotas)
   @AllowAuthenticated()
   async getQuotas(@Ctx() context: BusContext): Promise<ResponseOf<typeof runRequests.getQuotas>> {
-    return { quotas: await this.service.quotasOf(principalOf(context)) };
+    return { quotas: await this.service.quotasOf(principalOf(context), context) };
   }
 }

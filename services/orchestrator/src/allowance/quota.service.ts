@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import type { MessageContext } from '#libs/bus';
 import { InjectConfig } from '#libs/config';
 import type { ResponseOf, runRequests } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
+import { MetadataClient } from '../source/metadata.client.js';
 import { queueRules } from '../dispatch/queue-rules.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { QuotaRepository } from './quota.repository.js';
@@ -23,12 +25,16 @@ const kinds = [
 export class QuotaService {
   constructor(
     private readonly repository: QuotaRepository,
+    private readonly metadata: MetadataClient,
     @InjectConfig() private readonly config: OrchestratorConfig,
   ) {}
 
-  async quotasOf({ workspaceId, userId }: Principal): Promise<Quota[]> {
-    const usage = await this.repository.usageOf(workspaceId, userId);
-    const { quotas } = queueRules(this.config);
+  async quotasOf({ workspaceId, userId }: Principal, context: MessageContext): Promise<Quota[]> {
+    const [usage, settings] = await Promise.all([
+      this.repository.usageOf(workspaceId, userId),
+      this.metadata.getWorkspaceSettings(context),
+    ]);
+    const { quotas } = queueRules(this.config, settings);
     return scopes.flatMap(({ scope, name }) =>
       kinds.map(({ kind, name: of }) => ({
         scope,

@@ -79,7 +79,7 @@ async function age({ runId }: Execution, seconds: number): Promise<void> {
 }
 
 function invalidate(named: Invalidation, who: Principal = principal): Promise<number> {
-  const nothing = { dataSourceIds: [], savedQueryIds: [], tags: [] };
+  const nothing = { dataSourceIds: [], savedQueryIds: [], tags: [], tables: [] };
   return orchestrator.cache.invalidate({ ...nothing, ...named }, who);
 }
 
@@ -255,6 +255,66 @@ describe('what was invalidated', () => {
     expect((await run()).cacheStatus).toBe('HIT');
     await invalidate(named(savedQuery));
     expect((await run()).cacheStatus).toBe(status);
+  });
+
+  describe('by table', () => {
+    const asked = (text: string): Promise<Execution> => submitSql(orchestrator, principal, source, text);
+    const named = (name: string, schema?: string): Invalidation => ({
+      tables: [{ dataSourceId: source.id, table: { name, schema } }],
+    });
+    const keptOf = async (text: string): Promise<Execution> => {
+      const execution = await asked(text);
+      await begin(execution);
+      return end(execution);
+    };
+
+    it('ends what reads it, in whatever schema it may be, and nothing else', async () => {
+      const [orders, archived, customers] = ['select 1 from orders', 'select 1 from archive.orders', 'select 1 from c'];
+      for (const text of [orders, archived, customers]) await keptOf(text);
+      expect(await invalidate(named('Orders', 'public'))).toBe(1);
+      expect((await asked(archived)).cacheStatus).toBe('HIT');
+      expect((await asked(customers)).cacheStatus).toBe('HIT');
+      expect((await asked(orders)).cacheStatus).toBe('MISS');
+      expect(await invalidate(named('orders'))).toBe(1);
+      expect((await asked(archived)).cacheStatus).toBe('MISS');
+    });
+
+    it('is neither filled again nor shared by a run that reads it already', async () => {
+      const running = await asked('select 1 from orders');
+      await begin(running);
+      await invalidate(named('orders', 'public'));
+      const behind = await asked('select 1 from orders');
+      expect(behind.runId).not.toBe(running.runId);
+      await end(running);
+      expect((await asked('select 1 from orders')).runId).toBe(behind.runId);
+    });
+
+    it('needs a name', async () => {
+      await expect(invalidate(named(''))).rejects.toMatchObject({
+        code: 'input.invalid',
+        path: ['tables', '0', 'table', 'name'],
+      });
+    });
+  });
+
+  it('of a saved query ends also what was kept of the same words outside of it', async () => {
+    const savedQuery = newSavedQuery();
+    await kept();
+    orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({ source, savedQuery, revision: 1 }));
+    const run = async (): Promise<Execution> => {
+      const { execution } = await orchestrator.submit.submit(
+        { query: { case: 'savedQuery', value: { id: savedQuery.id } }, priority: 'DASHBOARD', queryOptions: [] },
+        principal,
+        newContext(principal),
+      );
+      return execution;
+    };
+    const first = await run();
+    expect(first.cacheStatus).toBe('MISS');
+    await begin(first);
+    await end(first);
+    await invalidate({ tags: [' Daily '] });
+    expect((await run()).cacheStatus).toBe('MISS');
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { inTransaction } from '#libs/database';
+import { askForWarmUp, type WarmUpWish } from '../warm-up/warm-up.repository.js';
 
 const countedMax = 100_000;
 
@@ -14,7 +15,12 @@ export class CacheRepository {
    * asked, so a run that begins while the transaction is still open is younger, as it should be.
    * @returns how many kept results that concerns
    */
-  async invalidate(workspaceId: string, subjects: readonly string[], keptSeconds: number): Promise<number> {
+  async invalidate(
+    workspaceId: string,
+    subjects: readonly string[],
+    keptSeconds: number,
+    warmUp: WarmUpWish | undefined,
+  ): Promise<number> {
     return inTransaction(this.dataSource, async (manager) => {
       const [row]: { revision: string }[] = await manager.query(
         `select nextval('orchestrator.cache_revision_seq') as revision`,
@@ -35,6 +41,8 @@ export class CacheRepository {
          on conflict (workspace_id, subject) do update set revision = greatest(c.revision, excluded.revision)`,
         [workspaceId, subjects, revision],
       );
+      // Within the invalidation, so that neither is there without the other.
+      if (warmUp) await askForWarmUp(manager, workspaceId, revision, warmUp);
       return Number(counted?.count ?? 0);
     });
   }

@@ -17,13 +17,24 @@ describe('how old a kept result may be', () => {
     expect(resolveFreshness({}, saved, settings, noJitter)).toEqual({ maxAgeSeconds: 86_400, staleSeconds: 0 });
   });
 
-  it('is what the saved query says, else what its source says', () => {
+  it('is what the saved query says, else its source, else its workspace', () => {
     const of = (asked: Parameters<typeof resolveFreshness>[1]): number =>
       resolveFreshness({}, asked, settings, noJitter).maxAgeSeconds;
     expect(of({ source: { cacheTtlSeconds: 20 }, savedQuery: { cacheTtlSeconds: 10 } })).toBe(10);
     expect(of({ source: { cacheTtlSeconds: 20 }, savedQuery: {} })).toBe(20);
     expect(of({ source: { cacheTtlSeconds: 20 }, savedQuery: undefined })).toBe(20);
     expect(of({ source: { cacheTtlSeconds: 20 }, savedQuery: { cacheTtlSeconds: 0 } })).toBe(0);
+    expect(of({ source: { cacheTtlSeconds: 20 }, savedQuery: {}, settings: { cacheTtlSeconds: 30 } })).toBe(20);
+    expect(of({ ...saved, settings: { cacheTtlSeconds: 30 } })).toBe(30);
+    expect(of({ ...adhoc, settings: { cacheTtlSeconds: 0 } })).toBe(0);
+  });
+
+  it('is never more than the installation allows, whatever is configured below it', () => {
+    const config = { ...settings, ttlMaxSeconds: 60 };
+    expect(resolveFreshness({}, saved, config, noJitter).maxAgeSeconds).toBe(60);
+    expect(
+      resolveFreshness({}, { source: { cacheTtlSeconds: 90 }, savedQuery: {} }, config, noJitter).maxAgeSeconds,
+    ).toBe(60);
   });
 
   it('differs a little from question to question, so that results do not all end at once', () => {

@@ -1,4 +1,4 @@
-import type { RequestOf, runRequests, SavedQuery, SourceConnection } from '#libs/contracts';
+import type { RequestOf, runRequests, SavedQuery, SourceConnection, WorkspaceSettings } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 
@@ -16,29 +16,33 @@ type CacheWish = RequestOf<typeof runRequests.submitExecution>['cache'];
 export interface Asked {
   readonly source: Pick<SourceConnection, 'cacheTtlSeconds'>;
   readonly savedQuery: Pick<SavedQuery, 'cacheTtlSeconds'> | undefined;
+  readonly settings?: Pick<WorkspaceSettings, 'cacheTtlSeconds'> | undefined;
 }
 
 /** So that results of one moment do not all end in one moment. */
 const jitter = 0.1;
 
 /**
- * How old a kept result may be: what is asked for, or else what the saved query says, its source, or the installation.
+ * How old a kept result may be: what is asked for, or else what the saved query says, its source, its workspace, or the
+ * installation.
  * @throws AppError `input.invalid` where what is asked for is out of bounds
  */
 export function resolveFreshness(
   wish: CacheWish,
-  { source, savedQuery }: Asked,
-  settings: OrchestratorConfig['cache'],
+  { source, savedQuery, settings }: Asked,
+  config: Pick<OrchestratorConfig['cache'], 'adhocTtlSeconds' | 'savedTtlSeconds' | 'ttlMaxSeconds'>,
   random: () => number = Math.random,
 ): Freshness {
   const configured =
     savedQuery?.cacheTtlSeconds ??
     source.cacheTtlSeconds ??
-    (savedQuery ? settings.savedTtlSeconds : settings.adhocTtlSeconds);
+    settings?.cacheTtlSeconds ??
+    (savedQuery ? config.savedTtlSeconds : config.adhocTtlSeconds);
   const maxAgeSeconds =
-    checked(wish?.maxAgeSeconds, 'maxAgeSeconds', settings.ttlMaxSeconds) ?? configured * (1 - jitter * random());
+    checked(wish?.maxAgeSeconds, 'maxAgeSeconds', config.ttlMaxSeconds) ??
+    Math.min(configured, config.ttlMaxSeconds) * (1 - jitter * random());
   const staleSeconds =
-    checked(wish?.staleWhileRevalidateSeconds, 'staleWhileRevalidateSeconds', settings.ttlMaxSeconds) ?? 0;
+    checked(wish?.staleWhileRevalidateSeconds, 'staleWhileRevalidateSeconds', config.ttlMaxSeconds) ?? 0;
   return { maxAgeSeconds, staleSeconds };
 }
 

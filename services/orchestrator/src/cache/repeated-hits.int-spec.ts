@@ -111,7 +111,10 @@ describe('a hit that is repeated', () => {
   });
 
   it('is refused once its result is invalidated, whatever a gateway still remembers', async () => {
-    await orchestrator.cache.invalidate({ dataSourceIds: [source.id], savedQueryIds: [], tags: [] }, principal);
+    await orchestrator.cache.invalidate(
+      { dataSourceIds: [source.id], savedQueryIds: [], tags: [], tables: [] },
+      principal,
+    );
     expect(await accepted(repeatOf())).toEqual([false]);
   });
 

@@ -1,9 +1,14 @@
+import type { WorkspaceSettings } from '#libs/contracts';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 
 type Settings = Pick<OrchestratorConfig, 'queue' | 'lease' | 'allowance'>;
 
-/** The settings that functions of the database follow, as they take them: see the migration fair-queue. */
-export function queueRules({ queue, lease, allowance }: Settings) {
+/**
+ * The settings that functions of the database follow, as they take them: see the migration fair-queue. A workspace's own quotas
+ * win over the installation's.
+ */
+export function queueRules({ queue, lease, allowance }: Settings, own?: WorkspaceSettings) {
+  const { userQuotas: user, workspaceQuotas: workspace } = own ?? {};
   return {
     workerLiveSeconds: lease.workerLiveSeconds,
     workspaceSharePercent: queue.workspaceSharePercent,
@@ -16,16 +21,16 @@ export function queueRules({ queue, lease, allowance }: Settings) {
     runsPerMinute: allowance.runsPerMinute,
     quotas: {
       user: {
-        executions: allowance.userExecutions,
-        seconds: allowance.userSeconds,
-        rows: allowance.userRows,
-        bytes: allowance.userBytes,
+        executions: user?.executions ?? allowance.userExecutions,
+        seconds: user?.seconds ?? allowance.userSeconds,
+        rows: user?.rows ?? allowance.userRows,
+        bytes: user?.bytes ?? allowance.userBytes,
       },
       workspace: {
-        executions: allowance.workspaceExecutions,
-        seconds: allowance.workspaceSeconds,
-        rows: allowance.workspaceRows,
-        bytes: allowance.workspaceBytes,
+        executions: workspace?.executions ?? allowance.workspaceExecutions,
+        seconds: workspace?.seconds ?? allowance.workspaceSeconds,
+        rows: workspace?.rows ?? allowance.workspaceRows,
+        bytes: workspace?.bytes ?? allowance.workspaceBytes,
       },
     },
   };

@@ -130,7 +130,9 @@ describe('the finished order', () => {
     const text = `select ${(texts += 1)}`;
     const same = await Promise.all(Array.from({ length: 7 }, () => submitSql(orchestrator, principal, source, text)));
     const runId = same[0]?.runId ?? '';
-    await worker.claim({ runId, fence: 1 });
+    // Where another of the seven held the pool, the run waits for a dispatcher.
+    await orchestrator.dispatch.fill('default', 32);
+    expect(await worker.claim({ runId, fence: 1 })).toBe(true);
     await worker.succeed({ runId, fence: 1 });
     const last = await finished();
     for (const limit of [1, 2, 3, 500]) {
@@ -164,6 +166,7 @@ describe('the finished order', () => {
     const start = await now();
     await finished();
     await dataSource.query(`update orchestrator.run set finished_at = now() - interval '40 days'`);
+    await dataSource.query(`update orchestrator.execution set submitted_at = now() - interval '40 days'`);
     await orchestrator.history.purge();
     const kept = await finished();
     const page = await listFrom(start);

@@ -3,11 +3,12 @@ import { InjectConfig } from '#libs/config';
 import { delay } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { MetadataClient } from '../source/metadata.client.js';
 import { HistoryRepository } from './history.repository.js';
 
 const pauseMs = 50;
 
-/** Keeps the tables small. Every instance does it; the rows that one deletes are passed over by the others. */
+/** Keeps the tables small. Every instance tries; one at a time deletes. */
 @Injectable()
 export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly stopping = new AbortController();
@@ -16,6 +17,7 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly repository: HistoryRepository,
+    private readonly metadata: MetadataClient,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
     metrics: MetricsRegistry,
@@ -37,14 +39,23 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async purge(): Promise<void> {
-    await this.repeat('run', () => this.repository.purgeRuns(this.config.history.keepDays));
+    await this.purgeHistory().catch((err: unknown) => this.logger.warn({ err }, 'old executions could not be deleted'));
     await this.repeat('idempotency_key', () => this.repository.purgeIdempotencyKeys());
     await this.repeat('idle', () => this.repository.purgeIdle());
   }
 
+  /** Without knowing what the workspaces want nothing is deleted. */
+  private async purgeHistory(): Promise<void> {
+    const { history, cache } = this.config;
+    const retention = { days: history.keepDays, own: await this.metadata.listHistoryRetentions() };
+    await this.repeat('execution', () => this.repository.purgeExecutions(retention));
+    // A stale answer may be as much older again.
+    await this.repeat('run', () => this.repository.purgeRuns(retention, 2 * cache.ttlMaxSeconds));
+  }
+
   private async run(): Promise<void> {
     while (await this.pause(this.config.history.sweepSeconds * 1_000)) {
-      await this.purge().catch((err: unknown) => this.logger.warn({ err }, 'old executions could not be deleted'));
+      await this.purge().catch((err: unknown) => this.logger.warn({ err }, 'what is too old could not be deleted'));
     }
   }
 

@@ -16,4 +16,10 @@ export class AuthClient {
     const context = serviceContext('orchestrator', workspaceId);
     return this.bus.request(authRequests.getDataKey, { workspaceId }, { context });
   }
+
+  /** A short token for running queries in the name of a user who is not there. @throws AppError `auth.user_not_found` */
+  async actFor(workspaceId: string, userId: string): Promise<string> {
+    const context = serviceContext('orchestrator', workspaceId);
+    return (await this.bus.request(authRequests.actFor, { workspaceId, userId }, { context })).accessToken;
+  }
 }

@@ -6,6 +6,7 @@ import type {
   PolicyCaller,
   ReachPremises,
   SourcePolicies,
+  TableName,
   TemplateCaller,
 } from '#libs/sql';
 import type { ResolvedLimits } from '../submission/limits.js';
@@ -49,6 +50,8 @@ export interface QueryPlan {
   readonly sql: string;
   /** Not for logs: a mask's key may be among them. */
   readonly values: readonly BoundValue[];
+  /** That the caller's own statement names, as it names them. */
+  readonly tables: readonly TableName[];
   /** What of the row policies in it can change the answer; empty where there are none. */
   readonly policyFingerprint: string;
   /** What the source must confirm before it is run; absent where no policy applies. */

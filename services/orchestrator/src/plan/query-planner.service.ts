@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { SourceConnection } from '#libs/contracts';
 import { AppError, type Issue } from '#libs/kernel';
-import { proveReadOnly, sqlDialectOf, type BoundValue, type SqlDialect } from '#libs/sql';
+import { readTables, sqlDialectOf, type BoundValue, type SqlDialect, type TableName } from '#libs/sql';
 import { AppLogger } from '#libs/telemetry';
 import { BoundTemplates } from './bound-templates.js';
 import { GovernedStatements } from './governed-statements.js';
@@ -17,10 +17,10 @@ const provenCharactersMax = 5_000_000;
 export class QueryPlanner {
   private readonly templates = new BoundTemplates();
   private readonly shaper = new StatementShaper();
-  /** Statements that were proven; a proof knows nothing but the dialect, the text and the number of values. */
-  private readonly proven = new LRUCache<string, true>({
+  /** The tables of statements that were proven; a proof knows nothing but the dialect, the text and the number of values. */
+  private readonly proven = new LRUCache<string, readonly TableName[]>({
     maxSize: provenCharactersMax,
-    sizeCalculation: (_, key) => key.length + 100,
+    sizeCalculation: (tables, key) => key.length + 100 * (1 + tables.length),
   });
 
   private readonly governed = new GovernedStatements();
@@ -38,8 +38,8 @@ export class QueryPlanner {
       const mayBeGoverned = input.policies !== undefined;
       const sql = await this.shaper.shape(dialect, written, { ...input.limits, mayBeGoverned });
       if (input.policies) return { parameters, ...(await this.govern(input.policies, sql, values, input.source)) };
-      await this.prove(dialect, sql, values.length);
-      return { sql, values, parameters, policyFingerprint: '', reach: undefined };
+      const tables = await this.prove(dialect, sql, values.length);
+      return { sql, values, parameters, tables, policyFingerprint: '', reach: undefined };
     } catch (error) {
       throw error instanceof AppError ? placed(error, input.places) : error;
     }
@@ -54,8 +54,8 @@ export class QueryPlanner {
   ): Promise<Omit<QueryPlan, 'parameters'>> {
     try {
       const compiled = await this.governed.compile(policies, { sql, valueCount: values.length, caller });
-      const { fingerprint: policyFingerprint, reach } = compiled;
-      return { sql: compiled.sql, values: [...values, ...compiled.values], policyFingerprint, reach };
+      const { fingerprint: policyFingerprint, reach, tables } = compiled;
+      return { sql: compiled.sql, values: [...values, ...compiled.values], tables, policyFingerprint, reach };
     } catch (error) {
       const reason = error instanceof AppError ? error.details?.['reason'] : undefined;
       if (reason !== undefined) this.logger.info({ sourceId: id, reason }, 'row policies refused a statement');
@@ -63,11 +63,13 @@ export class QueryPlanner {
     }
   }
 
-  private async prove(dialect: SqlDialect, sql: string, valueCount: number): Promise<void> {
+  private async prove(dialect: SqlDialect, sql: string, valueCount: number): Promise<readonly TableName[]> {
     const key = `${dialect} ${valueCount} ${sql}`;
-    if (this.proven.get(key)) return;
-    await proveReadOnly(dialect, sql, { valueCount });
-    this.proven.set(key, true);
+    const known = this.proven.get(key);
+    if (known) return known;
+    const tables = await readTables(dialect, sql, { valueCount });
+    this.proven.set(key, tables);
+    return tables;
   }
 }
 

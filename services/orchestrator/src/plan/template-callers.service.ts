@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { BusContext } from '#libs/bus';
+import type { MessageContext } from '#libs/bus';
 import type { Principal } from '#libs/identity';
 import type { TemplateCaller } from '#libs/sql';
 import { CallerMemory } from '../policy/caller.memory.js';
@@ -13,7 +13,11 @@ export class TemplateCallers {
   constructor(private readonly callers: CallerMemory) {}
 
   /** @param text the template; what it cannot read is not asked for */
-  async callerOf(principal: Principal, text: string, context: BusContext): Promise<TemplateCaller> {
+  async callerOf(
+    principal: Principal,
+    text: string,
+    context: MessageContext & { readonly signal: AbortSignal },
+  ): Promise<TemplateCaller> {
     const { userId: id, groups, apiKeyId } = principal;
     const known = readsMore.test(text) ? await this.callers.get(principal, context, context.signal) : undefined;
     return {

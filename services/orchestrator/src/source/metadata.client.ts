@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { BusClient, serviceContext, type MessageContext } from '#libs/bus';
-import { metadataRequests, type RequestOf, type ResponseOf, type SourceConnection } from '#libs/contracts';
+import {
+  metadataRequests,
+  type RequestOf,
+  type ResponseOf,
+  type SourceConnection,
+  type WarmUp,
+  type WorkspaceSettings,
+} from '#libs/contracts';
 
 type Subject = RequestOf<typeof metadataRequests.resolveRunnable>['subject'];
 
@@ -25,6 +32,23 @@ export class MetadataClient {
   ): Promise<ResponseOf<typeof metadataRequests.getSourcePolicies>> {
     const context = serviceContext('orchestrator', workspaceId, requestId);
     return this.bus.request(metadataRequests.getSourcePolicies, { dataSourceId }, { context });
+  }
+
+  /** What the caller's workspace sets for itself. */
+  async getWorkspaceSettings(context: MessageContext): Promise<WorkspaceSettings | undefined> {
+    return (await this.bus.request(metadataRequests.getWorkspaceSettings, {}, { context })).settings;
+  }
+
+  /** The workspaces that keep their history for a time of their own. */
+  async listHistoryRetentions(): Promise<ResponseOf<typeof metadataRequests.listHistoryRetentions>['retentions']> {
+    const context = serviceContext('orchestrator', '');
+    return (await this.bus.request(metadataRequests.listHistoryRetentions, {}, { context })).retentions;
+  }
+
+  /** The saved queries of a workspace that want to be run when what they stand on is invalidated. */
+  async listWarmUps(workspaceId: string, limit: number): Promise<readonly WarmUp[]> {
+    const context = serviceContext('orchestrator', workspaceId);
+    return (await this.bus.request(metadataRequests.listWarmUps, { workspaceId, limit }, { context })).warmUps;
   }
 
   /** A source as it is now; undefined where it is gone. */

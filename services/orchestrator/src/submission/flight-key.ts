@@ -11,6 +11,8 @@ export interface FlightParts {
   readonly values: readonly BoundValue[];
   /** Of the row policies in the statement; see CompiledQuery. */
   readonly policyFingerprint: string;
+  /** What else the answer is invalidated by: of the saved query, as nothing of it is in the statement. */
+  readonly subjects: readonly string[];
   readonly limits: ResolvedLimits;
   /** See ceiling.ts. */
   readonly ceiling: string;
@@ -29,6 +31,7 @@ export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ceilin
     plan.sql,
     keyOfValues(plan.values),
     plan.policyFingerprint,
+    plan.subjects,
     ...limitParts,
     ...(ceiling === '' ? [] : [ceiling]),
   ];

@@ -58,6 +58,7 @@ describe('flightKey', () => {
     sql: 'select $1',
     values: [{ type: 'text', value: '1' }],
     policyFingerprint: '',
+    subjects: [],
     limits: { rows: 1, bytes: 2, timeoutMs: 3 },
     ceiling: '',
   };
@@ -75,6 +76,8 @@ describe('flightKey', () => {
       { ...parts, values: [{ type: 'text', value: '2' }] },
       { ...parts, values: [{ type: 'integer', value: '1' }] },
       { ...parts, values: [{ type: 'text', value: null }] },
+      { ...parts, policyFingerprint: 'x' },
+      { ...parts, subjects: ['query:qry_1'] },
       { ...parts, limits: { ...parts.limits, rows: 9 } },
       { ...parts, limits: { ...parts.limits, bytes: 9 } },
       { ...parts, ceiling: 'maxEstimatedRows=1' },

@@ -1,10 +1,14 @@
-import type { SourceConnection } from '#libs/contracts';
+import type { MessageContext } from '#libs/bus';
+import type { SourceConnection, WorkspaceSettings } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import type { BoundValue, ReachPremises } from '#libs/sql';
 import type { Freshness } from '../cache/freshness.js';
 import type { ExecutionView } from '../execution/execution.types.js';
 import type { PriorityClass } from '../run/run.types.js';
 import type { ResolvedLimits } from './limits.js';
+
+/** For whom a question is asked, and how long somebody waits. A BusContext is one. */
+export type AskingContext = MessageContext & { readonly signal: AbortSignal };
 
 /** A question that has passed every check and only needs its rows. */
 export interface Submission {
@@ -28,6 +32,8 @@ export interface Submission {
   /** What the result is made of, by which it is invalidated; see cache-subjects.ts. */
   readonly cacheSubjects: readonly string[];
   readonly freshness: Freshness;
+  /** What the workspace sets for itself. */
+  readonly settings: WorkspaceSettings | undefined;
   readonly idempotency: Idempotency | undefined;
   readonly requestId: string;
   readonly traceparent: string;

@@ -1,8 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { context as traceContext, propagation, trace } from '@opentelemetry/api';
 import { InjectConfig } from '#libs/config';
-import type { BusContext } from '#libs/bus';
-import type { Execution, RequestOf, RunPlan, runRequests, SavedQuery, SourceConnection } from '#libs/contracts';
+import type {
+  Execution,
+  RequestOf,
+  RunPlan,
+  runRequests,
+  SavedQuery,
+  SourceConnection,
+  WorkspaceSettings,
+} from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { AppError, newId, type Clock, type JsonObject } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
@@ -24,7 +31,7 @@ import { toTemplateDefinitions } from '../plan/template-definitions.js';
 import { PolicyService } from '../policy/policy.service.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { CacheMetrics } from '../cache/cache.metrics.js';
-import { cacheSubjects } from '../cache/cache-subjects.js';
+import { cacheSubjects, querySubjects } from '../cache/cache-subjects.js';
 import { ceilingOf, sourceFor } from './ceiling.js';
 import { flightKey } from './flight-key.js';
 import { resolveFreshness } from '../cache/freshness.js';
@@ -32,7 +39,7 @@ import { inputHash } from './input-hash.js';
 import { resolveLimits, type ResolvedLimits } from './limits.js';
 import { checkSqlText } from './sql-text.js';
 import { SubmissionRepository } from './submission.repository.js';
-import type { BegunRun, Idempotency, Submission } from './submission.types.js';
+import type { AskingContext, BegunRun, Idempotency, Submission } from './submission.types.js';
 
 export type SubmitInput = RequestOf<typeof runRequests.submitExecution>;
 
@@ -52,13 +59,14 @@ export interface Question {
   readonly places: PlanPlaces;
   readonly savedQuery: SavedQuery | undefined;
   readonly policiesFingerprint: string | undefined;
+  readonly settings: WorkspaceSettings | undefined;
   readonly revision: number;
 }
 
 /** By whom and when. */
 interface Asking {
   readonly principal: Principal;
-  readonly context: BusContext;
+  readonly context: AskingContext;
   readonly nowMs: number;
 }
 
@@ -70,7 +78,7 @@ export interface Prepared {
 }
 
 const idempotencyKeyMax = 200;
-/** Of a question that names none. */
+/** Of a question that names none, in a workspace that names none. */
 const defaultTimeZone = 'UTC';
 
 /** Takes a question: every check first, then one commit, then the job. */
@@ -91,14 +99,14 @@ export class SubmitService {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  async submit(input: SubmitInput, principal: Principal, context: BusContext): Promise<Submitted> {
+  async submit(input: SubmitInput, principal: Principal, context: AskingContext): Promise<Submitted> {
     const idempotency = idempotencyOf(input);
     if (idempotency) {
       const earlier = await this.findEarlier(idempotency, principal);
       if (earlier) return { execution: earlier };
     }
     const { question, limits, plan, nowMs } = await this.prepare(input, principal, context);
-    const { savedQuery, revision } = question;
+    const { savedQuery, settings, revision } = question;
     const source = sourceFor(principal, question.source);
     const submission: Submission = {
       executionId: newId('execution'),
@@ -112,6 +120,7 @@ export class SubmitService {
         sql: plan.sql,
         values: plan.values,
         policyFingerprint: plan.policyFingerprint,
+        subjects: querySubjects(savedQuery),
         limits,
         ceiling: ceilingOf(source),
       }),
@@ -120,8 +129,9 @@ export class SubmitService {
       limits,
       class: priorityClass[input.priority],
       savedQueryId: savedQuery?.id,
-      cacheSubjects: cacheSubjects({ source, savedQuery }),
-      freshness: resolveFreshness(input.cache, { source, savedQuery }, this.config.cache),
+      cacheSubjects: cacheSubjects({ source, savedQuery, tables: plan.tables }),
+      freshness: resolveFreshness(input.cache, { source, savedQuery, settings }, this.config.cache),
+      settings,
       idempotency,
       requestId: context.requestId,
       ...traceOfWork(),
@@ -133,7 +143,7 @@ export class SubmitService {
   }
 
   /** Everything that comes before a run: who may ask, what is asked, within which limits, and how it goes to the source. */
-  async prepare(input: SubmitInput, principal: Principal, context: BusContext): Promise<Prepared> {
+  async prepare(input: SubmitInput, principal: Principal, context: AskingContext): Promise<Prepared> {
     const question = await this.resolve(input, principal, context);
     const limits = resolveLimits(input.limits, input.priority, this.config.limits, question.source);
     const nowMs = this.clock.nowMs();
@@ -156,7 +166,7 @@ export class SubmitService {
       policies,
       queryOptions,
       caller,
-      timeZone: input.timeZone ?? defaultTimeZone,
+      timeZone: input.timeZone ?? question.settings?.timeZone ?? defaultTimeZone,
       nowMs,
     });
   }
@@ -199,7 +209,7 @@ export class SubmitService {
     return this.executions.get(earlier.executionId, principal);
   }
 
-  private async resolve(input: SubmitInput, principal: Principal, context: BusContext): Promise<Question> {
+  private async resolve(input: SubmitInput, principal: Principal, context: AskingContext): Promise<Question> {
     const { query } = input;
     switch (query.case) {
       case 'sql': {
@@ -237,7 +247,7 @@ export class SubmitService {
 
   private async resolveRunnable(
     subject: Parameters<RunnableMemory['resolve']>[0],
-    context: BusContext,
+    context: AskingContext,
     path: readonly string[],
   ) {
     const resolved = await this.runnables.resolve(subject, context, context.signal).catch((error: unknown) => {
@@ -246,8 +256,8 @@ export class SubmitService {
     const { source } = resolved;
     if (!source) throw new Error('metadata resolved something runnable without its source');
     if (source.paused) throw pausedAt(path);
-    const { savedQuery, revision, policiesFingerprint } = resolved;
-    return { source, savedQuery, revision, policiesFingerprint };
+    const { savedQuery, revision, policiesFingerprint, settings } = resolved;
+    return { source, savedQuery, revision, policiesFingerprint, settings };
   }
 }
 

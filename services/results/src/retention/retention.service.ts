@@ -4,6 +4,7 @@ import { PageStore, type StoredRun } from '#libs/result-store';
 import { AppLogger } from '#libs/telemetry';
 import type { ResultsConfig } from '../results.config.js';
 import { RetentionMetrics } from './retention.metrics.js';
+import { keptSeconds } from './kept-seconds.js';
 import { RetentionRepository, type PurgedRun } from './retention.repository.js';
 
 /** Results go in batches of this many, so that no statement and no pause is long. */
@@ -24,8 +25,8 @@ export class RetentionService {
 
   /** Takes every result whose time is over. Safe in any number of processes at once. */
   async expire(signal: AbortSignal): Promise<number> {
-    const { ttlSeconds, graceSeconds, writingMaxSeconds, recordDays } = this.config.retention;
-    const forgotten = await this.repository.closeForgotten(writingMaxSeconds, ttlSeconds);
+    const { graceSeconds, writingMaxSeconds, recordDays } = this.config.retention;
+    const forgotten = await this.repository.closeForgotten(writingMaxSeconds, keptSeconds(this.config.retention));
     if (forgotten > 0) this.logger.warn({ forgotten }, 'results were still open long after their runs can have ended');
     let total = 0;
     for (let taken = batchSize; taken === batchSize && !signal.aborted; total += taken) {

@@ -5,6 +5,7 @@ import { PageStore } from '#libs/result-store';
 import type { ResultsConfig } from '../results.config.js';
 import { WritingRepository } from './writing.repository.js';
 import type { Standing } from './writing.types.js';
+import { keptSeconds } from '../retention/kept-seconds.js';
 
 /**
  * What is left to do when a run is final. It needs no dedupe row: closing what is closed and deleting what is gone
@@ -23,7 +24,7 @@ export class RunEndService {
     if (fence < 1) return;
     const run = { runId, workspaceId, fence };
     if (state !== 'SUCCEEDED') {
-      const standing = await this.repository.closeRun(run, this.config.retention.ttlSeconds);
+      const standing = await this.repository.closeRun(run, keptSeconds(this.config.retention));
       await this.keepOnly(standing);
     } else if (fence > 1) {
       const standing = await this.repository.standingOf(runId);

@@ -38,7 +38,7 @@ beforeEach(() => {
   tell = vi.fn(async () => undefined);
   // Of the bus and of the settings the service uses these alone.
   const bus = { tell } as unknown as BusClient;
-  const config = { retention: { ttlSeconds: 60 } } as ResultsConfig;
+  const config = { retention: { ttlSeconds: 60, cacheTtlMaxSeconds: 0 } } as ResultsConfig;
   const metrics = new WritingMetrics(new MetricsRegistry('results'));
   service = new WritingService(new WritingRepository(dataSource), bus, metrics, config);
   run = { workspaceId: newId('workspace'), runId: newId('run'), fence: 1 };

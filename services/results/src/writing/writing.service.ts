@@ -8,6 +8,7 @@ import { refusalOfPage, refusalOfSeal, type Refusal } from './refusal.js';
 import { WritingMetrics } from './writing.metrics.js';
 import { WritingRepository } from './writing.repository.js';
 import type { NewPage, NewSeal, Progress, RunTry, Standing } from './writing.types.js';
+import { keptSeconds } from '../retention/kept-seconds.js';
 
 /** Takes pages and seals of the one try that a run has, and nothing of any other. */
 @Injectable()
@@ -35,7 +36,7 @@ export class WritingService {
 
   /** Completes a result. False: the run is not this try's any more. */
   async seal(asked: NewSeal): Promise<boolean> {
-    const { ttlSeconds } = this.config.retention;
+    const ttlSeconds = keptSeconds(this.config.retention);
     const taken = asked.inline
       ? await this.repository.sealInline(asked, ttlSeconds)
       : await this.repository.sealPages(asked, ttlSeconds);

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/auth/v1/auth.proto.
  */
 export const file_sluice_auth_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("ChlzbHVpY2UvYXV0aC92MS9hdXRoLnByb3RvEg5zbHVpY2UuYXV0aC52MSKGAQoNU2lnbkluUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIWCgl3b3Jrc3BhY2UYAyABKAlIAIgBARIbCg5jbGllbnRfYWRkcmVzcxgEIAEoCUgBiAEBQgwKCl93b3Jrc3BhY2VCEQoPX2NsaWVudF9hZGRyZXNzIm0KDlNpZ25JblJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi4KFVJlZnJlc2hTZXNzaW9uUmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJInUKFlJlZnJlc2hTZXNzaW9uUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEhUKDXJlZnJlc2hfdG9rZW4YAiABKAkSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJwoVRXhjaGFuZ2VBcGlLZXlSZXF1ZXN0Eg4KBnNlY3JldBgBIAEoCSJeChZFeGNoYW5nZUFwaUtleVJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIXChVHZXRTaWduaW5nS2V5c1JlcXVlc3QiKwoWR2V0U2lnbmluZ0tleXNSZXNwb25zZRIRCglqd2tzX2pzb24YASABKAkiMAoWTGlzdFJldm9jYXRpb25zUmVxdWVzdBIWCg5hZnRlcl9yZXZpc2lvbhgBIAEoAyKFAQoXTGlzdFJldm9jYXRpb25zUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSLwoLcmV2b2NhdGlvbnMYAiADKAsyGi5zbHVpY2UuYXV0aC52MS5SZXZvY2F0aW9uEicKA25vdxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihAEKClJldm9jYXRpb24SMgoHc3ViamVjdBgBIAEoDjIhLnNsdWljZS5hdXRoLnYxLlJldm9jYXRpb25TdWJqZWN0EhIKCnN1YmplY3RfaWQYAiABKAkSLgoKbm90X2JlZm9yZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKQoRR2V0RGF0YUtleVJlcXVlc3QSFAoMd29ya3NwYWNlX2lkGAEgASgJIkAKEkdldERhdGFLZXlSZXNwb25zZRIVCg1tYXN0ZXJfa2V5X2lkGAEgASgJEhMKC3dyYXBwZWRfa2V5GAIgASgMIjoKE0Vuc3VyZUdyb3Vwc1JlcXVlc3QSFAoMd29ya3NwYWNlX2lkGAEgASgJEg0KBW5hbWVzGAIgAygJIhYKFEVuc3VyZUdyb3Vwc1Jlc3BvbnNlIhAKDlNpZ25PdXRSZXF1ZXN0IhEKD1NpZ25PdXRSZXNwb25zZSISChBHZXRWaWV3ZXJSZXF1ZXN0IsEBChFHZXRWaWV3ZXJSZXNwb25zZRIKCgJpZBgBIAEoCRInCgR1c2VyGAIgASgLMhQuc2x1aWNlLmF1dGgudjEuVXNlckgAiAEBEiwKCXdvcmtzcGFjZRgDIAEoCzIZLnNsdWljZS5hdXRoLnYxLldvcmtzcGFjZRITCgtwZXJtaXNzaW9ucxgEIAMoCRIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIHCgVfdXNlciJjCglXb3Jrc3BhY2USCgoCaWQYASABKAkSDAoEc2x1ZxgCIAEoCRIMCgRuYW1lGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiMKFEdldFdvcmtzcGFjZXNSZXF1ZXN0EgsKA2lkcxgBIAMoCSJGChVHZXRXb3Jrc3BhY2VzUmVzcG9uc2USLQoKd29ya3NwYWNlcxgBIAMoCzIZLnNsdWljZS5hdXRoLnYxLldvcmtzcGFjZSLyAQoEVXNlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhgKEHByaXZhdGVfcmVhZGFibGUYAyABKAgSDQoFZW1haWwYBCABKAkSEgoKcm9sZV9uYW1lcxgFIAMoCRITCgtncm91cF9uYW1lcxgGIAMoCRIrCgphdHRyaWJ1dGVzGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIQCghkaXNhYmxlZBgIIAEoCBIPCgd2ZXJzaW9uGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIh4KD0dldFVzZXJzUmVxdWVzdBILCgNpZHMYASADKAkiNwoQR2V0VXNlcnNSZXNwb25zZRIjCgV1c2VycxgBIAMoCzIULnNsdWljZS5hdXRoLnYxLlVzZXIiXAoQTGlzdFVzZXJzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxITCgZzZWFyY2gYAiABKAlIAIgBAUIJCgdfc2VhcmNoIo0BChFMaXN0VXNlcnNSZXNwb25zZRIjCgV1c2VycxgBIAMoCzIULnNsdWljZS5hdXRoLnYxLlVzZXISDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvEhMKC3RvdGFsX2NvdW50GAQgASgDIqoBChFDcmVhdGVVc2VyUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIMCgRuYW1lGAIgASgJEhUKCHBhc3N3b3JkGAMgASgJSACIAQESEgoKcm9sZV9uYW1lcxgEIAMoCRITCgtncm91cF9uYW1lcxgFIAMoCRIrCgphdHRyaWJ1dGVzGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEILCglfcGFzc3dvcmQiOAoSQ3JlYXRlVXNlclJlc3BvbnNlEiIKBHVzZXIYASABKAsyFC5zbHVpY2UuYXV0aC52MS5Vc2VyIrgCChFVcGRhdGVVc2VyUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKBG5hbWUYAyABKAlIAIgBARIzCgpyb2xlX25hbWVzGAQgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgBiAEBEjQKC2dyb3VwX25hbWVzGAUgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgCiAEBEisKCmF0dHJpYnV0ZXMYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhUKCGRpc2FibGVkGAcgASgISAOIAQESDwoHY2xlYXJlZBgIIAMoCUIHCgVfbmFtZUINCgtfcm9sZV9uYW1lc0IOCgxfZ3JvdXBfbmFtZXNCCwoJX2Rpc2FibGVkIhwKClN0cmluZ0xpc3QSDgoGdmFsdWVzGAEgAygJIjgKElVwZGF0ZVVzZXJSZXNwb25zZRIiCgR1c2VyGAEgASgLMhQuc2x1aWNlLmF1dGgudjEuVXNlciKKAgoGQXBpS2V5EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGcHJlZml4GAMgASgJEjQKC3Blcm1pc3Npb25zGAQgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgAiAEBEi4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGxhc3RfdXNlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDgoMX3Blcm1pc3Npb25zIiAKEUdldEFwaUtleXNSZXF1ZXN0EgsKA2lkcxgBIAMoCSI+ChJHZXRBcGlLZXlzUmVzcG9uc2USKAoIYXBpX2tleXMYASADKAsyFi5zbHVpY2UuYXV0aC52MS5BcGlLZXkiPgoSTGlzdEFwaUtleXNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzIpQBChNMaXN0QXBpS2V5c1Jlc3BvbnNlEigKCGFwaV9rZXlzGAEgAygLMhYuc2x1aWNlLmF1dGgudjEuQXBpS2V5Eg8KB2N1cnNvcnMYAiADKAkSLQoJcGFnZV9pbmZvGAMgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlSW5mbxITCgt0b3RhbF9jb3VudBgEIAEoAyKZAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIMCgRuYW1lGAEgASgJEjQKC3Blcm1pc3Npb25zGAIgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgAiAEBEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQg4KDF9wZXJtaXNzaW9ucyJPChRDcmVhdGVBcGlLZXlSZXNwb25zZRInCgdhcGlfa2V5GAEgASgLMhYuc2x1aWNlLmF1dGgudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCSIhChNSZXZva2VBcGlLZXlSZXF1ZXN0EgoKAmlkGAEgASgJIiIKFFJldm9rZUFwaUtleVJlc3BvbnNlEgoKAmlkGAEgASgJKpQBChFSZXZvY2F0aW9uU3ViamVjdBIiCh5SRVZPQ0FUSU9OX1NVQkpFQ1RfVU5TUEVDSUZJRUQQABIeChpSRVZPQ0FUSU9OX1NVQkpFQ1RfU0VTU0lPThABEh4KGlJFVk9DQVRJT05fU1VCSkVDVF9BUElfS0VZEAISGwoXUkVWT0NBVElPTl9TVUJKRUNUX1VTRVIQAzLkDAoLQXV0aFNlcnZpY2USRwoGU2lnbkluEh0uc2x1aWNlLmF1dGgudjEuU2lnbkluUmVxdWVzdBoeLnNsdWljZS5hdXRoLnYxLlNpZ25JblJlc3BvbnNlEl8KDlJlZnJlc2hTZXNzaW9uEiUuc2x1aWNlLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXF1ZXN0GiYuc2x1aWNlLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXNwb25zZRJfCg5FeGNoYW5nZUFwaUtleRIlLnNsdWljZS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVxdWVzdBomLnNsdWljZS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USZAoOR2V0U2lnbmluZ0tleXMSJS5zbHVpY2UuYXV0aC52MS5HZXRTaWduaW5nS2V5c1JlcXVlc3QaJi5zbHVpY2UuYXV0aC52MS5HZXRTaWduaW5nS2V5c1Jlc3BvbnNlIgOQAgESZwoPTGlzdFJldm9jYXRpb25zEiYuc2x1aWNlLmF1dGgudjEuTGlzdFJldm9jYXRpb25zUmVxdWVzdBonLnNsdWljZS5hdXRoLnYxLkxpc3RSZXZvY2F0aW9uc1Jlc3BvbnNlIgOQAgESUwoKR2V0RGF0YUtleRIhLnNsdWljZS5hdXRoLnYxLkdldERhdGFLZXlSZXF1ZXN0GiIuc2x1aWNlLmF1dGgudjEuR2V0RGF0YUtleVJlc3BvbnNlEl4KDEVuc3VyZUdyb3VwcxIjLnNsdWljZS5hdXRoLnYxLkVuc3VyZUdyb3Vwc1JlcXVlc3QaJC5zbHVpY2UuYXV0aC52MS5FbnN1cmVHcm91cHNSZXNwb25zZSIDkAICEkoKB1NpZ25PdXQSHi5zbHVpY2UuYXV0aC52MS5TaWduT3V0UmVxdWVzdBofLnNsdWljZS5hdXRoLnYxLlNpZ25PdXRSZXNwb25zZRJVCglHZXRWaWV3ZXISIC5zbHVpY2UuYXV0aC52MS5HZXRWaWV3ZXJSZXF1ZXN0GiEuc2x1aWNlLmF1dGgudjEuR2V0Vmlld2VyUmVzcG9uc2UiA5ACARJhCg1HZXRXb3Jrc3BhY2VzEiQuc2x1aWNlLmF1dGgudjEuR2V0V29ya3NwYWNlc1JlcXVlc3QaJS5zbHVpY2UuYXV0aC52MS5HZXRXb3Jrc3BhY2VzUmVzcG9uc2UiA5ACARJSCghHZXRVc2VycxIfLnNsdWljZS5hdXRoLnYxLkdldFVzZXJzUmVxdWVzdBogLnNsdWljZS5hdXRoLnYxLkdldFVzZXJzUmVzcG9uc2UiA5ACARJVCglMaXN0VXNlcnMSIC5zbHVpY2UuYXV0aC52MS5MaXN0VXNlcnNSZXF1ZXN0GiEuc2x1aWNlLmF1dGgudjEuTGlzdFVzZXJzUmVzcG9uc2UiA5ACARJTCgpDcmVhdGVVc2VyEiEuc2x1aWNlLmF1dGgudjEuQ3JlYXRlVXNlclJlcXVlc3QaIi5zbHVpY2UuYXV0aC52MS5DcmVhdGVVc2VyUmVzcG9uc2USUwoKVXBkYXRlVXNlchIhLnNsdWljZS5hdXRoLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GiIuc2x1aWNlLmF1dGgudjEuVXBkYXRlVXNlclJlc3BvbnNlElgKCkdldEFwaUtleXMSIS5zbHVpY2UuYXV0aC52MS5HZXRBcGlLZXlzUmVxdWVzdBoiLnNsdWljZS5hdXRoLnYxLkdldEFwaUtleXNSZXNwb25zZSIDkAIBElsKC0xpc3RBcGlLZXlzEiIuc2x1aWNlLmF1dGgudjEuTGlzdEFwaUtleXNSZXF1ZXN0GiMuc2x1aWNlLmF1dGgudjEuTGlzdEFwaUtleXNSZXNwb25zZSIDkAIBElkKDENyZWF0ZUFwaUtleRIjLnNsdWljZS5hdXRoLnYxLkNyZWF0ZUFwaUtleVJlcXVlc3QaJC5zbHVpY2UuYXV0aC52MS5DcmVhdGVBcGlLZXlSZXNwb25zZRJZCgxSZXZva2VBcGlLZXkSIy5zbHVpY2UuYXV0aC52MS5SZXZva2VBcGlLZXlSZXF1ZXN0GiQuc2x1aWNlLmF1dGgudjEuUmV2b2tlQXBpS2V5UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common]);
+  fileDesc("ChlzbHVpY2UvYXV0aC92MS9hdXRoLnByb3RvEg5zbHVpY2UuYXV0aC52MSKGAQoNU2lnbkluUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIWCgl3b3Jrc3BhY2UYAyABKAlIAIgBARIbCg5jbGllbnRfYWRkcmVzcxgEIAEoCUgBiAEBQgwKCl93b3Jrc3BhY2VCEQoPX2NsaWVudF9hZGRyZXNzIm0KDlNpZ25JblJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi4KFVJlZnJlc2hTZXNzaW9uUmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJInUKFlJlZnJlc2hTZXNzaW9uUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEhUKDXJlZnJlc2hfdG9rZW4YAiABKAkSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJwoVRXhjaGFuZ2VBcGlLZXlSZXF1ZXN0Eg4KBnNlY3JldBgBIAEoCSJeChZFeGNoYW5nZUFwaUtleVJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI2Cg1BY3RGb3JSZXF1ZXN0EhQKDHdvcmtzcGFjZV9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJIiYKDkFjdEZvclJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCSIXChVHZXRTaWduaW5nS2V5c1JlcXVlc3QiKwoWR2V0U2lnbmluZ0tleXNSZXNwb25zZRIRCglqd2tzX2pzb24YASABKAkiMAoWTGlzdFJldm9jYXRpb25zUmVxdWVzdBIWCg5hZnRlcl9yZXZpc2lvbhgBIAEoAyKFAQoXTGlzdFJldm9jYXRpb25zUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSLwoLcmV2b2NhdGlvbnMYAiADKAsyGi5zbHVpY2UuYXV0aC52MS5SZXZvY2F0aW9uEicKA25vdxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihAEKClJldm9jYXRpb24SMgoHc3ViamVjdBgBIAEoDjIhLnNsdWljZS5hdXRoLnYxLlJldm9jYXRpb25TdWJqZWN0EhIKCnN1YmplY3RfaWQYAiABKAkSLgoKbm90X2JlZm9yZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKQoRR2V0RGF0YUtleVJlcXVlc3QSFAoMd29ya3NwYWNlX2lkGAEgASgJIkAKEkdldERhdGFLZXlSZXNwb25zZRIVCg1tYXN0ZXJfa2V5X2lkGAEgASgJEhMKC3dyYXBwZWRfa2V5GAIgASgMIjoKE0Vuc3VyZUdyb3Vwc1JlcXVlc3QSFAoMd29ya3NwYWNlX2lkGAEgASgJEg0KBW5hbWVzGAIgAygJIhYKFEVuc3VyZUdyb3Vwc1Jlc3BvbnNlIhAKDlNpZ25PdXRSZXF1ZXN0IhEKD1NpZ25PdXRSZXNwb25zZSISChBHZXRWaWV3ZXJSZXF1ZXN0IsEBChFHZXRWaWV3ZXJSZXNwb25zZRIKCgJpZBgBIAEoCRInCgR1c2VyGAIgASgLMhQuc2x1aWNlLmF1dGgudjEuVXNlckgAiAEBEiwKCXdvcmtzcGFjZRgDIAEoCzIZLnNsdWljZS5hdXRoLnYxLldvcmtzcGFjZRITCgtwZXJtaXNzaW9ucxgEIAMoCRIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIHCgVfdXNlciJjCglXb3Jrc3BhY2USCgoCaWQYASABKAkSDAoEc2x1ZxgCIAEoCRIMCgRuYW1lGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiMKFEdldFdvcmtzcGFjZXNSZXF1ZXN0EgsKA2lkcxgBIAMoCSJGChVHZXRXb3Jrc3BhY2VzUmVzcG9uc2USLQoKd29ya3NwYWNlcxgBIAMoCzIZLnNsdWljZS5hdXRoLnYxLldvcmtzcGFjZSLyAQoEVXNlchIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhgKEHByaXZhdGVfcmVhZGFibGUYAyABKAgSDQoFZW1haWwYBCABKAkSEgoKcm9sZV9uYW1lcxgFIAMoCRITCgtncm91cF9uYW1lcxgGIAMoCRIrCgphdHRyaWJ1dGVzGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIQCghkaXNhYmxlZBgIIAEoCBIPCgd2ZXJzaW9uGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIh4KD0dldFVzZXJzUmVxdWVzdBILCgNpZHMYASADKAkiNwoQR2V0VXNlcnNSZXNwb25zZRIjCgV1c2VycxgBIAMoCzIULnNsdWljZS5hdXRoLnYxLlVzZXIiXAoQTGlzdFVzZXJzUmVxdWVzdBIoCgRwYWdlGAEgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlQXJncxITCgZzZWFyY2gYAiABKAlIAIgBAUIJCgdfc2VhcmNoIo0BChFMaXN0VXNlcnNSZXNwb25zZRIjCgV1c2VycxgBIAMoCzIULnNsdWljZS5hdXRoLnYxLlVzZXISDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvEhMKC3RvdGFsX2NvdW50GAQgASgDIqoBChFDcmVhdGVVc2VyUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIMCgRuYW1lGAIgASgJEhUKCHBhc3N3b3JkGAMgASgJSACIAQESEgoKcm9sZV9uYW1lcxgEIAMoCRITCgtncm91cF9uYW1lcxgFIAMoCRIrCgphdHRyaWJ1dGVzGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEILCglfcGFzc3dvcmQiOAoSQ3JlYXRlVXNlclJlc3BvbnNlEiIKBHVzZXIYASABKAsyFC5zbHVpY2UuYXV0aC52MS5Vc2VyIrgCChFVcGRhdGVVc2VyUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKBG5hbWUYAyABKAlIAIgBARIzCgpyb2xlX25hbWVzGAQgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgBiAEBEjQKC2dyb3VwX25hbWVzGAUgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgCiAEBEisKCmF0dHJpYnV0ZXMYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhUKCGRpc2FibGVkGAcgASgISAOIAQESDwoHY2xlYXJlZBgIIAMoCUIHCgVfbmFtZUINCgtfcm9sZV9uYW1lc0IOCgxfZ3JvdXBfbmFtZXNCCwoJX2Rpc2FibGVkIhwKClN0cmluZ0xpc3QSDgoGdmFsdWVzGAEgAygJIjgKElVwZGF0ZVVzZXJSZXNwb25zZRIiCgR1c2VyGAEgASgLMhQuc2x1aWNlLmF1dGgudjEuVXNlciKKAgoGQXBpS2V5EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGcHJlZml4GAMgASgJEjQKC3Blcm1pc3Npb25zGAQgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgAiAEBEi4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGxhc3RfdXNlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDgoMX3Blcm1pc3Npb25zIiAKEUdldEFwaUtleXNSZXF1ZXN0EgsKA2lkcxgBIAMoCSI+ChJHZXRBcGlLZXlzUmVzcG9uc2USKAoIYXBpX2tleXMYASADKAsyFi5zbHVpY2UuYXV0aC52MS5BcGlLZXkiPgoSTGlzdEFwaUtleXNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzIpQBChNMaXN0QXBpS2V5c1Jlc3BvbnNlEigKCGFwaV9rZXlzGAEgAygLMhYuc2x1aWNlLmF1dGgudjEuQXBpS2V5Eg8KB2N1cnNvcnMYAiADKAkSLQoJcGFnZV9pbmZvGAMgASgLMhouc2x1aWNlLmNvbW1vbi52MS5QYWdlSW5mbxITCgt0b3RhbF9jb3VudBgEIAEoAyKZAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIMCgRuYW1lGAEgASgJEjQKC3Blcm1pc3Npb25zGAIgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgAiAEBEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQg4KDF9wZXJtaXNzaW9ucyJPChRDcmVhdGVBcGlLZXlSZXNwb25zZRInCgdhcGlfa2V5GAEgASgLMhYuc2x1aWNlLmF1dGgudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCSIhChNSZXZva2VBcGlLZXlSZXF1ZXN0EgoKAmlkGAEgASgJIiIKFFJldm9rZUFwaUtleVJlc3BvbnNlEgoKAmlkGAEgASgJKpQBChFSZXZvY2F0aW9uU3ViamVjdBIiCh5SRVZPQ0FUSU9OX1NVQkpFQ1RfVU5TUEVDSUZJRUQQABIeChpSRVZPQ0FUSU9OX1NVQkpFQ1RfU0VTU0lPThABEh4KGlJFVk9DQVRJT05fU1VCSkVDVF9BUElfS0VZEAISGwoXUkVWT0NBVElPTl9TVUJKRUNUX1VTRVIQAzKtDQoLQXV0aFNlcnZpY2USRwoGU2lnbkluEh0uc2x1aWNlLmF1dGgudjEuU2lnbkluUmVxdWVzdBoeLnNsdWljZS5hdXRoLnYxLlNpZ25JblJlc3BvbnNlEl8KDlJlZnJlc2hTZXNzaW9uEiUuc2x1aWNlLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXF1ZXN0GiYuc2x1aWNlLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXNwb25zZRJfCg5FeGNoYW5nZUFwaUtleRIlLnNsdWljZS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVxdWVzdBomLnNsdWljZS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USZAoOR2V0U2lnbmluZ0tleXMSJS5zbHVpY2UuYXV0aC52MS5HZXRTaWduaW5nS2V5c1JlcXVlc3QaJi5zbHVpY2UuYXV0aC52MS5HZXRTaWduaW5nS2V5c1Jlc3BvbnNlIgOQAgESZwoPTGlzdFJldm9jYXRpb25zEiYuc2x1aWNlLmF1dGgudjEuTGlzdFJldm9jYXRpb25zUmVxdWVzdBonLnNsdWljZS5hdXRoLnYxLkxpc3RSZXZvY2F0aW9uc1Jlc3BvbnNlIgOQAgESUwoKR2V0RGF0YUtleRIhLnNsdWljZS5hdXRoLnYxLkdldERhdGFLZXlSZXF1ZXN0GiIuc2x1aWNlLmF1dGgudjEuR2V0RGF0YUtleVJlc3BvbnNlEkcKBkFjdEZvchIdLnNsdWljZS5hdXRoLnYxLkFjdEZvclJlcXVlc3QaHi5zbHVpY2UuYXV0aC52MS5BY3RGb3JSZXNwb25zZRJeCgxFbnN1cmVHcm91cHMSIy5zbHVpY2UuYXV0aC52MS5FbnN1cmVHcm91cHNSZXF1ZXN0GiQuc2x1aWNlLmF1dGgudjEuRW5zdXJlR3JvdXBzUmVzcG9uc2UiA5ACAhJKCgdTaWduT3V0Eh4uc2x1aWNlLmF1dGgudjEuU2lnbk91dFJlcXVlc3QaHy5zbHVpY2UuYXV0aC52MS5TaWduT3V0UmVzcG9uc2USVQoJR2V0Vmlld2VyEiAuc2x1aWNlLmF1dGgudjEuR2V0Vmlld2VyUmVxdWVzdBohLnNsdWljZS5hdXRoLnYxLkdldFZpZXdlclJlc3BvbnNlIgOQAgESYQoNR2V0V29ya3NwYWNlcxIkLnNsdWljZS5hdXRoLnYxLkdldFdvcmtzcGFjZXNSZXF1ZXN0GiUuc2x1aWNlLmF1dGgudjEuR2V0V29ya3NwYWNlc1Jlc3BvbnNlIgOQAgESUgoIR2V0VXNlcnMSHy5zbHVpY2UuYXV0aC52MS5HZXRVc2Vyc1JlcXVlc3QaIC5zbHVpY2UuYXV0aC52MS5HZXRVc2Vyc1Jlc3BvbnNlIgOQAgESVQoJTGlzdFVzZXJzEiAuc2x1aWNlLmF1dGgudjEuTGlzdFVzZXJzUmVxdWVzdBohLnNsdWljZS5hdXRoLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIgOQAgESUwoKQ3JlYXRlVXNlchIhLnNsdWljZS5hdXRoLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GiIuc2x1aWNlLmF1dGgudjEuQ3JlYXRlVXNlclJlc3BvbnNlElMKClVwZGF0ZVVzZXISIS5zbHVpY2UuYXV0aC52MS5VcGRhdGVVc2VyUmVxdWVzdBoiLnNsdWljZS5hdXRoLnYxLlVwZGF0ZVVzZXJSZXNwb25zZRJYCgpHZXRBcGlLZXlzEiEuc2x1aWNlLmF1dGgudjEuR2V0QXBpS2V5c1JlcXVlc3QaIi5zbHVpY2UuYXV0aC52MS5HZXRBcGlLZXlzUmVzcG9uc2UiA5ACARJbCgtMaXN0QXBpS2V5cxIiLnNsdWljZS5hdXRoLnYxLkxpc3RBcGlLZXlzUmVxdWVzdBojLnNsdWljZS5hdXRoLnYxLkxpc3RBcGlLZXlzUmVzcG9uc2UiA5ACARJZCgxDcmVhdGVBcGlLZXkSIy5zbHVpY2UuYXV0aC52MS5DcmVhdGVBcGlLZXlSZXF1ZXN0GiQuc2x1aWNlLmF1dGgudjEuQ3JlYXRlQXBpS2V5UmVzcG9uc2USWQoMUmV2b2tlQXBpS2V5EiMuc2x1aWNlLmF1dGgudjEuUmV2b2tlQXBpS2V5UmVxdWVzdBokLnNsdWljZS5hdXRoLnYxLlJldm9rZUFwaUtleVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common]);
 
 /**
  * @generated from message sluice.auth.v1.SignInRequest
@@ -167,6 +167,47 @@ export const ExchangeApiKeyResponseSchema: GenMessage<ExchangeApiKeyResponse> = 
   messageDesc(file_sluice_auth_v1_auth, 5);
 
 /**
+ * @generated from message sluice.auth.v1.ActForRequest
+ */
+export type ActForRequest = Message<"sluice.auth.v1.ActForRequest"> & {
+  /**
+   * @generated from field: string workspace_id = 1;
+   */
+  workspaceId: string;
+
+  /**
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message sluice.auth.v1.ActForRequest.
+ * Use `create(ActForRequestSchema)` to create a new message.
+ */
+export const ActForRequestSchema: GenMessage<ActForRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_auth_v1_auth, 6);
+
+/**
+ * @generated from message sluice.auth.v1.ActForResponse
+ */
+export type ActForResponse = Message<"sluice.auth.v1.ActForResponse"> & {
+  /**
+   * Short, and good for running queries alone, as far as the user may.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+};
+
+/**
+ * Describes the message sluice.auth.v1.ActForResponse.
+ * Use `create(ActForResponseSchema)` to create a new message.
+ */
+export const ActForResponseSchema: GenMessage<ActForResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_auth_v1_auth, 7);
+
+/**
  * @generated from message sluice.auth.v1.GetSigningKeysRequest
  */
 export type GetSigningKeysRequest = Message<"sluice.auth.v1.GetSigningKeysRequest"> & {
@@ -177,7 +218,7 @@ export type GetSigningKeysRequest = Message<"sluice.auth.v1.GetSigningKeysReques
  * Use `create(GetSigningKeysRequestSchema)` to create a new message.
  */
 export const GetSigningKeysRequestSchema: GenMessage<GetSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 6);
+  messageDesc(file_sluice_auth_v1_auth, 8);
 
 /**
  * @generated from message sluice.auth.v1.GetSigningKeysResponse
@@ -196,7 +237,7 @@ export type GetSigningKeysResponse = Message<"sluice.auth.v1.GetSigningKeysRespo
  * Use `create(GetSigningKeysResponseSchema)` to create a new message.
  */
 export const GetSigningKeysResponseSchema: GenMessage<GetSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 7);
+  messageDesc(file_sluice_auth_v1_auth, 9);
 
 /**
  * @generated from message sluice.auth.v1.ListRevocationsRequest
@@ -215,7 +256,7 @@ export type ListRevocationsRequest = Message<"sluice.auth.v1.ListRevocationsRequ
  * Use `create(ListRevocationsRequestSchema)` to create a new message.
  */
 export const ListRevocationsRequestSchema: GenMessage<ListRevocationsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 8);
+  messageDesc(file_sluice_auth_v1_auth, 10);
 
 /**
  * @generated from message sluice.auth.v1.ListRevocationsResponse
@@ -244,7 +285,7 @@ export type ListRevocationsResponse = Message<"sluice.auth.v1.ListRevocationsRes
  * Use `create(ListRevocationsResponseSchema)` to create a new message.
  */
 export const ListRevocationsResponseSchema: GenMessage<ListRevocationsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 9);
+  messageDesc(file_sluice_auth_v1_auth, 11);
 
 /**
  * A token of this subject that was issued before not_before is no longer good.
@@ -273,7 +314,7 @@ export type Revocation = Message<"sluice.auth.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 10);
+  messageDesc(file_sluice_auth_v1_auth, 12);
 
 /**
  * @generated from message sluice.auth.v1.GetDataKeyRequest
@@ -290,7 +331,7 @@ export type GetDataKeyRequest = Message<"sluice.auth.v1.GetDataKeyRequest"> & {
  * Use `create(GetDataKeyRequestSchema)` to create a new message.
  */
 export const GetDataKeyRequestSchema: GenMessage<GetDataKeyRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 11);
+  messageDesc(file_sluice_auth_v1_auth, 13);
 
 /**
  * The workspace's data key as ciphertext: the asker unwraps it with the master key of its own configuration.
@@ -314,7 +355,7 @@ export type GetDataKeyResponse = Message<"sluice.auth.v1.GetDataKeyResponse"> & 
  * Use `create(GetDataKeyResponseSchema)` to create a new message.
  */
 export const GetDataKeyResponseSchema: GenMessage<GetDataKeyResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 12);
+  messageDesc(file_sluice_auth_v1_auth, 14);
 
 /**
  * @generated from message sluice.auth.v1.EnsureGroupsRequest
@@ -336,7 +377,7 @@ export type EnsureGroupsRequest = Message<"sluice.auth.v1.EnsureGroupsRequest"> 
  * Use `create(EnsureGroupsRequestSchema)` to create a new message.
  */
 export const EnsureGroupsRequestSchema: GenMessage<EnsureGroupsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 13);
+  messageDesc(file_sluice_auth_v1_auth, 15);
 
 /**
  * @generated from message sluice.auth.v1.EnsureGroupsResponse
@@ -349,7 +390,7 @@ export type EnsureGroupsResponse = Message<"sluice.auth.v1.EnsureGroupsResponse"
  * Use `create(EnsureGroupsResponseSchema)` to create a new message.
  */
 export const EnsureGroupsResponseSchema: GenMessage<EnsureGroupsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 14);
+  messageDesc(file_sluice_auth_v1_auth, 16);
 
 /**
  * @generated from message sluice.auth.v1.SignOutRequest
@@ -362,7 +403,7 @@ export type SignOutRequest = Message<"sluice.auth.v1.SignOutRequest"> & {
  * Use `create(SignOutRequestSchema)` to create a new message.
  */
 export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 15);
+  messageDesc(file_sluice_auth_v1_auth, 17);
 
 /**
  * @generated from message sluice.auth.v1.SignOutResponse
@@ -375,7 +416,7 @@ export type SignOutResponse = Message<"sluice.auth.v1.SignOutResponse"> & {
  * Use `create(SignOutResponseSchema)` to create a new message.
  */
 export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 16);
+  messageDesc(file_sluice_auth_v1_auth, 18);
 
 /**
  * @generated from message sluice.auth.v1.GetViewerRequest
@@ -388,7 +429,7 @@ export type GetViewerRequest = Message<"sluice.auth.v1.GetViewerRequest"> & {
  * Use `create(GetViewerRequestSchema)` to create a new message.
  */
 export const GetViewerRequestSchema: GenMessage<GetViewerRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 17);
+  messageDesc(file_sluice_auth_v1_auth, 19);
 
 /**
  * @generated from message sluice.auth.v1.GetViewerResponse
@@ -427,7 +468,7 @@ export type GetViewerResponse = Message<"sluice.auth.v1.GetViewerResponse"> & {
  * Use `create(GetViewerResponseSchema)` to create a new message.
  */
 export const GetViewerResponseSchema: GenMessage<GetViewerResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 18);
+  messageDesc(file_sluice_auth_v1_auth, 20);
 
 /**
  * @generated from message sluice.auth.v1.Workspace
@@ -459,7 +500,7 @@ export type Workspace = Message<"sluice.auth.v1.Workspace"> & {
  * Use `create(WorkspaceSchema)` to create a new message.
  */
 export const WorkspaceSchema: GenMessage<Workspace> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 19);
+  messageDesc(file_sluice_auth_v1_auth, 21);
 
 /**
  * @generated from message sluice.auth.v1.GetWorkspacesRequest
@@ -476,7 +517,7 @@ export type GetWorkspacesRequest = Message<"sluice.auth.v1.GetWorkspacesRequest"
  * Use `create(GetWorkspacesRequestSchema)` to create a new message.
  */
 export const GetWorkspacesRequestSchema: GenMessage<GetWorkspacesRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 20);
+  messageDesc(file_sluice_auth_v1_auth, 22);
 
 /**
  * What is absent is unknown or not the caller's.
@@ -495,7 +536,7 @@ export type GetWorkspacesResponse = Message<"sluice.auth.v1.GetWorkspacesRespons
  * Use `create(GetWorkspacesResponseSchema)` to create a new message.
  */
 export const GetWorkspacesResponseSchema: GenMessage<GetWorkspacesResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 21);
+  messageDesc(file_sluice_auth_v1_auth, 23);
 
 /**
  * @generated from message sluice.auth.v1.User
@@ -559,7 +600,7 @@ export type User = Message<"sluice.auth.v1.User"> & {
  * Use `create(UserSchema)` to create a new message.
  */
 export const UserSchema: GenMessage<User> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 22);
+  messageDesc(file_sluice_auth_v1_auth, 24);
 
 /**
  * @generated from message sluice.auth.v1.GetUsersRequest
@@ -576,7 +617,7 @@ export type GetUsersRequest = Message<"sluice.auth.v1.GetUsersRequest"> & {
  * Use `create(GetUsersRequestSchema)` to create a new message.
  */
 export const GetUsersRequestSchema: GenMessage<GetUsersRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 23);
+  messageDesc(file_sluice_auth_v1_auth, 25);
 
 /**
  * @generated from message sluice.auth.v1.GetUsersResponse
@@ -593,7 +634,7 @@ export type GetUsersResponse = Message<"sluice.auth.v1.GetUsersResponse"> & {
  * Use `create(GetUsersResponseSchema)` to create a new message.
  */
 export const GetUsersResponseSchema: GenMessage<GetUsersResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 24);
+  messageDesc(file_sluice_auth_v1_auth, 26);
 
 /**
  * @generated from message sluice.auth.v1.ListUsersRequest
@@ -615,7 +656,7 @@ export type ListUsersRequest = Message<"sluice.auth.v1.ListUsersRequest"> & {
  * Use `create(ListUsersRequestSchema)` to create a new message.
  */
 export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 25);
+  messageDesc(file_sluice_auth_v1_auth, 27);
 
 /**
  * @generated from message sluice.auth.v1.ListUsersResponse
@@ -649,7 +690,7 @@ export type ListUsersResponse = Message<"sluice.auth.v1.ListUsersResponse"> & {
  * Use `create(ListUsersResponseSchema)` to create a new message.
  */
 export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 26);
+  messageDesc(file_sluice_auth_v1_auth, 28);
 
 /**
  * @generated from message sluice.auth.v1.CreateUserRequest
@@ -691,7 +732,7 @@ export type CreateUserRequest = Message<"sluice.auth.v1.CreateUserRequest"> & {
  * Use `create(CreateUserRequestSchema)` to create a new message.
  */
 export const CreateUserRequestSchema: GenMessage<CreateUserRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 27);
+  messageDesc(file_sluice_auth_v1_auth, 29);
 
 /**
  * @generated from message sluice.auth.v1.CreateUserResponse
@@ -708,7 +749,7 @@ export type CreateUserResponse = Message<"sluice.auth.v1.CreateUserResponse"> & 
  * Use `create(CreateUserResponseSchema)` to create a new message.
  */
 export const CreateUserResponseSchema: GenMessage<CreateUserResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 28);
+  messageDesc(file_sluice_auth_v1_auth, 30);
 
 /**
  * @generated from message sluice.auth.v1.UpdateUserRequest
@@ -762,7 +803,7 @@ export type UpdateUserRequest = Message<"sluice.auth.v1.UpdateUserRequest"> & {
  * Use `create(UpdateUserRequestSchema)` to create a new message.
  */
 export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 29);
+  messageDesc(file_sluice_auth_v1_auth, 31);
 
 /**
  * @generated from message sluice.auth.v1.StringList
@@ -779,7 +820,7 @@ export type StringList = Message<"sluice.auth.v1.StringList"> & {
  * Use `create(StringListSchema)` to create a new message.
  */
 export const StringListSchema: GenMessage<StringList> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 30);
+  messageDesc(file_sluice_auth_v1_auth, 32);
 
 /**
  * @generated from message sluice.auth.v1.UpdateUserResponse
@@ -796,7 +837,7 @@ export type UpdateUserResponse = Message<"sluice.auth.v1.UpdateUserResponse"> & 
  * Use `create(UpdateUserResponseSchema)` to create a new message.
  */
 export const UpdateUserResponseSchema: GenMessage<UpdateUserResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 31);
+  messageDesc(file_sluice_auth_v1_auth, 33);
 
 /**
  * @generated from message sluice.auth.v1.ApiKey
@@ -845,7 +886,7 @@ export type ApiKey = Message<"sluice.auth.v1.ApiKey"> & {
  * Use `create(ApiKeySchema)` to create a new message.
  */
 export const ApiKeySchema: GenMessage<ApiKey> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 32);
+  messageDesc(file_sluice_auth_v1_auth, 34);
 
 /**
  * @generated from message sluice.auth.v1.GetApiKeysRequest
@@ -862,7 +903,7 @@ export type GetApiKeysRequest = Message<"sluice.auth.v1.GetApiKeysRequest"> & {
  * Use `create(GetApiKeysRequestSchema)` to create a new message.
  */
 export const GetApiKeysRequestSchema: GenMessage<GetApiKeysRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 33);
+  messageDesc(file_sluice_auth_v1_auth, 35);
 
 /**
  * @generated from message sluice.auth.v1.GetApiKeysResponse
@@ -879,7 +920,7 @@ export type GetApiKeysResponse = Message<"sluice.auth.v1.GetApiKeysResponse"> & 
  * Use `create(GetApiKeysResponseSchema)` to create a new message.
  */
 export const GetApiKeysResponseSchema: GenMessage<GetApiKeysResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 34);
+  messageDesc(file_sluice_auth_v1_auth, 36);
 
 /**
  * @generated from message sluice.auth.v1.ListApiKeysRequest
@@ -896,7 +937,7 @@ export type ListApiKeysRequest = Message<"sluice.auth.v1.ListApiKeysRequest"> & 
  * Use `create(ListApiKeysRequestSchema)` to create a new message.
  */
 export const ListApiKeysRequestSchema: GenMessage<ListApiKeysRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 35);
+  messageDesc(file_sluice_auth_v1_auth, 37);
 
 /**
  * @generated from message sluice.auth.v1.ListApiKeysResponse
@@ -928,7 +969,7 @@ export type ListApiKeysResponse = Message<"sluice.auth.v1.ListApiKeysResponse"> 
  * Use `create(ListApiKeysResponseSchema)` to create a new message.
  */
 export const ListApiKeysResponseSchema: GenMessage<ListApiKeysResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 36);
+  messageDesc(file_sluice_auth_v1_auth, 38);
 
 /**
  * @generated from message sluice.auth.v1.CreateApiKeyRequest
@@ -955,7 +996,7 @@ export type CreateApiKeyRequest = Message<"sluice.auth.v1.CreateApiKeyRequest"> 
  * Use `create(CreateApiKeyRequestSchema)` to create a new message.
  */
 export const CreateApiKeyRequestSchema: GenMessage<CreateApiKeyRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 37);
+  messageDesc(file_sluice_auth_v1_auth, 39);
 
 /**
  * @generated from message sluice.auth.v1.CreateApiKeyResponse
@@ -977,7 +1018,7 @@ export type CreateApiKeyResponse = Message<"sluice.auth.v1.CreateApiKeyResponse"
  * Use `create(CreateApiKeyResponseSchema)` to create a new message.
  */
 export const CreateApiKeyResponseSchema: GenMessage<CreateApiKeyResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 38);
+  messageDesc(file_sluice_auth_v1_auth, 40);
 
 /**
  * @generated from message sluice.auth.v1.RevokeApiKeyRequest
@@ -994,7 +1035,7 @@ export type RevokeApiKeyRequest = Message<"sluice.auth.v1.RevokeApiKeyRequest"> 
  * Use `create(RevokeApiKeyRequestSchema)` to create a new message.
  */
 export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 39);
+  messageDesc(file_sluice_auth_v1_auth, 41);
 
 /**
  * @generated from message sluice.auth.v1.RevokeApiKeyResponse
@@ -1011,7 +1052,7 @@ export type RevokeApiKeyResponse = Message<"sluice.auth.v1.RevokeApiKeyResponse"
  * Use `create(RevokeApiKeyResponseSchema)` to create a new message.
  */
 export const RevokeApiKeyResponseSchema: GenMessage<RevokeApiKeyResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 40);
+  messageDesc(file_sluice_auth_v1_auth, 42);
 
 /**
  * @generated from enum sluice.auth.v1.RevocationSubject
@@ -1099,6 +1140,16 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof GetDataKeyRequestSchema;
     output: typeof GetDataKeyResponseSchema;
+  },
+  /**
+   * For the orchestrator, to run in a user's name what they have asked for beforehand.
+   *
+   * @generated from rpc sluice.auth.v1.AuthService.ActFor
+   */
+  actFor: {
+    methodKind: "unary";
+    input: typeof ActForRequestSchema;
+    output: typeof ActForResponseSchema;
   },
   /**
    * Makes the groups that are not there yet: a policy may name one before anybody is in it.

@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
+import type { QuotaLimits, WorkspaceSettings } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
+import type { SettingsChange } from './workspace-settings.input.js';
+
+interface Row {
+  time_zone: string | null;
+  cache_ttl_seconds: number | null;
+  history_days: number | null;
+  user_quotas: QuotaLimits;
+  workspace_quotas: QuotaLimits;
+  version: number;
+}
+
+const unset: Row = {
+  ...{ time_zone: null, cache_ttl_seconds: null, history_days: null },
+  ...{ user_quotas: {}, workspace_quotas: {}, version: 1 },
+};
+
+@Injectable()
+export class WorkspaceSettingsRepository {
+  constructor(
+    @InjectDataSource() private readonly database: DataSource,
+    private readonly revisions: WorkspaceRevisions,
+  ) {}
+
+  async get(workspaceId: string): Promise<WorkspaceSettings> {
+    return toSettings(await this.row(this.database.manager, workspaceId, ''));
+  }
+
+  /** @throws AppError `entity.conflict` where another change came between */
+  async update(workspaceId: string, version: number, change: SettingsChange): Promise<WorkspaceSettings> {
+    return this.revisions.change(workspaceId, async (manager) => {
+      // There is a row to lock, also for the first two who change at the same time.
+      await manager.query(
+        `insert into metadata.workspace_settings (workspace_id, version) values ($1, 1) on conflict do nothing`,
+        [workspaceId],
+      );
+      const current = await this.row(manager, workspaceId, 'for update');
+      if (current.version !== version) throw changedMeanwhile();
+      const next = { ...current, ...change };
+      await manager.query(
+        `update metadata.workspace_settings set time_zone = $2, cache_ttl_seconds = $3, history_days = $4,
+           user_quotas = $5, workspace_quotas = $6, version = version + 1 where workspace_id = $1`,
+        [
+          ...[workspaceId, next.time_zone, next.cache_ttl_seconds, next.history_days],
+          ...[JSON.stringify(next.user_quotas), JSON.stringify(next.workspace_quotas)],
+        ],
+      );
+      return toSettings({ ...next, version: version + 1 });
+    });
+  }
+
+  /** Of those workspaces that have one of their own. */
+  async retentions(): Promise<{ workspaceId: string; days: number }[]> {
+    return this.database.query(
+      `select workspace_id as "workspaceId", history_days as days from metadata.workspace_settings
+       where history_days is not null`,
+    );
+  }
+
+  private async row(manager: EntityManager, workspaceId: string, lock: '' | 'for update'): Promise<Row> {
+    const [row]: Row[] = await manager.query(
+      `select time_zone, cache_ttl_seconds, history_days, user_quotas, workspace_quotas, version
+       from metadata.workspace_settings where workspace_id = $1 ${lock}`,
+      [workspaceId],
+    );
+    return row ?? unset;
+  }
+}
+
+function toSettings(row: Row): WorkspaceSettings {
+  return {
+    timeZone: row.time_zone ?? undefined,
+    cacheTtlSeconds: row.cache_ttl_seconds ?? undefined,
+    historyDays: row.history_days ?? undefined,
+    userQuotas: row.user_quotas,
+    workspaceQuotas: row.workspace_quotas,
+    version: row.version,
+  };
+}
+
+function changedMeanwhile(): AppError {
+  return new AppError('entity.conflict', 'The workspace has been changed since it was read. Read it again.', {
+    path: ['version'],
+  });
+}
