@@ -47,7 +47,7 @@ export interface PlanPlaces {
 export interface QueryPlan {
   /** With placeholders of the source's dialect, proven to read only. */
   readonly sql: string;
-  /** Not for logs: a mask's key may be among them. */
+  /** In the clear, also those that are secret: not for logs, nor for anything that outlives the planning. */
   readonly values: readonly BoundValue[];
   /** What of the row policies in it can change the answer; empty where there are none. */
   readonly policyFingerprint: string;
