@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { MasterKeys, newDataKey, openSecrets, sealSecrets, unwrapDataKey, wrapDataKey } from './index.js';
+import {
+  MasterKeys,
+  newDataKey,
+  openSecrets,
+  openText,
+  sealSecrets,
+  sealText,
+  unwrapDataKey,
+  wrapDataKey,
+} from './index.js';
 
 const keyText = (): string => randomBytes(32).toString('base64');
 const [first, second] = [keyText(), keyText()];
@@ -62,6 +71,33 @@ describe('secrets', () => {
 
   it('are unreadable with another master key of the same id', () => {
     expect(() => openSecrets(sealed(), MasterKeys.parse(`k1:${second}`), aad)).toThrow(unreadable);
+  });
+});
+
+describe('a sealed text', () => {
+  const text = 'kéy: of masks';
+  const sealedText = () => sealText(text, newDataKey(masterKeys, 'wsp_1'), 'wsp_1/run_1');
+
+  it('opens to what was sealed, and does not show it', () => {
+    expect(openText(sealedText(), masterKeys, 'wsp_1/run_1')).toBe(text);
+    expect(sealedText()).not.toContain(Buffer.from(text).toString('base64url'));
+  });
+
+  it('is unreadable in another row or workspace, cut, changed, or as anything else', () => {
+    for (const other of ['wsp_1/run_2', 'wsp_2/run_1', 'wsp_1', '']) {
+      expect(() => openText(sealedText(), masterKeys, other)).toThrow(unreadable);
+    }
+    const parts = sealedText().split(':');
+    for (const bad of [
+      '',
+      text,
+      'k1::',
+      parts.slice(0, 2).join(':'),
+      `${sealedText()}:`,
+      `${sealedText().slice(0, -8)}AAAAAAAA`,
+    ]) {
+      expect(() => openText(bad, masterKeys, 'wsp_1/run_1')).toThrow(unreadable);
+    }
   });
 });
 

@@ -28,7 +28,7 @@ export function openSecrets(sealed: SealedSecrets, masterKeys: MasterKeys, aad: 
   return JSON.parse(plain) as JsonObject;
 }
 
-function workspaceOf(aad: string): string {
+export function workspaceOf(aad: string): string {
   const slash = aad.indexOf('/');
   if (slash < 1 || slash === aad.length - 1) throw unreadable('it is not bound to <workspace>/<row>');
   return aad.slice(0, slash);

@@ -30,8 +30,10 @@ import { AuthClient } from './plan/auth.client.js';
 import { TemplateCallers } from './plan/template-callers.service.js';
 import { QueryPlanner } from './plan/query-planner.service.js';
 import { CallerMemory } from './policy/caller.memory.js';
+import { DataKeys } from './policy/data-keys.js';
 import { MaskKeys } from './policy/mask-keys.js';
 import { PolicyService } from './policy/policy.service.js';
+import { ValueSeals } from './policy/value-seals.js';
 import { HearingRepository } from './reaping/hearing.repository.js';
 import { ReaperLoop } from './reaping/reaper-loop.service.js';
 import { ReaperRepository } from './reaping/reaper.repository.js';
@@ -86,7 +88,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
   ],
   providers: [
     ...[QueryPlanner, TemplateCallers, AuthClient],
-    ...[PolicyService, CallerMemory, MaskKeys],
+    ...[PolicyService, CallerMemory, DataKeys, MaskKeys, ValueSeals],
     ...[SubmitService, SubmissionRepository, EstimateService, CacheService, CacheRepository],
     ...[CacheMetrics, RepeatedHitsService, RepeatedHitsRepository],
     ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],

@@ -33,8 +33,10 @@ import { AuthClient } from '../src/plan/auth.client.js';
 import { TemplateCallers } from '../src/plan/template-callers.service.js';
 import { QueryPlanner } from '../src/plan/query-planner.service.js';
 import { CallerMemory } from '../src/policy/caller.memory.js';
+import { DataKeys } from '../src/policy/data-keys.js';
 import { MaskKeys } from '../src/policy/mask-keys.js';
 import { PolicyService } from '../src/policy/policy.service.js';
+import { ValueSeals } from '../src/policy/value-seals.js';
 import { ReaperRepository } from '../src/reaping/reaper.repository.js';
 import { ReaperService } from '../src/reaping/reaper.service.js';
 import { ResultsClient } from '../src/reaping/results.client.js';
@@ -97,6 +99,7 @@ export function startOrchestrator(
   const runnables = new RunnableMemory(metadata, noRevisions, logger);
   const auth = new AuthClient(bus.asClient());
   const callers = new CallerMemory(auth);
+  const dataKeys = new DataKeys(auth, config);
   const results = new ResultsClient(bus.asClient());
   const workers = new WorkerClient(bus.asClient());
   const snapshots = new SnapshotRepository(dataSource);
@@ -112,8 +115,9 @@ export function startOrchestrator(
     submissions,
     executions,
     runnables,
-    new PolicyService(metadata, callers, new MaskKeys(auth, config)),
+    new PolicyService(metadata, callers, new MaskKeys(dataKeys)),
     new QueryPlanner(logger),
+    new ValueSeals(dataKeys),
     new TemplateCallers(callers),
     queue,
     changes,

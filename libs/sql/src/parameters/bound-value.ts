@@ -8,7 +8,14 @@ import type { JsonValue } from '#libs/kernel';
  * `6e23`. boolean: `true`, `false`. date: `2026-11-21`. datetime: an instant in UTC, `2026-11-21T07:30:00.000Z`, with
  * three digits of a second or six.
  */
-export type BoundValue = { readonly [T in ValueType]: { readonly type: T; readonly value: string | null } }[ValueType];
+export type BoundValue = {
+  readonly [T in ValueType]: {
+    readonly type: T;
+    readonly value: string | null;
+    /** Nobody but the source may have it: whoever hands it on seals it. */
+    readonly isSecret?: true;
+  };
+}[ValueType];
 
 export type ValueType = 'text' | 'integer' | 'number' | 'boolean' | 'date' | 'datetime';
 

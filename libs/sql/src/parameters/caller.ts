@@ -6,7 +6,7 @@ export type AttributeValue = BoundValue | readonly BoundValue[];
 /** Whoever asks, as `{{ user.id }}`, `{{ user.email }}`, `{{ user.groups }}` and `{{ user.<attribute> }}` read them. */
 export interface TemplateCaller {
   readonly id: string;
-  /** Null for an API key. */
+  /** Null where nobody is known by the id. */
   readonly email: string | null;
   readonly groups: readonly string[];
   /** By name; id, email and groups are never looked for here. */

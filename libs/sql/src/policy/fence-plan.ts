@@ -2,7 +2,7 @@ import { combinePolicies } from './applicable-policies.js';
 import { column, type FencePlan, type ProvenExpression } from './fence.js';
 import type { PlaceholderList } from './placeholder-list.js';
 import type { PolicyDialect } from './policy-dialect.js';
-import type { ColumnMask, PolicyCaller, RowPolicy } from './policy-types.js';
+import type { ColumnMask, PolicyCaller, RowPolicy, TypedValue } from './policy-types.js';
 import { bindPredicate, type Predicate } from './predicate.js';
 import type { CatalogTable } from './source-catalog.js';
 
@@ -48,12 +48,23 @@ async function maskColumns(input: FenceInput): Promise<Map<string, ProvenExpress
   for (const [name, mask] of strictestMasks(table, policies)) {
     const known = table.column(name);
     if (!known) continue;
-    const bound = mask.kind === 'HASH' ? maskKey : mask.kind === 'FIXED' ? (mask.value ?? null) : undefined;
-    const placeholder = bound === undefined ? '' : placeholders.add({ type: 'text', value: bound });
+    const bound = boundBy(mask, maskKey);
+    const placeholder = bound === undefined ? '' : placeholders.add(bound);
     const text = dialect.mask(mask.kind, column(name), known, placeholder);
     masks.set(name, { text, tree: await parse(text) });
   }
   return masks;
+}
+
+function boundBy({ kind, value = null }: ColumnMask, maskKey: string): TypedValue | undefined {
+  switch (kind) {
+    case 'HASH':
+      return { type: 'text', value: maskKey, isSecret: true };
+    case 'FIXED':
+      return { type: 'text', value };
+    case 'NULL':
+      return undefined;
+  }
 }
 
 const strictness = { HASH: 0, FIXED: 1, NULL: 2 } as const;

@@ -1,14 +1,19 @@
+import { LRUCache } from 'lru-cache';
 import type { PolicyDialect } from './policy-dialect.js';
 import { policyRejection } from './policy-rejection.js';
 import type { ReadRelation, RowPolicy } from './policy-types.js';
 import { readPredicate, type ParseExpression, type Predicate } from './predicate.js';
 import type { CatalogTable, SourceCatalog } from './source-catalog.js';
 
+/** Each names as many tables as the policies govern. */
+const listsMax = 100;
+
 /** Which policies govern which tables; read once for a source's policies and tables, and remembered. */
 export class GovernedTables {
   readonly #predicates = new Map<RowPolicy, Promise<Predicate>>();
   readonly #governing = new Map<RowPolicy, Map<string, boolean>>();
-  readonly #listed = new Map<string, readonly ReadRelation[]>();
+  /** By the policies that apply to a caller, of which every set of groups may have its own. */
+  readonly #listed = new LRUCache<string, readonly ReadRelation[]>({ max: listsMax });
 
   constructor(
     private readonly catalog: SourceCatalog,

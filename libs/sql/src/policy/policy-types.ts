@@ -9,6 +9,8 @@ export interface TableName {
 export interface TypedValue {
   readonly type: 'text' | 'integer' | 'number' | 'boolean' | 'date' | 'datetime';
   readonly value: string | null;
+  /** Nobody but the source may have it: whoever hands it on seals it. */
+  readonly isSecret?: true;
 }
 
 export interface ColumnMask {
@@ -66,7 +68,7 @@ export interface ReachPremises {
 
 export interface CompiledQuery {
   readonly sql: string;
-  /** To bind behind the values that the query already has. Not for logs: a HASH mask binds its key. */
+  /** To bind behind the values that the query already has. A HASH mask binds its key, as a secret. */
   readonly values: readonly TypedValue[];
   /** Every table that the query reads, as it names them; for invalidation by table. */
   readonly tables: readonly TableName[];

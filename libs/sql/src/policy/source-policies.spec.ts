@@ -121,7 +121,7 @@ describe('a mask', () => {
     expect(sql).toContain(
       `encode(sha256(convert_to($1::text || sluice_row."secret"::text, 'UTF8')), 'hex') as "secret"`,
     );
-    expect(values).toEqual([text('key')]);
+    expect(values).toEqual([{ ...text('key'), isSecret: true }]);
   });
 
   it('of one column that tells least holds: NULL before FIXED before HASH; two fixed values are none', async () => {

@@ -48,7 +48,7 @@ export interface PlanPlaces {
 export interface QueryPlan {
   /** With placeholders of the source's dialect, proven to read only. */
   readonly sql: string;
-  /** Not for logs: a mask's key may be among them. */
+  /** In the clear, also those that are secret: not for logs, nor for anything that outlives the planning. */
   readonly values: readonly BoundValue[];
   /** That the caller's own statement names, as it names them. */
   readonly tables: readonly TableName[];

@@ -7,7 +7,7 @@ import { CallerMemory } from '../policy/caller.memory.js';
 /** What of a caller their token does not say: everything but `user.id` and `user.groups`. */
 const readsMore = /\buser\s*\.\s*(?!(?:id|groups)\b)/;
 
-/** Whoever asks, as templates read them. What is not known is absent, and a template that names it is refused. */
+/** Whoever asks, as templates read them, and row policies too: behind an API key stands its maker. What is not known is absent, and a template that names it is refused. */
 @Injectable()
 export class TemplateCallers {
   constructor(private readonly callers: CallerMemory) {}
@@ -18,12 +18,11 @@ export class TemplateCallers {
     text: string,
     context: MessageContext & { readonly signal: AbortSignal },
   ): Promise<TemplateCaller> {
-    const { userId: id, groups, apiKeyId } = principal;
+    const { userId: id, groups } = principal;
     const known = readsMore.test(text) ? await this.callers.get(principal, context, context.signal) : undefined;
     return {
       id,
-      // A key has no address, whoever made it; its attributes are its maker's.
-      email: apiKeyId === undefined ? (known?.email ?? null) : null,
+      email: known?.email ?? null,
       groups,
       attributes: new Map(Object.entries(known?.attributes ?? {})),
     };

@@ -1,12 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
-import { InjectConfig } from '#libs/config';
-import { MasterKeys, unwrapDataKey } from '#libs/encryption';
-import type { OrchestratorConfig } from '../orchestrator.config.js';
-import { AuthClient } from '../plan/auth.client.js';
+import { DataKeys } from './data-keys.js';
 
-const workspacesMax = 1_000;
 const keyBytes = 32;
 
 /**
@@ -15,23 +10,11 @@ const keyBytes = 32;
  */
 @Injectable()
 export class MaskKeys {
-  private readonly keys = new LRUCache<string, string>({ max: workspacesMax });
-  private readonly masterKeys: MasterKeys;
-
-  constructor(
-    private readonly auth: AuthClient,
-    @InjectConfig() { masks }: Pick<OrchestratorConfig, 'masks'>,
-  ) {
-    this.masterKeys = MasterKeys.parse(masks.masterKeys);
-  }
+  constructor(private readonly dataKeys: DataKeys) {}
 
   async get(workspaceId: string): Promise<string> {
-    const known = this.keys.get(workspaceId);
-    if (known !== undefined) return known;
-    const { key } = unwrapDataKey(await this.auth.getDataKey(workspaceId), this.masterKeys, workspaceId);
+    const { key } = await this.dataKeys.get(workspaceId);
     const derived = Buffer.from(hkdfSync('sha256', key, workspaceId, 'sluice row policy mask', keyBytes));
-    const text = derived.toString('base64url');
-    this.keys.set(workspaceId, text);
-    return text;
+    return derived.toString('base64url');
   }
 }

@@ -9,6 +9,7 @@ import { newPrincipal, newSource } from '../../test/orchestrator-harness.js';
 import { MetadataClient } from '../source/metadata.client.js';
 import { AuthClient } from '../plan/auth.client.js';
 import { CallerMemory } from './caller.memory.js';
+import { DataKeys } from './data-keys.js';
 import { MaskKeys } from './mask-keys.js';
 import { PolicyService } from './policy.service.js';
 
@@ -34,7 +35,7 @@ beforeEach(() => {
   }));
 });
 
-const keys = (text = '') => ({ masks: { masterKeys: text } });
+const maskKeys = (text = '') => new MaskKeys(new DataKeys(auth, { masks: { masterKeys: text } }));
 
 const contextWith = (token: string): MessageContext => ({
   workspaceId,
@@ -72,20 +73,20 @@ describe('the key of HASH masks', () => {
     const dataKey = newDataKey(masterKeys, workspaceId);
     const ring = MasterKeys.parse(`${newKey},${oldKey}`);
     bus.answer(authRequests.getDataKey, () => dataKey);
-    const before = await new MaskKeys(auth, keys(oldKey)).get(workspaceId);
+    const before = await maskKeys(oldKey).get(workspaceId);
     bus.answer(authRequests.getDataKey, () => wrapDataKey(dataKey.key, ring, workspaceId));
-    expect(await new MaskKeys(auth, keys(`${newKey},${oldKey}`)).get(workspaceId)).toBe(before);
+    expect(await maskKeys(`${newKey},${oldKey}`).get(workspaceId)).toBe(before);
     expect(before).not.toContain(Buffer.from(dataKey.key).toString('base64url'));
     bus.answer(authRequests.getDataKey, (input) => newDataKey(masterKeys, input.workspaceId));
     const other = newId('workspace');
-    expect(await new MaskKeys(auth, keys(oldKey)).get(other)).not.toBe(before);
+    expect(await maskKeys(oldKey).get(other)).not.toBe(before);
   });
 });
 
 describe('the policies of a source', () => {
   const source = newSource(workspaceId);
   const newService = () =>
-    new PolicyService(new MetadataClient(bus.asClient()), new CallerMemory(auth), new MaskKeys(auth, keys(oldKey)));
+    new PolicyService(new MetadataClient(bus.asClient()), new CallerMemory(auth), maskKeys(oldKey));
   const of = (service: PolicyService, policiesFingerprint: string | undefined) =>
     service.of({ source, policiesFingerprint }, principal, contextWith('one'), signal);
 

@@ -3,7 +3,6 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { InjectConfig } from '#libs/config';
 import { retryingLostRaces, postgresCode, queryPrepared } from '#libs/database';
-import { keyOfValues } from '#libs/sql';
 import { defaultPool } from '../dispatch/pool.js';
 import { queueRules } from '../dispatch/queue-rules.js';
 import { asRefusal } from './refusal.js';
@@ -11,6 +10,7 @@ import { toView, viewColumns, type ViewRow } from '../execution/execution.row.js
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { encodeSource } from '../source/source-snapshot.js';
 import { rememberSource } from '../source/source.repository.js';
+import { toStoredValues } from '../run/bound-values.js';
 import type { BegunRun, EarlierCall, Submission, SubmissionOutcome } from './submission.types.js';
 
 /** What orchestrator.accept_v2 raises where an idempotency key was used before. */
@@ -85,7 +85,7 @@ export class SubmissionRepository {
       cache_subjects: submission.cacheSubjects,
       max_age_seconds: submission.freshness.maxAgeSeconds,
       stale_seconds: submission.freshness.staleSeconds,
-      bound_values: keyOfValues(submission.values),
+      bound_values: JSON.stringify(toStoredValues(submission.values)),
       reach: submission.reach ? JSON.stringify(submission.reach) : null,
       parameters: JSON.stringify(submission.parameters),
     };

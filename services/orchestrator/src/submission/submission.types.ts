@@ -1,7 +1,7 @@
 import type { MessageContext } from '#libs/bus';
-import type { SourceConnection, WorkspaceSettings } from '#libs/contracts';
+import type { RunPlan, SourceConnection, WorkspaceSettings } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
-import type { BoundValue, ReachPremises } from '#libs/sql';
+import type { ReachPremises } from '#libs/sql';
 import type { Freshness } from '../cache/freshness.js';
 import type { ExecutionView } from '../execution/execution.types.js';
 import type { PriorityClass } from '../run/run.types.js';
@@ -21,7 +21,8 @@ export interface Submission {
   readonly source: SourceConnection;
   /** As sent to the source, with placeholders. */
   readonly sql: string;
-  readonly values: readonly BoundValue[];
+  /** Secrets among them are sealed for `runId`. */
+  readonly values: RunPlan['values'];
   /** Set where row policies are in the statement. */
   readonly reach: ReachPremises | undefined;
   /** As the execution shows them. */

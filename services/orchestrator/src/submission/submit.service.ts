@@ -19,7 +19,7 @@ import { RunQueueStore } from '../dispatch/run-queue.store.js';
 import { ExecutionService, toExecution } from '../execution/execution.service.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { RunChanges } from '../run/run-changes.service.js';
-import { toPlanReach, toPlanValues } from '../run/bound-values.js';
+import { toPlanReach } from '../run/bound-values.js';
 import { priorityClass } from '../run/run.types.js';
 import { defaultPool } from '../dispatch/pool.js';
 import { QueryPlanner } from '../plan/query-planner.service.js';
@@ -29,6 +29,7 @@ import { staysEqual } from '../plan/stays-equal.js';
 import { TemplateCallers } from '../plan/template-callers.service.js';
 import { toTemplateDefinitions } from '../plan/template-definitions.js';
 import { PolicyService } from '../policy/policy.service.js';
+import { ValueSeals } from '../policy/value-seals.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { CacheMetrics } from '../cache/cache.metrics.js';
 import { cacheSubjects, querySubjects } from '../cache/cache-subjects.js';
@@ -90,6 +91,7 @@ export class SubmitService {
     private readonly runnables: RunnableMemory,
     private readonly policies: PolicyService,
     private readonly planner: QueryPlanner,
+    private readonly seals: ValueSeals,
     private readonly callers: TemplateCallers,
     private readonly queue: RunQueueStore,
     private readonly changes: RunChanges,
@@ -108,9 +110,10 @@ export class SubmitService {
     const { question, limits, plan, nowMs } = await this.prepare(input, principal, context);
     const { savedQuery, settings, revision } = question;
     const source = sourceFor(principal, question.source);
+    const runId = newId('run');
     const submission: Submission = {
       executionId: newId('execution'),
-      runId: newId('run'),
+      runId,
       workspaceId: principal.workspaceId,
       callerId: principal.userId,
       flightKey: flightKey({
@@ -126,6 +129,7 @@ export class SubmitService {
       }),
       source,
       ...plan,
+      values: await this.seals.seal(plan.values, principal.workspaceId, runId),
       limits,
       class: priorityClass[input.priority],
       savedQueryId: savedQuery?.id,
@@ -283,8 +287,7 @@ function idempotencyOf(input: SubmitInput): Idempotency | undefined {
 
 /** The plan of a run that begins with this submission. */
 function planOf(submission: Submission, { runId, fence }: BegunRun): RunPlan {
-  const { workspaceId, source, sql, limits, callerId, requestId, traceparent } = submission;
-  const values = toPlanValues(submission.values);
+  const { workspaceId, source, sql, values, limits, callerId, requestId, traceparent } = submission;
   return {
     ...{ runId, fence, workspaceId, source, sql, values, requestId, traceparent },
     reach: submission.reach && toPlanReach(submission.reach),

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Column, RunPlan, SourceConnection, StoredPage } from '#libs/contracts';
-import { MasterKeys, newDataKey, sealSecrets } from '#libs/encryption';
+import { MasterKeys, newDataKey, sealSecrets, sealText } from '#libs/encryption';
 import { newId } from '#libs/kernel';
 import { decodePage, PageStore } from '#libs/result-store';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
@@ -174,6 +174,40 @@ describe.each(['postgres', 'duckdb'] as const)('a run at a %s source', (type) =>
     expect(client.outcome).toMatchObject({ case: 'succeeded' });
     const inline = await decodePage(client.sealed?.inline ?? new Uint8Array());
     expect(JSON.parse(inline.row(0))).toEqual([42, "' or 1 = 1 --x", true, null]);
+  });
+
+  it('opens the values that were sealed for it, and none that was sealed for another run', async () => {
+    const sealed = (runId: string): RunPlan['values'] => {
+      const dataKey = newDataKey(MasterKeys.parse(masterKeys), workspaceId);
+      return [{ type: 'text', sealed: sealText('the key of masks', dataKey, `${workspaceId}/${runId}`) }];
+    };
+    const [own, another] = [newId('run'), newId('run')];
+    const plan = planOf("select $1 || '!'", { source: sources[type], runId: own });
+    await service.execute({ ...plan, values: sealed(own) });
+    expect((await decodePage(client.sealed?.inline ?? new Uint8Array())).row(0)).toBe('["the key of masks!"]');
+    beforeEachRun();
+    await service.execute({ ...plan, values: sealed(another) });
+    expect(client.asked).toEqual(['claim', 'finish']);
+    expect(client.outcome).toMatchObject({ case: 'failed', value: { error: { code: 'secret.unreadable' } } });
+  });
+
+  it('is refused where what was planned is not what its names mean when it is run', async () => {
+    const schema = type === 'postgres' ? 'public' : 'main';
+    const name = type === 'postgres' ? 'numbers' : 'flights';
+    const relation = { schema, name, policyIds: [] };
+    const reach = (changed: object = {}): RunPlan['reach'] => ({
+      relations: [{ ...relation, ...changed }],
+      governed: [{ schema: 'hidden', name: 'governed', policyIds: ['pol_1'] }],
+    });
+    const plan = () => planOf(`select count(*) from ${name}`, { source: sources[type] });
+    await service.execute({ ...plan(), reach: reach() });
+    expect(client.outcome).toMatchObject({ case: 'succeeded' });
+    // Between plan and run: now the view shows rows of what has become a governed table, under fewer policies.
+    beforeEachRun();
+    const governed = [{ ...relation, policyIds: ['pol_1'] }];
+    await service.execute({ ...plan(), reach: { relations: [relation], governed } });
+    expect(client.asked).toEqual(['claim', 'finish']);
+    expect(client.outcome).toMatchObject({ case: 'failed', value: { error: { code: 'sql.rejected' } } });
   });
 
   it('with fewer values than placeholders is refused before it is run', async () => {
@@ -363,5 +397,36 @@ describe('a run', () => {
       const { rowCount } = await admin.query("select from pg_stat_activity where application_name like 'sluice run_%'");
       return rowCount === 0;
     });
+  });
+});
+
+describe('a PostgreSQL source that changes between plan and run', () => {
+  const relation = (name: string, policyIds: string[] = []) => ({ schema: 'public', name, policyIds });
+  const reach = { relations: [relation('open_table')], governed: [relation('governed', ['pol_1'])] };
+
+  afterEach(async () => {
+    // With the governed table goes a view of it.
+    await admin.query(`drop schema if exists reader cascade; drop table governed cascade;
+      drop table if exists public.open_table; drop schema open cascade`);
+  });
+
+  it.each([
+    ['not', '', 'succeeded'],
+    // The session's search path is the one of the plan, whatever the role's is.
+    ['in a schema of the role’s own', 'create schema reader; create table reader.open_table (hidden int)', 'succeeded'],
+    [
+      'in that the table is a view of a governed one',
+      'create view public.open_table as select * from governed',
+      'failed',
+    ],
+    ['in that a governed table is a child of it', 'alter table governed inherit open_table', 'failed'],
+    ['in that it is gone', 'drop table public.open_table', 'failed'],
+  ])('is refused where it has to be; it changed %s', async (_how, change, outcome) => {
+    await admin.query(`create schema open; create table governed (n int); create table open_table (n int);
+      ${change.startsWith('create view') ? 'alter table open_table set schema open;' : ''} ${change};
+      alter table if exists public.open_table owner to reader; grant usage on schema open to reader`);
+    await service.execute(planOf('select * from open_table', { reach }));
+    const rejected = { case: 'failed', value: { error: { code: 'sql.rejected' } } };
+    expect(client.outcome).toMatchObject(outcome === 'succeeded' ? { case: outcome } : rejected);
   });
 });

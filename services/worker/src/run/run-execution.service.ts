@@ -121,19 +121,19 @@ export class RunExecutionService {
   }
 
   private async read(run: HeldRun, session: SourceSession): Promise<{ rows: number; bytes: number }> {
-    const { sql, values, source, reach } = run.plan;
+    const { sql, source, reach } = run.plan;
+    const values = this.opener.openValues(run.plan);
     const labels = { source_type: source?.type ?? '' };
     run.assertWanted();
     const end = this.metrics.firstRowSeconds.startTimer(labels);
     return inSpan('worker.source.query', { 'db.system': labels.source_type }, async () => {
       if (reach) await run.within(session.confirm(reach));
-      const bound = values.map(({ value }) => value ?? null);
       const ceiling = ceilingOf(source);
       if (ceiling) {
         const isGoverned = reach?.relations.some(({ policyIds }) => policyIds.length > 0) ?? false;
-        assertBelow(ceiling, await run.within(session.estimate(sql, bound)), isGoverned);
+        assertBelow(ceiling, await run.within(session.estimate(sql, values)), isGoverned);
       }
-      const stream = await run.within(session.query(sql, bound));
+      const stream = await run.within(session.query(sql, values));
       end();
       const writer = new PageWriter(run, stream.columns, this.store, this.client);
       try {

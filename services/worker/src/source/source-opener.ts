@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
-import type { SourceConnection } from '#libs/contracts';
-import { MasterKeys, openSecrets } from '#libs/encryption';
+import type { RunPlan, SourceConnection } from '#libs/contracts';
+import { MasterKeys, openSecrets, openText } from '#libs/encryption';
 import type { OpenedSource } from '../connector/connector.js';
 import type { WorkerConfig } from '../worker.config.js';
 
-/** Opens the secrets of sources with the master keys of this worker's own settings; nothing of them is kept. */
+/** Opens the secrets of sources and statements with the master keys of this worker's own settings; nothing of them is kept. */
 @Injectable()
 export class SourceOpener {
   private readonly masterKeys: MasterKeys;
@@ -18,5 +18,15 @@ export class SourceOpener {
   open({ id, workspaceId, version, options, secrets }: SourceConnection): OpenedSource {
     const opened = secrets ? openSecrets(secrets, this.masterKeys, `${workspaceId}/${id}`) : {};
     return { id, version, options: { ...options, ...opened } };
+  }
+
+  /**
+   * What is bound to a run's placeholders.
+   * @throws AppError secret.unreadable where a value was sealed for another run
+   */
+  openValues({ workspaceId, runId, values }: RunPlan): readonly (string | null)[] {
+    return values.map(({ value, sealed }) =>
+      sealed === undefined ? (value ?? null) : openText(sealed, this.masterKeys, `${workspaceId}/${runId}`),
+    );
   }
 }
