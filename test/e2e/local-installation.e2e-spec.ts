@@ -111,6 +111,35 @@ describe('npm start -- --detach', () => {
   });
 });
 
+describe('What dies without a word', () => {
+  const pidsOf = ({ processes }: Running): number[] => Object.values(processes).map(({ pid }) => pid);
+
+  test('is started again where it is a service, and known by its new process', async () => {
+    const { processes } = readJson<Running>('running.json');
+    const worker = processes['worker']?.pid ?? 0;
+    process.kill(worker, 'SIGKILL');
+    await until(
+      () => {
+        const pid = readJson<Running>('running.json').processes['worker']?.pid ?? worker;
+        return pid !== worker && isAlive(pid);
+      },
+      { timeoutMs: 15_000, what: 'another worker' },
+    );
+  });
+
+  test('leaves nothing behind where it is the launcher: the next start ends what is left, and goes on', async () => {
+    const before = readJson<Running>('running.json');
+    const { apiKey } = readJson<Access>('local.json');
+    process.kill(before.launcher, 'SIGKILL');
+    await until(() => !isAlive(before.launcher), { what: 'the end of the launcher' });
+    expect(pidsOf(before).filter(isAlive)).not.toEqual([]);
+    const { exitCode, output: said } = await program('main.ts', '--detach', '--no-tour');
+    expect([exitCode, exitCode === 0 ? '' : said]).toEqual([0, '']);
+    expect(pidsOf(before).filter(isAlive)).toEqual([]);
+    expect(readJson<Access>('local.json').apiKey).toBe(apiKey);
+  });
+});
+
 describe('npm stop', () => {
   test('ends every process that the start began', async () => {
     const { launcher, processes } = readJson<Running>('running.json');
