@@ -18,18 +18,10 @@ async function answerThroughTheBus() {
     async stopRun() {
       return { stopping: true };
     }
-    async testSource() {
-      return { latencyMs: 1, serverVersion: '18' };
-    }
-    async readSchema() {
-      return { tables: [] };
-    }
-    async cancelAtSource() {
-      return { canceled: false };
-    }
   }
-  // Plain JavaScript has no decorators; what they do can be called.
+  // Plain JavaScript has no decorators; what they do can be called. A service answers all that its registry names.
   for (const name of Object.keys(workerRequests)) {
+    WorkerController.prototype[name] ??= async () => ({});
     const descriptor = Object.getOwnPropertyDescriptor(WorkerController.prototype, name);
     HandlesRequest(workerRequests[name])(WorkerController.prototype, name, descriptor);
   }

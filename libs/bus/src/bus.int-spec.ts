@@ -53,6 +53,11 @@ class WorkerController {
     throw new Error('password=hunter2');
   }
 
+  @HandlesRequest(workerRequests.estimateStatement)
+  estimateStatement(): ResponseOf<Worker['estimateStatement']> {
+    return {};
+  }
+
   @HandlesRequest(workerRequests.stopRun)
   async stopRun(
     @Payload() input: RequestOf<Worker['stopRun']>,

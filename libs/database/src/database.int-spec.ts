@@ -83,6 +83,7 @@ const change = (version: number) => ({
   maxConcurrentExecutions: 4,
   paused: false,
   deleted: false,
+  type: 'postgres',
 });
 
 async function addEvents(app: TestingModule, count: number): Promise<void> {
