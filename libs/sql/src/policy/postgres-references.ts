@@ -30,10 +30,13 @@ export function postgresReferences(statement: TreeNode): readonly Reference[] {
 }
 
 function pushMembers(node: TreeNode, outer: CteScope, pending: Visit[]): void {
-  const { withClause, RangeTableSample: sample, ...members } = node;
+  const { withClause, RangeTableSample: sample } = node;
   const scope = isNode(withClause) ? pushCommonTables(withClause, outer, pending) : outer;
   const isTableCommand = isMadeByTable(node);
-  for (const value of Object.values(members)) pending.push({ value, scope, isTableCommand });
+  for (const value of Object.values(node)) {
+    if (typeof value !== 'object' || value === withClause || value === sample) continue;
+    pending.push({ value, scope, isTableCommand });
+  }
   if (!isNode(sample)) return;
   const { relation, ...others } = sample;
   pending.push({ value: relation, scope, isSampled: true }, { value: Object.values(others), scope });
