@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { PolicyDialect } from './policy-dialect.js';
 import { policyRejection } from './policy-rejection.js';
@@ -8,12 +9,18 @@ import type { CatalogTable, SourceCatalog } from './source-catalog.js';
 /** Each names as many tables as the policies govern. */
 const listsMax = 100;
 
+export interface GovernedList {
+  readonly relations: readonly ReadRelation[];
+  /** Of the relations and the policies that govern each. */
+  readonly digest: string;
+}
+
 /** Which policies govern which tables; read once for a source's policies and tables, and remembered. */
 export class GovernedTables {
   readonly #predicates = new Map<RowPolicy, Promise<Predicate>>();
   readonly #governing = new Map<RowPolicy, Map<string, boolean>>();
   /** By the policies that apply to a caller, of which every set of groups may have its own. */
-  readonly #listed = new LRUCache<string, readonly ReadRelation[]>({ max: listsMax });
+  readonly #listed = new LRUCache<string, GovernedList>({ max: listsMax });
 
   constructor(
     private readonly catalog: SourceCatalog,
@@ -45,9 +52,13 @@ export class GovernedTables {
   }
 
   /** Every table that any of the policies governs; also one that is named in a policy and not known. */
-  async tablesOf(policies: readonly RowPolicy[]): Promise<readonly ReadRelation[]> {
+  async tablesOf(policies: readonly RowPolicy[]): Promise<GovernedList> {
     const key = JSON.stringify(policies.map(({ id }) => id));
-    const listed = this.#listed.get(key) ?? (await this.#list(policies));
+    const known = this.#listed.get(key);
+    if (known) return known;
+    const relations = await this.#list(policies);
+    const digest = createHash('sha256').update(JSON.stringify(relations)).digest('base64url');
+    const listed = { relations, digest };
     this.#listed.set(key, listed);
     return listed;
   }

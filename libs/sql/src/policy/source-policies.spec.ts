@@ -154,6 +154,16 @@ describe('the fingerprint', () => {
     expect(await of(aCaller({ attributes: {} }))).not.toBe(one);
   });
 
+  it('differs with the tables that are governed, also of a statement that names none of them', async () => {
+    const more = aPolicy({ id: 'pol_2', table: { schema: 'other', name: 'flights' }, groupNames: ['restricted'] });
+    const of = async (groupNames: string[], policies = [aPolicy(), more]): Promise<string> =>
+      (await compile(policies, aCaller({ groupNames }), 'select * from airports')).fingerprint;
+    // What is named may be a view of such a table, which is looked into at the source, for each of them apart.
+    expect(await of(['restricted'])).not.toBe(await of([]));
+    expect(await of(['restricted'])).not.toBe(await of(['restricted'], [aPolicy()]));
+    expect(await of(['others'])).toBe(await of([]));
+  });
+
   it('differs where values are equal as text and not in type', async () => {
     const policy = aPolicy({ predicate: 'id = {{ user.region }}' });
     const asText = await compile([policy], aCaller({ attributes: { region: text('1') } }));

@@ -6,7 +6,7 @@ import type { SqlDialect } from '../prove-read-only.js';
 import { applicablePolicies } from './applicable-policies.js';
 import { fenceAlias, fenceText, isFenceOf } from './fence.js';
 import { planFence, type PlannedFence } from './fence-plan.js';
-import { GovernedTables } from './governed-tables.js';
+import { GovernedTables, type GovernedList } from './governed-tables.js';
 import { PlaceholderList } from './placeholder-list.js';
 import type { PolicyDialect, Reference } from './policy-dialect.js';
 import { policyDialects } from './policy-dialects.js';
@@ -127,14 +127,15 @@ export class SourcePolicies {
     const compiled = spliceFences(sql, fences);
     if (fences.size > 0) await this.#assertCompiled(compiled, statement, replaced);
     const used = [...planned.values()];
+    const governed = await this.#governed.tablesOf(policies);
     return {
       sql: compiled,
       values: placeholders.values,
       tables: writtenTables(inOrder),
       policyIds: sortedIds(used.flatMap((plan) => plan.policyIds)),
       closedPolicyIds: sortedIds(used.flatMap((plan) => plan.closedPolicyIds)),
-      fingerprint: fingerprintOf([...planned], fences, placeholders),
-      reach: { relations, governed: await this.#governed.tablesOf(policies) },
+      fingerprint: fingerprintOf({ planned: [...planned], fences, placeholders, relations, governed }),
+      reach: { relations, governed: governed.relations },
     };
   }
 
@@ -224,13 +225,21 @@ function sortedIds(ids: readonly string[]): readonly string[] {
   return [...new Set(ids)].sort();
 }
 
-/** Equal for two callers exactly when they are given the same fences with the same values. */
-function fingerprintOf(
-  planned: readonly (readonly [string, PlannedFence])[],
-  fences: ReadonlyMap<Reference, string>,
-  placeholders: PlaceholderList,
-): string {
+interface Governing {
+  readonly planned: readonly (readonly [string, PlannedFence])[];
+  readonly fences: ReadonlyMap<Reference, string>;
+  readonly placeholders: PlaceholderList;
+  readonly relations: readonly ReadRelation[];
+  readonly governed: GovernedList;
+}
+
+/**
+ * Equal for two callers exactly when they are given the same fences with the same values, and the source is asked to confirm
+ * the same: a view of a table that one of them may not read would be refused to that one alone.
+ */
+function fingerprintOf({ planned, fences, placeholders, relations, governed }: Governing): string {
   const policies = planned.map(([key, { policyIds, closedPolicyIds }]) => [key, policyIds, closedPolicyIds]);
-  const content = JSON.stringify([policies, [...new Set(fences.values())], placeholders.values]);
+  const texts = [...new Set(fences.values())];
+  const content = JSON.stringify([policies, texts, placeholders.values, relations, governed.digest]);
   return createHash('sha256').update(content).digest('base64url');
 }

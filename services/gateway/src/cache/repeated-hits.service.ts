@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { trace } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
@@ -22,6 +23,8 @@ interface Waiting {
 }
 
 const knownMax = 10_000;
+/** Characters of what is remembered of all of them, counted roughly. */
+const knownCharactersMax = 50_000_000;
 /** What has changed without raising a revision, as a lost copy of one does, counts after this at the latest. */
 const knownMs = 5_000;
 const batchMax = 1_000;
@@ -33,7 +36,12 @@ const batchMax = 1_000;
  */
 @Injectable()
 export class RepeatedHits {
-  private readonly known = new LRUCache<string, KnownHit>({ max: knownMax, ttl: knownMs });
+  private readonly known = new LRUCache<string, KnownHit>({
+    max: knownMax,
+    maxSize: knownCharactersMax,
+    sizeCalculation: ({ execution }) => 1_000 + (execution.sql?.length ?? 0) + textLengthOf(execution.parameters),
+    ttl: knownMs,
+  });
   private waiting: Waiting[] = [];
   private isAsking = false;
 
@@ -44,7 +52,9 @@ export class RepeatedHits {
 
   /** @param accessToken who asks, and by which rights: another token is another caller */
   keyOf(question: Question, accessToken: string): string | undefined {
-    return question.idempotencyKey === undefined ? `${accessToken} ${JSON.stringify(question)}` : undefined;
+    if (question.idempotencyKey !== undefined) return undefined;
+    // A hash, as questions may be long and tokens are not to lie about.
+    return createHash('sha256').update(accessToken).update(' ').update(JSON.stringify(question)).digest('base64');
   }
 
   remember(key: string, { execution, repeatableAtRevision: revision }: Submitted): void {
@@ -94,4 +104,8 @@ export class RepeatedHits {
       return [];
     }
   }
+}
+
+function textLengthOf(value: unknown): number {
+  return value === undefined ? 0 : JSON.stringify(value).length;
 }

@@ -203,7 +203,10 @@ describe('what the orchestrator is told of policies', () => {
   it('is the enabled policies, the tables and where names are looked up', async () => {
     const made = await create({ masks: [mask('email')] });
     await create({ name: 'Off', enabled: false });
-    expect(await sourcePolicies.get(caller.workspaceId, dataSourceId)).toEqual({
+    const told = await sourcePolicies.get(caller.workspaceId, dataSourceId);
+    expect(told.fingerprint).toMatch(/^[\w-]{43}$/);
+    expect(told).toEqual({
+      fingerprint: told.fingerprint,
       rowPolicies: [made],
       tables: [
         { schema: 'public', name: 'sales', columns: ['region', 'email'].map((name) => ({ name, sourceType: 'text' })) },

@@ -5,12 +5,13 @@ import { parseSourceOptions } from '#libs/source-types';
 import type { DataSourceEntity } from '../data-source/data-source.entity.js';
 import { DataSourceRepository } from '../data-source/data-source.repository.js';
 import { SourceTableRepository } from '../source-schema/source-table.repository.js';
+import type { RowPolicyEntity } from './row-policy.entity.js';
 import { RowPolicyRepository } from './row-policy.repository.js';
 import { toRowPolicy } from './to-row-policy.js';
 
 type SourcePolicies = ResponseOf<typeof metadataRequests.getSourcePolicies>;
 /** What of a source a policy is read against. */
-export type SourceNames = Omit<SourcePolicies, 'rowPolicies'>;
+export type SourceNames = Omit<SourcePolicies, 'rowPolicies' | 'fingerprint'>;
 
 /** All that is needed to put the policies of a source into a statement: for the orchestrator. */
 @Injectable()
@@ -25,15 +26,17 @@ export class SourcePoliciesService {
   async get(workspaceId: string, dataSourceId: string): Promise<SourcePolicies> {
     const source = await this.sources.get({ workspaceId, id: dataSourceId });
     const rowPolicies = await this.policies.findEnabled(workspaceId, dataSourceId);
-    return { rowPolicies: rowPolicies.map(toRowPolicy), ...(await this.namesOf(source)) };
+    const fingerprint = fingerprintOf(source, rowPolicies);
+    return {
+      rowPolicies: rowPolicies.map(toRowPolicy),
+      ...(await this.namesOf(source)),
+      ...(fingerprint === undefined ? {} : { fingerprint }),
+    };
   }
 
   /** Changes with all that `get` tells; undefined where the source has no enabled policy. */
   async fingerprint(source: DataSourceEntity): Promise<string | undefined> {
-    const policies = await this.policies.findEnabled(source.workspaceId, source.id);
-    if (policies.length === 0) return undefined;
-    const parts = [source.version, source.schemaRefreshedAt, policies.map(({ id, version }) => [id, version])];
-    return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
+    return fingerprintOf(source, await this.policies.findEnabled(source.workspaceId, source.id));
   }
 
   async namesOf({ id, type, options }: DataSourceEntity): Promise<SourceNames> {
@@ -47,4 +50,10 @@ export class SourcePoliciesService {
     const { schemas, database } = parseSourceOptions('postgres', options);
     return { tables, searchPath: [...schemas], catalog: database };
   }
+}
+
+function fingerprintOf(source: DataSourceEntity, policies: readonly RowPolicyEntity[]): string | undefined {
+  if (policies.length === 0) return undefined;
+  const parts = [source.version, source.schemaRefreshedAt, policies.map(({ id, version }) => [id, version])];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 }

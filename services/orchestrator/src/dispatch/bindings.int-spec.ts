@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { SourceConnection } from '#libs/contracts';
 import { newId } from '#libs/kernel';
-import { startPostgres, type PostgresServer } from '#libs/testing';
+import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
@@ -35,8 +35,11 @@ beforeEach(async () => {
   orchestrator = startOrchestrator(dataSource);
 });
 
-async function newSourceOf(part: Partial<SourceConnection> = {}): Promise<SourceConnection> {
-  const source = newSource(newId('workspace'), part);
+async function newSourceOf(
+  part: Partial<SourceConnection> = {},
+  workspaceId = newId('workspace'),
+): Promise<SourceConnection> {
+  const source = newSource(workspaceId, part);
   await orchestrator.sourceService.take({ ...source, dataSourceId: source.id, deleted: false }, newId('message'));
   return source;
 }
@@ -167,4 +170,63 @@ it('a run that no live worker serves has no estimate, and ends with the reason a
     },
   });
   expect(await storedRun(dataSource, servedRun ?? '')).toMatchObject({ state: 'QUEUED' });
+});
+
+it('what has waited long is not ended by workers that leave in order, nor by a silence that may be the broker’s', async () => {
+  const principal = newPrincipal();
+  const source = newSource(principal.workspaceId);
+  answerAround(orchestrator.bus, source);
+  const worker = await announce(1);
+  await submitSql(orchestrator, principal, source, 'select 1');
+  const { id } = await submitSql(orchestrator, principal, source, 'select 2');
+  await dataSource.query(`update orchestrator.run set queued_at = now() - interval '200 s' where state = 'QUEUED'`);
+  const stateNow = async (): Promise<string> => (await orchestrator.executions.get(id, principal)).state;
+  await worker.announce(0);
+  await sweep(orchestrator);
+  expect(await stateNow()).toBe('QUEUED');
+  await silence(121);
+  await sweep(orchestrator, false);
+  expect(await stateNow()).toBe('QUEUED');
+  await sweep(orchestrator);
+  expect(await stateNow()).toBe('FAILED');
+});
+
+it('a workspace that may hold no more elsewhere does not keep a free slot from the others', async () => {
+  orchestrator = startOrchestrator(dataSource, { queue: { workspaceRunsMax: 2 } });
+  const workspaceId = newId('workspace');
+  const [bound, free] = [await newSourceOf({}, workspaceId), await newSourceOf({}, workspaceId)];
+  const other = await newSourceOf();
+  await announce(2, [bound.id]);
+  await announce(1);
+  await waiting(bound, 2);
+  expect(await fill()).toEqual({ 'run-default-1': { [bound.id]: 2 } });
+  await waiting(free, 1);
+  await waiting(other, 5);
+  expect(await fill()).toEqual({ 'run-default': { [other.id]: 1 } });
+});
+
+it('takes the locks of backlog and lane in one order: who holds a backlog is never stopped by its lane', async () => {
+  const source = await newSourceOf();
+  await waiting(source, 1);
+  await dataSource.query(`update orchestrator.run set not_before = now() + interval '1 h'`);
+  await announce(1);
+  const holder = dataSource.createQueryRunner();
+  await holder.startTransaction();
+  await holder.query('update orchestrator.backlog set queued = queued');
+  const filling = fill();
+  // Until the fill waits for the backlog.
+  await until(
+    async () => {
+      const [row]: { n: number }[] = await dataSource.query(
+        `select count(*)::integer as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+      );
+      return (row?.n ?? 0) > 0;
+    },
+    { what: 'a wait for the backlog' },
+  );
+  await holder.query(`set local lock_timeout = '500ms'`);
+  await holder.query('update orchestrator.lane set queued = queued');
+  await holder.commitTransaction();
+  await holder.release();
+  expect(await filling).toEqual({});
 });

@@ -102,7 +102,7 @@ export class DispatchRepository {
     const elsewhere = held.filter(({ queue }) => queue !== crew.queue);
     const free = Math.min(limit, crew.slots - active.reduce((sum, { count }) => sum + count, 0));
     if (free <= 0) return [];
-    const lanes = await readLanes(manager, pool, sources, active, free);
+    const lanes = await readLanes(manager, pool, sources, held, free);
     return chooseTurns({ slots: crew.slots, active, elsewhere, present, lanes }, this.config.queue, free);
   }
 }
@@ -234,19 +234,24 @@ async function takeTurns(
   );
 }
 
-/** Lanes that had less to give than they have waiting go behind the others, which would else never be read. */
+/**
+ * Lanes that had less to give than they have waiting go behind the others, which would else never be read. In two statements,
+ * the backlog first as everywhere: a part of one statement that only writes is done after its end.
+ */
 async function passOver(manager: EntityManager, pool: string, lanes: readonly Lane[]): Promise<void> {
+  const idle = `unnest($2::text[], $3::text[], $4::text[], $5::smallint[]) i (source_id, workspace_id, user_id, class)`;
+  const parameters = [pool, ...columnsOf(lanes)];
   await manager.query(
-    `with idle as (
-       select * from unnest($2::text[], $3::text[], $4::text[], $5::smallint[]) t (source_id, workspace_id, user_id, class)
-     ), groups as (
-       update orchestrator.backlog b set served_at = clock_timestamp() from idle i
-       where (b.pool, b.workspace_id, b.source_id, b.class) = ($1, i.workspace_id, i.source_id, i.class)
-     )
-     update orchestrator.lane l set served_at = clock_timestamp() from idle i
+    `update orchestrator.backlog b set served_at = clock_timestamp()
+     from (select distinct i.workspace_id, i.source_id, i.class from ${idle}) i
+     where (b.pool, b.workspace_id, b.source_id, b.class) = ($1, i.workspace_id, i.source_id, i.class)`,
+    parameters,
+  );
+  await manager.query(
+    `update orchestrator.lane l set served_at = clock_timestamp() from ${idle}
      where (l.pool, l.source_id, l.workspace_id, l.user_id, l.class)
        = ($1, i.source_id, i.workspace_id, i.user_id, i.class)`,
-    [pool, ...columnsOf(lanes)],
+    parameters,
   );
 }
 

@@ -33,6 +33,8 @@ const tables = `
     where state = 'QUEUED' and queue_deadline > '-infinity';
   create index run_of_source on orchestrator.run (source_id)
     where state in ('QUEUED', 'DISPATCHED') and source_id > '';
+  -- A lane that was never dispatched from.
+  update orchestrator.lane set served_at = clock_timestamp() where served_at is null;
   alter table orchestrator.lane
     add column waits boolean not null generated always as (queued > 0) stored,
     alter column served_at set default clock_timestamp(),
@@ -50,6 +52,9 @@ const tables = `
     served_at timestamptz not null default clock_timestamp(),
     primary key (pool, workspace_id, source_id, class)
   ) with (fillfactor = 50);
+  insert into orchestrator.backlog (pool, workspace_id, source_id, class, queued)
+    select pool, workspace_id, source_id, class, sum(queued) from orchestrator.lane
+    where queued > 0 group by pool, workspace_id, source_id, class;
   create index backlog_turn on orchestrator.backlog (pool, class, served_at) where waits;
 
   create table orchestrator.tenant (

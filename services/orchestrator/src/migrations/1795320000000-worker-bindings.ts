@@ -39,7 +39,7 @@ const functions = `
     ), heard as (
       select w.source_ids <> '{}' or w.source_types <> '{}' as is_bound,
         s.id = any (w.source_ids) or coalesce(s.type = any (w.source_types), false) as is_bound_to_it,
-        not w.draining and w.heartbeat_at > now() - make_interval(secs => heard_seconds) as takes_runs
+        w.heartbeat_at > now() - make_interval(secs => heard_seconds) as takes_runs
       from orchestrator.worker w cross join subject s
       where w.pool = of_pool and w.heartbeat_at > now() - make_interval(secs => greatest(heard_seconds, hold_seconds))
     )

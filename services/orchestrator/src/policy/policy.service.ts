@@ -17,6 +17,11 @@ interface Governed {
   readonly policiesFingerprint: string | undefined;
 }
 
+interface Asked {
+  readonly policies: SourcePolicies;
+  readonly fingerprint: string | undefined;
+}
+
 /** The row policies of sources, kept for as long as their fingerprint stands. */
 @Injectable()
 export class PolicyService {
@@ -43,20 +48,27 @@ export class PolicyService {
     return { policies, caller };
   }
 
-  /** Asked for once by all who want them at the same time; a failure is not remembered. */
+  /**
+   * Asked for once by all who want them at the same time, and kept where they are those of the fingerprint. Policies that
+   * were changed on the way are newer ones: they hold for whoever has asked, but the fingerprint may come back without them.
+   */
   private policiesOf(source: SourceConnection, fingerprint: string, requestId: string): Promise<SourcePolicies> {
     const key = `${source.id} ${fingerprint}`;
     const known = this.known.get(key);
     if (known) return known;
-    const asked = this.ask(source, requestId);
+    const answer = this.ask(source, requestId);
+    const asked = answer.then(({ policies }) => policies);
     this.known.set(key, asked);
-    asked.catch(() => {
+    const forget = (): void => {
       if (this.known.peek(key) === asked) this.known.delete(key);
-    });
+    };
+    answer.then((told) => {
+      if (told.fingerprint !== fingerprint) forget();
+    }, forget);
     return asked;
   }
 
-  private async ask({ id, workspaceId, type }: SourceConnection, requestId: string): Promise<SourcePolicies> {
+  private async ask({ id, workspaceId, type }: SourceConnection, requestId: string): Promise<Asked> {
     const dialect = sqlDialectOf(type);
     if (!dialect) throw new Error(`no dialect is known for sources of type ${type}`);
     const answer = await this.metadata.getSourcePolicies(id, workspaceId, requestId);
@@ -64,6 +76,7 @@ export class PolicyService {
     const policies = answer.rowPolicies.map(({ table = null, key = null, ...policy }) => ({ ...policy, table, key }));
     const hasHash = policies.some(({ masks }) => masks.some(({ kind }) => kind === 'HASH'));
     const maskKey = hasHash ? await this.maskKeys.get(workspaceId) : '';
-    return new SourcePolicies({ dialect, policies, tables, searchPath, catalog, maskKey });
+    const options = { dialect, policies, tables, searchPath, catalog, maskKey };
+    return { policies: new SourcePolicies(options), fingerprint: answer.fingerprint };
   }
 }

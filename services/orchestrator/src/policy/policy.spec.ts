@@ -106,14 +106,38 @@ describe('the policies of a source', () => {
       rowPolicies: [policy],
       tables: [{ schema: 'public', name: 'sales', columns: [{ name: 'region', sourceType: 'text' }] }],
       searchPath: ['public'],
+      fingerprint: 'f1',
     }));
     const asked = bus.countOf(metadataRequests.getSourcePolicies);
     const [one, two] = await Promise.all([of(service, 'f1'), of(service, 'f1')]);
     expect(one?.policies).toBe(two?.policies);
+    expect((await of(service, 'f1'))?.policies).toBe(one?.policies);
     expect((await of(service, 'f2'))?.policies).not.toBe(one?.policies);
     expect(bus.countOf(metadataRequests.getSourcePolicies) - asked).toBe(2);
     const compiled = await one?.policies.compile({ sql: 'select * from sales', caller: one.caller });
     expect(compiled?.policyIds).toEqual([policy.id]);
     expect(compiled?.values).toEqual([{ type: 'text', value: 'north' }]);
+  });
+
+  it('are not kept under a fingerprint that they have no longer, which may come back without them', async () => {
+    const service = newService();
+    const answer = (predicate: string, fingerprint: string): void => {
+      const base = { id: newId('rowPolicy'), name: 'p', dataSourceId: source.id, groupNames: [], exemptGroupNames: [] };
+      bus.answer(metadataRequests.getSourcePolicies, () => ({
+        rowPolicies: [{ ...base, masks: [], enabled: true, version: 1, table: { name: 'sales' }, predicate }],
+        tables: [{ schema: 'public', name: 'sales', columns: [{ name: 'region', sourceType: 'text' }] }],
+        searchPath: ['public'],
+        fingerprint,
+      }));
+    };
+    const sqlOf = async (): Promise<string | undefined> => {
+      const governing = await of(service, 'f1');
+      return (await governing?.policies.compile({ sql: 'select * from sales', caller: governing.caller }))?.sql;
+    };
+    // Widened between the question's revision and its policies, and taken back.
+    answer('true', 'f2');
+    expect(await sqlOf()).not.toContain("region = 'north'");
+    answer("region = 'north'", 'f1');
+    expect(await sqlOf()).toContain("region = 'north'");
   });
 });

@@ -45,11 +45,12 @@ export class ReaperService {
   async sweep(mayExpire: boolean): Promise<void> {
     await this.queueUnclaimed();
     await this.endOverdue();
-    await this.endUnserved();
     await this.endSourceless();
     await this.stopTimedOut();
     await this.endStuck();
-    if (mayExpire) await this.settleExpired();
+    if (!mayExpire) return;
+    await this.endUnserved();
+    await this.settleExpired();
   }
 
   /** Resolves when every run that was found is settled, or left to the next look. */
