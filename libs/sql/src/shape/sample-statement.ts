@@ -17,6 +17,9 @@ export interface SampleOptions {
 /** The name of the sampled table, by which a statement with a sample is known. */
 const sampleAlias = 'sluice_sample';
 
+/** By the text, as DuckDB's tree does not say it. */
+const neverMaterialized = /\bnot\s+materialized\b/i;
+
 const dialects: Readonly<Record<SqlDialect, PolicyDialect>> = {
   postgres: postgresPolicyDialect,
   duckdb: duckdbPolicyDialect,
@@ -40,6 +43,11 @@ export async function sampleStatement(dialect: SqlDialect, sql: string, options:
     throw unsound(`A sample is taken of a query that reads one table, once; this one reads ${references.length}.`);
   }
   if (reference.refusal !== undefined) throw unsound('The query takes a sample of its own.');
+  if (neverMaterialized.test(sql)) {
+    throw unsound(
+      'A common table expression that is NOT MATERIALIZED may be read twice, and be sampled anew each time.',
+    );
+  }
   const text = sampleText[dialect](reference, options);
   const [sample] = await grammar.parse(text);
   if (!sample) throw new Error('a sample does not parse');
