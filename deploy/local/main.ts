@@ -30,8 +30,16 @@ Exit codes: 0 stopped or started as asked, 1 could not start (the reason is prin
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const options = readOptions();
 const directory = process.env['SLUICE_LOCAL_DIRECTORY'] ?? `${root}.sluice`;
-const gatewayPort = Number(process.env['SLUICE_PORT'] ?? 4000);
+const gatewayPort = readPort();
 const print = (line: string): void => void (options.json || process.stdout.write(`${line}\n`));
+
+function readPort(): number {
+  const text = process.env['SLUICE_PORT'] ?? '4000';
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  process.stderr.write(`SLUICE_PORT must be a port from 1 to 65535, not ${JSON.stringify(text)}.\n`);
+  process.exit(2);
+}
 
 function readOptions(): { detach: boolean; tour: boolean; json: boolean } {
   try {

@@ -54,7 +54,7 @@ export const orchestratorConfig = defineConfig({
     }),
     timeoutScheduledSeconds: setting('SLUICE_ORCHESTRATOR_TIMEOUT_SCHEDULED_SECONDS', integerText(1, day), {
       default: 1_800,
-      describe: 'The same for the priority SCHEDULED.',
+      describe: 'How long a query of the priority SCHEDULED may run at its source, where the caller names no limit.',
     }),
     timeoutMaxSeconds: setting('SLUICE_ORCHESTRATOR_TIMEOUT_MAX_SECONDS', integerText(1, day), {
       default: hour,
@@ -72,7 +72,7 @@ export const orchestratorConfig = defineConfig({
     }),
     savedTtlSeconds: setting('SLUICE_ORCHESTRATOR_CACHE_TTL_SAVED_SECONDS', integerText(0, day), {
       default: day,
-      describe: 'The same for saved queries that do not say.',
+      describe: 'How old a kept result may be for saved queries that do not say.',
     }),
     ttlMaxSeconds: setting('SLUICE_ORCHESTRATOR_CACHE_TTL_MAX_SECONDS', integerText(0, 7 * day), {
       default: day,
@@ -94,7 +94,7 @@ export const orchestratorConfig = defineConfig({
     }),
     waitScheduledMaxSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_WAIT_SCHEDULED_MAX_SECONDS', integerText(1, 7 * day), {
       default: 4 * hour,
-      describe: 'The same for the priority SCHEDULED.',
+      describe: 'How long a run of the priority SCHEDULED may wait for a slot.',
     }),
     workspaceSharePercent: setting('SLUICE_ORCHESTRATOR_QUEUE_WORKSPACE_SHARE_PERCENT', integerText(1, 100), {
       default: 60,

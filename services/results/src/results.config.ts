@@ -28,7 +28,7 @@ export const resultsConfig = defineConfig({
     }),
     graceSeconds: setting('SLUICE_RESULTS_GRACE_SECONDS', integerText(0, day), {
       default: 60,
-      describe: 'How long after that the rows are kept for readers who had already begun.',
+      describe: 'How long after their expiry rows are kept for readers who had already begun.',
     }),
     writingMaxSeconds: setting('SLUICE_RESULTS_WRITING_MAX_SECONDS', integerText(60, 3_650 * day), {
       default: 2 * day,

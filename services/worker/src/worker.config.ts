@@ -45,7 +45,10 @@ export const workerConfig = defineConfig({
           ),
         ),
       ),
-      { default: '', describe: 'The same for types of data sources, such as duckdb.' },
+      {
+        default: '',
+        describe: 'Types of data sources, such as duckdb, that this worker is bound to, with commas between.',
+      },
     ),
     slots: setting('SLUICE_WORKER_SLOTS', integerText(1, 16), {
       default: 4,

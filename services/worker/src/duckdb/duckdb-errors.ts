@@ -33,7 +33,8 @@ export function isFatal(error: unknown): boolean {
   return /^(internal|fatal)$/i.test(kind) || message.includes('database has been invalidated');
 }
 
-export function toDuckdbError(error: unknown): AppError {
+/** @param ahead characters in front of the caller's statement */
+export function toDuckdbError(error: unknown, ahead = 0): AppError {
   if (error instanceof AppError) return error;
   const { kind, message } = failureOf(error);
   if (/^interrupt$/i.test(kind)) {
@@ -48,7 +49,7 @@ export function toDuckdbError(error: unknown): AppError {
     });
   }
   if (kind === 'Unknown' || insideKinds.has(kind)) return unavailable(error);
-  return new AppError('run.query_failed', withPlace(message), { details: { sourceCode: kind }, cause: error });
+  return new AppError('run.query_failed', withPlace(message, ahead), { details: { sourceCode: kind }, cause: error });
 }
 
 /** `LINE 2: …from nowhere where…`, and below it a caret under the place, which is 7 and the number's length further in. */
@@ -58,10 +59,10 @@ const excerpt = /\s*^LINE (\d+): (\.\.\.)?[^\n]*\n( *)\^[^]*$/m;
  * DuckDB's message with the place in words. It repeats a line of the statement, but whoever runs a saved query may be
  * somebody who may not read it. The column of a line that DuckDB has cut is not known.
  */
-function withPlace(message: string): string {
+function withPlace(message: string, ahead: number): string {
   return message
     .replace(excerpt, (_all, line: string, cut: string | undefined, indent: string) => {
-      const column = indent.length - `LINE ${line}: `.length + 1;
+      const column = indent.length - `LINE ${line}: `.length + 1 - (line === '1' ? ahead : 0);
       return cut === undefined ? ` (line ${line}, column ${column})` : ` (line ${line})`;
     })
     .trim();

@@ -13,6 +13,9 @@ import { columnTypeOf, type DuckdbColumnType } from './duckdb-types.js';
 /** An interrupt that comes before the engine has begun is forgotten by it, so that it has to be said again. */
 const interruptEveryMs = 25;
 
+/** EXPLAIN without ANALYZE plans and does not run. */
+const explainPrefix = 'explain (format json) ';
+
 /** One run's connection to an instance. */
 export class DuckdbSession implements SourceSession {
   private isCanceled = false;
@@ -42,10 +45,10 @@ export class DuckdbSession implements SourceSession {
   async estimate(sql: string, values: readonly StatementValue[] = []): Promise<StatementEstimate> {
     this.startTimer();
     return this.guarded(async () => {
-      const result = await this.start(`explain (format json) ${sql}`, values, StatementType.EXPLAIN);
+      const result = await this.start(`${explainPrefix}${sql}`, values, StatementType.EXPLAIN);
       const [row] = await result.getRows();
       return readDuckdbPlan(String(row?.[1]));
-    });
+    }, explainPrefix.length);
   }
 
   async query(sql: string, values: readonly StatementValue[] = []): Promise<RowStream> {
@@ -110,8 +113,11 @@ export class DuckdbSession implements SourceSession {
     }
   }
 
-  /** One call of the engine. A cancel that comes between two of them is seen here. */
-  private async guarded<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * One call of the engine. A cancel that comes between two of them is seen here.
+   * @param ahead characters in front of the statement, of which the caller knows nothing
+   */
+  private async guarded<T>(work: () => Promise<T>, ahead = 0): Promise<T> {
     this.assertWanted();
     this.isInCall = true;
     const call = work();
@@ -122,7 +128,7 @@ export class DuckdbSession implements SourceSession {
       return outcome;
     } catch (error) {
       this.onFailure(error);
-      throw toDuckdbError(error);
+      throw toDuckdbError(error, ahead);
     } finally {
       this.isInCall = false;
     }

@@ -7,6 +7,7 @@ import { ConnectorRegistry } from '../connector/connector-registry.js';
 import type { SourceSession } from '../connector/connector.js';
 import { SourceOpener } from '../source/source-opener.js';
 import { assertBelow, ceilingOf } from './cost-ceiling.js';
+import { governedError, isGoverned } from './governed-error.js';
 import { HeldRun } from './held-run.js';
 import { HeldRuns } from './held-runs.js';
 import { PageWriter } from './page-writer.js';
@@ -114,7 +115,7 @@ export class RunExecutionService {
       const { state } = await this.client.finish(run.plan, { case: 'succeeded', value: totals });
       return state.toLowerCase();
     } catch (error) {
-      return await this.tellFailure(run, error, deadline);
+      return await this.tellFailure(run, governedError(error, run.plan), deadline);
     } finally {
       clearTimeout(timer);
     }
@@ -130,8 +131,7 @@ export class RunExecutionService {
       if (reach) await run.within(session.confirm(reach));
       const ceiling = ceilingOf(source);
       if (ceiling) {
-        const isGoverned = reach?.relations.some(({ policyIds }) => policyIds.length > 0) ?? false;
-        assertBelow(ceiling, await run.within(session.estimate(sql, values)), isGoverned);
+        assertBelow(ceiling, await run.within(session.estimate(sql, values)), isGoverned(run.plan));
       }
       const stream = await run.within(session.query(sql, values));
       end();
