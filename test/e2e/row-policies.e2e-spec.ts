@@ -152,6 +152,13 @@ describe.each(['postgres', 'duckdb'] as const)('A row policy of a %s source', (k
     'select * from nowhere_at_all',
     kind === 'postgres' ? 'select * from information_schema.views' : 'select * from airports_of_nowhere',
     'select sluice_row.* from airports as sluice_row',
+    ...(kind === 'postgres'
+      ? [
+          "select reltuples from pg_class where relname = 'airports'",
+          "select pg_total_relation_size('airports')",
+          "select pg_get_indexdef('airports'::regclass)",
+        ]
+      : []),
   ])('refuses what it cannot be put into, in the same words for everyone: %s', async (text) => {
     for (const { client } of [texan, nobody]) {
       const { execution, errors } = await tryRun(client, sqlInput(sourceId, text, { waitSeconds: 20 }));
@@ -202,6 +209,18 @@ describe.each(['postgres', 'duckdb'] as const)('A row policy of a %s source', (k
     expect(changed.errors).toMatchObject([{ code: 'SQL_REJECTED', path: ['predicate'] }]);
   });
 });
+
+test.each(['select estimated_size from duckdb_tables()', 'summarize airports', 'select * from pg_class'])(
+  'A DuckDB source with a row policy tells no counts of hidden rows: %s',
+  async (text) => {
+    const sourceId = await newSource('duckdb');
+    await newRowPolicy(mesh.admin, sourceId, byState, { table: { name: 'airports' } });
+    const { client } = await personOf('TX');
+    const { execution, errors } = await tryRun(client, sqlInput(sourceId, text, { waitSeconds: 20 }));
+    expect(execution).toBeNull();
+    expect(errors).toMatchObject([{ code: 'SQL_NOT_READ_ONLY' }]);
+  },
+);
 
 describe('A PostgreSQL source with a row policy', () => {
   let sourceId = '';

@@ -74,6 +74,7 @@ describe('compiling for DuckDB refuses', () => {
     ['an unknown table, which a file may have for its name', 'select * from nowhere'],
     ['another catalog or schema', 'select * from elsewhere.flights'],
     ['the name of the fence’s own rows', 'select (select count(*) from flights) from airports as Sluice_Row(region)'],
+    ['the text of constraints', 'select constraint_text from information_schema.constraint_column_usage'],
     ['an earlier version of a table', 'select * from flights at (version => 1)'],
     ['the command TABLE, which has no place for a subquery', 'table flights'],
     ['a table’s name as a string', `select * from 'flights'`],
@@ -91,6 +92,18 @@ describe('compiling for DuckDB refuses', () => {
     ['functions that read tables', `select * from query_table('flights')`],
     ['functions that run SQL', `select * from query('from flights')`],
     ['the engine’s views', 'select * from duckdb_views()'],
+    ['counts that the engine estimates', 'select table_name, estimated_size from duckdb_tables()'],
+    ['counts by the name of a view', 'select estimated_size from duckdb_tables'],
+    ['statistics of columns', 'select * from duckdb_columns()'],
+    ['blocks of a table', `select * from pragma_storage_info('flights')`],
+    ['facts about a table', `select * from pragma_table_info('flights')`],
+    ['statistics of a value', 'select stats(id) from airports'],
+    ['row groups of a file', `select * from parquet_metadata('flights.parquet')`],
+    ['counts of a file', `select num_rows from parquet_file_metadata('flights.parquet')`],
+    ['the catalog of PostgreSQL’s names', 'select reltuples from pg_class'],
+    ['that catalog in its schema', 'select * from pg_catalog.pg_class'],
+    ['sizes by PostgreSQL’s names', `select pg_total_relation_size('flights')`],
+    ['SUMMARIZE in a subquery', 'select * from (summarize flights)'],
   ])('%s', async (_what, sql) => {
     await expect(compiled(sql)).rejects.toMatchObject({ code: 'sql.not_read_only' });
   });

@@ -145,6 +145,19 @@ describe('compiling for PostgreSQL refuses, with one message for all readers,', 
     ['catalogs that hold values or definitions', 'select * from pg_attrdef'],
     ['views of definitions', 'select * from pg_views'],
     ['the standard’s views of definitions', 'select * from information_schema.views'],
+    ['the catalog of counts', 'select relname, reltuples, relpages from pg_class'],
+    ['the catalog of counts in a subquery', 'select (select c.reltuples from pg_catalog.pg_class c limit 1)'],
+    ['the last values of sequences', 'select last_value from pg_sequences'],
+    ['a sequence', 'select last_value from flights_id_seq'],
+    ['definitions', `select pg_get_viewdef('v'::regclass), id from flights`],
+    ['definitions of constraints', 'select pg_catalog.pg_get_constraintdef(1)'],
+    ['definitions of indexes', `select "pg_get_indexdef"('i'::regclass)`],
+    ['keys of partitions', `select pg_get_partkeydef('flights'::regclass)`],
+    ['stored expressions', `select pg_get_expr('x', 'flights'::regclass)`],
+    ['sizes of tables', `select pg_table_size('flights')`],
+    ['sizes in FROM', `select * from pg_relation_size('flights')`],
+    ['sizes of indexes', `select id from airports where pg_indexes_size('flights') > 8192`],
+    ['sizes in a common table expression', `with s as (select pg_total_relation_size('flights')) select * from s`],
   ])('%s', async (_what, sql) => {
     await expect(compiled(sql)).rejects.toMatchObject({
       code: 'sql.rejected',
@@ -163,13 +176,24 @@ describe('compiling for PostgreSQL refuses, with one message for all readers,', 
   it('nothing of that from a caller to whom no policy applies', async () => {
     const policies = somePolicies({ policies: [aPolicy({ exemptGroupNames: ['admins'] })] });
     const caller = aCaller({ groupNames: ['admins'] });
-    const sql = 'select * from nowhere, flights, pg_views';
+    const sql = `select *, pg_table_size('flights') from nowhere, flights, pg_views, pg_class`;
     expect(await policies.compile({ sql, caller })).toMatchObject({ sql, values: [], policyIds: [], fingerprint: '' });
   });
 
   it('and lets tables and columns be looked up', async () => {
-    const sql = 'select * from information_schema.columns, pg_class, pg_catalog.pg_namespace';
+    const sql = 'select * from information_schema.columns, pg_type, pg_catalog.pg_namespace';
     expect(await compiled(sql)).toBe(sql);
+  });
+
+  it('and lets functions of the server be called that look at their arguments alone', async () => {
+    const sql = `select pg_typeof(1), pg_size_pretty(pg_column_size('a')::bigint), format_type(23, null)`;
+    expect(await compiled(sql)).toBe(sql);
+  });
+
+  it('and lets what the source’s owner has allowed by name do what it does', async () => {
+    const policies = somePolicies({ allowedFunctions: ['pg_table_size'] });
+    const sql = `select pg_table_size('airports')`;
+    expect(await policies.compile({ sql, caller: aCaller() })).toMatchObject({ sql });
   });
 });
 

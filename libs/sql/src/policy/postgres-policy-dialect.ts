@@ -1,5 +1,6 @@
 import { parsePostgres, type ParseNode } from '../postgres/postgres-parser.js';
 import { assertReadingPostgres } from '../postgres/prove-postgres.js';
+import { postgresInquiry } from './postgres-inquiry.js';
 import { postgresReferences } from './postgres-references.js';
 import { policyRejection } from './policy-rejection.js';
 import type { ColumnUse, FenceParts, PolicyDialect } from './policy-dialect.js';
@@ -16,8 +17,9 @@ const predicateKinds: ReadonlySet<string> = new Set([
 /** The marks of aggregates and windows on a call. */
 const aggregateMarks = ['agg_order', 'agg_filter', 'agg_within_group', 'agg_star', 'agg_distinct', 'over'];
 
+/** Not pg_class, which counts the rows and the pages of every table and has the bounds of partitions. */
 const harmlessCatalogs: ReadonlySet<string> = new Set([
-  ...['pg_class', 'pg_namespace', 'pg_type', 'pg_description', 'pg_collation'],
+  ...['pg_namespace', 'pg_type', 'pg_description', 'pg_collation'],
   ...['pg_timezone_names', 'pg_timezone_abbrevs'],
 ]);
 const harmlessOfInformationSchema: ReadonlySet<string> = new Set([
@@ -32,6 +34,7 @@ export const postgresPolicyDialect: PolicyDialect = {
   parse: parsePostgres,
   prove: assertReadingPostgres,
   references: postgresReferences,
+  inquiry: postgresInquiry,
 
   isHarmlessCatalog({ schema, name }) {
     if (schema === 'information_schema') return harmlessOfInformationSchema.has(name);

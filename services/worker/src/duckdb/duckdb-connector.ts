@@ -3,16 +3,18 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { version, type DuckDBConnection, type DuckDBInstance } from '@duckdb/node-api';
 import type { SourceHandle, Table } from '#libs/contracts';
-import { parseSourceOptions } from '#libs/source-types';
+import { parseSourceOptions, type DuckdbSourceOptions } from '#libs/source-types';
 import type { Connector, OpenedSource, SessionPurpose, SourceSession } from '../connector/connector.js';
 import { isFatal, toDuckdbError, unavailable } from './duckdb-errors.js';
 import { openDuckdbInstance, type DuckdbLimits } from './duckdb-instance.js';
 import { DuckdbSession } from './duckdb-session.js';
 import { readDuckdbSchema } from './read-duckdb-schema.js';
+import { stampOf } from './source-stamp.js';
 
 interface Held {
   readonly instance: Promise<DuckDBInstance>;
   readonly version: number;
+  readonly stamp: string;
   readonly spillDirectory: string;
   users: number;
   /** Closed when its last user leaves. */
@@ -20,7 +22,10 @@ interface Held {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** DuckDB inside the worker: an instance for each version of a source, shared by its runs, locked before the first. */
+/**
+ * DuckDB inside the worker: an instance for each version of a source and of its files, shared by its runs, locked before
+ * the first.
+ */
 export class DuckdbConnector implements Connector {
   private readonly held = new Map<string, Held>();
   private readonly closing = new Set<Promise<void>>();
@@ -91,7 +96,9 @@ export class DuckdbConnector implements Connector {
   private async connect(
     source: OpenedSource,
   ): Promise<{ connection: DuckDBConnection; release: () => void; retire: () => void }> {
-    const held = this.hold(source);
+    const options = parseSourceOptions('duckdb', source.options);
+    // Before the files are opened: one that is replaced meanwhile is another to the next run.
+    const held = this.hold(source, options, await stampOf(options));
     held.users += 1;
     clearTimeout(held.timer);
     try {
@@ -108,14 +115,15 @@ export class DuckdbConnector implements Connector {
     }
   }
 
-  private hold(source: OpenedSource): Held {
+  private hold(source: OpenedSource, options: DuckdbSourceOptions, stamp: string): Held {
     const known = this.held.get(source.id);
-    if (known && known.version === source.version) return known;
+    if (known && known.version === source.version && known.stamp === stamp) return known;
     const spillDirectory = join(this.limits.spillDirectory, randomUUID());
     const held: Held = {
-      instance: openDuckdbInstance(parseSourceOptions('duckdb', source.options), this.limits, spillDirectory),
+      instance: openDuckdbInstance(options, this.limits, spillDirectory),
       spillDirectory,
       version: source.version,
+      stamp,
       users: 0,
       isRetired: false,
       timer: undefined,
