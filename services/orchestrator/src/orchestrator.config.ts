@@ -80,7 +80,7 @@ export const orchestratorConfig = defineConfig({
     }),
     warmUpMax: setting('SLUICE_ORCHESTRATOR_WARM_UP_MAX', integerText(0, 1_000), {
       default: 100,
-      describe: 'How many saved queries of one workspace are run again after an invalidation; 0: none.',
+      describe: 'How many saved queries of one workspace are run again at once after an invalidation; 0: none.',
     }),
     warmUpDelaySeconds: setting('SLUICE_ORCHESTRATOR_WARM_UP_DELAY_SECONDS', secondsText(0, hour), {
       default: 5,

@@ -13,7 +13,7 @@ import {
 import { InboxRepository, OutboxRepository } from '#libs/database';
 import type { Principal, TokenVerifier } from '#libs/identity';
 import type { RevisionCopies } from '#libs/redis';
-import { newId, SystemClock, type Clock } from '#libs/kernel';
+import { AppError, newId, SystemClock, type Clock } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { CacheMetrics } from '../src/cache/cache.metrics.js';
 import { CacheRepository } from '../src/cache/cache.repository.js';
@@ -71,11 +71,14 @@ const noRevisions = {
 
 const masterKeys = `k1:${randomBytes(32).toString('base64')}`;
 
-/** A token of these tests is the id of its user and of the workspace. */
-const verifyToken = async (token: string): Promise<Principal> => {
-  const [userId = '', workspaceId = ''] = token.split(' ');
-  return newPrincipal({ userId, workspaceId });
-};
+/** A token of these tests begins with the id of its user and of the workspace, and is good unless it is among the expired. */
+const tokenVerifier = (expired: ReadonlySet<string>): Pick<TokenVerifier, 'verify'> => ({
+  async verify(token) {
+    if (expired.has(token)) throw new AppError('auth.token_expired', 'The access token has expired.');
+    const [userId = '', workspaceId = ''] = token.split(' ');
+    return newPrincipal({ userId, workspaceId, permissions: new Set(['saved_query.run']) });
+  },
+});
 
 type Overrides = { [K in keyof OrchestratorConfig]?: Partial<OrchestratorConfig[K]> };
 
@@ -91,6 +94,7 @@ export function startOrchestrator(
   const logger = AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' });
   const metrics = new MetricsRegistry('orchestrator');
   const jobs: RunPlan[] = [];
+  const expiredTokens = new Set<string>();
   // The one method that the orchestrator calls.
   const queue = store ?? ({ add: (plan: RunPlan) => void jobs.push(plan) } as unknown as RunQueueStore);
   const runs = new RunRepository(dataSource, new OutboxRepository('orchestrator'));
@@ -129,6 +133,7 @@ export function startOrchestrator(
   return {
     bus,
     jobs,
+    expiredTokens,
     runs,
     stops,
     executions,
@@ -141,7 +146,7 @@ export function startOrchestrator(
       new WarmUpRepository(dataSource),
       metadata,
       auth,
-      { verify: verifyToken } as unknown as TokenVerifier,
+      tokenVerifier(expiredTokens) as TokenVerifier,
       submit,
       logger,
       config,

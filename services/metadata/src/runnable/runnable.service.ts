@@ -62,8 +62,8 @@ export class RunnableService {
   }
 
   /** The saved queries to be run when what they stand on is invalidated; for the orchestrator itself. */
-  async warmUps({ workspaceId, limit }: RequestOf<typeof metadataRequests.listWarmUps>): Promise<WarmUp[]> {
-    const queries = await this.queries.listWarmUps(workspaceId, limit);
+  async warmUps({ workspaceId, afterId, limit }: RequestOf<typeof metadataRequests.listWarmUps>): Promise<WarmUp[]> {
+    const queries = await this.queries.listWarmUps(workspaceId, afterId, limit);
     return queries.map(({ id, dataSourceId, tags, updatedById }) => {
       return { savedQueryId: id, dataSourceId, tags, userId: updatedById };
     });

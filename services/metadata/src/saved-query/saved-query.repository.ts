@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, In, type EntityManager, type ObjectLiteral, type Repository } from 'typeorm';
+import { DataSource, In, MoreThan, type EntityManager, type ObjectLiteral, type Repository } from 'typeorm';
 import { escapeLike, isForeignKeyViolation, type ParsedPage } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
@@ -32,11 +32,11 @@ export class SavedQueryRepository {
     return this.database.manager.findBy(SavedQueryEntity, { workspaceId, id: In([...ids]) });
   }
 
-  /** In the order in which they were made. */
-  listWarmUps(workspaceId: string, limit: number): Promise<SavedQueryEntity[]> {
+  /** By id, and so in about the order in which they were made; those after `afterId` alone. */
+  listWarmUps(workspaceId: string, afterId: string, limit: number): Promise<SavedQueryEntity[]> {
     return this.database.manager.find(SavedQueryEntity, {
-      where: { workspaceId, warmUp: true },
-      order: { createdAt: 'ASC', id: 'ASC' },
+      where: { workspaceId, warmUp: true, id: MoreThan(afterId) },
+      order: { id: 'ASC' },
       take: limit,
     });
   }

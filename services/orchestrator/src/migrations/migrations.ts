@@ -5,6 +5,7 @@ import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
 import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
 import { WorkerBindings1795320000000 } from './1795320000000-worker-bindings.js';
 import { RepeatHits1795260000000 } from './1795260000000-repeat-hits.js';
+import { WarmUpsOfTheWorkspace1795330000000 } from './1795330000000-warm-ups-of-the-workspace.js';
 import { WarmUpsAndHistory1795310000000 } from './1795310000000-warm-ups-and-history.js';
 
 /** Oldest first. */
@@ -17,4 +18,5 @@ export const migrations = [
   PlanOnce1795282000000,
   WarmUpsAndHistory1795310000000,
   WorkerBindings1795320000000,
+  WarmUpsOfTheWorkspace1795330000000,
 ];

@@ -9,6 +9,9 @@ import {
   type WorkspaceSettings,
 } from '#libs/contracts';
 
+/** So many are read at once. */
+const warmUpsMax = 1_000;
+
 type Subject = RequestOf<typeof metadataRequests.resolveRunnable>['subject'];
 
 @Injectable()
@@ -45,10 +48,14 @@ export class MetadataClient {
     return (await this.bus.request(metadataRequests.listHistoryRetentions, {}, { context })).retentions;
   }
 
-  /** The saved queries of a workspace that want to be run when what they stand on is invalidated. */
-  async listWarmUps(workspaceId: string, limit: number): Promise<readonly WarmUp[]> {
-    const context = serviceContext('orchestrator', workspaceId);
-    return (await this.bus.request(metadataRequests.listWarmUps, { workspaceId, limit }, { context })).warmUps;
+  /** The saved queries of a workspace that want to be run when what they stand on is invalidated, page by page. */
+  async *listWarmUps(workspaceId: string): AsyncGenerator<WarmUp> {
+    let page = await this.warmUpsAfter('', workspaceId);
+    yield* page;
+    while (page.length === warmUpsMax) {
+      page = await this.warmUpsAfter(page.at(-1)?.savedQueryId ?? '', workspaceId);
+      yield* page;
+    }
   }
 
   /** A source as it is now; undefined where it is gone. */
@@ -64,5 +71,11 @@ export class MetadataClient {
       { context: serviceContext('orchestrator', workspaceId, requestId), ttlMs },
     );
     return sources[0];
+  }
+
+  private async warmUpsAfter(afterId: string, workspaceId: string): Promise<readonly WarmUp[]> {
+    const request = { workspaceId, afterId, limit: warmUpsMax };
+    const context = serviceContext('orchestrator', workspaceId);
+    return (await this.bus.request(metadataRequests.listWarmUps, request, { context })).warmUps;
   }
 }

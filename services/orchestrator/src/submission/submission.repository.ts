@@ -78,7 +78,7 @@ export class SubmissionRepository {
       trace_id: submission.traceId ?? null,
       attempts_max: lease.attemptsMax,
       wait_seconds: submission.class === 3 ? queue.waitScheduledMaxSeconds : queue.waitMaxSeconds,
-      queue_rules: queueRules(this.config, submission.settings),
+      queue_rules: { ...queueRules(this.config, submission.settings), warmUp: submission.isWarmUp },
       saved_query_id: submission.savedQueryId ?? null,
       idempotency_key: idempotency?.key ?? null,
       input_hash: idempotency?.inputHash ?? null,

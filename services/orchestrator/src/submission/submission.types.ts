@@ -8,7 +8,11 @@ import type { PriorityClass } from '../run/run.types.js';
 import type { ResolvedLimits } from './limits.js';
 
 /** For whom a question is asked, and how long somebody waits. A BusContext is one. */
-export type AskingContext = MessageContext & { readonly signal: AbortSignal };
+export type AskingContext = MessageContext & {
+  readonly signal: AbortSignal;
+  /** Asked before anybody does: as the question of a person, so that it answers people, but behind them all. */
+  readonly isWarmUp?: boolean;
+};
 
 /** A question that has passed every check and only needs its rows. */
 export interface Submission {
@@ -29,6 +33,7 @@ export interface Submission {
   readonly parameters: JsonObject;
   readonly limits: ResolvedLimits;
   readonly class: PriorityClass;
+  readonly isWarmUp: boolean;
   readonly savedQueryId: string | undefined;
   /** What the result is made of, by which it is invalidated; see cache-subjects.ts. */
   readonly cacheSubjects: readonly string[];

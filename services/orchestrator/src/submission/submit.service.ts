@@ -111,6 +111,7 @@ export class SubmitService {
     const { savedQuery, settings, revision } = question;
     const source = sourceFor(principal, question.source);
     const runId = newId('run');
+    const { isWarmUp = false } = context;
     const submission: Submission = {
       executionId: newId('execution'),
       runId,
@@ -131,7 +132,8 @@ export class SubmitService {
       ...plan,
       values: await this.seals.seal(plan.values, principal.workspaceId, runId),
       limits,
-      class: priorityClass[input.priority],
+      class: priorityClass[isWarmUp ? 'SCHEDULED' : input.priority],
+      isWarmUp,
       savedQueryId: savedQuery?.id,
       cacheSubjects: cacheSubjects({ source, savedQuery, tables: plan.tables }),
       freshness: resolveFreshness(input.cache, { source, savedQuery, settings }, this.config.cache),

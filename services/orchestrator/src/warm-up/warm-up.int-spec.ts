@@ -44,10 +44,11 @@ function start(overrides: Parameters<typeof startOrchestrator>[1] = {}): void {
   orchestrator = startOrchestrator(dataSource, { cache: { ...defaults, warmUpDelaySeconds: 0 }, ...overrides });
   const { bus } = orchestrator;
   answerAround(bus, source);
-  bus.answer(metadataRequests.listWarmUps, ({ limit }) => ({
-    warmUps: [...queries.values()].slice(0, limit).map(warmUpOf),
-  }));
-  bus.answer(authRequests.actFor, ({ userId, workspaceId }) => ({ accessToken: `${userId} ${workspaceId}` }));
+  bus.answer(metadataRequests.listWarmUps, ({ afterId, limit }) => {
+    const later = [...queries.values()].filter(({ id }) => id > afterId);
+    return { warmUps: later.slice(0, limit).map(warmUpOf) };
+  });
+  bus.answer(authRequests.actFor, ({ userId, workspaceId }) => ({ accessToken: tokenOf(userId, workspaceId) }));
   bus.answer(metadataRequests.resolveRunnable, ({ subject }) => ({
     source,
     savedQuery: queries.get(subject.value ?? ''),
@@ -57,15 +58,18 @@ function start(overrides: Parameters<typeof startOrchestrator>[1] = {}): void {
 
 const defaults = { adhocTtlSeconds: 300, savedTtlSeconds: 86_400, ttlMaxSeconds: 86_400, warmUpMax: 100 };
 
+const tokenOf = (userId: string, workspaceId: string): string => [userId, workspaceId, newId('request')].join(' ');
+
 /** Who has changed the query last. */
 const owner = newId('user');
 const warmUpOf = ({ id, dataSourceId, tags }: SavedQuery): WarmUp => {
   return { savedQueryId: id, dataSourceId, tags, userId: owner };
 };
 
+let madeAtMs = Date.now();
 function choose(sql: string, part: Partial<SavedQuery> = {}): SavedQuery {
   const query: SavedQuery = {
-    ...{ id: newId('savedQuery'), dataSourceId: source.id, name: sql, sql, parameters: [], tags: [] },
+    ...{ id: newId('savedQuery', (madeAtMs += 1)), dataSourceId: source.id, name: sql, sql, parameters: [], tags: [] },
     ...{ version: 1, createdAt: new Date(), updatedAt: new Date(), ...part },
   };
   queries.set(query.id, query);
@@ -154,13 +158,35 @@ describe('an invalidation', () => {
     expect(await askedSql()).toEqual(['select 1']);
   });
 
-  it('has no more asked than is set, and nothing where that is none', async () => {
+  it('has no more asked at once than is set, and the others afterwards', async () => {
     for (let n = 0; n < 5; n += 1) choose(`select ${n}`);
     start({ cache: { ...defaults, warmUpDelaySeconds: 0, warmUpMax: 2 } });
     await invalidate(all());
+    for (const askedInAll of [2, 4, 5]) {
+      await makeDue();
+      // The second time nothing is due.
+      await warmUp();
+      await warmUp();
+      expect(await askedSql()).toHaveLength(askedInAll);
+    }
+    expect(await waiting()).toBe(0);
+  });
+
+  it('has all asked that it concerns, however many others are chosen', async () => {
+    const elsewhere = newId('dataSource');
+    for (let n = 0; n < 2_100; n += 1) choose(`select ${n}`, { dataSourceId: elsewhere });
+    choose('select 1');
+    await invalidate(all());
     await warmUp();
-    expect(await askedSql()).toHaveLength(2);
+    expect([await askedSql(), await waiting()]).toEqual([['select 1'], 0]);
+  });
+
+  it('has nothing asked where none is set, also not what waits from before', async () => {
+    choose('select 1');
+    await invalidate(all());
     start({ cache: { ...defaults, warmUpMax: 0 } });
+    await warmUp();
+    expect([await askedSql(), await waiting()]).toEqual([[], 0]);
     await invalidate(all());
     expect(await waiting()).toBe(0);
   });
@@ -186,14 +212,32 @@ describe('a warm-up', () => {
     expect(await askedSql()).toEqual(['select 1']);
   });
 
-  it('goes on later where its owner may begin no more runs now, without asking twice', async () => {
+  it('takes nothing of what its owner may begin and use', async () => {
     for (let n = 0; n < 4; n += 1) choose(`select ${n}`);
-    start({ allowance: { runsPerMinute: 3 }, cache: { ...defaults, warmUpDelaySeconds: 0 } });
+    start({
+      allowance: { runsPerMinute: 1, userExecutions: 1, userRows: 3, workspaceRows: 1_000 },
+      cache: { ...defaults, warmUpDelaySeconds: 0 },
+    });
+    await invalidate(all());
+    await warmUp();
+    await finishAll();
+    expect([(await askedSql()).length, await waiting()]).toEqual([4, 0]);
+    const used: unknown[] = await dataSource.query(
+      `select user_id, sum(executions)::int as n, sum(rows)::int as rows from orchestrator.used_today group by user_id`,
+    );
+    expect(used).toEqual([{ user_id: '', n: 4, rows: 12 }]);
+    await submitSql(orchestrator, { ...principal, userId: owner }, source, 'select 5');
+    expect(await askedSql()).toHaveLength(5);
+  });
+
+  it('goes on later where its workspace may begin no more runs now, without asking twice', async () => {
+    for (let n = 0; n < 4; n += 1) choose(`select ${n}`);
+    start({ allowance: { workspaceExecutions: 3 }, cache: { ...defaults, warmUpDelaySeconds: 0 } });
     await invalidate(all());
     await warmUp();
     expect(await askedSql()).toHaveLength(3);
     expect(await waiting()).toBe(1);
-    await dataSource.query(`update orchestrator.usage set paced_until = now() - interval '1 hour'`);
+    start();
     await makeDue();
     await warmUp();
     expect(await askedSql()).toEqual(['select 0', 'select 1', 'select 2', 'select 3']);
@@ -227,6 +271,61 @@ describe('a warm-up', () => {
     await runner.release();
     await finishing;
     expect([await waiting(), await leased()]).toEqual([1, 0]);
+  });
+
+  it('answers a dashboard, also where its source allows less time than is usual', async () => {
+    source = newSource(principal.workspaceId, { timeoutSeconds: 20 });
+    start();
+    const query = choose('select 1');
+    await invalidate(all());
+    await warmUp();
+    await submitSql(orchestrator, principal, source, 'ignored', {
+      query: { case: 'savedQuery', value: { id: query.id } },
+      priority: 'DASHBOARD',
+    });
+    expect((await asked()).map(({ cache_status }) => cache_status)).toEqual(['MISS', 'SHARED']);
+  });
+
+  it.each(['internal', 'secret.unreadable', 'auth.token_expired', 'source.unavailable', 'bus.timeout'] as const)(
+    'comes back to what has failed with %s, and asks the rest meanwhile where that may be',
+    async (code) => {
+      const [failing] = [choose('select 1'), choose('select 2')];
+      const { bus } = orchestrator;
+      bus.answer(metadataRequests.resolveRunnable, ({ subject }) => {
+        if (subject.value === failing.id) throw new AppError(code, 'It passes.');
+        return { source, savedQuery: queries.get(subject.value ?? ''), revision: 1 };
+      });
+      await invalidate(all());
+      await warmUp();
+      expect([await askedSql(), await waiting()]).toEqual([code === 'bus.timeout' ? [] : ['select 2'], 1]);
+      start();
+      await makeDue();
+      await warmUp();
+      expect([await askedSql(), await waiting()]).toEqual([['select 1', 'select 2'], 0]);
+    },
+  );
+
+  it('asks anew for a right to act that it was not given, and for one that has expired', async () => {
+    for (let n = 0; n < 4; n += 1) choose(`select ${n}`);
+    const given: string[] = [];
+    let timesAsked = 0;
+    orchestrator.bus.answer(authRequests.actFor, ({ userId, workspaceId }) => {
+      timesAsked += 1;
+      if (timesAsked === 1) throw new AppError('internal', 'It passes.');
+      given.push(tokenOf(userId, workspaceId));
+      return { accessToken: given.at(-1) ?? '' };
+    });
+    orchestrator.bus.answer(metadataRequests.resolveRunnable, ({ subject }) => {
+      const savedQuery = queries.get(subject.value ?? '');
+      if (savedQuery?.sql === 'select 1') for (const token of given) orchestrator.expiredTokens.add(token);
+      return { source, savedQuery, revision: 1 };
+    });
+    await invalidate(all());
+    await warmUp();
+    expect([await askedSql(), await waiting(), timesAsked]).toEqual([['select 1', 'select 2', 'select 3'], 1, 3]);
+    await makeDue();
+    await warmUp();
+    expect([(await askedSql()).length, await waiting()]).toEqual([4, 0]);
   });
 
   it('shares what somebody has asked for meanwhile', async () => {
