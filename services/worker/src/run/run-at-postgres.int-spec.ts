@@ -99,7 +99,7 @@ describe('a run', () => {
   });
 
   it('leaves no session of its own at the source', async () => {
-    await suite.untilNoSessions();
+    await until(async () => (await suite.sessionsOfRuns()) === 0);
   });
 });
 
