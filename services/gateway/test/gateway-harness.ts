@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Global, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -44,7 +45,8 @@ export class TestGateway {
     class RuntimeModule {}
     @Module({ imports: [RuntimeModule, GatewayModule] })
     class RootModule {}
-    const app = await NestFactory.create(RootModule, { logger: false, bodyParser: false, abortOnError: false });
+    const options = { logger: false, bodyParser: false, abortOnError: false } as const;
+    const app = await NestFactory.create<INestApplication<Server>>(RootModule, options);
     await app.listen(0, '127.0.0.1');
     const close = async (): Promise<void> => {
       await client.stop();
