@@ -62,9 +62,7 @@ export class PolicyService {
     const forget = (): void => {
       if (this.known.peek(key) === asked) this.known.delete(key);
     };
-    answer.then((told) => {
-      if (told.fingerprint !== fingerprint) forget();
-    }, forget);
+    answer.then((told) => (told.fingerprint === fingerprint ? undefined : forget()), forget);
     return asked;
   }
 
