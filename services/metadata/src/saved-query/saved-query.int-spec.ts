@@ -123,21 +123,28 @@ describe('what is to be run', () => {
     expect(await codeOf(suite.runnables.resolve({ subject: { case: undefined } }, suite.caller))).toBe('input.invalid');
   });
 
-  it('when something is invalidated is told in pages without gap or repeat, of the chosen queries of one workspace', async () => {
-    const { id } = await createSource();
-    const made = [await createQuery(id), await createQuery(id), await createQuery(id), await createQuery(id)];
+  it('when something is invalidated is told in pages without gap or repeat, of the chosen suite.queries of one workspace', async () => {
+    const { id } = await suite.createSource();
+    const made = [
+      await suite.createQuery(id),
+      await suite.createQuery(id),
+      await suite.createQuery(id),
+      await suite.createQuery(id),
+    ];
     const chosen = made.slice(1);
     for (const { id: chosenId, version } of chosen) {
-      await queries.update({ id: chosenId, version, warmUp: true, cleared: [] }, caller);
+      await suite.queries.update({ id: chosenId, version, warmUp: true, cleared: [] }, suite.caller);
     }
     const told: string[] = [];
     for (let afterId: string | undefined = ''; afterId !== undefined;) {
-      const page = await runnables.warmUps({ workspaceId: caller.workspaceId, afterId, limit: 2 });
+      const page = await suite.runnables.warmUps({ workspaceId: suite.caller.workspaceId, afterId, limit: 2 });
       told.push(...page.map(({ savedQueryId }) => savedQueryId));
       afterId = page.at(-1)?.savedQueryId;
     }
     expect(told).toEqual(chosen.map((query) => query.id).toSorted());
-    expect(await runnables.warmUps({ workspaceId: stranger.workspaceId, afterId: '', limit: 2 })).toEqual([]);
+    expect(await suite.runnables.warmUps({ workspaceId: suite.stranger.workspaceId, afterId: '', limit: 2 })).toEqual(
+      [],
+    );
   });
 
   it('is told to the orchestrator for sources of every workspace, at most 100 at once', async () => {

@@ -20,9 +20,10 @@ export function isGoverned({ reach }: Pick<RunPlan, 'reach'>): boolean {
  */
 export function governedError(error: unknown, plan: Pick<RunPlan, 'reach'>): unknown {
   if (!(error instanceof AppError) || error.code !== 'run.query_failed' || !isGoverned(plan)) return error;
-  const sourceCode = String(error.details?.['sourceCode'] ?? '');
-  const message = aboutStatement.test(sourceCode)
-    ? error.publicMessage.replace(place, '')
-    : 'The data source could not compute a value. Its own message is not told where row policies apply.';
+  const sourceCode = error.details?.['sourceCode'];
+  const message =
+    typeof sourceCode === 'string' && aboutStatement.test(sourceCode)
+      ? error.publicMessage.replace(place, '')
+      : 'The data source could not compute a value. Its own message is not told where row policies apply.';
   return new AppError(error.code, message, { details: error.details, cause: error });
 }
