@@ -123,7 +123,7 @@ describe('what is to be run', () => {
     expect(await codeOf(suite.runnables.resolve({ subject: { case: undefined } }, suite.caller))).toBe('input.invalid');
   });
 
-  it('when something is invalidated is told in pages without gap or repeat, of the chosen suite.queries of one workspace', async () => {
+  it('when something is invalidated is told in pages without gap or repeat, of the chosen queries of one workspace', async () => {
     const { id } = await suite.createSource();
     const made = [
       await suite.createQuery(id),
