@@ -69,6 +69,7 @@ function statement(number) {
   ].join('\n');
 }
 
+const limits = { rows: 1_000_000, bytes: 1_000_000_000, timeoutMs: 300_000 };
 const planner = new QueryPlanner(AppLogger.create({ service: 'bench', instance: 'b1', level: 'silent' }));
 
 async function plan(text) {
@@ -77,11 +78,11 @@ async function plan(text) {
     ...{ source, text, given, definitions: [], timeZone: 'Europe/Berlin', nowMs: Date.now() },
     caller: { id: 'usr_1', email: 'ann@example.org', groups: [], attributes: new Map([['region', region]]) },
     policies: { policies, caller },
+    limits: { rows: limits.rows },
     places: { text: ['query', 'sql', 'text'], parameters: ['query', 'sql', 'parameters'] },
   });
   const { sql, values, policyFingerprint } = planned;
-  const limits = { rows: 1_000_000, bytes: 1_000_000_000, timeoutMs: 300_000 };
-  const of = { workspaceId: 'wsp_1', sourceId: 'src_1', sourceVersion: 1, limits };
+  const of = { workspaceId: 'wsp_1', sourceId: 'src_1', sourceVersion: 1, limits, subjects: [], ceiling: '' };
   return { key: flightKey({ ...of, sql, values, policyFingerprint }), sql };
 }
 
@@ -97,7 +98,7 @@ for (let n = 0; n < 200; n += 1) await plan(statement(`warm_${n}`));
 const { sql: compiled } = await plan(statement('same'));
 const times = { fresh: [], parsed: [], repeated: [], hashed: [] };
 for (let n = 0; n < count; n += 1) {
-  times.parsed.push(await timed(() => parsePostgres(compiled.replace('place_same', `place_${n}`))));
+  times.parsed.push(await timed(() => parsePostgres(compiled.replace('place_same', `control_${n}`))));
   times.fresh.push(await timed(() => plan(statement(n))));
   times.hashed.push(await timed(() => createHash('sha256').update(compiled).digest()));
   times.repeated.push(await timed(() => plan(statement('same'))));

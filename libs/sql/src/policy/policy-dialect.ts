@@ -39,8 +39,8 @@ export interface PolicyDialect {
   /** The one statement, proven to only read. */
   prove(statements: readonly TreeNode[], premises: Premises): TreeNode;
   references(statement: TreeNode): readonly Reference[];
-  /** A function that is called and that tells of tables past their fences, such as their size. */
-  inquiry(statement: TreeNode, extraFunctions: ReadonlySet<string>): string | undefined;
+  /** A function that is called and that tells of tables past their fences, such as their size; `sql` is the statement's text. */
+  inquiry(statement: TreeNode, sql: string, extraFunctions: ReadonlySet<string>): string | undefined;
   /** Catalogs that tell of tables and columns and hold neither values of theirs nor counts. */
   isHarmlessCatalog(relation: TableName): boolean;
   /** The expression of `select <expression>`, where the statement is that and nothing more. */

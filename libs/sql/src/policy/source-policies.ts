@@ -102,7 +102,7 @@ export class SourcePolicies {
   ): Promise<CompiledQuery> {
     // Only an escape such as U&"\0073…" could hide the name from a look at the text; the tree has it in the clear.
     if (mayHoldFenceAlias.test(sql)) assertNoFenceAlias(statement);
-    const inquiry = this.#dialect.inquiry(statement, this.#extraFunctions);
+    const inquiry = this.#dialect.inquiry(statement, sql, this.#extraFunctions);
     if (inquiry !== undefined) throw policyRejection(`The function ${inquiry} tells of tables past their policies.`);
     const placeholders = new PlaceholderList(valueCount);
     const fences = new Map<Reference, string>();

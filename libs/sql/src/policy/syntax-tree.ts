@@ -31,16 +31,20 @@ export function textOf(value: unknown): string | undefined {
  * Without recursion: the depth of a tree is the caller's choice.
  */
 export function isSameTree(left: unknown, right: unknown, replaced?: ReadonlyMap<unknown, unknown>): boolean {
-  const pending: [unknown, unknown][] = [[left, right]];
-  for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
-    const [original, actual] = pair;
+  // Two stacks that grow and shrink as one: a pair of its own for each node would be half the cost.
+  const [originals, actuals] = [[left], [right]];
+  while (originals.length > 0) {
+    const [original, actual] = [originals.pop(), actuals.pop()];
     const expected = replaced?.get(original) ?? original;
     if (expected === actual) continue;
     if (Array.isArray(expected) && Array.isArray(actual)) {
       if (expected.length !== actual.length) return false;
-      for (let index = 0; index < expected.length; index += 1) pending.push([expected[index], actual[index]]);
+      for (let index = 0; index < expected.length; index += 1) {
+        originals.push(expected[index]);
+        actuals.push(actual[index]);
+      }
     } else if (isNode(expected) && isNode(actual)) {
-      if (!pushMembers(expected, actual, pending)) return false;
+      if (!pushMembers(expected, actual, originals, actuals)) return false;
     } else {
       return false;
     }
@@ -48,16 +52,20 @@ export function isSameTree(left: unknown, right: unknown, replaced?: ReadonlyMap
   return true;
 }
 
-function pushMembers(expected: TreeNode, actual: TreeNode, pending: [unknown, unknown][]): boolean {
+function pushMembers(expected: TreeNode, actual: TreeNode, originals: unknown[], actuals: unknown[]): boolean {
   let more = 0;
   for (const name of Object.keys(expected)) {
-    if (places.has(name) || expected[name] === undefined) continue;
+    const one = expected[name];
+    if (one === undefined || places.has(name)) continue;
     if (!Object.hasOwn(actual, name)) return false;
     more += 1;
     // Most members are names and numbers, which are compared at once.
-    const [one, other] = [expected[name], actual[name]];
-    if (typeof one === 'object') pending.push([one, other]);
-    else if (one !== other) return false;
+    if (typeof one !== 'object') {
+      if (one !== actual[name]) return false;
+      continue;
+    }
+    originals.push(one);
+    actuals.push(actual[name]);
   }
   for (const name of Object.keys(actual)) if (!places.has(name)) more -= 1;
   return more === 0;

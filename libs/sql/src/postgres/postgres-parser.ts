@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { LRUCache } from 'lru-cache';
 import { AppError } from '#libs/kernel';
 import { placeOf, rejected } from '../sql-text.js';
 
@@ -8,6 +9,7 @@ interface ParserModule {
   _free(pointer: number): void;
   _wasm_parse_query_raw(text: number): number;
   _wasm_free_parse_result(result: number): void;
+  readonly HEAPU8: Uint8Array;
   getValue(pointer: number, type: 'i32'): number;
   lengthBytesUTF8(text: string): number;
   stringToUTF8(text: string, pointer: number, bytesMax: number): void;
@@ -19,6 +21,9 @@ export interface ParseNode {
   readonly [name: string]: unknown;
 }
 
+/** The trees of the last texts: a question's statement is read for its limit, its proof and its policies in turn. */
+const lastTrees = new LRUCache<string, ParseNode[]>({ max: 4 });
+
 /** A parser that has read more than this at once is replaced: WebAssembly never gives back the memory it has used. */
 const keptLengthMax = 20_000;
 
@@ -29,10 +34,14 @@ let current: Promise<ParserModule> | undefined;
  * @throws AppError sql.rejected with the parser's message and the place
  */
 export async function parsePostgres(sql: string): Promise<ParseNode[]> {
+  const known = lastTrees.get(sql);
+  if (known) return known;
   current ??= load();
   const parser = await current;
   try {
-    return parse(parser, sql);
+    const statements = parse(parser, sql);
+    if (sql.length <= keptLengthMax) lastTrees.set(sql, statements);
+    return statements;
   } catch (error) {
     if (error instanceof AppError) throw error;
     // A stack that was torn in the middle of C code stays torn: nothing that this parser says later could be trusted.
@@ -77,11 +86,16 @@ function parse(parser: ParserModule, sql: string): ParseNode[] {
     const [tree, error] = [parser.getValue(result, 'i32'), parser.getValue(result + 8, 'i32')];
     if (error !== 0) throw refusal(parser, error, sql);
     // libpg_query writes `{"version": …, "stmts": [{"stmt": {…}}]}`, without stmts where there is no statement.
-    const { stmts = [] } = JSON.parse(parser.UTF8ToString(tree)) as { stmts?: { stmt: ParseNode }[] };
+    const { stmts = [] } = JSON.parse(textAt(parser, tree)) as { stmts?: { stmt: ParseNode }[] };
     return stmts.map(({ stmt }) => stmt);
   } finally {
     parser._wasm_free_parse_result(result);
   }
+}
+
+/** As UTF8ToString, which looks for the end in JavaScript, a byte at a time. */
+function textAt({ HEAPU8: memory }: ParserModule, pointer: number): string {
+  return Buffer.from(memory.buffer, pointer, memory.indexOf(0, pointer) - pointer).toString('utf8');
 }
 
 function refusal(parser: ParserModule, error: number, sql: string): Error {

@@ -253,9 +253,10 @@ export class StatementWriter {
   }
 }
 
+/** What a sticky form matches at a place. `test` and a slice cost half of `exec`, which makes a list. */
 function matchAt(form: RegExp, text: string, at: number): string | undefined {
   form.lastIndex = at;
-  return form.exec(text)?.[0];
+  return form.test(text) ? text.slice(at, form.lastIndex) : undefined;
 }
 
 /** The place behind the next match. */
