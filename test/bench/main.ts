@@ -11,21 +11,9 @@ import { benchNoisy, noisySlots } from './noisy.bench.ts';
 import { benchPlanning } from './planning.bench.ts';
 import { benchQueue } from './queue.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, toMarkdown } from './report.ts';
+import { benchRepeat } from './repeat.bench.ts';
 import { benchRows } from './rows.bench.ts';
 import { benchStart } from './start.bench.ts';
-
-const help = `npm run bench [-- options]
-
-Measures Sluice against controls in the same run, prints each result and writes docs/benchmarks.md.
-
-  --only <names>  some of: bus, start, latency, rows, cached, planning, flight, queue, noisy (between commas); the table is then not written
-  --rounds <n>    rounds of each bench (default 5)
-  --quick         one short round of each, to see that they work; the table is then not written
-  --json <file>   write the results as JSON too
-  --strict        exit code 1 where a target is not met
-  --help          this text
-
-Exit codes: 0 measured, 1 a bench failed (the reason is printed) or a target was not met (--strict), 2 wrong options.`;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const table = 'docs/benchmarks.md';
@@ -44,11 +32,27 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   latency: (effort) => onMesh((mesh) => benchLatency(mesh, effort, say)),
   rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
   cached: (effort) => onMesh((mesh) => benchCached(mesh, effort, say)),
+  repeat: (effort) => onMesh((mesh) => benchRepeat(mesh, effort, say)),
   planning: (effort) => benchPlanning(effort, say),
   flight: (effort) => onMesh((mesh) => benchFlight(mesh, effort, say)),
   queue: (effort) => onMesh((mesh) => benchQueue(mesh, effort, say)),
   noisy: (effort) => onMesh((mesh) => benchNoisy(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(noisySlots) }),
 };
+
+const help = `npm run bench [-- options]
+
+Measures Sluice against controls in the same run, prints each result and writes docs/benchmarks.md.
+
+  --only <names>  some of them, between commas; the table is then not written
+  --rounds <n>    rounds of each bench (default 5)
+  --quick         one short round of each, to see that they work; the table is then not written
+  --json <file>   write the results as JSON too
+  --strict        exit code 1 where a target is not met
+  --help          this text
+
+The benches are: ${Object.keys(benches).join(', ')}.
+
+Exit codes: 0 measured, 1 a bench failed (the reason is printed) or a target was not met (--strict), 2 wrong options.`;
 
 async function onMesh(
   bench: (mesh: Awaited<ReturnType<typeof startInstallation>>) => Promise<BenchResult>,

@@ -218,12 +218,13 @@ describe('POST /v1/cache/invalidate', () => {
   test.each([
     ['dbt', 'sh dbt', (text: string) => `dbt() { true; }\n${text}`],
     ['Airflow', 'python airflow', (text: string) => /bash_command=r"""([^]*?)"""/.exec(text)?.[1] ?? 'false'],
-  ])('is the call of docs/cache.md for %s', async (tag, fence, commandOf) => {
+    ['a stream', 'sh stream', (text: string) => `echo '{"tags": ["streamed"]}' | {\n${text}\n}`],
+  ])('is the call of docs/cache.md for %s', async (what, fence, commandOf) => {
     const { savedQuery } = await createSavedQuery(mesh.admin, {
-      name: `loaded by ${tag} ${randomUUID()}`,
+      name: `loaded by ${what} ${randomUUID()}`,
       dataSourceId: sources.flights_pg,
       sql: unique('select 1 as one'),
-      tags: [tag === 'dbt' ? 'dbt' : 'daily'],
+      tags: ['dbt', 'daily', 'streamed'],
     });
     const run = async (): Promise<string> => {
       const input = { query: { savedQuery: { id: savedQuery?.id } }, waitSeconds: 20 };

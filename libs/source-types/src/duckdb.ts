@@ -43,7 +43,10 @@ export const duckdbType: SourceType = {
         description: 'A table for each file, by its name.',
         minProperties: 1,
         maxProperties: 200,
-        propertyNames: { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$' },
+        propertyNames: {
+          description: 'A plain name: letters, digits and _, at most 63 characters.',
+          pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$',
+        },
         additionalProperties: {
           type: 'object',
           additionalProperties: false,

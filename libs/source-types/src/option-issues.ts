@@ -22,10 +22,16 @@ const messages: Readonly<Record<string, Describe>> = {
   uniqueItems: (_error, name) => `${name} must not name anything twice.`,
   enum: (error, name) =>
     `${name} must be one of ${(error.params as { allowedValues: unknown[] }).allowedValues.join(', ')}.`,
-  propertyNames: (_error, name) => `${name} must be a plain name: letters, digits and _, at most 63 characters.`,
+  propertyNames: (error, name) => `${name} is not of the right form. ${namesOf(error)}`.trimEnd(),
   oneOf: (error, name) => `${name} must have exactly one of ${alternativesOf(error).join(', ')}.`,
   pattern: (error, name) => `${name} is not of the right form. ${descriptionOf(error)}`.trimEnd(),
 };
+
+/** What the schema says of the names of an object's members. */
+function namesOf({ schema }: ErrorObject): string {
+  const { description } = schema as { description?: string };
+  return description ?? '';
+}
 
 /** One fault that a schema found, as a caller is told it, at its place under `options`. */
 export function issueOf(error: ErrorObject): Issue {

@@ -15,6 +15,8 @@ export interface PostgresSourceOptions {
   /** Not set: no ceiling. */
   readonly maxEstimatedRows?: number;
   readonly maxEstimatedCost?: number;
+  /** By the name of a setting: what of the caller it holds, such as `user.region`. */
+  readonly sessionSettings?: Readonly<Record<string, string>>;
 }
 
 // A driver reads more than a name in these: a path as a socket's directory, commas as a list of servers, `=` as options.
@@ -22,6 +24,8 @@ export interface PostgresSourceOptions {
 const hostPattern =
   '^(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\\.(?!$)|\\.?$))+$|^(?=[^:]*:[^:]*:)[0-9A-Fa-f:.]+$';
 const namePattern = '^[^\\u0000-\\u001f\\u007f=/?]+$';
+// Of an application, not of the server or an extension of it, and not one that Sluice sets itself.
+const settingPattern = '^(?!sluice\\.|plpgsql\\.|pg_)[a-z_][a-z0-9_]{0,30}\\.[a-z_][a-z0-9_]{0,30}$';
 const textPattern = '^[^\\u0000-\\u001f\\u007f]+$';
 
 export const postgresType: SourceType = {
@@ -105,6 +109,24 @@ export const postgresType: SourceType = {
           "A query whose plan is estimated to cost more, in the planner's own unit, needs the permission expensive_query.run. Not set: no ceiling.",
         minimum: 1,
         maximum: 1e15,
+      },
+      sessionSettings: {
+        type: 'object',
+        title: 'Session settings',
+        description:
+          'Settings that each query has in its session, by their names: user.id, user.email, user.groups or an attribute such as user.region. The row security of the database can go by them.',
+        minProperties: 1,
+        maxProperties: 20,
+        propertyNames: {
+          description: 'A setting of an application in small letters, such as app.region.',
+          pattern: settingPattern,
+        },
+        additionalProperties: {
+          type: 'string',
+          description: 'What of the caller it holds: user. and the name of an attribute.',
+          maxLength: 100,
+          pattern: '^user\\.[A-Za-z_][A-Za-z0-9_]*$',
+        },
       },
       schemas: {
         type: 'array',

@@ -14,6 +14,7 @@ export type { Template } from './template/syntax-tree.js';
 export { SourcePolicies, type CompileInput, type SourcePoliciesOptions } from './policy/source-policies.js';
 export { policyRejection } from './policy/policy-rejection.js';
 export { fenceAlias, showsPolicies } from './policy/fence.js';
+export { emptyStatement } from './shape/empty-statement.js';
 export { pushRowLimit } from './shape/push-row-limit.js';
 export { isSampled, sampleStatement } from './shape/sample-statement.js';
 export { faultOfPolicy } from './policy/fault-of-policy.js';

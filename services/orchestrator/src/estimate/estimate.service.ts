@@ -25,13 +25,13 @@ export class EstimateService {
 
   /** @throws AppError what a submission throws; `run.estimate_hidden`; what the source says of the statement */
   async estimate(input: EstimateInput, principal: Principal, context: BusContext): Promise<Estimate> {
-    const { question, plan, limits } = await this.submissions.prepare(
+    const { question, plan, limits, session } = await this.submissions.prepare(
       { ...input, priority: 'INTERACTIVE' },
       principal,
       context,
     );
     // The planner counts rows and common values of the whole table: what it says of a condition tells of hidden rows.
-    if (plan.reach?.relations.some(({ policyIds }) => policyIds.length > 0)) {
+    if (session || plan.reach?.relations.some(({ policyIds }) => policyIds.length > 0)) {
       throw new AppError(
         'run.estimate_hidden',
         'Row policies hide rows of what this query reads; estimates would tell of them.',

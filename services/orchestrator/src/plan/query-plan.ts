@@ -29,6 +29,8 @@ export interface PlanInput {
   readonly queryOptions?: ReadonlyMap<string, readonly JsonValue[]> | undefined;
   readonly places: PlanPlaces;
   readonly limits: Pick<ResolvedLimits, 'rows' | 'sampleRows'>;
+  /** Something that the source itself goes by is not known of the caller: no row may be shown. */
+  readonly isClosed?: boolean | undefined;
 }
 
 /** The row policies of a source, and who asks, as they see it. */

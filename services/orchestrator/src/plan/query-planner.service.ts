@@ -36,7 +36,8 @@ export class QueryPlanner {
       const dialect = dialectOf(input.source);
       const { sql: written, values, parameters } = this.templates.bind(input, dialect);
       const mayBeGoverned = input.policies !== undefined;
-      const sql = await this.shaper.shape(dialect, written, { ...input.limits, mayBeGoverned });
+      const { limits, isClosed } = input;
+      const sql = await this.shaper.shape(dialect, written, { ...limits, mayBeGoverned, isClosed });
       if (input.policies) return { parameters, ...(await this.govern(input.policies, sql, values, input.source)) };
       const tables = await this.prove(dialect, sql, values.length);
       return { sql, values, parameters, tables, policyFingerprint: '', reach: undefined };

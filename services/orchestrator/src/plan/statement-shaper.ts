@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { pushRowLimit, sampleStatement, type SqlDialect } from '#libs/sql';
+import { emptyStatement, pushRowLimit, sampleStatement, type SqlDialect } from '#libs/sql';
 
 export interface StatementShape {
   /** The most rows of the answer. */
@@ -7,6 +7,8 @@ export interface StatementShape {
   readonly sampleRows?: number | undefined;
   /** Whether the source has row policies. */
   readonly mayBeGoverned: boolean;
+  /** No row may be shown, whatever the statement. */
+  readonly isClosed?: boolean | undefined;
 }
 
 /**
@@ -23,7 +25,9 @@ export class StatementShaper {
     sizeCalculation: (value, key) => key.length + value.length,
   });
 
-  async shape(dialect: SqlDialect, sql: string, { rows, sampleRows, mayBeGoverned }: StatementShape): Promise<string> {
+  async shape(dialect: SqlDialect, sql: string, shape: StatementShape): Promise<string> {
+    const { rows, sampleRows, mayBeGoverned, isClosed = false } = shape;
+    if (isClosed) return emptyStatement(sql);
     if (sampleRows === undefined && rows > pushedRowsMax) return sql;
     const key = `${dialect} ${rows} ${sampleRows ?? ''} ${mayBeGoverned} ${sql}`;
     const known = this.shaped.get(key);

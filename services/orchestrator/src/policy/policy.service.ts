@@ -8,6 +8,7 @@ import type { GoverningPolicies } from '../plan/query-plan.js';
 import { MetadataClient } from '../source/metadata.client.js';
 import { CallerMemory } from './caller.memory.js';
 import { MaskKeys } from './mask-keys.js';
+import { sessionIdentity, sessionSettingsOf, type SessionIdentity } from './session-identity.js';
 
 /** One may hold the columns of 20,000 names, with what was parsed of its policies. */
 const sourcesMax = 100;
@@ -22,7 +23,7 @@ interface Asked {
   readonly fingerprint: string | undefined;
 }
 
-/** The row policies of sources, kept for as long as their fingerprint stands. */
+/** The row policies of sources, kept for as long as their fingerprint stands, and what their sessions say of who asks. */
 @Injectable()
 export class PolicyService {
   private readonly known = new LRUCache<string, Promise<SourcePolicies>>({ max: sourcesMax });
@@ -46,6 +47,17 @@ export class PolicyService {
       this.callers.get(principal, context, signal),
     ]);
     return { policies, caller };
+  }
+
+  /** What the source's sessions say of the caller; undefined where they say nothing of anybody. */
+  async sessionOf(
+    source: SourceConnection,
+    principal: Principal,
+    context: MessageContext,
+    signal: AbortSignal,
+  ): Promise<SessionIdentity | undefined> {
+    const wanted = sessionSettingsOf(source);
+    return wanted && sessionIdentity(wanted, await this.callers.get(principal, context, signal));
   }
 
   /**

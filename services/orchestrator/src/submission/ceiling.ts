@@ -1,11 +1,24 @@
 import type { SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
+import type { SessionIdentity } from '../policy/session-identity.js';
 
 /** The options that are a ceiling: above it a run needs expensive_query.run. The worker keeps it, as it alone can estimate. */
 const ceilingOptions = ['maxEstimatedRows', 'maxEstimatedCost'] as const;
 
-/** The source as a caller's run is given it: without its ceiling where that does not hold for the caller. */
-export function sourceFor({ permissions }: Principal, source: SourceConnection): SourceConnection {
+/**
+ * The source as a caller's run is given it: without its ceiling where that does not hold for the caller, and with what its
+ * session says of who asks.
+ */
+export function sourceFor(
+  principal: Principal,
+  source: SourceConnection,
+  session: SessionIdentity | undefined,
+): SourceConnection {
+  const under = underCeiling(principal, source);
+  return session ? { ...under, sessionSettings: session.settings } : under;
+}
+
+function underCeiling({ permissions }: Principal, source: SourceConnection): SourceConnection {
   if (!permissions.has('expensive_query.run') || !source.options || ceilingOf(source) === '') return source;
   const { maxEstimatedRows: _rows, maxEstimatedCost: _cost, ...options } = source.options;
   return { ...source, options };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { keyOfValues, type BoundValue } from '#libs/sql';
+import type { SessionIdentity } from '../policy/session-identity.js';
 import type { ResolvedLimits } from './limits.js';
 
 export interface FlightParts {
@@ -16,13 +17,23 @@ export interface FlightParts {
   readonly limits: ResolvedLimits;
   /** See ceiling.ts. */
   readonly ceiling: string;
+  /** What the source's session says of the caller; absent where the source does not go by who asks. */
+  readonly session: SessionIdentity | undefined;
 }
 
 /**
  * A hash of everything that can change the answer: equal keys, equal answers, for whoever may ask. JSON of a list keeps
  * the parts apart, so no two lists of parts give one text.
  */
-export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ceiling, ...plan }: FlightParts): Buffer {
+export function flightKey({
+  workspaceId,
+  sourceId,
+  sourceVersion,
+  limits,
+  ceiling,
+  session,
+  ...plan
+}: FlightParts): Buffer {
   const limitParts = [limits.rows, limits.bytes, limits.timeoutMs];
   const parts = [
     workspaceId,
@@ -34,6 +45,7 @@ export function flightKey({ workspaceId, sourceId, sourceVersion, limits, ceilin
     plan.subjects,
     ...limitParts,
     ...(ceiling === '' ? [] : [ceiling]),
+    ...(session ? [session] : []),
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest();
 }

@@ -61,6 +61,7 @@ describe('flightKey', () => {
     subjects: [],
     limits: { rows: 1, bytes: 2, timeoutMs: 3 },
     ceiling: '',
+    session: undefined,
   };
 
   it('is equal for equal questions', () => {
@@ -81,6 +82,8 @@ describe('flightKey', () => {
       { ...parts, limits: { ...parts.limits, rows: 9 } },
       { ...parts, limits: { ...parts.limits, bytes: 9 } },
       { ...parts, ceiling: 'maxEstimatedRows=1' },
+      { ...parts, session: { settings: { 'app.region': 'EU' }, isClosed: false } },
+      { ...parts, session: { settings: { 'app.region': 'US' }, isClosed: false } },
       { ...parts, limits: { ...parts.limits, timeoutMs: 9 } },
     ];
     const keys = new Set([parts, ...others].map((each) => flightKey(each).toString('hex')));

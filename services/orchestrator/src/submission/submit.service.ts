@@ -24,11 +24,12 @@ import { priorityClass } from '../run/run.types.js';
 import { defaultPool } from '../dispatch/pool.js';
 import { QueryPlanner } from '../plan/query-planner.service.js';
 import { queryOptionsOf } from '../plan/query-options.js';
-import type { PlanPlaces, QueryPlan } from '../plan/query-plan.js';
+import type { PlanInput, PlanPlaces, QueryPlan } from '../plan/query-plan.js';
 import { staysEqual } from '../plan/stays-equal.js';
 import { TemplateCallers } from '../plan/template-callers.service.js';
 import { toTemplateDefinitions } from '../plan/template-definitions.js';
 import { PolicyService } from '../policy/policy.service.js';
+import type { SessionIdentity } from '../policy/session-identity.js';
 import { ValueSeals } from '../policy/value-seals.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { CacheMetrics } from '../cache/cache.metrics.js';
@@ -75,6 +76,7 @@ export interface Prepared {
   readonly question: Question;
   readonly limits: ResolvedLimits;
   readonly plan: QueryPlan;
+  readonly session: SessionIdentity | undefined;
   readonly nowMs: number;
 }
 
@@ -107,9 +109,9 @@ export class SubmitService {
       const earlier = await this.findEarlier(idempotency, principal);
       if (earlier) return { execution: earlier };
     }
-    const { question, limits, plan, nowMs } = await this.prepare(input, principal, context);
+    const { question, limits, plan, session, nowMs } = await this.prepare(input, principal, context);
     const { savedQuery, settings, revision } = question;
-    const source = sourceFor(principal, question.source);
+    const source = sourceFor(principal, question.source, session);
     const runId = newId('run');
     const { isWarmUp = false } = context;
     const submission: Submission = {
@@ -127,6 +129,7 @@ export class SubmitService {
         subjects: querySubjects(savedQuery),
         limits,
         ceiling: ceilingOf(source),
+        session,
       }),
       source,
       ...plan,
@@ -153,12 +156,14 @@ export class SubmitService {
     const question = await this.resolve(input, principal, context);
     const limits = resolveLimits(input.limits, input.priority, this.config.limits, question.source);
     const nowMs = this.clock.nowMs();
-    const plan = await this.plan({ ...question, limits }, input, { principal, context, nowMs });
-    return { question, limits, plan, nowMs };
+    const session = await this.policies.sessionOf(question.source, principal, context, context.signal);
+    const isClosed = session?.isClosed ?? false;
+    const plan = await this.plan({ ...question, limits, isClosed }, input, { principal, context, nowMs });
+    return { question, limits, plan, session, nowMs };
   }
 
   private async plan(
-    question: Question & Pick<Prepared, 'limits'>,
+    question: Question & Pick<PlanInput, 'limits' | 'isClosed'>,
     input: SubmitInput,
     { principal, context, nowMs }: Asking,
   ): Promise<QueryPlan> {

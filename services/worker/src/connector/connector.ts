@@ -17,6 +17,8 @@ export interface SessionPurpose {
   readonly submittedById: string;
   /** How long the source may take for the statement. */
   readonly timeoutMs: number;
+  /** What the session says of the caller, by the name of the setting; only for sources that have such settings. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 
 /** One kind of data source. Its driver is loaded on first use. */

@@ -22,21 +22,24 @@ export function applicationName({ runId, submittedById }: Pick<SessionPurpose, '
  * Begins a run's transaction in one round trip. Every setting is local to it, so that its end takes all of them back.
  *
  * The sluice.* settings say to logs and audits of the server whose run it is. The user is not among them: a run answers all
- * who ask the same, so nothing at the source may go by the one who asked first.
+ * who ask the same, so nothing at the source may go by the one who asked first. What the source's owner wants to go by is in
+ * the purpose's own settings, which are equal for all whom the run answers.
  *
  * standard_conforming_strings is what the proof of the statement rests on: with it off, a backslash would end strings
  * elsewhere than the parser saw. The forms of values are what postgres-text.ts reads.
  */
 export function beginStatement(client: PostgresClient, purpose: SessionPurpose): string {
-  const { runId, workspaceId, timeoutMs } = purpose;
+  const { runId, workspaceId, timeoutMs, settings: identity = {} } = purpose;
   const { options, checksConnection } = client;
-  const searchPath = [...options.schemas.map((schema) => client.client.escapeIdentifier(schema)), 'pg_temp'].join(', ');
+  const escapeIdentifier = (name: string): string => client.client.escapeIdentifier(name);
+  const escapeLiteral = (text: string): string => client.client.escapeLiteral(text);
+  const searchPath = [...options.schemas.map(escapeIdentifier), 'pg_temp'].join(', ');
   const settings: Readonly<Record<string, string>> = {
     statement_timeout: String(Math.max(1, Math.ceil(timeoutMs))),
     idle_in_transaction_session_timeout: `'${idleInTransaction}'`,
-    application_name: client.client.escapeLiteral(applicationName(purpose)),
-    'sluice.run_id': client.client.escapeLiteral(runId),
-    'sluice.workspace_id': client.client.escapeLiteral(workspaceId),
+    application_name: escapeLiteral(applicationName(purpose)),
+    'sluice.run_id': escapeLiteral(runId),
+    'sluice.workspace_id': escapeLiteral(workspaceId),
     search_path: searchPath,
     standard_conforming_strings: 'on',
     client_encoding: `'UTF8'`,
@@ -49,5 +52,9 @@ export function beginStatement(client: PostgresClient, purpose: SessionPurpose):
     ...(checksConnection ? { client_connection_check_interval: `'5s'` } : {}),
   };
   const set = Object.entries(settings).map(([name, value]) => `set local ${name} = ${value}`);
+  for (const [name, value] of Object.entries(identity)) {
+    // Not set_config: a server that is set up well lets nobody call it.
+    set.push(`set local ${name.split('.').map(escapeIdentifier).join('.')} = ${escapeLiteral(value)}`);
+  }
   return ['begin transaction read only', ...set].join('; ');
 }

@@ -6,6 +6,7 @@ import { AppLogger } from '#libs/telemetry';
 import { ConnectorRegistry } from '../connector/connector-registry.js';
 import type { SourceSession } from '../connector/connector.js';
 import { SourceOpener } from '../source/source-opener.js';
+import { sessionSettings } from '../source/session-settings.js';
 import { assertBelow, ceilingOf } from './cost-ceiling.js';
 import { governedError, isGoverned } from './governed-error.js';
 import { HeldRun } from './held-run.js';
@@ -89,8 +90,9 @@ export class RunExecutionService {
     const connector = await this.connectors.get(source.type);
     const end = this.metrics.connectSeconds.startTimer({ source_type: source.type });
     try {
+      const purpose = { runId, workspaceId, submittedById, timeoutMs, settings: sessionSettings(source) };
       const session = await inSpan('worker.source.connect', { 'sluice.source.type': source.type }, () =>
-        connector.open(this.opener.open(source), { runId, workspaceId, submittedById, timeoutMs }),
+        connector.open(this.opener.open(source), purpose),
       );
       end({ outcome: 'ok' });
       run.attach(session);
