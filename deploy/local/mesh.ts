@@ -279,6 +279,7 @@ export class Mesh {
       worker: { ...masterKeys, ...results, SLUICE_WORKER_DUCKDB_DIRECTORIES: dataDirectory },
       results: { ...database('results'), ...results },
       gateway: {
+        ...masterKeys,
         ...results,
         SLUICE_PORT: String(options.gatewayPort),
         SLUICE_GATEWAY_CURSOR_KEYS: secrets.cursorKeys,

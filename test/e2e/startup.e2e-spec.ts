@@ -25,7 +25,7 @@ const neededBy: Record<ServiceName, string[]> = {
   orchestrator: ['SLUICE_MASTER_KEYS', 'SLUICE_ORCHESTRATOR_DATABASE_URL'],
   worker: ['SLUICE_MASTER_KEYS', 'SLUICE_STORE_DIRECTORY'],
   results: ['SLUICE_RESULTS_DATABASE_URL', 'SLUICE_STORE_DIRECTORY'],
-  gateway: ['SLUICE_GATEWAY_CURSOR_KEYS', 'SLUICE_STORE_DIRECTORY'],
+  gateway: ['SLUICE_GATEWAY_CURSOR_KEYS', 'SLUICE_MASTER_KEYS', 'SLUICE_STORE_DIRECTORY'],
 };
 
 describe('A service without its settings', () => {

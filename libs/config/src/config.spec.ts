@@ -5,6 +5,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import {
   booleanText,
+  choice,
   ConfigError,
   databaseSettings,
   defineConfig,
@@ -80,6 +81,34 @@ describe('loadConfig', () => {
 
   it('takes an empty variable for one that is not set', () => {
     expect(loadConfig(definition, { SLUICE_TEST_KEY: '12345678', SLUICE_TEST_PORT: '' }).port).toBe(4000);
+  });
+});
+
+describe('a choice', () => {
+  const chosen = defineConfig({
+    store: choice(
+      'X_STORE',
+      {
+        directory: { path: setting('X_PATH', z.string(), { describe: 'A path to somewhere.' }) },
+        bucket: {
+          name: setting('X_NAME', z.string(), { describe: 'The name of it.' }),
+          key: secret('X_KEY', z.string().min(4), { describe: 'The key of it.' }),
+        },
+      },
+      { default: 'directory', describe: 'Which of the two.' },
+    ),
+  });
+
+  it('reads the settings of the alternative that is named, and of no other', () => {
+    expect(loadConfig(chosen, { X_PATH: '/a', X_KEY: 'bad' }).store).toEqual({ kind: 'directory', path: '/a' });
+    const bucket = { kind: 'bucket', name: 'n', key: 'good' };
+    expect(loadConfig(chosen, { X_STORE: 'bucket', X_NAME: 'n', X_KEY: 'good' }).store).toEqual(bucket);
+  });
+
+  it('tells every fault of the alternative, and an alternative that is not there', () => {
+    expect(() => loadConfig(chosen, { X_STORE: 'bucket' })).toThrowError(/X_NAME is missing[^]*X_KEY is missing/);
+    expect(() => loadConfig(chosen, { X_STORE: 'tape' })).toThrowError(/X_STORE is wrong/);
+    expect(settingsOf(chosen).map(({ variable }) => variable)).toEqual(['X_STORE', 'X_PATH', 'X_NAME', 'X_KEY']);
   });
 });
 

@@ -1,8 +1,9 @@
 export { CONFIG, InjectConfig } from './config-token.js';
 export { databaseSettings, redisSettings, serviceSettings } from './fragments.js';
 export { ConfigError, loadConfig, type Environment } from './load-config.js';
-export { booleanText, integerText, listText } from './schemas.js';
+export { booleanText, integerText, listText, urlText } from './schemas.js';
 export {
+  choice,
   defineConfig,
   secret,
   setting,

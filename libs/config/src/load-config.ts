@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
-import { isSetting, type ConfigDefinition, type ConfigOf, type Setting } from './setting.js';
+import { isChoice, isSetting, type ConfigDefinition, type ConfigOf, type Setting } from './setting.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -28,9 +28,17 @@ export function loadConfig<D extends ConfigDefinition>(definition: D, env: Envir
 function loadGroup(group: ConfigDefinition, env: Environment, faults: string[]): Readonly<Record<string, unknown>> {
   const values: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(group)) {
-    values[name] = isSetting(entry) ? loadSetting(entry, env, faults) : loadGroup(entry, env, faults);
+    values[name] = loadEntry(entry, env, faults);
   }
   return Object.freeze(values);
+}
+
+function loadEntry(entry: ConfigDefinition[string], env: Environment, faults: string[]): unknown {
+  if (isSetting(entry)) return loadSetting(entry, env, faults);
+  if (!isChoice(entry)) return loadGroup(entry, env, faults);
+  const kind = loadSetting(entry.by, env, faults);
+  const chosen = typeof kind === 'string' ? entry.alternatives[kind] : undefined;
+  return chosen && Object.freeze({ kind, ...loadGroup(chosen, env, faults) });
 }
 
 function loadSetting(entry: Setting<unknown>, env: Environment, faults: string[]): unknown {

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** One setting: a variable of the environment, how it is read, and what it is for. */
 export interface Setting<T> {
@@ -42,25 +42,57 @@ export function secret<T>(
   return { ...setting(variable, schema, options), secret: true };
 }
 
-/** Settings in named groups, as deep as is useful. */
-export interface ConfigDefinition {
-  readonly [name: string]: Setting<unknown> | ConfigDefinition;
+/** One of several groups of settings, named by a setting: the others are not read. */
+export interface Choice<A extends Readonly<Record<string, ConfigDefinition>>> {
+  readonly kind: 'choice';
+  readonly by: Setting<keyof A & string>;
+  readonly alternatives: A;
 }
 
-/** The plain, read-only values of a definition. */
+export function choice<A extends Readonly<Record<string, ConfigDefinition>>>(
+  variable: string,
+  alternatives: A,
+  options: SettingOptions,
+): Choice<A> {
+  return { kind: 'choice', by: setting(variable, z.enum(Object.keys(alternatives)), options), alternatives };
+}
+
+type AnyChoice = Choice<Readonly<Record<string, ConfigDefinition>>>;
+type Entry = Setting<unknown> | AnyChoice | ConfigDefinition;
+
+/** Settings in named groups, as deep as is useful. */
+export interface ConfigDefinition {
+  readonly [name: string]: Entry;
+}
+
+/** The plain, read-only values of a definition; of a choice those of one alternative, with its name as `kind`. */
 export type ConfigOf<D> =
-  D extends Setting<infer T> ? T : D extends object ? { readonly [K in keyof D]: ConfigOf<D[K]> } : never;
+  D extends Setting<infer T>
+    ? T
+    : D extends Choice<infer A>
+      ? { [K in keyof A]: { readonly kind: K } & ConfigOf<A[K]> }[keyof A]
+      : D extends object
+        ? { readonly [K in keyof D]: ConfigOf<D[K]> }
+        : never;
 
 /** Keeps the literal type of a definition. */
 export function defineConfig<D extends ConfigDefinition>(definition: D): D {
   return definition;
 }
 
-export function isSetting(entry: Setting<unknown> | ConfigDefinition): entry is Setting<unknown> {
+export function isSetting(entry: Entry): entry is Setting<unknown> {
   return entry['kind'] === 'setting';
 }
 
-/** All settings of a definition, in its order. */
+export function isChoice(entry: Entry): entry is AnyChoice {
+  return entry['kind'] === 'choice';
+}
+
+/** All settings of a definition, in its order, those of every alternative too. */
 export function settingsOf(definition: ConfigDefinition): Setting<unknown>[] {
-  return Object.values(definition).flatMap((entry) => (isSetting(entry) ? [entry] : settingsOf(entry)));
+  return Object.values(definition).flatMap((entry) => {
+    if (isSetting(entry)) return [entry];
+    if (isChoice(entry)) return [entry.by, ...Object.values(entry.alternatives).flatMap(settingsOf)];
+    return settingsOf(entry);
+  });
 }

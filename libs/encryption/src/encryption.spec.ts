@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
+  DataKeys,
   MasterKeys,
   newDataKey,
+  openBytes,
   openSecrets,
   openText,
+  sealBytes,
   sealSecrets,
   sealText,
   unwrapDataKey,
@@ -118,6 +121,47 @@ describe('data keys', () => {
     const onlyNew = MasterKeys.parse(`k2:${second}`);
     expect(unwrapDataKey(wrappedAnew, onlyNew, 'wsp_1').key).toEqual(old.key);
     expect(() => openSecrets(sealedBefore, onlyNew, aad)).toThrow(unreadable);
+  });
+});
+
+describe('sealed bytes', () => {
+  const place = { group: 'wsp_1/run_1', name: '1/0' };
+  const page = Buffer.from('rows');
+
+  it('open at their place with the master key alone, and at no other', () => {
+    const sealed = sealBytes(page, newDataKey(masterKeys, 'wsp_1'), place);
+    expect(openBytes(sealed, masterKeys, place)).toEqual(page);
+    for (const other of [
+      { ...place, name: '1/1' },
+      { ...place, group: 'wsp_1/run_2' },
+      { ...place, group: 'wsp_2/run_1' },
+    ]) {
+      expect(() => openBytes(sealed, masterKeys, other)).toThrow(unreadable);
+    }
+  });
+
+  it('do not open where any byte was changed or the end is missing', () => {
+    const sealed = sealBytes(page, newDataKey(masterKeys, 'wsp_1'), place);
+    for (let at = 0; at < sealed.length; at += 1) {
+      const changed = Buffer.from(sealed);
+      changed[at] = (sealed[at] ?? 0) ^ 1;
+      expect(() => openBytes(changed, masterKeys, place)).toThrow(unreadable);
+      expect(() => openBytes(sealed.subarray(0, at), masterKeys, place)).toThrow(unreadable);
+    }
+  });
+});
+
+describe('data keys of workspaces', () => {
+  it('are asked for once by all who want them at a time, and a failure is not remembered', async () => {
+    let asked = 0;
+    const keys = new DataKeys(masterKeys, async (workspaceId) => {
+      asked += 1;
+      if (asked === 1) throw new Error('auth is away');
+      return newDataKey(masterKeys, workspaceId);
+    });
+    await expect(keys.get('wsp_1')).rejects.toThrow('away');
+    const [one, two] = await Promise.all([keys.get('wsp_1'), keys.get('wsp_1')]);
+    expect([one.key, asked]).toEqual([two.key, 2]);
   });
 });
 

@@ -1,4 +1,6 @@
 export { wrapDataKey, newDataKey, unwrapDataKey, type DataKey, type WrappedDataKey } from './data-key.js';
+export { DataKeys } from './data-keys.js';
 export { MasterKeys } from './master-keys.js';
+export { openBytes, sealBytes } from './sealed-bytes.js';
 export { openText, sealText } from './sealed-text.js';
 export { openSecrets, sealSecrets, type SealedSecrets } from './secrets.js';

@@ -1,4 +1,4 @@
-/** The codes of `contract/core.graphql`; no other code leaves the gateway. */
+/** The codes of `contract/core.graphql`, and what was added to them; no other code leaves the gateway. */
 export type PublicErrorCode =
   | 'INVALID_INPUT'
   | 'PARAMETER_MISSING'
@@ -17,6 +17,8 @@ export type PublicErrorCode =
   | 'TIMED_OUT'
   | 'RESULT_TOO_LARGE'
   | 'RESULT_EXPIRED'
+  | 'RESULT_CORRUPT'
+  | 'RESULT_STORE_UNAVAILABLE'
   | 'WORKER_LOST'
   | 'UNKNOWN_OUTCOME'
   | 'INTERNAL';
@@ -75,8 +77,10 @@ export const errorCodes = {
   'result.not_found': 'NOT_FOUND',
   'result.expired': 'RESULT_EXPIRED',
   'result.too_large': 'RESULT_TOO_LARGE',
-  'result.corrupt': 'INTERNAL',
-  'result.store_unavailable': 'INTERNAL',
+  'result.corrupt': 'RESULT_CORRUPT',
+  'result.store_unavailable': 'RESULT_STORE_UNAVAILABLE',
+  // The same to callers; an operator has another thing to do.
+  'result.store_full': 'RESULT_STORE_UNAVAILABLE',
 
   'bus.timeout': 'INTERNAL',
   'bus.unavailable': 'INTERNAL',

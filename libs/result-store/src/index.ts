@@ -1,6 +1,10 @@
 export { decodePage, type DecodedPage } from './decoded-page.js';
+export { DirectoryStore } from './directory-store.js';
+export type { StoredRun } from './object-store.js';
+export { openPageStore, openResultStore } from './open-page-store.js';
 export { encodePage, inlineBytesMax, pageTextBytesMax } from './page-encoding.js';
 export { objectKey, type PagePlace } from './page-place.js';
-export { PageStore, type StoredObject, type StoredRun } from './page-store.js';
+export { PageStore } from './page-store.js';
 export { pickColumns } from './pick-columns.js';
+export { ResultStore } from './result-store.js';
 export { resultStoreSettings } from './result-store.settings.js';

@@ -2,7 +2,6 @@ import { constants } from 'node:fs';
 import { link, mkdir, open, rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
-import { AppError } from '#libs/kernel';
 
 /**
  * Writes a file that is whole or not there, and never replaces one: `EEXIST` where the name is taken.
@@ -33,14 +32,6 @@ export async function writeNewFile(path: string, bytes: Uint8Array): Promise<voi
 
 export function errorCodeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-export function storeUnavailable(what: string, cause: unknown): AppError {
-  return new AppError('result.store_unavailable', 'The result store cannot be used at the moment.', {
-    internalMessage: `${what}: ${cause instanceof Error ? cause.message : String(cause)}`,
-    retryable: true,
-    cause,
-  });
 }
 
 async function makeDirectory(path: string): Promise<void> {

@@ -2,15 +2,8 @@ import type { Dirent } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isId } from '#libs/kernel';
-import { errorCodeOf, storeUnavailable } from './store-files.js';
-
-/** A run that has a directory in the store. */
-export interface StoredRun {
-  readonly workspaceId: string;
-  readonly runId: string;
-  /** When its directory last gained or lost a try. */
-  readonly changedAt: Date;
-}
+import { storeUnavailable, type StoredRun } from './object-store.js';
+import { errorCodeOf } from './store-files.js';
 
 /** Walks the store without ever holding more than one directory's handle of each level. What is not ours is passed over. */
 export async function* listStoredRuns(root: string): AsyncGenerator<StoredRun> {

@@ -10,6 +10,7 @@ import {
   setting,
   type ConfigOf,
 } from '#libs/config';
+import { MasterKeys } from '#libs/encryption';
 import { resultStoreSettings } from '#libs/result-store';
 import { CursorKeys } from './cursors/cursor-keys.js';
 
@@ -82,6 +83,18 @@ export const gatewayConfig = defineConfig({
       describe:
         'The keys that authenticate cursors, the same for all gateways, such as k1:<base64 of 32 bytes>,k2:…; the first signs.',
     },
+  ),
+  masterKeys: secret(
+    'SLUICE_MASTER_KEYS',
+    z.string().transform((text, context) => {
+      try {
+        return MasterKeys.parse(text);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'must be such as k1:<base64 of 32 bytes>,k2:…' });
+        return z.NEVER;
+      }
+    }),
+    { describe: 'The keys that open the pages of results, `<id>:<base64 of 32 bytes>` with commas between.' },
   ),
   rows: {
     cacheBytesMax: setting('SLUICE_GATEWAY_PAGE_CACHE_BYTES_MAX', integerText(0, 8 * 1024 ** 3), {

@@ -71,7 +71,9 @@ export class FakeRun {
 
   /** Rows so few that they travel with the manifest. */
   async sealInline(count: number): Promise<void> {
-    this.inline = await encodePage(this.newRows(count));
+    const { workspaceId, runId, fence } = this.execution;
+    const page = await encodePage(this.newRows(count));
+    this.inline = await this.store.sealInline({ workspaceId, runId, fence }, page);
     this.rowCount = count;
   }
 

@@ -15,8 +15,8 @@ import {
   type Revocation,
 } from '#libs/contracts';
 import { accessTokenForm, toClaims, type Principal } from '#libs/identity';
-import { PageStore } from '#libs/result-store';
-import { startRedis } from '#libs/testing';
+import type { PageStore } from '#libs/result-store';
+import { startRedis, testMasterKeys, testPageStore } from '#libs/testing';
 import { gatewayConfig } from '../src/gateway.config.js';
 import { FakeRun, userId, workspaceId } from './fake-run.js';
 import { FakeServices, partsOf } from './fake-services.js';
@@ -55,7 +55,7 @@ export class GatewaySuite {
   static async start(): Promise<GatewaySuite> {
     const redis = await startRedis();
     const directory = await mkdtemp(join(tmpdir(), 'sluice-gateway-'));
-    const store = new PageStore(directory);
+    const store = testPageStore(directory);
     await store.mark('store-1');
     const { privateKey: signingKey, publicKey } = await generateKeyPair('EdDSA', { extractable: true });
     const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'EdDSA', use: 'sig' };
@@ -75,6 +75,7 @@ export class GatewaySuite {
           SLUICE_GATEWAY_INSTANCE: name,
           SLUICE_STORE_DIRECTORY: directory,
           SLUICE_GATEWAY_CURSOR_KEYS: `k1:${cursorKey}`,
+          SLUICE_MASTER_KEYS: testMasterKeys,
           SLUICE_GATEWAY_ALLOWED_ORIGINS: 'https://app.example.com',
           SLUICE_GATEWAY_SUBSCRIPTIONS_PER_SOCKET_MAX: '3',
           SLUICE_GATEWAY_SOCKETS_SIGNED_OUT_PER_ADDRESS_MAX: '20',

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
 import { databaseModule } from '#libs/database';
 import { IdentityModule } from '#libs/identity';
-import { PageStore } from '#libs/result-store';
+import { openResultStore, ResultStore } from '#libs/result-store';
 import { HealthRegistry } from '#libs/telemetry';
 import { CreateResults1795219200000 } from './database/migrations/1795219200000-create-results.js';
 import { ManifestController } from './manifest/manifest.controller.js';
@@ -28,13 +28,13 @@ import { WritingService } from './writing/writing.service.js';
   controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController],
   providers: [
     {
-      provide: PageStore,
+      provide: ResultStore,
       inject: [CONFIG],
-      useFactory: (config: ResultsConfig) => new PageStore(config.store.directory),
+      useFactory: ({ store }: ResultsConfig) => openResultStore(store),
     },
     {
       provide: StoreIdentityService,
-      inject: [PageStore, StoreRepository, HealthRegistry],
+      inject: [ResultStore, StoreRepository, HealthRegistry],
       useFactory: openStore,
     },
     StoreRepository,
@@ -54,7 +54,7 @@ export class ResultsModule {}
 
 /** A service whose store is another's does not start. */
 async function openStore(
-  store: PageStore,
+  store: ResultStore,
   repository: StoreRepository,
   health: HealthRegistry,
 ): Promise<StoreIdentityService> {

@@ -1,8 +1,11 @@
 import { BullModule } from '@nestjs/bullmq';
 import { Module } from '@nestjs/common';
+import { BusClient, serviceContext } from '#libs/bus';
 import { CONFIG } from '#libs/config';
+import { authRequests } from '#libs/contracts';
+import { DataKeys, MasterKeys } from '#libs/encryption';
 import { RedisConnections } from '#libs/redis';
-import { PageStore } from '#libs/result-store';
+import { openPageStore, PageStore } from '#libs/result-store';
 import { AppLogger } from '#libs/telemetry';
 import { ConnectorRegistry } from './connector/connector-registry.js';
 import { HeartbeatService } from './run/heartbeat.service.js';
@@ -35,8 +38,8 @@ import type { WorkerConfig } from './worker.config.js';
   providers: [
     {
       provide: PageStore,
-      inject: [CONFIG],
-      useFactory: (config: WorkerConfig) => new PageStore(config.store.directory),
+      inject: [CONFIG, BusClient],
+      useFactory: (config: WorkerConfig, bus: BusClient) => openPageStore(config.store, dataKeysOf(config, bus)),
     },
     {
       provide: RunProcessor,
@@ -59,3 +62,9 @@ import type { WorkerConfig } from './worker.config.js';
   ],
 })
 export class WorkerModule {}
+
+function dataKeysOf(config: WorkerConfig, bus: BusClient): DataKeys {
+  return new DataKeys(MasterKeys.parse(config.masterKeys), (workspaceId) =>
+    bus.request(authRequests.getDataKey, { workspaceId }, { context: serviceContext('worker', workspaceId) }),
+  );
+}

@@ -5,6 +5,8 @@ import type { RunClient, RunOutcome, Seal } from '../src/run/run.client.js';
 export class RecordingClient implements Pick<RunClient, 'claim' | 'finish' | 'commitPage' | 'seal'> {
   readonly asked: string[] = [];
   readonly pages: { page: StoredPage; columns: Column[] }[] = [];
+  /** Whose result was sealed. */
+  plan: RunPlan | undefined;
   sealed: Seal | undefined;
   outcome: RunOutcome | undefined;
   timeoutMs = 30_000;
@@ -26,8 +28,9 @@ export class RecordingClient implements Pick<RunClient, 'claim' | 'finish' | 'co
     return true;
   }
 
-  async seal(_plan: RunPlan, seal: Seal): Promise<boolean> {
+  async seal(plan: RunPlan, seal: Seal): Promise<boolean> {
     this.asked.push('seal');
+    this.plan = plan;
     this.sealed = seal;
     return this.accepts;
   }

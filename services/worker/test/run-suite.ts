@@ -5,9 +5,9 @@ import pg from 'pg';
 import type { RunPlan, SourceConnection } from '#libs/contracts';
 import { MasterKeys, newDataKey, sealSecrets, sealText } from '#libs/encryption';
 import { newId } from '#libs/kernel';
-import { decodePage, PageStore } from '#libs/result-store';
+import { decodePage, type DecodedPage, type PageStore } from '#libs/result-store';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
-import { startPostgres } from '#libs/testing';
+import { startPostgres, testPageStore } from '#libs/testing';
 import { ConnectorRegistry } from '../src/connector/connector-registry.js';
 import { HeldRuns } from '../src/run/held-runs.js';
 import { RunExecutionService } from '../src/run/run-execution.service.js';
@@ -60,7 +60,7 @@ export class RunSuite {
       },
     } as WorkerConfig;
     const connectors = new ConnectorRegistry(config);
-    const store = new PageStore(join(directory, 'store'));
+    const store = testPageStore(join(directory, 'store'));
     const held = new HeldRuns();
     const logger = AppLogger.create({ service: 'worker', instance: 'worker-1', level: 'silent' });
     const metrics = new RunMetrics(new MetricsRegistry('worker'), held, config);
@@ -92,6 +92,13 @@ export class RunSuite {
 
   execute(plan: RunPlan): Promise<string> {
     return this.service.execute(plan);
+  }
+
+  /** The page that travelled inside the manifest of the last run. */
+  async inlinePage(): Promise<DecodedPage> {
+    const { plan, sealed } = this.client;
+    if (!plan || !sealed?.inline) throw new Error('no result was sealed inline');
+    return decodePage(this.store.openInline(plan, sealed.inline));
   }
 
   async storedRows(plan: RunPlan): Promise<unknown[]> {

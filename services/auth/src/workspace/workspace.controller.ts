@@ -19,7 +19,7 @@ export class WorkspaceController {
   }
 
   @HandlesRequest(authRequests.getDataKey)
-  @AllowService('metadata', 'orchestrator')
+  @AllowService('metadata', 'orchestrator', 'worker')
   async getDataKey(
     @Payload() { workspaceId }: RequestOf<typeof authRequests.getDataKey>,
   ): Promise<ResponseOf<typeof authRequests.getDataKey>> {

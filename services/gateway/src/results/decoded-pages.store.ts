@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { InjectConfig } from '#libs/config';
 import type { Manifest, StoredPage } from '#libs/contracts';
-import { decodePage, objectKey, PageStore, type DecodedPage } from '#libs/result-store';
+import { DataKeys } from '#libs/encryption';
+import { decodePage, objectKey, openPageStore, type DecodedPage, type PageStore } from '#libs/result-store';
 import { MetricsRegistry } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
 
@@ -16,8 +17,8 @@ export class DecodedPagesStore {
   private readonly pages: LRUCache<string, DecodedPage, () => Promise<DecodedPage>>;
   private readonly lookups;
 
-  constructor(@InjectConfig() config: Pick<GatewayConfig, 'store' | 'rows'>, metrics: MetricsRegistry) {
-    this.store = new PageStore(config.store.directory);
+  constructor(@InjectConfig() config: Pick<GatewayConfig, 'store' | 'rows' | 'masterKeys'>, metrics: MetricsRegistry) {
+    this.store = openPageStore(config.store, DataKeys.forReading(config.masterKeys));
     this.pages = new LRUCache({
       // The cache cannot be of no size; of one byte it holds nothing.
       maxSize: Math.max(config.rows.cacheBytesMax, 1),
@@ -43,7 +44,10 @@ export class DecodedPagesStore {
 
   /** The page that travels inside a manifest. */
   async getInline({ workspaceId, runId, fence }: Manifest, inline: Uint8Array): Promise<DecodedPage> {
-    return this.fetch(`${workspaceId}/${runId}/${fence}/inline`, () => decodePage(inline));
+    const place = { workspaceId, runId, fence };
+    return this.fetch(`${workspaceId}/${runId}/${fence}/inline`, async () =>
+      decodePage(this.store.openInline(place, inline)),
+    );
   }
 
   /** @throws AppError where the directory is not the store that the results service has */

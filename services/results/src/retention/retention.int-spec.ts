@@ -6,9 +6,9 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Column, RunState } from '#libs/contracts';
 import { newId } from '#libs/kernel';
-import { PageStore } from '#libs/result-store';
+import type { PageStore } from '#libs/result-store';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
-import { startPostgres, type PostgresServer } from '#libs/testing';
+import { startPostgres, testPageStore, type PostgresServer } from '#libs/testing';
 import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
 import { loadConfig } from '#libs/config';
 import { ManifestRepository } from '../manifest/manifest.repository.js';
@@ -52,7 +52,7 @@ beforeEach(async () => {
   dataSource = await new DataSource({ type: 'postgres', url, schema: 'results', migrations }).initialize();
   await dataSource.query('create schema results');
   await dataSource.runMigrations();
-  store = new PageStore(root);
+  store = testPageStore(root);
   writing = new WritingRepository(dataSource);
   const config = loadConfig(resultsConfig, {
     SLUICE_REDIS_URL: 'redis://127.0.0.1',
@@ -257,9 +257,9 @@ describe('the store', () => {
   it('is never replaced by a directory that has no mark or the mark of another', async () => {
     await open(store);
     const other = await mkdtemp(join(tmpdir(), 'sluice-retention-'));
-    await expect(open(new PageStore(other))).rejects.toMatchObject({ code: 'result.store_unavailable' });
-    await new PageStore(other).mark('another');
-    await expect(open(new PageStore(other))).rejects.toMatchObject({ code: 'result.store_unavailable' });
+    await expect(open(testPageStore(other))).rejects.toMatchObject({ code: 'result.store_unavailable' });
+    await testPageStore(other).mark('another');
+    await expect(open(testPageStore(other))).rejects.toMatchObject({ code: 'result.store_unavailable' });
     await rm(other, { recursive: true });
   });
 });

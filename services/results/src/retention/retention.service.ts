@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
-import { PageStore, type StoredRun } from '#libs/result-store';
+import { ResultStore, type StoredRun } from '#libs/result-store';
 import { AppLogger } from '#libs/telemetry';
 import type { ResultsConfig } from '../results.config.js';
 import { RetentionMetrics } from './retention.metrics.js';
@@ -17,7 +17,7 @@ const orphanAgeMs = 24 * 60 * 60 * 1_000;
 export class RetentionService {
   constructor(
     private readonly repository: RetentionRepository,
-    private readonly store: PageStore,
+    private readonly store: ResultStore,
     private readonly metrics: RetentionMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: ResultsConfig,

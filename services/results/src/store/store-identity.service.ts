@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '#libs/kernel';
-import { PageStore } from '#libs/result-store';
+import { ResultStore } from '#libs/result-store';
 import { StoreRepository } from './store.repository.js';
 
 /**
@@ -13,7 +13,7 @@ export class StoreIdentityService {
   private proven: string | undefined;
 
   constructor(
-    private readonly store: PageStore,
+    private readonly store: ResultStore,
     private readonly repository: StoreRepository,
   ) {}
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { RunFinished } from '#libs/contracts';
-import { PageStore } from '#libs/result-store';
+import { ResultStore } from '#libs/result-store';
 import type { ResultsConfig } from '../results.config.js';
 import { WritingRepository } from './writing.repository.js';
 import type { Standing } from './writing.types.js';
@@ -15,7 +15,7 @@ import { keptSeconds } from '../retention/kept-seconds.js';
 export class RunEndService {
   constructor(
     private readonly repository: WritingRepository,
-    private readonly store: PageStore,
+    private readonly store: ResultStore,
     @InjectConfig() private readonly config: ResultsConfig,
   ) {}
 

@@ -67,7 +67,7 @@ export class PageWriter {
     clearTimeout(this.timer);
     await this.writing;
     if (this.failure !== undefined) throw this.failure;
-    const inline = this.pageCount === 0 ? await encodePage(this.rows) : undefined;
+    const inline = this.pageCount === 0 ? await this.sealedInline() : undefined;
     const isInline = inline !== undefined && inline.byteLength <= inlineBytesMax;
     if (!isInline && this.rows.length > 0) await this.flush();
     const accepted = await this.client.seal(this.run.plan, {
@@ -79,6 +79,10 @@ export class PageWriter {
       ...(isInline ? { inline } : {}),
     });
     if (!accepted) this.lose();
+  }
+
+  private async sealedInline(): Promise<Uint8Array> {
+    return this.store.sealInline(this.run.plan, await encodePage(this.rows));
   }
 
   /** Nothing more will be written. */

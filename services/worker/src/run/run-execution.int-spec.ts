@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunPlan } from '#libs/contracts';
 import { newId } from '#libs/kernel';
-import { decodePage } from '#libs/result-store';
 import { until } from '#libs/testing';
 import { RunSuite, sealedFor } from '../../test/run-suite.js';
 
@@ -20,7 +19,7 @@ describe.each(['postgres', 'duckdb'] as const)('a run at a %s source', (type) =>
     expect(suite.client.asked).toEqual(['claim', 'seal', 'finish']);
     expect(suite.client.sealed).toMatchObject({ rowCount: 1, byteCount: 8, truncated: false, pageCount: 0 });
     expect(suite.client.sealed?.columns.map(({ name }) => name)).toEqual(['a', 'b']);
-    const inline = await decodePage(suite.client.sealed?.inline ?? new Uint8Array());
+    const inline = await suite.inlinePage();
     expect(inline.row(0)).toBe('[1,null]');
     expect(suite.client.outcome).toEqual({ case: 'succeeded', value: { rows: 1, bytes: 8 } });
   });
@@ -37,7 +36,7 @@ describe.each(['postgres', 'duckdb'] as const)('a run at a %s source', (type) =>
     ];
     await suite.execute(suite.planOf(sql, { source: suite.sources[type], values }));
     expect(suite.client.outcome).toMatchObject({ case: 'succeeded' });
-    const inline = await decodePage(suite.client.sealed?.inline ?? new Uint8Array());
+    const inline = await suite.inlinePage();
     expect(JSON.parse(inline.row(0))).toEqual([42, "' or 1 = 1 --x", true, null]);
   });
 
@@ -46,7 +45,7 @@ describe.each(['postgres', 'duckdb'] as const)('a run at a %s source', (type) =>
     const [own, another] = [newId('run'), newId('run')];
     const plan = suite.planOf("select $1 || '!'", { source: suite.sources[type], runId: own });
     await suite.execute({ ...plan, values: sealed(own) });
-    expect((await decodePage(suite.client.sealed?.inline ?? new Uint8Array())).row(0)).toBe('["the key of masks!"]');
+    expect((await suite.inlinePage()).row(0)).toBe('["the key of masks!"]');
     suite.renewClient();
     await suite.execute({ ...plan, values: sealed(another) });
     expect(suite.client.asked).toEqual(['claim', 'finish']);
