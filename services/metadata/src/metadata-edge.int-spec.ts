@@ -115,6 +115,7 @@ const rules: {
   rule(metadataRequests.getWorkspaceSettings, {}, []),
   rule(metadataRequests.updateWorkspaceSettings, { version: 1, timeZone: '', cleared: [] }, ['workspace.manage']),
   rule(metadataRequests.listHistoryRetentions, {}, 'service'),
+  rule(metadataRequests.listResultLimits, {}, 'service'),
   rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1, afterId: '' }, 'service'),
 ];
 

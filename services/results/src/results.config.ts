@@ -42,6 +42,16 @@ export const resultsConfig = defineConfig({
       default: 60,
       describe: 'How often expired results are deleted.',
     }),
+    workspaceBytesMax: setting('SLUICE_RESULTS_WORKSPACE_BYTES_MAX', integerText(0, Number.MAX_SAFE_INTEGER), {
+      default: 0,
+      describe:
+        'How many bytes of results a workspace keeps that says nothing itself; the oldest go first, and never what may still ' +
+        'answer others. 0: no limit.',
+    }),
+    limitSweepSeconds: setting('SLUICE_RESULTS_LIMIT_SWEEP_SECONDS', integerText(1, day), {
+      default: 300,
+      describe: 'How often workspaces are held to their limits of days and bytes.',
+    }),
     orphanSweepSeconds: setting('SLUICE_RESULTS_ORPHAN_SWEEP_SECONDS', integerText(60, 30 * day), {
       default: 6 * 60 * 60,
       describe: 'How often the store is searched for files that no result names.',

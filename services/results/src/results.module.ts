@@ -5,10 +5,12 @@ import { IdentityModule } from '#libs/identity';
 import { openResultStore, ResultStore } from '#libs/result-store';
 import { HealthRegistry } from '#libs/telemetry';
 import { CreateResults1795219200000 } from './database/migrations/1795219200000-create-results.js';
+import { StoredBytes1795350000000 } from './database/migrations/1795350000000-stored-bytes.js';
 import { ManifestController } from './manifest/manifest.controller.js';
 import { ManifestRepository } from './manifest/manifest.repository.js';
 import { ManifestService } from './manifest/manifest.service.js';
 import type { ResultsConfig } from './results.config.js';
+import { MetadataClient } from './retention/metadata.client.js';
 import { RetentionMetrics } from './retention/retention.metrics.js';
 import { RetentionRepository } from './retention/retention.repository.js';
 import { RetentionScheduler } from './retention/retention.scheduler.js';
@@ -24,7 +26,7 @@ import { WritingRepository } from './writing/writing.repository.js';
 import { WritingService } from './writing/writing.service.js';
 
 @Module({
-  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateResults1795219200000] })],
+  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateResults1795219200000, StoredBytes1795350000000] })],
   controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController],
   providers: [
     {
@@ -44,6 +46,7 @@ import { WritingService } from './writing/writing.service.js';
     RunEndService,
     ManifestRepository,
     ManifestService,
+    MetadataClient,
     RetentionRepository,
     RetentionService,
     RetentionMetrics,

@@ -36,6 +36,8 @@ export class WorkspaceResolver {
           timeZone: input.timeZone ?? undefined,
           cacheTtlSeconds: input.cacheTtlSeconds ?? undefined,
           historyDays: input.historyDays ?? undefined,
+          resultDays: input.resultDays ?? undefined,
+          resultBytesMax: input.resultBytesMax ?? undefined,
           userQuotas: quotasOf(input.userQuotas),
           workspaceQuotas: quotasOf(input.workspaceQuotas),
           cleared: clearedIn(input),

@@ -32,4 +32,10 @@ export class WorkspaceSettingsController {
   async listHistoryRetentions(): Promise<ResponseOf<typeof metadataRequests.listHistoryRetentions>> {
     return { retentions: await this.service.retentions() };
   }
+
+  @HandlesRequest(metadataRequests.listResultLimits)
+  @AllowService('results')
+  async listResultLimits(): Promise<ResponseOf<typeof metadataRequests.listResultLimits>> {
+    return { limits: await this.service.resultLimits() };
+  }
 }

@@ -4,14 +4,19 @@ import { changedCacheTtl } from '../input/cache-ttl.js';
 import { Issues } from '../input/issues.js';
 import { checkCleared } from '../input/text.js';
 
-const historyDaysMax = 3_650;
-const clearable = ['timeZone', 'cacheTtlSeconds', 'historyDays', 'userQuotas', 'workspaceQuotas'];
+const daysMax = 3_650;
+const clearable = [
+  ...['timeZone', 'cacheTtlSeconds', 'historyDays', 'resultDays', 'resultBytesMax'],
+  ...['userQuotas', 'workspaceQuotas'],
+];
 
 /** By the names of the columns; what is absent stays, null is the installation's. */
 export interface SettingsChange {
   readonly time_zone?: string | null;
   readonly cache_ttl_seconds?: number | null;
   readonly history_days?: number | null;
+  readonly result_days?: number | null;
+  readonly result_bytes_max?: number | null;
   readonly user_quotas?: QuotaLimits;
   readonly workspace_quotas?: QuotaLimits;
 }
@@ -23,7 +28,9 @@ export function parseSettingsChange(input: Input): SettingsChange {
   const issues = new Issues();
   checkCleared(input.cleared, clearable, issues);
   checkTimeZone(input.timeZone, issues);
-  checkHistoryDays(input.historyDays, issues);
+  checkDays('historyDays', input.historyDays, issues);
+  checkDays('resultDays', input.resultDays, issues);
+  if ((input.resultBytesMax ?? 0) < 0) issues.add(['resultBytesMax'], 'resultBytesMax must not be negative.');
   for (const name of ['userQuotas', 'workspaceQuotas'] as const) checkQuotas(name, input[name], issues);
   const ttl = changedCacheTtl(input, issues);
   issues.throwIfAny();
@@ -33,6 +40,8 @@ export function parseSettingsChange(input: Input): SettingsChange {
     time_zone: given<string | null>('timeZone', input.timeZone, null),
     cache_ttl_seconds: ttl,
     history_days: given<number | null>('historyDays', input.historyDays, null),
+    result_days: given<number | null>('resultDays', input.resultDays, null),
+    result_bytes_max: given<number | null>('resultBytesMax', input.resultBytesMax, null),
     user_quotas: given<QuotaLimits>('userQuotas', input.userQuotas, {}),
     workspace_quotas: given<QuotaLimits>('workspaceQuotas', input.workspaceQuotas, {}),
   };
@@ -45,9 +54,9 @@ function checkTimeZone(name: string | undefined, issues: Issues): void {
   }
 }
 
-function checkHistoryDays(days: number | undefined, issues: Issues): void {
-  if (days !== undefined && (days < 1 || days > historyDaysMax)) {
-    issues.add(['historyDays'], `historyDays must be from 1 to ${historyDaysMax}.`);
+function checkDays(name: string, days: number | undefined, issues: Issues): void {
+  if (days !== undefined && (days < 1 || days > daysMax)) {
+    issues.add([name], `${name} must be from 1 to ${daysMax}.`);
   }
 }
 

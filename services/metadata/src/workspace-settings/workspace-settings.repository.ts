@@ -1,22 +1,27 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
-import type { QuotaLimits, WorkspaceSettings } from '#libs/contracts';
+import type { metadataRequests, QuotaLimits, ResponseOf, WorkspaceSettings } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import type { SettingsChange } from './workspace-settings.input.js';
+
+type ResultLimits = ResponseOf<typeof metadataRequests.listResultLimits>['limits'][number];
 
 interface Row {
   time_zone: string | null;
   cache_ttl_seconds: number | null;
   history_days: number | null;
+  result_days: number | null;
+  /** node-postgres gives bigint as text. */
+  result_bytes_max: string | number | null;
   user_quotas: QuotaLimits;
   workspace_quotas: QuotaLimits;
   version: number;
 }
 
 const unset: Row = {
-  ...{ time_zone: null, cache_ttl_seconds: null, history_days: null },
+  ...{ time_zone: null, cache_ttl_seconds: null, history_days: null, result_days: null, result_bytes_max: null },
   ...{ user_quotas: {}, workspace_quotas: {}, version: 1 },
 };
 
@@ -44,10 +49,11 @@ export class WorkspaceSettingsRepository {
       const next = { ...current, ...change };
       await manager.query(
         `update metadata.workspace_settings set time_zone = $2, cache_ttl_seconds = $3, history_days = $4,
-           user_quotas = $5, workspace_quotas = $6, version = version + 1 where workspace_id = $1`,
+           user_quotas = $5, workspace_quotas = $6, result_days = $7, result_bytes_max = $8, version = version + 1 where workspace_id = $1`,
         [
           ...[workspaceId, next.time_zone, next.cache_ttl_seconds, next.history_days],
           ...[JSON.stringify(next.user_quotas), JSON.stringify(next.workspace_quotas)],
+          ...[next.result_days, next.result_bytes_max],
         ],
       );
       return toSettings({ ...next, version: version + 1 });
@@ -62,9 +68,23 @@ export class WorkspaceSettingsRepository {
     );
   }
 
+  /** Of those workspaces that have any of their own. */
+  async resultLimits(): Promise<ResultLimits[]> {
+    const rows: { workspace_id: string; result_days: number | null; result_bytes_max: string | null }[] =
+      await this.database.query(
+        `select workspace_id, result_days, result_bytes_max from metadata.workspace_settings
+         where result_days is not null or result_bytes_max is not null`,
+      );
+    return rows.map((row) => ({
+      workspaceId: row.workspace_id,
+      days: row.result_days ?? undefined,
+      bytesMax: bytesOf(row.result_bytes_max),
+    }));
+  }
+
   private async row(manager: EntityManager, workspaceId: string, lock: '' | 'for update'): Promise<Row> {
     const [row]: Row[] = await manager.query(
-      `select time_zone, cache_ttl_seconds, history_days, user_quotas, workspace_quotas, version
+      `select time_zone, cache_ttl_seconds, history_days, result_days, result_bytes_max, user_quotas, workspace_quotas, version
        from metadata.workspace_settings where workspace_id = $1 ${lock}`,
       [workspaceId],
     );
@@ -77,10 +97,16 @@ function toSettings(row: Row): WorkspaceSettings {
     timeZone: row.time_zone ?? undefined,
     cacheTtlSeconds: row.cache_ttl_seconds ?? undefined,
     historyDays: row.history_days ?? undefined,
+    resultDays: row.result_days ?? undefined,
+    resultBytesMax: bytesOf(row.result_bytes_max),
     userQuotas: row.user_quotas,
     workspaceQuotas: row.workspace_quotas,
     version: row.version,
   };
+}
+
+function bytesOf(value: string | number | null): number | undefined {
+  return value === null ? undefined : Number(value);
 }
 
 function changedMeanwhile(): AppError {

@@ -6,6 +6,7 @@ import { parseSettingsChange } from './workspace-settings.input.js';
 import { WorkspaceSettingsRepository } from './workspace-settings.repository.js';
 
 type Retentions = ResponseOf<typeof metadataRequests.listHistoryRetentions>['retentions'];
+type ResultLimits = ResponseOf<typeof metadataRequests.listResultLimits>['limits'];
 
 /** What a workspace sets for itself. It is among the assets, so that a question is planned by it as by its source. */
 @Injectable()
@@ -28,6 +29,10 @@ export class WorkspaceSettingsService {
     const settings = await this.repository.update(workspaceId, input.version, change);
     this.logger.info({ workspaceId, byUserId: userId, fields: Object.keys(change) }, 'a workspace was changed');
     return settings;
+  }
+
+  resultLimits(): Promise<ResultLimits> {
+    return this.repository.resultLimits();
   }
 
   retentions(): Promise<Retentions> {

@@ -10,6 +10,7 @@ import type { PageStore } from '#libs/result-store';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, testPageStore, type PostgresServer } from '#libs/testing';
 import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
+import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
 import { loadConfig } from '#libs/config';
 import { ManifestRepository } from '../manifest/manifest.repository.js';
 import { resultsConfig } from '../results.config.js';
@@ -26,6 +27,9 @@ const columns: Column[] = [{ name: 'n', type: 'INTEGER', nullable: false }];
 const bytes = Buffer.from('a stored page');
 const { signal } = new AbortController();
 const twoDaysMs = 2 * 24 * 60 * 60 * 1_000;
+
+/** As metadata tells it. */
+const metadata = { own: [] as object[], listResultLimits: async () => metadata.own };
 
 let server: PostgresServer;
 let dataSource: DataSource;
@@ -45,9 +49,10 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
+  metadata.own = [];
   await (dataSource as DataSource | undefined)?.destroy();
   root = await mkdtemp(join(tmpdir(), 'sluice-retention-'));
-  const migrations = [CreateResults1795219200000];
+  const migrations = [CreateResults1795219200000, StoredBytes1795350000000];
   const url = await server.createDatabase();
   dataSource = await new DataSource({ type: 'postgres', url, schema: 'results', migrations }).initialize();
   await dataSource.query('create schema results');
@@ -65,10 +70,10 @@ beforeEach(async () => {
   return () => rm(root, { recursive: true, force: true });
 });
 
-function newRetention(config: ConstructorParameters<typeof RetentionService>[4]): RetentionService {
+function newRetention(config: ConstructorParameters<typeof RetentionService>[5]): RetentionService {
   const logger = AppLogger.create({ service: 'results', instance: 'r1', level: 'silent' });
   const metrics = new RetentionMetrics(new MetricsRegistry('results'));
-  return new RetentionService(new RetentionRepository(dataSource), store, metrics, logger, config);
+  return new RetentionService(new RetentionRepository(dataSource), store, metadata as never, metrics, logger, config);
 }
 
 function newTry(fence = 1): RunTry {

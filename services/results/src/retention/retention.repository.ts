@@ -16,6 +16,17 @@ export interface KeptRun {
   readonly fence: number;
 }
 
+/** How much of their results workspaces keep. Undefined is no limit. */
+export interface RetentionLimits {
+  /** Of workspaces that have none of their own. */
+  readonly bytesMax: number | undefined;
+  readonly own: readonly {
+    readonly workspaceId: string;
+    readonly days?: number | undefined;
+    readonly bytesMax?: number | undefined;
+  }[];
+}
+
 interface PurgedRow {
   run_id: string;
   workspace_id: string;
@@ -57,6 +68,41 @@ export class RetentionRepository {
       [limit, graceSeconds],
     );
     return rows.map((row) => ({ workspaceId: row.workspace_id, runId: row.run_id, hadPages: row.had_pages }));
+  }
+
+  /**
+   * Ends the time of results that a workspace's own limits do not keep: those begun so many days ago, and of the others
+   * the oldest beyond so many bytes. What is younger than `keptSeconds` stays: it may still answer others.
+   * @returns how many
+   */
+  async endBeyondLimits(limits: RetentionLimits, keptSeconds: number): Promise<number> {
+    const rows: unknown[] = await this.dataSource.query(
+      `with own as (
+         select * from unnest($1::text[], $2::integer[], $3::bigint[]) as o (workspace_id, days, bytes_max)
+       ), held as (
+         select run_id, workspace_id, created_at, expires_at,
+           sum(stored_bytes) over (partition by workspace_id order by created_at desc, run_id) as bytes_so_far
+         from ${this.tables.manifest}
+         where purged_at is null and state in ('COMPLETE', 'PARTIAL')
+       ), ended as (
+         update ${this.tables.manifest} m set expires_at = now()
+         from held left join own using (workspace_id)
+         where m.run_id = held.run_id and held.expires_at > now()
+           and held.created_at < now() - make_interval(secs => $5)
+           and (held.created_at < now() - make_interval(days => own.days)
+             or held.bytes_so_far > coalesce(own.bytes_max, $4::bigint))
+         returning 1
+       )
+       select 1 from ended`,
+      [
+        limits.own.map(({ workspaceId }) => workspaceId),
+        limits.own.map(({ days }) => days ?? null),
+        limits.own.map(({ bytesMax }) => bytesMax ?? null),
+        limits.bytesMax ?? null,
+        keptSeconds,
+      ],
+    );
+    return rows.length;
   }
 
   /** Deletes what is left of results whose rows went so long ago, at most `limit`. @returns how many */

@@ -23,9 +23,10 @@ export class RetentionScheduler implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     const { signal } = this.stopping;
-    const { expirySweepSeconds, orphanSweepSeconds } = this.config.retention;
+    const { expirySweepSeconds, limitSweepSeconds, orphanSweepSeconds } = this.config.retention;
     const loops = [
       this.repeat('expiry', expirySweepSeconds, () => this.service.expire(signal)),
+      this.repeat('limits', limitSweepSeconds, () => this.service.holdToLimits()),
       this.repeat('orphans', orphanSweepSeconds, () => this.service.sweepOrphans(this.clock.nowMs(), signal)),
     ];
     this.lifecycle.onDrain('retention', async () => {

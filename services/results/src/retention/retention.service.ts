@@ -4,7 +4,8 @@ import { ResultStore, type StoredRun } from '#libs/result-store';
 import { AppLogger } from '#libs/telemetry';
 import type { ResultsConfig } from '../results.config.js';
 import { RetentionMetrics } from './retention.metrics.js';
-import { keptSeconds } from './kept-seconds.js';
+import { answeringSeconds, keptSeconds } from './kept-seconds.js';
+import { MetadataClient } from './metadata.client.js';
 import { RetentionRepository, type PurgedRun } from './retention.repository.js';
 
 /** Results go in batches of this many, so that no statement and no pause is long. */
@@ -18,6 +19,7 @@ export class RetentionService {
   constructor(
     private readonly repository: RetentionRepository,
     private readonly store: ResultStore,
+    private readonly metadata: MetadataClient,
     private readonly metrics: RetentionMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: ResultsConfig,
@@ -37,6 +39,15 @@ export class RetentionService {
     while (!signal.aborted && (await this.repository.forget(batchSize, recordDays)) === batchSize);
     this.metrics.expired(total);
     return total;
+  }
+
+  /** Ends the time of what workspaces do not keep by their own limits. What that is goes with the next expiry. */
+  async holdToLimits(): Promise<number> {
+    const { retention } = this.config;
+    const bytesMax = retention.workspaceBytesMax === 0 ? undefined : retention.workspaceBytesMax;
+    const limits = { bytesMax, own: await this.metadata.listResultLimits() };
+    if (bytesMax === undefined && limits.own.length === 0) return 0;
+    return this.repository.endBeyondLimits(limits, answeringSeconds(retention));
   }
 
   /** Deletes files that no manifest names. What a broken off expiry or a lost worker left behind goes here. */

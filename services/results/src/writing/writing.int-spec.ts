@@ -5,6 +5,7 @@ import type { Column, StoredPage } from '#libs/contracts';
 import { newId } from '#libs/kernel';
 import { startPostgres, type PostgresServer } from '#libs/testing';
 import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
+import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
 import { WritingRepository } from './writing.repository.js';
 import type { NewPage, NewSeal, RunTry } from './writing.types.js';
 
@@ -18,7 +19,7 @@ let run: RunTry;
 
 beforeAll(async () => {
   server = await startPostgres();
-  const migrations = [CreateResults1795219200000];
+  const migrations = [CreateResults1795219200000, StoredBytes1795350000000];
   const url = await server.createDatabase();
   dataSource = await new DataSource({
     type: 'postgres',

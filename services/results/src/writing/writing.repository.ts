@@ -44,12 +44,14 @@ export class WritingRepository {
   async addFirstPage({ runId, workspaceId, fence, page, columns }: NewPage): Promise<Progress | undefined> {
     const rows: ProgressRow[] = await this.dataSource.query(
       `with taken as (
-         insert into ${this.tables.manifest} as m (run_id, workspace_id, fence, state, columns, page_count, row_count, byte_count)
-         select $1, $2, $3, 'WRITING', $9::jsonb, 1, $6::integer, $7::bigint
+         insert into ${this.tables.manifest} as m (run_id, workspace_id, fence, state, columns, page_count, row_count, byte_count,
+           stored_bytes)
+         select $1, $2, $3, 'WRITING', $9::jsonb, 1, $6::integer, $7::bigint, $7::bigint
          where $4::integer = 0 and $5::bigint = 0
          on conflict (run_id) do update set
            fence = excluded.fence, state = 'WRITING', columns = excluded.columns, expires_at = null, created_at = now(),
-           page_count = 1, row_count = excluded.row_count, byte_count = excluded.byte_count
+           page_count = 1, row_count = excluded.row_count, byte_count = excluded.byte_count,
+           stored_bytes = excluded.stored_bytes
          where m.state = 'NONE' and m.closed_fence < excluded.fence and m.workspace_id = excluded.workspace_id
          returning *
        ), ${storePage(this.tables.page)}
@@ -64,7 +66,8 @@ export class WritingRepository {
     const rows: ProgressRow[] = await this.dataSource.query(
       `with taken as (
          update ${this.tables.manifest} set
-           page_count = page_count + 1, row_count = row_count + $6::integer, byte_count = byte_count + $7::bigint
+           page_count = page_count + 1, row_count = row_count + $6::integer, byte_count = byte_count + $7::bigint,
+           stored_bytes = stored_bytes + $7::bigint
          where run_id = $1 and workspace_id = $2 and fence = $3 and closed_fence < $3
            and state = 'WRITING' and page_count = $4::integer and row_count = $5::bigint
          returning *
@@ -80,12 +83,14 @@ export class WritingRepository {
     const rows = await queryPrepared<ProgressRow>(
       this.dataSource,
       `insert into ${this.tables.manifest} as m
-         (run_id, workspace_id, fence, state, columns, row_count, byte_count, truncated, inline, expires_at)
-       values ($1, $2, $3, 'COMPLETE', $4::jsonb, $5, $6, $7, $8, now() + make_interval(secs => $9))
+         (run_id, workspace_id, fence, state, columns, row_count, byte_count, truncated, inline, expires_at,
+         stored_bytes)
+       values ($1, $2, $3, 'COMPLETE', $4::jsonb, $5, $6, $7, $8, now() + make_interval(secs => $9),
+         octet_length($8::bytea))
        on conflict (run_id) do update set
          fence = excluded.fence, state = 'COMPLETE', columns = excluded.columns, row_count = excluded.row_count,
          byte_count = excluded.byte_count, truncated = excluded.truncated, inline = excluded.inline,
-         expires_at = excluded.expires_at
+         expires_at = excluded.expires_at, stored_bytes = excluded.stored_bytes
        where m.state = 'NONE' and m.closed_fence < excluded.fence and m.workspace_id = excluded.workspace_id
        returning row_count, byte_count`,
       [
