@@ -8,6 +8,7 @@ import { benchFlight } from './flight.bench.ts';
 import { startInstallation } from './installation.ts';
 import { benchLatency } from './latency.bench.ts';
 import { benchNoisy, noisySlots } from './noisy.bench.ts';
+import { benchPages } from './pages.bench.ts';
 import { benchPlanning } from './planning.bench.ts';
 import { benchQueue } from './queue.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, toMarkdown } from './report.ts';
@@ -31,6 +32,9 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   start: (effort) => benchStart(effort, say),
   latency: (effort) => onMesh((mesh) => benchLatency(mesh, effort, say)),
   rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
+  // Without pages in memory, so that reads are of the store.
+  pages: (effort) =>
+    onMesh((mesh) => benchPages(mesh, effort, say), { SLUICE_GATEWAY_PAGE_CACHE_BYTES_MAX: '0' }),
   cached: (effort) => onMesh((mesh) => benchCached(mesh, effort, say)),
   repeat: (effort) => onMesh((mesh) => benchRepeat(mesh, effort, say)),
   planning: (effort) => benchPlanning(effort, say),

@@ -87,6 +87,8 @@ describe('updateWorkspace', () => {
     ['cacheTtlSeconds', { cacheTtlSeconds: -1 }],
     ['cacheTtlSeconds', { cacheTtlSeconds: 90_000 }],
     ['historyDays', { historyDays: 0 }],
+    ['resultDays', { resultDays: 0 }],
+    ['resultBytesMax', { resultBytesMax: -1 }],
     ['userQuotas.rows', { userQuotas: { rows: -1 } }],
     ['workspaceQuotas.bytes', { workspaceQuotas: { bytes: -5 } }],
   ])('with a wrong %s is INVALID_INPUT at its place: %j', async (path, input) => {

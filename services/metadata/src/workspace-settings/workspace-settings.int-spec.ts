@@ -55,18 +55,20 @@ describe('the settings of a workspace', () => {
   it('are the installation’s until it sets its own, and what is not named stays', async () => {
     expect(await get()).toEqual({ userQuotas: {}, workspaceQuotas: {}, version: 1 });
     await update({ timeZone: 'Asia/Tokyo', cacheTtlSeconds: 0, userQuotas: { executions: 5 } });
-    const settings = await update({ version: 2, historyDays: 7, workspaceQuotas: { rows: 0 } });
+    const own = { historyDays: 7, resultDays: 3, resultBytesMax: 2 ** 40, workspaceQuotas: { rows: 0 } };
+    const settings = await update({ version: 2, ...own });
     expect(settings).toEqual({
-      ...{ timeZone: 'Asia/Tokyo', cacheTtlSeconds: 0, historyDays: 7, version: 3 },
-      ...{ userQuotas: { executions: 5 }, workspaceQuotas: { rows: 0 } },
+      ...{ timeZone: 'Asia/Tokyo', cacheTtlSeconds: 0, version: 3 },
+      ...{ userQuotas: { executions: 5 }, ...own },
     });
     expect(await get()).toEqual(settings);
     expect((await service.get(newId('workspace'))).version).toBe(1);
   });
 
   it('are the installation’s again once they are cleared', async () => {
-    await update({ timeZone: 'Asia/Tokyo', historyDays: 7, cacheTtlSeconds: 9, userQuotas: { executions: 5 } });
-    const cleared = ['timeZone', 'historyDays', 'cacheTtlSeconds', 'userQuotas'];
+    const results = { resultDays: 3, resultBytesMax: 0 };
+    await update({ timeZone: 'UTC', historyDays: 7, cacheTtlSeconds: 9, userQuotas: { executions: 5 }, ...results });
+    const cleared = ['timeZone', 'historyDays', 'cacheTtlSeconds', 'userQuotas', 'resultDays', 'resultBytesMax'];
     expect(await update({ version: 2, cleared })).toEqual({ userQuotas: {}, workspaceQuotas: {}, version: 3 });
   });
 
@@ -89,12 +91,15 @@ describe('the settings of a workspace', () => {
   it('tell all that is wrong at once, each at its place, and stay', async () => {
     const wrong = {
       ...{ timeZone: 'Mars/Phobos', cacheTtlSeconds: -1, historyDays: 0, cleared: ['version'] },
+      ...{ resultDays: 0, resultBytesMax: -1 },
       ...{ userQuotas: { executions: -1 }, workspaceQuotas: { bytes: -1 } },
     };
     expect((await faultsOf(update(wrong))).toSorted()).toEqual(
       [
         ['input.invalid', 'cacheTtlSeconds'],
         ['input.invalid', 'historyDays'],
+        ['input.invalid', 'resultBytesMax'],
+        ['input.invalid', 'resultDays'],
         ['input.invalid', 'timeZone'],
         ['input.invalid', 'userQuotas.executions'],
         ['input.invalid', 'version'],
@@ -113,5 +118,15 @@ describe('the settings of a workspace', () => {
     expect((await service.retentions()).map(({ workspaceId }) => workspaceId)).not.toContain(caller.workspaceId);
     await update({ version: 2, historyDays: 3 });
     expect(await service.retentions()).toContainEqual({ workspaceId: caller.workspaceId, days: 3 });
+  });
+
+  it('tell the results service which results each keeps, where it says so', async () => {
+    const { workspaceId } = caller;
+    await update({ timeZone: 'UTC' });
+    expect((await service.resultLimits()).map((limits) => limits.workspaceId)).not.toContain(workspaceId);
+    await update({ version: 2, resultDays: 3 });
+    expect(await service.resultLimits()).toContainEqual({ workspaceId, days: 3, bytesMax: undefined });
+    await update({ version: 3, resultBytesMax: 5, cleared: ['resultDays'] });
+    expect(await service.resultLimits()).toContainEqual({ workspaceId, days: undefined, bytesMax: 5 });
   });
 });

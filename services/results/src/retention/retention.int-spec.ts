@@ -13,7 +13,7 @@ import { CreateResults1795219200000 } from '../database/migrations/1795219200000
 import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
 import { loadConfig } from '#libs/config';
 import { ManifestRepository } from '../manifest/manifest.repository.js';
-import { resultsConfig } from '../results.config.js';
+import { resultsConfig, type ResultsConfig } from '../results.config.js';
 import { StoreIdentityService } from '../store/store-identity.service.js';
 import { StoreRepository } from '../store/store.repository.js';
 import { RunEndService } from '../writing/run-end.service.js';
@@ -37,6 +37,7 @@ let root: string;
 let store: PageStore;
 let writing: WritingRepository;
 let retention: RetentionService;
+let config: ResultsConfig;
 let ends: RunEndService;
 
 beforeAll(async () => {
@@ -59,7 +60,7 @@ beforeEach(async () => {
   await dataSource.runMigrations();
   store = testPageStore(root);
   writing = new WritingRepository(dataSource);
-  const config = loadConfig(resultsConfig, {
+  config = loadConfig(resultsConfig, {
     SLUICE_REDIS_URL: 'redis://127.0.0.1',
     SLUICE_DATABASE_URL: url,
     SLUICE_STORE_DIRECTORY: root,
@@ -170,6 +171,57 @@ describe('an expired result', () => {
     await commitPage(retried);
     await retention.expire(signal);
     expect(await stateOf(retried)).toBe('WRITING');
+  });
+});
+
+describe('a workspace', () => {
+  const workspaceId = newId('workspace');
+
+  /** Inline results of 13 bytes each, begun so many days ago. */
+  async function resultsOf(ages: readonly number[], of = workspaceId): Promise<RunTry[]> {
+    const tries = ages.map(() => ({ ...newTry(), workspaceId: of }));
+    for (const [index, each] of tries.entries()) {
+      await sealInline(each, 30 * 24 * 3_600);
+      await dataSource.query(
+        `update results.manifest set created_at = now() - make_interval(days => $2) where run_id = $1`,
+        [each.runId, ages[index]],
+      );
+    }
+    return tries;
+  }
+
+  const statesOf = (tries: readonly RunTry[]): Promise<unknown[]> => Promise.all(tries.map(stateOf));
+
+  it('keeps as many bytes as it says, the youngest, and what may still answer others is never counted out', async () => {
+    const tries = await resultsOf([9, 0, 8, 1, 7]);
+    const others = await resultsOf([9], newId('workspace'));
+    metadata.own = [{ workspaceId, bytesMax: 3 * bytes.length }];
+    expect(await retention.holdToLimits()).toBe(2);
+    expect(await statesOf(tries)).toEqual(['EXPIRED', 'COMPLETE', 'EXPIRED', 'COMPLETE', 'COMPLETE']);
+    expect(await statesOf(others)).toEqual(['COMPLETE']);
+    metadata.own = [{ workspaceId, bytesMax: 0 }];
+    expect(await retention.holdToLimits()).toBe(1);
+    expect(await statesOf(tries)).toEqual(['EXPIRED', 'COMPLETE', 'EXPIRED', 'COMPLETE', 'EXPIRED']);
+    await retention.expire(signal);
+    expect(await count('manifest')).toBe(6);
+  });
+
+  it('keeps results for as many days as it says, and at least for as long as they may answer others', async () => {
+    const tries = await resultsOf([1, 4, 6]);
+    metadata.own = [{ workspaceId, days: 5 }];
+    expect(await retention.holdToLimits()).toBe(1);
+    metadata.own = [{ workspaceId, days: 1 }];
+    expect(await retention.holdToLimits()).toBe(1);
+    expect(await statesOf(tries)).toEqual(['COMPLETE', 'EXPIRED', 'EXPIRED']);
+  });
+
+  it('that says nothing has the limit of the installation, and pages count as they are stored', async () => {
+    const [tried] = [newTry()];
+    await commitPage(tried);
+    await sealPage(tried, 30 * 24 * 3_600);
+    await dataSource.query(`update results.manifest set created_at = now() - interval '9 days'`);
+    expect(await newRetention({ ...config, retention: { ...config.retention, workspaceBytesMax: 13 } }).holdToLimits()).toBe(0);
+    expect(await newRetention({ ...config, retention: { ...config.retention, workspaceBytesMax: 12 } }).holdToLimits()).toBe(1);
   });
 });
 

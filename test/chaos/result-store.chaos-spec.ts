@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { delay } from '#libs/kernel';
+import { hasS3Server, S3Server, until } from '#libs/testing';
+import type { Execution } from '../support/api-types.js';
+import { getExecution, readAllRows, readPage, run, runToEnd, untilFinal, untilState } from '../support/executions.js';
+import { wrongRows } from '../support/history.js';
+import { RunningMesh } from '../support/running-mesh.js';
+import { manyRowsQuery, slowRowsQuery } from '../support/slow-queries.js';
+import { TestMesh } from '../support/test-mesh.js';
+
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+/** Some 2 MB as stored, in pages. */
+const pagedCount = 50_000;
+
+let started: TestMesh;
+let mesh: RunningMesh;
+let sourceId = '';
+
+async function startMesh(env: Record<string, string>): Promise<void> {
+  // Without pages in memory every read is one of the store.
+  started = await TestMesh.start({ env: { SLUICE_GATEWAY_PAGE_CACHE_BYTES_MAX: '0', ...env } });
+  mesh = new RunningMesh(started.accessData);
+  sourceId = (await mesh.source('flights_pg')).id;
+}
+
+async function stopMesh(): Promise<void> {
+  await mesh.close();
+  await started.stop();
+}
+
+/** Every row that is there, each proven to be the one it must be. */
+async function countRightRows(execution: Execution): Promise<number> {
+  const rows = await readAllRows(mesh.admin, execution.id, 10_000);
+  expect(wrongRows(rows, md5)).toEqual([]);
+  return rows.length;
+}
+
+async function killAndStart(service: 'worker' | 'results' | 'gateway'): Promise<void> {
+  await started.mesh.child(service).kill();
+  started.mesh.child(service).start();
+  await started.mesh.waitForService(service);
+}
+
+/** What a run may have come to when something was killed under it: all its rows, or a failure and rows from the first on. */
+async function assertWhole(execution: Execution, count: number): Promise<void> {
+  const { state, result } = await getExecution(mesh.admin, execution.id);
+  if (!result) return expect(state).toBe('FAILED');
+  const rows = await countRightRows(execution);
+  expect(rows).toBe(result.rowCount);
+  if (state === 'SUCCEEDED') expect([result.state, rows]).toEqual(['COMPLETE', count]);
+  else expect([state, result.state]).toEqual(['FAILED', 'PARTIAL']);
+}
+
+function canMount(): boolean {
+  const place = mkdtempSync(join(tmpdir(), 'sluice-mount-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', place], { stdio: 'ignore' });
+    execFileSync('umount', [place]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(place, { recursive: true });
+  }
+}
+
+// Only root can make a disk that is full without filling somebody's.
+describe.skipIf(!canMount())('On a disk that is full', () => {
+  let disk = '';
+
+  beforeAll(async () => {
+    disk = mkdtempSync(join(tmpdir(), 'sluice-full-'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', disk]);
+    await startMesh({ SLUICE_STORE_DIRECTORY: disk });
+  });
+
+  afterAll(async () => {
+    await stopMesh();
+    execFileSync('umount', [disk]);
+    rmSync(disk, { recursive: true });
+  });
+
+  test('a run fails with its own code, its rows so far and all earlier ones are read, and nothing is half written', async () => {
+    const earlier = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
+    expect(earlier.state).toBe('SUCCEEDED');
+    const failed = await runToEnd(mesh.admin, sourceId, manyRowsQuery(2_000_000).text);
+    expect(failed).toMatchObject({
+      state: 'FAILED',
+      error: { code: 'RESULT_STORE_UNAVAILABLE', retryable: true },
+      result: { state: 'PARTIAL' },
+    });
+    expect(await countRightRows(failed)).toBe(failed.result?.rowCount);
+    expect(await countRightRows(earlier)).toBe(pagedCount);
+    const files = readdirSync(disk, { recursive: true }).map(String);
+    expect(files.filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  test('an inline result needs no room, and there are pages again once there is some', async () => {
+    writeFileSync(join(disk, 'ballast'), '');
+    expect((await runToEnd(mesh.admin, sourceId, manyRowsQuery(10).text)).state).toBe('SUCCEEDED');
+    execFileSync('mount', ['-o', 'remount,size=64m', disk]);
+    const later = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
+    expect(await countRightRows(later)).toBe(pagedCount);
+  });
+});
+
+describe.skipIf(!hasS3Server)('With its results in S3', () => {
+  let s3: S3Server;
+
+  beforeAll(async () => {
+    s3 = await S3Server.start();
+    await startMesh({ ...s3.settings, SLUICE_STORE_S3_TIMEOUT_MS: '2000', SLUICE_STORE_S3_ATTEMPTS: '3' });
+  });
+
+  afterAll(async () => {
+    await stopMesh();
+    await s3[Symbol.asyncDispose]();
+  });
+
+  test('a run whose store goes away fails with its own code, and what was sealed is read when the store is back', async () => {
+    const earlier = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
+    expect(await countRightRows(earlier)).toBe(pagedCount);
+    const writing = await run(mesh.admin, sourceId, slowRowsQuery(20_000, 30_000).text);
+    await untilState(mesh.admin, writing.id, ({ result }) => (result?.rowCount ?? 0) > 0);
+    await s3.kill();
+    const failed = await untilFinal(mesh.admin, writing.id);
+    expect(failed).toMatchObject({ state: 'FAILED', error: { code: 'RESULT_STORE_UNAVAILABLE', retryable: true } });
+    await expect(readPage(mesh.admin, earlier.id, { first: 10 })).rejects.toThrow(/RESULT_STORE_UNAVAILABLE/);
+    await s3.launch();
+    expect(await countRightRows(earlier)).toBe(pagedCount);
+    expect(await countRightRows(failed)).toBe(failed.result?.rowCount);
+  });
+
+  test('a run waits for a store that answers late, and its result is whole', async () => {
+    const writing = await run(mesh.admin, sourceId, slowRowsQuery(5_000, 20_000).text);
+    await untilState(mesh.admin, writing.id, ({ result }) => (result?.rowCount ?? 0) > 0);
+    s3.pause();
+    await delay(1_500);
+    s3.resume();
+    expect((await untilFinal(mesh.admin, writing.id)).state).toBe('SUCCEEDED');
+    expect(await countRightRows(writing)).toBe(5_000);
+  });
+
+  test('R12: kill -9 while pages are written leaves the rows that could be read, and no others', async () => {
+    const writing = await run(mesh.admin, sourceId, slowRowsQuery(20_000, 30_000).text);
+    const { result } = await untilState(mesh.admin, writing.id, (seen) => (seen.result?.rowCount ?? 0) > 0);
+    await killAndStart('worker');
+    const failed = await untilFinal(mesh.admin, writing.id);
+    expect(failed).toMatchObject({ state: 'FAILED', error: { code: 'WORKER_LOST' } });
+    expect(await countRightRows(failed)).toBeGreaterThanOrEqual(result?.rowCount ?? 0);
+    await assertWhole(failed, 20_000);
+  });
+
+  test.each(['worker', 'results'] as const)(
+    'R12: kill -9 of the %s while results are sealed leaves each whole or failed, never in between',
+    async (service) => {
+      const text = (): string => manyRowsQuery(pagedCount).text;
+      const runs = await Promise.all(Array.from({ length: 6 }, () => run(mesh.admin, sourceId, text())));
+      await until(
+        async () => {
+          const all = await Promise.all(runs.map(({ id }) => getExecution(mesh.admin, id)));
+          return all.some(({ result }) => (result?.rowCount ?? 0) > pagedCount / 2);
+        },
+        { what: 'a result that is about to be sealed', intervalMs: 5, timeoutMs: 30_000 },
+      );
+      await killAndStart(service);
+      for (const each of runs) {
+        await untilFinal(mesh.admin, each.id, 60_000);
+        await assertWhole(each, pagedCount);
+      }
+    },
+  );
+
+  test('R12: kill -9 of a gateway that is reading costs its readers their answer, and no row', async () => {
+    const sealed = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
+    const reading = Promise.allSettled(Array.from({ length: 8 }, () => countRightRows(sealed)));
+    await delay(50);
+    await killAndStart('gateway');
+    for (const outcome of await reading) {
+      if (outcome.status === 'fulfilled') expect(outcome.value).toBe(pagedCount);
+    }
+    expect(await countRightRows(sealed)).toBe(pagedCount);
+  });
+});
