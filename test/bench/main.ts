@@ -33,8 +33,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   latency: (effort) => onMesh((mesh) => benchLatency(mesh, effort, say)),
   rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
   // Without pages in memory, so that reads are of the store.
-  pages: (effort) =>
-    onMesh((mesh) => benchPages(mesh, effort, say), { SLUICE_GATEWAY_PAGE_CACHE_BYTES_MAX: '0' }),
+  pages: (effort) => onMesh((mesh) => benchPages(mesh, effort, say), { SLUICE_GATEWAY_PAGE_CACHE_BYTES_MAX: '0' }),
   cached: (effort) => onMesh((mesh) => benchCached(mesh, effort, say)),
   repeat: (effort) => onMesh((mesh) => benchRepeat(mesh, effort, say)),
   planning: (effort) => benchPlanning(effort, say),

@@ -1,6 +1,13 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { corrupt, objectBytesMax, storeFull, storeUnavailable, type ObjectStore, type StoredRun } from './object-store.js';
+import {
+  corrupt,
+  objectBytesMax,
+  storeFull,
+  storeUnavailable,
+  type ObjectStore,
+  type StoredRun,
+} from './object-store.js';
 import { errorCodeOf, writeNewFile } from './store-files.js';
 import { directoriesOf, listStoredRuns } from './stored-runs.js';
 

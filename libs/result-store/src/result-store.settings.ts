@@ -21,9 +21,13 @@ const keys = {
 };
 
 const s3 = {
-  bucket: setting('SLUICE_STORE_S3_BUCKET', z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket'), {
-    describe: 'With SLUICE_STORE=s3: the bucket. It must be there.',
-  }),
+  bucket: setting(
+    'SLUICE_STORE_S3_BUCKET',
+    z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket'),
+    {
+      describe: 'With SLUICE_STORE=s3: the bucket. It must be there.',
+    },
+  ),
   prefix: setting('SLUICE_STORE_S3_PREFIX', z.string().regex(/^([A-Za-z0-9._-]+\/)*$/, 'must be empty or end with /'), {
     default: '',
     describe: 'What stands in front of every key, such as sluice/.',
@@ -38,11 +42,15 @@ const s3 = {
     default: false,
     describe: 'Whether the bucket stands in the path of addresses, as most stores other than AWS want it.',
   }),
-  credentials: choice('SLUICE_STORE_S3_CREDENTIALS', { chain: {}, keys }, {
-    default: 'chain',
-    describe:
-      'chain: as the AWS SDK finds them (environment, profile, web identity, role of the machine); keys: the two settings below.',
-  }),
+  credentials: choice(
+    'SLUICE_STORE_S3_CREDENTIALS',
+    { chain: {}, keys },
+    {
+      default: 'chain',
+      describe:
+        'chain: as the AWS SDK finds them (environment, profile, web identity, role of the machine); keys: the two settings below.',
+    },
+  ),
   timeoutMs: setting('SLUICE_STORE_S3_TIMEOUT_MS', integerText(100, 600_000), {
     default: 10_000,
     describe: 'How long one request may take.',
@@ -54,9 +62,13 @@ const s3 = {
 };
 
 /** Where stored pages lie; the same for results, worker and gateway, which prove it to each other at start. */
-export const resultStoreSettings = choice('SLUICE_STORE', { directory, s3 }, {
-  default: 'directory',
-  describe: 'Where the pages of results lie: in a directory that all services see, or in an S3-compatible store.',
-});
+export const resultStoreSettings = choice(
+  'SLUICE_STORE',
+  { directory, s3 },
+  {
+    default: 'directory',
+    describe: 'Where the pages of results lie: in a directory that all services see, or in an S3-compatible store.',
+  },
+);
 
 export type ResultStoreSettings = ConfigOf<typeof resultStoreSettings>;

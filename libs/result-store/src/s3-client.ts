@@ -11,7 +11,8 @@ export interface S3Place {
   readonly pathStyle: boolean;
   /** `chain`: as the SDK finds them: environment, profile, web identity, the machine's role. */
   readonly credentials:
-    { readonly kind: 'chain' } | { readonly kind: 'keys'; readonly accessKeyId: string; readonly secretAccessKey: string };
+    | { readonly kind: 'chain' }
+    | { readonly kind: 'keys'; readonly accessKeyId: string; readonly secretAccessKey: string };
   readonly timeoutMs: number;
   readonly attempts: number;
 }

@@ -1,6 +1,13 @@
 import type { S3 } from '@aws-sdk/client-s3';
 import { isId } from '#libs/kernel';
-import { corrupt, objectBytesMax, storeFull, storeUnavailable, type ObjectStore, type StoredRun } from './object-store.js';
+import {
+  corrupt,
+  objectBytesMax,
+  storeFull,
+  storeUnavailable,
+  type ObjectStore,
+  type StoredRun,
+} from './object-store.js';
 import { s3Client, type S3Place } from './s3-client.js';
 
 /** An object as a listing has it, its key without the prefix. */
@@ -39,7 +46,9 @@ export class S3Store implements ObjectStore {
       // 409: another write to the key is under way, and one of the two will stand.
       if ([409, 412].includes(statusOf(error))) return false;
       const [what, cause] = [`${key} cannot be written`, withoutRequest(error)];
-      throw statusOf(error) === 507 || noRoom.has(nameOf(error)) ? storeFull(what, cause) : storeUnavailable(what, cause);
+      throw statusOf(error) === 507 || noRoom.has(nameOf(error))
+        ? storeFull(what, cause)
+        : storeUnavailable(what, cause);
     }
   }
 
@@ -106,7 +115,12 @@ export class S3Store implements ObjectStore {
 
   private async list(what: { Prefix: string; Delimiter?: string; ContinuationToken: string | undefined }) {
     const { ContinuationToken, ...rest } = what;
-    const input = { Bucket: this.bucket, MaxKeys: batchSize, ...rest, ...(ContinuationToken ? { ContinuationToken } : {}) };
+    const input = {
+      Bucket: this.bucket,
+      MaxKeys: batchSize,
+      ...rest,
+      ...(ContinuationToken ? { ContinuationToken } : {}),
+    };
     try {
       return await this.ask((s3) => s3.listObjectsV2(input));
     } catch (error) {

@@ -62,7 +62,14 @@ export class S3Server implements AsyncDisposable {
       [
         ...['--port', `127.0.0.1:${this.port}`, '--access', this.accessKeyId, '--secret', this.secretAccessKey],
         // Not every file system has the extended attributes that would hold what it knows about objects.
-        ...['--quiet', '--keep-alive', 'posix', '--sidecar', join(this.directory, 'about'), join(this.directory, 'data')],
+        ...[
+          '--quiet',
+          '--keep-alive',
+          'posix',
+          '--sidecar',
+          join(this.directory, 'about'),
+          join(this.directory, 'data'),
+        ],
       ],
       { stdio: 'ignore' },
     );

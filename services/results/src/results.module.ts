@@ -26,7 +26,10 @@ import { WritingRepository } from './writing/writing.repository.js';
 import { WritingService } from './writing/writing.service.js';
 
 @Module({
-  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateResults1795219200000, StoredBytes1795350000000] })],
+  imports: [
+    IdentityModule,
+    databaseModule({ entities: [], migrations: [CreateResults1795219200000, StoredBytes1795350000000] }),
+  ],
   controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController],
   providers: [
     {

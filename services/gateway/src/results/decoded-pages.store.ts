@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { InjectConfig } from '#libs/config';
 import type { Manifest, StoredPage } from '#libs/contracts';
 import { DataKeys } from '#libs/encryption';
+import { toAppError } from '#libs/kernel';
 import { decodePage, objectKey, openPageStore, type DecodedPage, type PageStore } from '#libs/result-store';
 import { MetricsRegistry } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
@@ -16,6 +17,7 @@ export class DecodedPagesStore {
   private readonly store: PageStore;
   private readonly pages: LRUCache<string, DecodedPage, () => Promise<DecodedPage>>;
   private readonly lookups;
+  private readonly faults;
 
   constructor(@InjectConfig() config: Pick<GatewayConfig, 'store' | 'rows' | 'masterKeys'>, metrics: MetricsRegistry) {
     this.store = openPageStore(config.store, DataKeys.forReading(config.masterKeys));
@@ -30,6 +32,11 @@ export class DecodedPagesStore {
       name: 'page_lookups_total',
       help: 'Pages of rows that were asked for, by whether they were in memory.',
       labels: ['outcome'],
+    });
+    this.faults = metrics.counter({
+      name: 'page_faults_total',
+      help: 'Pages of rows that could not be given: corrupt is for an operator to look at.',
+      labels: ['reason'],
     });
     metrics.gauge({ name: 'page_cache_bytes', help: 'Bytes of unpacked pages in memory.' }, (gauge) =>
       gauge.set(this.pages.calculatedSize),
@@ -57,9 +64,19 @@ export class DecodedPagesStore {
 
   private async fetch(key: string, read: () => Promise<DecodedPage>): Promise<DecodedPage> {
     this.lookups.inc({ outcome: this.pages.has(key) ? 'hit' : 'miss' });
-    const page = await this.pages.fetch(key, { context: read });
+    const page = await this.pages.fetch(key, { context: () => this.counted(read) });
     // fetch answers undefined only where the read was aborted, which nobody does.
     if (!page) throw new Error(`page ${key} was not read`);
     return page;
+  }
+
+  private async counted(read: () => Promise<DecodedPage>): Promise<DecodedPage> {
+    try {
+      return await read();
+    } catch (error) {
+      const { code } = toAppError(error);
+      this.faults.inc({ reason: code === 'result.corrupt' ? 'corrupt' : 'unavailable' });
+      throw error;
+    }
   }
 }

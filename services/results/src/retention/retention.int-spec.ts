@@ -220,8 +220,12 @@ describe('a workspace', () => {
     await commitPage(tried);
     await sealPage(tried, 30 * 24 * 3_600);
     await dataSource.query(`update results.manifest set created_at = now() - interval '9 days'`);
-    expect(await newRetention({ ...config, retention: { ...config.retention, workspaceBytesMax: 13 } }).holdToLimits()).toBe(0);
-    expect(await newRetention({ ...config, retention: { ...config.retention, workspaceBytesMax: 12 } }).holdToLimits()).toBe(1);
+    expect(
+      await newRetention({ ...config, retention: { ...config.retention, workspaceBytesMax: 13 } }).holdToLimits(),
+    ).toBe(0);
+    expect(
+      await newRetention({ ...config, retention: { ...config.retention, workspaceBytesMax: 12 } }).holdToLimits(),
+    ).toBe(1);
   });
 });
 

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readPage, run, untilFinal } from '../support/executions.js';
+import { RunningMesh } from '../support/running-mesh.js';
+import { unique } from '../support/slow-queries.js';
+import { TestMesh } from '../support/test-mesh.js';
+
+// In `npm test` 200 MB; `npm run chaos` sets SLUICE_CHAOS_LONG=1 and makes it 2 GB.
+const isLong = process.env['SLUICE_CHAOS_LONG'] === '1';
+const rowCount = isLong ? 7_500_000 : 750_000;
+const residentMbMax = 350;
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+
+let started: TestMesh;
+let mesh: RunningMesh;
+
+beforeAll(async () => {
+  // A gateway that keeps no pages and a heap of 256 MB: what holds a result whole dies of it.
+  started = await TestMesh.start({
+    env: { NODE_OPTIONS: '--max-old-space-size=256', SLUICE_GATEWAY_PAGE_CACHE_BYTES_MAX: '0' },
+  });
+  mesh = new RunningMesh(started.accessData);
+});
+
+afterAll(async () => {
+  await mesh.close();
+  await started.stop();
+});
+
+/** The most that a process has resided in, in MB. */
+function peakMb(name: string): number {
+  const status = readFileSync(`/proc/${started.mesh.child(name).pid}/status`, 'utf8');
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1_024;
+}
+
+describe(`A result of ${isLong ? '2 GB' : '200 MB'}`, () => {
+  test('is written and read in services with a heap of 256 MB, and none of them grows with it', async () => {
+    const { id: sourceId } = await mesh.source('flights_pg');
+    const text = unique(`select i, repeat(md5(i::text), 8) as digest from generate_series(1, ${rowCount}) t(i)`);
+    const limits = { rows: rowCount, bytes: 2 ** 31, timeoutSeconds: 1_200 };
+    const { id } = await run(mesh.admin, sourceId, text, { limits });
+    const execution = await untilFinal(mesh.admin, id, isLong ? 1_200_000 : 120_000);
+    expect(execution).toMatchObject({ state: 'SUCCEEDED', result: { rowCount, truncated: false } });
+    expect(execution.progress.bytes).toBeGreaterThan(rowCount * 256);
+    for (const offset of [0, Math.floor(rowCount / 2), rowCount - 10]) {
+      const { rows } = await readPage(mesh.admin, id, { first: 10, offset });
+      expect(rows.map(([number]) => Number(number))).toEqual(Array.from({ length: 10 }, (_, at) => offset + at + 1));
+      for (const [number, digest] of rows) expect(digest).toBe(md5(String(number)).repeat(8));
+    }
+    const peaks = ['worker', 'results', 'gateway'].map((name) => [name, Math.round(peakMb(name))] as const);
+    process.stdout.write(`  peak resident: ${peaks.map(([name, mb]) => `${name} ${mb} MB`).join(', ')}\n`);
+    for (const [, mb] of peaks) expect(mb).toBeLessThan(residentMbMax);
+  });
+});
