@@ -139,7 +139,7 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
   test('a run waits for a store that answers late, and its result is whole', async () => {
     const writing = await run(mesh.admin, sourceId, slowRowsQuery(5_000, 20_000).text);
     await untilState(mesh.admin, writing.id, ({ result }) => (result?.rowCount ?? 0) > 0);
-    s3.pause();
+    await s3.pause();
     await delay(1_500);
     s3.resume();
     expect((await untilFinal(mesh.admin, writing.id)).state).toBe('SUCCEEDED');

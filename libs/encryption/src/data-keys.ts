@@ -4,7 +4,7 @@ import type { MasterKeys } from './master-keys.js';
 
 const workspacesMax = 1_000;
 /** A workspace that gets a new data key seals with it from then on. */
-const ageMsMax = 10 * 60_000;
+const defaultAgeMs = 10 * 60_000;
 
 /** The data keys of workspaces: kept by auth under the master key, opened here with the master key of our own settings. */
 export class DataKeys {
@@ -13,14 +13,20 @@ export class DataKeys {
   constructor(
     readonly masterKeys: MasterKeys,
     ask: (workspaceId: string) => Promise<WrappedDataKey>,
+    ageMsMax = defaultAgeMs,
   ) {
     this.keys = new LRUCache({
       max: workspacesMax,
       ttl: ageMsMax,
-      // An older key seals as well as a newer one, and auth may be away for a moment.
-      allowStaleOnFetchRejection: true,
-      noDeleteOnFetchRejection: true,
-      fetchMethod: async (workspaceId) => unwrapDataKey(await ask(workspaceId), masterKeys, workspaceId),
+      fetchMethod: async (workspaceId, older) => {
+        try {
+          return unwrapDataKey(await ask(workspaceId), masterKeys, workspaceId);
+        } catch (error) {
+          // An older key seals as well as a newer one, and auth may be away for a moment.
+          if (older) return older;
+          throw error;
+        }
+      },
     });
   }
 

@@ -109,7 +109,7 @@ describe.skipIf(!hasS3Server)('S3', () => {
     it('that answers nothing is given up on', async () => {
       const store = new S3Store(placeOf({ timeoutMs: 300 }));
       await store.create('a/b', Buffer.of(1));
-      server.pause();
+      await server.pause();
       const before = performance.now();
       expect(await failureOf(store.read('a/b'))).toMatchObject({ code: 'result.store_unavailable' });
       expect(performance.now() - before).toBeLessThan(5_000);

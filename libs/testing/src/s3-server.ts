@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.js';
@@ -77,8 +77,12 @@ export class S3Server implements AsyncDisposable {
   }
 
   /** SIGSTOP: connections stay open and nothing is answered. */
-  pause(): void {
-    this.process?.kill('SIGSTOP');
+  async pause(): Promise<void> {
+    const pid = this.process?.pid;
+    if (pid === undefined) throw new Error('the S3 server is not running');
+    process.kill(pid, 'SIGSTOP');
+    // Its threads stop one after the other.
+    await until(async () => /\) T/.test(await readFile(`/proc/${pid}/stat`, 'utf8')), { what: 'the S3 server to stop' });
   }
 
   resume(): void {

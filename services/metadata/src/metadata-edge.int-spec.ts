@@ -80,7 +80,7 @@ const savedQueryId = newId('savedQuery');
 const rules: {
   ask(context: MessageContext): Promise<unknown>;
   name: string;
-  needs: readonly Permission[] | 'service';
+  needs: readonly Permission[] | 'orchestrator' | 'results';
 }[] = [
   rule(metadataRequests.getDataSources, { ids: [id] }, []),
   rule(metadataRequests.listDataSources, { page }, ['data_source.read']),
@@ -109,20 +109,20 @@ const rules: {
   ),
   rule(metadataRequests.updateRowPolicy, { id: rowPolicyId, version: 1, cleared: [] }, ['row_policy.manage']),
   rule(metadataRequests.deleteRowPolicy, { id: rowPolicyId }, ['row_policy.manage']),
-  rule(metadataRequests.getSourcePolicies, { dataSourceId: id }, 'service'),
+  rule(metadataRequests.getSourcePolicies, { dataSourceId: id }, 'orchestrator'),
   rule(metadataRequests.resolveRunnable, { subject: { case: undefined } }, ['query.run', 'saved_query.run']),
-  rule(metadataRequests.getSourceConnections, { ids: [] }, 'service'),
+  rule(metadataRequests.getSourceConnections, { ids: [] }, 'orchestrator'),
   rule(metadataRequests.getWorkspaceSettings, {}, []),
   rule(metadataRequests.updateWorkspaceSettings, { version: 1, timeZone: '', cleared: [] }, ['workspace.manage']),
-  rule(metadataRequests.listHistoryRetentions, {}, 'service'),
-  rule(metadataRequests.listResultLimits, {}, 'service'),
-  rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1, afterId: '' }, 'service'),
+  rule(metadataRequests.listHistoryRetentions, {}, 'orchestrator'),
+  rule(metadataRequests.listResultLimits, {}, 'results'),
+  rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1, afterId: '' }, 'orchestrator'),
 ];
 
 function rule<Request, Response>(
   contract: RequestContract<Request, Response>,
   input: Request,
-  needs: readonly Permission[] | 'service',
+  needs: readonly Permission[] | 'orchestrator' | 'results',
 ) {
   const ask = (context: MessageContext) => client.request(contract, input, { context });
   return { name: contract.pattern, ask, needs };
@@ -134,20 +134,20 @@ it('answers every request of its contract', () => {
 
 describe.each(rules)('$name', ({ ask, needs }) => {
   it('is refused to services that it is not for', async () => {
-    const refused = needs === 'service' ? 'auth.forbidden' : 'auth.unauthenticated';
+    const refused = typeof needs === 'string' ? 'auth.forbidden' : 'auth.unauthenticated';
     expect(await outcomeOf(ask(serviceContext('gateway', workspaceId)))).toBe(refused);
     expect(await outcomeOf(ask({ ...serviceContext('worker', workspaceId) }))).toBe(refused);
   });
 
   it('is refused to callers who have every permission but the one that it needs', async () => {
-    const others = allPermissions.filter((permission) => needs !== 'service' && !needs.includes(permission));
-    const outcome = await outcomeOf(ask(await callerWith(needs === 'service' ? allPermissions : others)));
-    expect(outcome === 'auth.forbidden').toBe(needs === 'service' || needs.length > 0);
+    const others = allPermissions.filter((permission) => typeof needs !== 'string' && !needs.includes(permission));
+    const outcome = await outcomeOf(ask(await callerWith(typeof needs === 'string' ? allPermissions : others)));
+    expect(outcome === 'auth.forbidden').toBe(typeof needs === 'string' || needs.length > 0);
   });
 
   it('reaches its handler for those whom it is for', async () => {
     const context =
-      needs === 'service' ? serviceContext('orchestrator', workspaceId) : await callerWith(needs.slice(0, 1));
+      typeof needs === 'string' ? serviceContext(needs, workspaceId) : await callerWith(needs.slice(0, 1));
     const outcome = await outcomeOf(ask(context));
     expect(['done', 'input.invalid', 'source.not_found', 'saved_query.not_found', 'row_policy.not_found']).toContain(
       outcome,
@@ -155,7 +155,7 @@ describe.each(rules)('$name', ({ ask, needs }) => {
   });
 });
 
-describe.each(rules.filter(({ needs }) => needs !== 'service'))('$name', ({ ask }) => {
+describe.each(rules.filter(({ needs }) => typeof needs !== 'string'))('$name', ({ ask }) => {
   it('is refused to callers whose token is forged or of another workspace', async () => {
     const good = await callerWith(allPermissions);
     const forged = { ...good, actor: { case: 'accessToken' as const, value: 'eyJhbGciOiJub25lIn0.e30.' } };
