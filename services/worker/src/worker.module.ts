@@ -18,6 +18,7 @@ import { RunProcessor, runProcessorOf } from './run/run.processor.js';
 import { runQueueName } from './run/run-queue-name.js';
 import { runQueueOptions } from './run/run-queue.options.js';
 import { WorkerDrain } from './run/worker-drain.js';
+import { WorkerStart } from './run/worker-start.js';
 import { EstimateService } from './source/estimate.service.js';
 import { SourceController } from './source/source.controller.js';
 import { SourceOpener } from './source/source-opener.js';
@@ -59,6 +60,7 @@ import type { WorkerConfig } from './worker.config.js';
     RunExecutionService,
     HeartbeatService,
     WorkerDrain,
+    WorkerStart,
   ],
 })
 export class WorkerModule {}

@@ -1,4 +1,4 @@
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { BusClient, serviceContext } from '#libs/bus';
 import { InjectConfig } from '#libs/config';
 import { runRequests } from '#libs/contracts';
@@ -13,7 +13,7 @@ import { runQueueName } from './run-queue-name.js';
  * it is told to or when a write is refused, not because the bus is silent.
  */
 @Injectable()
-export class HeartbeatService implements OnApplicationBootstrap {
+export class HeartbeatService {
   private timer: NodeJS.Timeout | undefined;
   private slots: number;
   private isStopped = false;
@@ -27,7 +27,8 @@ export class HeartbeatService implements OnApplicationBootstrap {
     this.slots = config.run.slots;
   }
 
-  onApplicationBootstrap(): void {
+  /** From now on this worker takes runs. */
+  start(): void {
     this.schedule(0);
   }
 

@@ -34,6 +34,11 @@ export class RunProcessor extends WorkerHost {
     return withLogFields({ requestId, workspaceId, runId }, () => inRunSpan(plan, () => this.runs.execute(plan)));
   }
 
+  /** Takes jobs from now on. */
+  startTaking(): void {
+    this.worker.run().catch((err: unknown) => this.logger.error({ err }, 'the lane of runs is no longer read'));
+  }
+
   /** Takes no more jobs; those that are held go on. */
   async stopTaking(): Promise<void> {
     await this.worker.pause(true);
@@ -48,6 +53,7 @@ export function runProcessorOf(
 ): RunProcessor {
   const options: Omit<WorkerOptions, 'connection'> = {
     concurrency: slots,
+    autorun: false,
     // A job whose worker died is taken from the lane; PostgreSQL knows its run and gives it out anew.
     maxStalledCount: 0,
     removeOnComplete: { count: 0 },

@@ -19,7 +19,8 @@ export class StoreCheckService implements OnApplicationBootstrap {
     this.health.register('store', () => this.check());
   }
 
-  private async check(): Promise<void> {
+  /** Rejects where the store is not there, or is another. */
+  async check(): Promise<void> {
     this.identity ??= (
       await this.bus.request(resultsRequests.getStore, {}, { context: serviceContext('worker', ''), ttlMs: 1_500 })
     ).identity;
