@@ -23,7 +23,7 @@ describe.skipIf(!hasS3Server)('S3', () => {
     return {
       ...{ bucket, endpoint, prefix: `test-${tests}/`, region: 'us-east-1', pathStyle: true },
       credentials: { kind: 'keys', accessKeyId, secretAccessKey },
-      ...{ timeoutMs: 2_000, attempts: 2 },
+      ...{ timeoutMs: 20_000, attempts: 2 },
       ...change,
     };
   }
