@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -174,6 +174,28 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
       }
     },
   );
+
+  test('a worker that sees another store is not ready, says which, and takes no run', async () => {
+    const elsewhere = join(started.directory, 'elsewhere');
+    mkdirSync(elsewhere);
+    // It does not become ready, so nobody waits for that.
+    const env = { SLUICE_STORE: 'directory', SLUICE_STORE_DIRECTORY: elsewhere };
+    const joining = started.mesh.addInstance('worker', 'astray', undefined, env).catch(() => undefined);
+    const log = join(started.directory, 'log', 'worker-astray.log');
+    await until(() => existsSync(log) && readFileSync(log, 'utf8').includes(`${elsewhere} is not the result store`), {
+      what: 'the worker to say that its store is another',
+      timeoutMs: 30_000,
+    });
+    expect((await fetch(`${started.mesh.operationsUrl('worker-astray')}/readyz`)).status).toBe(503);
+    const runs = await Promise.all(
+      Array.from({ length: 10 }, () => runToEnd(mesh.admin, sourceId, manyRowsQuery(20_000).text)),
+    );
+    for (const each of runs) expect(await countRightRows(each)).toBe(20_000);
+    const { rows } = await mesh.sluice.query("select 1 from orchestrator.run where worker_id like '%astray%'");
+    expect(rows).toEqual([]);
+    await started.mesh.child('worker-astray').stop();
+    await joining;
+  });
 
   test('R12: kill -9 of a gateway that is reading costs its readers their answer, and no row', async () => {
     const sealed = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);

@@ -82,7 +82,9 @@ export class S3Server implements AsyncDisposable {
     if (pid === undefined) throw new Error('the S3 server is not running');
     process.kill(pid, 'SIGSTOP');
     // Its threads stop one after the other.
-    await until(async () => /\) T/.test(await readFile(`/proc/${pid}/stat`, 'utf8')), { what: 'the S3 server to stop' });
+    await until(async () => /\) T/.test(await readFile(`/proc/${pid}/stat`, 'utf8')), {
+      what: 'the S3 server to stop',
+    });
   }
 
   resume(): void {
