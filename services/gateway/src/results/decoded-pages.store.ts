@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { InjectConfig } from '#libs/config';
 import type { Manifest, StoredPage } from '#libs/contracts';
@@ -13,7 +13,7 @@ const ageMsMax = 10 * 60_000;
 
 /** Stored pages, unpacked, as many as fit into their share of the memory. Each is read once for all who ask at a time. */
 @Injectable()
-export class DecodedPagesStore {
+export class DecodedPagesStore implements OnApplicationShutdown {
   private readonly store: PageStore;
   private readonly pages: LRUCache<string, DecodedPage, () => Promise<DecodedPage>>;
   private readonly lookups;
@@ -41,6 +41,10 @@ export class DecodedPagesStore {
     metrics.gauge({ name: 'page_cache_bytes', help: 'Bytes of unpacked pages in memory.' }, (gauge) =>
       gauge.set(this.pages.calculatedSize),
     );
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.store.close();
   }
 
   async get(manifest: Manifest, page: StoredPage): Promise<DecodedPage> {

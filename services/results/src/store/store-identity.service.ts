@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AppError } from '#libs/kernel';
 import { ResultStore } from '#libs/result-store';
 import { StoreRepository } from './store.repository.js';
@@ -9,7 +9,7 @@ import { StoreRepository } from './store.repository.js';
  * see the same one: on one machine by accident another directory is as good as any, until a page is missing.
  */
 @Injectable()
-export class StoreIdentityService {
+export class StoreIdentityService implements OnApplicationShutdown {
   private proven: string | undefined;
 
   constructor(
@@ -28,6 +28,10 @@ export class StoreIdentityService {
     await this.store.prove(identity);
     if (!isMarked) await this.repository.setMarked();
     this.proven = identity;
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.store.close();
   }
 
   /** Rejects where the directory is not, or no longer, ours. */

@@ -1,4 +1,4 @@
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { BusClient, serviceContext } from '#libs/bus';
 import { resultsRequests } from '#libs/contracts';
 import { PageStore } from '#libs/result-store';
@@ -6,7 +6,7 @@ import { HealthRegistry } from '#libs/telemetry';
 
 /** The worker is ready only while it sees the same result store as the service that owns the results. */
 @Injectable()
-export class StoreCheckService implements OnApplicationBootstrap {
+export class StoreCheckService implements OnApplicationBootstrap, OnApplicationShutdown {
   private identity: string | undefined;
 
   constructor(
@@ -17,6 +17,10 @@ export class StoreCheckService implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     this.health.register('store', () => this.check());
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.store.close();
   }
 
   /** Rejects where the store is not there, or is another. */
