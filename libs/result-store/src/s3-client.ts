@@ -28,7 +28,8 @@ export async function s3Client(place: S3Place): Promise<S3> {
   return new S3({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
-    ...(credentials.kind === 'keys' ? { credentials } : {}),
+    // The SDK writes into what it is given, and settings are frozen.
+    ...(credentials.kind === 'keys' ? { credentials: { ...credentials } } : {}),
     forcePathStyle: place.pathStyle,
     maxAttempts: place.attempts,
     requestHandler: {

@@ -22,7 +22,8 @@ describe.skipIf(!hasS3Server)('S3', () => {
     tests += 1;
     return {
       ...{ bucket, endpoint, prefix: `test-${tests}/`, region: 'us-east-1', pathStyle: true },
-      credentials: { kind: 'keys', accessKeyId, secretAccessKey },
+      // As settings are.
+      credentials: Object.freeze({ kind: 'keys', accessKeyId, secretAccessKey }),
       ...{ timeoutMs: 20_000, attempts: 2 },
       ...change,
     };
