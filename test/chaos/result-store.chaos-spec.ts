@@ -135,6 +135,29 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
     expect(await countRightRows(failed)).toBe(failed.result?.rowCount);
   });
 
+  test('R12: a page that was changed is told as RESULT_CORRUPT, is counted, and all other pages are read', async () => {
+    const sealed = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
+    const { rows } = await mesh.sluice.query<{ path: string; first_row: string }>(
+      `select concat_ws('/', m.workspace_id, p.run_id, p.fence, p.number) as path, p.first_row
+       from results.page p join results.manifest m using (run_id)
+         join orchestrator.execution e using (run_id) where e.id = $1 and p.number = 1`,
+      [sealed.id],
+    );
+    const [page] = rows;
+    const path = join(s3.directory, 'data', s3.bucket, page?.path ?? '');
+    const bytes = readFileSync(path);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    const offset = Number(page?.first_row);
+    await expect(readPage(mesh.admin, sealed.id, { first: 10, offset })).rejects.toThrow(/RESULT_CORRUPT/);
+    const before = await readPage(mesh.admin, sealed.id, { first: 10, offset: offset - 10 });
+    expect(before.rows.map(([number]) => Number(number))).toEqual(
+      Array.from({ length: 10 }, (_, at) => offset - 9 + at),
+    );
+    const metrics = await (await fetch(`${started.mesh.operationsUrl('gateway')}/metrics`)).text();
+    expect(metrics).toMatch(/sluice_gateway_page_faults_total\{reason="corrupt"\} [1-9]/);
+  });
+
   test('a run waits for a store that answers late, and its result is whole', async () => {
     const writing = await run(mesh.admin, sourceId, slowRowsQuery(5_000, 20_000).text);
     await untilState(mesh.admin, writing.id, ({ result }) => (result?.rowCount ?? 0) > 0);
