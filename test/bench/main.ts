@@ -21,6 +21,7 @@ Measures Sluice against controls in the same run, prints each result and writes 
   --only <names>  some of: bus, start, latency, rows, cached, planning, flight, queue, noisy (between commas); the table is then not written
   --rounds <n>    rounds of each bench (default 5)
   --quick         one short round of each, to see that they work; the table is then not written
+  --full          5,000,000 rows in the bench of rows, and not 1,000,000
   --json <file>   write the results as JSON too
   --strict        exit code 1 where a target is not met
   --help          this text
@@ -68,6 +69,7 @@ function readOptions(): Options {
       only: { type: 'string' },
       rounds: { type: 'string', default: '5' },
       quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
       json: { type: 'string' },
       strict: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -85,7 +87,7 @@ function readOptions(): Options {
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1.');
   return {
     only,
-    effort: values.quick ? { rounds: 1, scale: 0.1 } : { rounds, scale: 1 },
+    effort: { ...(values.quick ? { rounds: 1, scale: 0.1 } : { rounds, scale: 1 }), isFull: values.full },
     json: values.json,
     strict: values.strict,
     isRecord: values.only === undefined && !values.quick,
