@@ -85,10 +85,7 @@ interface Reading {
   firstAt: number;
 }
 
-async function timed(
-  read: () => Promise<Reading>,
-  count: number,
-): Promise<{ rowsPerSecond: number; firstMs: number }> {
+async function timed(read: () => Promise<Reading>, count: number): Promise<{ rowsPerSecond: number; firstMs: number }> {
   const begun = performance.now();
   const { rows, firstAt } = await read();
   if (rows !== count) throw new Error(`${rows} rows came of ${count}`);

@@ -140,10 +140,7 @@ export class DuckdbSession implements SourceSession {
   }
 }
 
-async function nextRows(
-  result: DuckDBResult,
-  types: readonly DuckdbColumnType[],
-): Promise<RowBatch | undefined> {
+async function nextRows(result: DuckDBResult, types: readonly DuckdbColumnType[]): Promise<RowBatch | undefined> {
   const chunk = await result.fetchChunk();
   releaseChunks();
   return chunk === null || chunk.rowCount === 0 ? undefined : RowBatch.of(rowsOf(chunk, types));
