@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { BenchResult, Effort } from './bench.ts';
 import { benchBus } from './bus.bench.ts';
 import { benchCached } from './cached.bench.ts';
+import { benchEncoding } from './encoding.bench.ts';
 import { benchFlight } from './flight.bench.ts';
 import { startInstallation } from './installation.ts';
 import { benchLatency } from './latency.bench.ts';
@@ -18,7 +19,7 @@ const help = `npm run bench [-- options]
 
 Measures Sluice against controls in the same run, prints each result and writes docs/benchmarks.md.
 
-  --only <names>  some of: bus, start, latency, rows, cached, planning, flight, queue, noisy (between commas); the table is then not written
+  --only <names>  some of: bus, start, latency, rows, encoding, cached, planning, flight, queue, noisy (between commas); the table is then not written
   --rounds <n>    rounds of each bench (default 5)
   --quick         one short round of each, to see that they work; the table is then not written
   --full          5,000,000 rows in the bench of rows, and not 1,000,000
@@ -44,6 +45,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   start: (effort) => benchStart(effort, say),
   latency: (effort) => onMesh((mesh) => benchLatency(mesh, effort, say)),
   rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
+  encoding: (effort) => benchEncoding(effort, say),
   cached: (effort) => onMesh((mesh) => benchCached(mesh, effort, say)),
   planning: (effort) => benchPlanning(effort, say),
   flight: (effort) => onMesh((mesh) => benchFlight(mesh, effort, say)),

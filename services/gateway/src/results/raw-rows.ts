@@ -20,7 +20,7 @@ export class RawRows {
   }
 
   get bytes(): Buffer {
-    return Buffer.from(this.rows);
+    return typeof this.rows === 'string' ? Buffer.from(this.rows) : this.rows;
   }
 
   toJSON(): string {
