@@ -3,74 +3,90 @@ import Cursor from 'pg-cursor';
 import { Api, barePool } from './api.ts';
 import type { BenchResult, Effort, Say } from './bench.ts';
 import type { Installation } from './installation.ts';
-import type { Round } from './measure.ts';
+import type { Measure, Round } from './measure.ts';
 import { cpuSeconds, peakResidentMb } from './process-memory.ts';
 
 const rowsWanted = 1_000_000;
 const rowsWantedInFull = 5_000_000;
 const cursorRows = 5_000;
+/** Longer than the source takes for all of its rows. */
+const stillMs = 5_000;
 
 /** Whose processor seconds are told: all that a row passes on its way, but for the driver of the bench. */
 const passed = ['worker', 'results', 'gateway', 'orchestrator', 'redis-broker', 'postgres'] as const;
 
+interface Found {
+  rate: Round[];
+  first: Round[];
+  worker: Round[];
+  gateway: Round[];
+  behindSlow: Round[];
+}
+
 /** A large result to one subscriber: rows a second, how soon the first come, and what worker and gateway hold at most. */
 export async function benchRows(mesh: Installation, effort: Effort, say: Say): Promise<BenchResult> {
-  const { rounds, scale } = effort;
   const api = new Api(mesh);
   const pool = await barePool(api, mesh, 1);
+  const count = Math.round((effort.isFull ? rowsWantedInFull : rowsWanted) * effort.scale);
+  const found: Found = { rate: [], first: [], worker: [], gateway: [], behindSlow: [] };
   try {
     const { id: sourceId } = await api.source('flights_pg');
-    const count = Math.round((effort.isFull ? rowsWantedInFull : rowsWanted) * scale);
-    const rate: Round[] = [];
-    const first: Round[] = [];
-    const worker: Round[] = [];
-    const gateway: Round[] = [];
-    for (let round = 0; round < rounds; round++) {
-      const sql = tenColumns(count, round);
-      const bare = await timed(() => readBare(pool, sql), count);
+    const pushed = (round: number, onFirst?: () => void) =>
+      timed(() => readPushed(api, sourceId, tenColumns(count, round), count, onFirst), count);
+    for (let round = 0; round < effort.rounds; round++) {
+      const bare = await timed(() => readBare(pool, tenColumns(count, round)), count);
       const before = processorSeconds(mesh);
-      const pushed = await timed(() => readPushed(api, sourceId, sql, count), count);
-      rate.push({ ours: pushed.rowsPerSecond, control: bare.rowsPerSecond });
-      first.push({ ours: pushed.firstMs, control: bare.firstMs });
+      const ours = await pushed(round);
+      found.rate.push({ ours: ours.rowsPerSecond, control: bare.rowsPerSecond });
+      found.first.push({ ours: ours.firstMs, control: bare.firstMs });
       const own = process.memoryUsage.rss() / 2 ** 20;
-      worker.push({ ours: peakResidentMb(mesh.pidOf('worker')), control: own });
-      gateway.push({ ours: peakResidentMb(mesh.pidOf('gateway')), control: own });
-      say(
-        `  round ${round + 1}: ${pushed.rowsPerSecond.toFixed(0)} rows/s, control ${bare.rowsPerSecond.toFixed(0)}; first rows ${pushed.firstMs.toFixed(0)} ms; processor seconds: ${spent(mesh, before)}`,
-      );
+      found.worker.push({ ours: peakResidentMb(mesh.pidOf('worker')), control: own });
+      found.gateway.push({ ours: peakResidentMb(mesh.pidOf('gateway')), control: own });
+      const [rate, control] = [ours.rowsPerSecond, bare.rowsPerSecond].map((each) => each.toFixed(0));
+      say(`  round ${round + 1}: ${rate} rows/s, control ${control}; first rows after ${ours.firstMs.toFixed(0)} ms`);
+      say(`    processor seconds: ${spent(mesh, before)}`);
     }
-    const control = 'resident, this client';
-    return {
-      name: `${count.toLocaleString('en-US')} rows of 10 columns to one subscriber`,
-      method,
-      measures: [
-        {
-          name: 'rows through includeRows',
-          unit: 'rows/s',
-          control: 'bare cursor and JSON.stringify',
-          rounds: rate,
-          target: { of: 'ratio', atLeast: 0.6 },
-        },
-        {
-          name: 'first rows at the subscriber',
-          unit: 'ms',
-          control: 'first batch of the bare cursor',
-          rounds: first,
-          target: { of: 'ours', atMost: 300 },
-        },
-        { name: 'worker, peak resident', unit: 'MB', control, rounds: worker, target: { of: 'ours', atMost: 250 } },
-        { name: 'gateway, peak resident', unit: 'MB', control, rounds: gateway, target: { of: 'ours', atMost: 250 } },
-      ],
-    };
+    // What a subscriber does not read stays in the store, and comes when it goes on.
+    await pushed(effort.rounds, () => api.standStill(stillMs));
+    const peak = found.gateway.at(-1)?.ours ?? 0;
+    found.behindSlow.push({ ours: peakResidentMb(mesh.pidOf('gateway')), control: peak });
   } finally {
     await Promise.all([pool.end(), api.close()]);
   }
+  return {
+    name: `${count.toLocaleString('en-US')} rows of 10 columns to one subscriber`,
+    method,
+    measures: measuresOf(found),
+  };
+}
+
+function measuresOf({ rate, first, worker, gateway, behindSlow }: Found): Measure[] {
+  const rows = 'bare cursor and JSON.stringify';
+  const resident = { unit: 'MB', target: { of: 'ours', atMost: 250 } } as const;
+  const client = 'resident, this client';
+  return [
+    {
+      ...{ name: 'rows through includeRows', unit: 'rows/s', control: rows, rounds: rate },
+      target: { of: 'ratio', atLeast: 0.6 },
+    },
+    {
+      ...{ name: 'first rows at the subscriber', unit: 'ms', control: 'first batch of the bare cursor', rounds: first },
+      target: { of: 'ours', atMost: 300 },
+    },
+    { name: 'worker, peak resident', control: client, rounds: worker, ...resident },
+    { name: 'gateway, peak resident', control: client, rounds: gateway, ...resident },
+    {
+      ...{ name: 'gateway, peak resident, after a subscriber that stood still', control: 'its peak before' },
+      ...{ rounds: behindSlow, ...resident },
+    },
+  ];
 }
 
 const method = `Ten columns of the flights on flights_pg (two timestamps, four integers, two texts, a float, a boolean; \`--full\` asks for
 5,000,000 rows instead of 1,000,000), \`executionEvents(includeRows: true)\` over one WebSocket, from submitting until SUCCEEDED, every row
 counted and in its place. The control reads the same rows by a node-postgres cursor of ${cursorRows} with its default types and makes JSON
-of each. Peaks are the process's own high-water marks (VmHWM) since it started, all rounds so far included.`;
+of each. Peaks are the process's own high-water marks (VmHWM) since it started, all rounds so far included; at the end
+one more subscriber reads nothing for ${stillMs / 1_000} s while all of its rows come.`;
 
 /** The number keeps each round's text, and so its run, apart. */
 function tenColumns(count: number, round: number): string {
@@ -92,12 +108,21 @@ async function timed(read: () => Promise<Reading>, count: number): Promise<{ row
   return { rowsPerSecond: count / ((performance.now() - begun) / 1_000), firstMs: firstAt - begun };
 }
 
-async function readPushed(api: Api, sourceId: string, sql: string, count: number): Promise<Reading> {
+async function readPushed(
+  api: Api,
+  sourceId: string,
+  sql: string,
+  count: number,
+  onFirst: () => void = () => undefined,
+): Promise<Reading> {
   let rows = 0;
   let firstAt = 0;
   await api.follow(await api.submit(sourceId, sql, { rows: count }), true, ({ page }) => {
     if (!page) return;
-    if (rows === 0) firstAt = performance.now();
+    if (rows === 0) {
+      firstAt = performance.now();
+      onFirst();
+    }
     if (page.offset !== rows) throw new Error(`rows from ${page.offset} came after ${rows} rows`);
     rows += page.rows.length;
   });
