@@ -13,6 +13,9 @@ import { RowPicker } from './row-picker.js';
 
 const decompress = promisify(zstdDecompress);
 
+/** What is unpacked into one piece of memory: a page of the usual size. */
+const chunkBytesMax = 2 * 1024 * 1024;
+
 /** The rows of one page, still as text. */
 export interface DecodedPage {
   readonly rowCount: number;
@@ -55,8 +58,8 @@ function readHeader(bytes: Buffer): { rowCount: number; textBytes: number; frame
 
 async function unpack(frame: Buffer, size: number): Promise<Buffer> {
   try {
-    // zlib wants a limit of at least 1; the length is compared afterwards anyway.
-    const limit = { maxOutputLength: Math.max(size, 1) };
+    // zlib wants a limit of at least 1; the length is compared afterwards anyway. By itself it would put pieces of 16 KiB together.
+    const limit = { maxOutputLength: Math.max(size, 1), chunkSize: Math.min(Math.max(size + 1, 64), chunkBytesMax) };
     return size <= packedAtOnceBytesMax ? zstdDecompressSync(frame, limit) : await decompress(frame, limit);
   } catch (cause) {
     throw corrupt(cause instanceof Error ? cause.message : String(cause), cause);

@@ -30,6 +30,9 @@ export const inlineBytesMax = 64 * 1024;
 /** The most bytes that are packed at once: to a thread and back takes longer. */
 export const packedAtOnceBytesMax = 32 * 1024;
 
+/** What large pages are packed into at a time; by itself zlib would put pieces of 16 KiB together. */
+const chunkBytes = 256 * 1024;
+
 const compress = promisify(zstdCompress);
 
 // Levels 1 to 3 pack rows of JSON equally small, to within 5 %; the first takes the worker's core the shortest.
@@ -79,7 +82,9 @@ function contentOf(batches: readonly RowBatch[], rowCount: number, textBytes: nu
 
 async function pack(content: Buffer, rowCount: number, textBytes: number): Promise<Buffer> {
   const isSmall = content.length <= packedAtOnceBytesMax;
-  const frame = isSmall ? zstdCompressSync(content, options) : await compress(content, options);
+  const frame = isSmall
+    ? zstdCompressSync(content, options)
+    : await compress(content, { ...options, chunkSize: chunkBytes });
   const header = Buffer.allocUnsafe(headerBytes);
   header.writeUInt8(pageFormat, 0);
   header.writeUInt32LE(rowCount, 1);

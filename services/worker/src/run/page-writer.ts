@@ -120,7 +120,7 @@ export class PageWriter {
     this.pagedRows = this.rowCount;
     this.pageCount += 1;
     const written = this.write(encodeBatches(batches), page, this.underWay.at(-1)).finally(() => {
-      this.underWay.shift();
+      void this.underWay.shift();
     });
     this.underWay.push(written);
     // Whoever adds or seals next is told.
