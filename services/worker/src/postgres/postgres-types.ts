@@ -31,6 +31,8 @@ const plus = 0x2b;
 const minus = 0x2d;
 const nine = 0x39;
 const letterT = 0x74;
+const trueToken = Buffer.from('true');
+const falseToken = Buffer.from('false');
 /** Of a date with a year of four digits. */
 const dateBytes = 10;
 
@@ -46,7 +48,7 @@ const types = {
   boolean: typed(
     'BOOLEAN',
     (text) => (text === 't' ? 'true' : 'false'),
-    (to, bytes, from) => to.token(bytes[from] === letterT ? 'true' : 'false'),
+    (to, bytes, from) => to.whole(bytes[from] === letterT ? trueToken : falseToken),
   ),
   integer: typed('INTEGER', asIs, writeAsIs),
   bigint: typed('BIGINT', plain, writePlain),

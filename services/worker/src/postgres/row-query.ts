@@ -31,6 +31,8 @@ export type ResolveTypes = (
 /** The socket is paused here, so that the server waits until rows have been taken. */
 const waitingBytesMax = 256 * 1024;
 
+const nullToken = Buffer.from('null');
+
 /**
  * One statement through the extended protocol, its text as it was given, its rows as the JSON text of arrays.
  *
@@ -167,9 +169,9 @@ export class RowQuery implements RowStream, RowTaker {
     for (const type of types) {
       const length = bytes.readInt32BE(at);
       at += 4;
-      if (length < 0) written.token('null');
+      if (length > to - at) throw new Error('the server sent a row that is shorter than its values');
+      if (length < 0) written.whole(nullToken);
       else type.write(written, bytes, at, (at += length));
-      if (at > to) throw new Error('the server sent a row that is shorter than its values');
     }
     written.end();
   }

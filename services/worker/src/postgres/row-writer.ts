@@ -75,6 +75,11 @@ export class RowWriter {
     this.bytes[this.used++] = comma;
   }
 
+  /** A token that is always the same. */
+  whole(token: Buffer): void {
+    this.raw(token, 0, token.length);
+  }
+
   /** A text in which JSON escapes nothing. */
   plain(source: Buffer, from: number, to: number): void {
     this.reserve(to - from + 3);
