@@ -16,6 +16,7 @@ export interface ExecutionEvent {
 export class Api {
   private readonly installation: Pick<Installation, 'access'>;
   private readonly socket: Client;
+  private opened: WebSocket | undefined;
 
   constructor(installation: Pick<Installation, 'access'>) {
     this.installation = installation;
@@ -25,6 +26,7 @@ export class Api {
       connectionParams: { authorization: `Key ${installation.access.apiKey}` },
       lazy: false,
       retryAttempts: 0,
+      on: { opened: (socket) => (this.opened = socket as WebSocket) },
     });
   }
 
@@ -69,6 +71,12 @@ export class Api {
       if (isOver(data.executionEvents, includeRows)) return;
     }
     throw new Error('the subscription ended before the execution did');
+  }
+
+  /** Reads nothing from the WebSocket for so long. */
+  standStill(ms: number): void {
+    this.opened?.pause();
+    setTimeout(() => this.opened?.resume(), ms);
   }
 
   /** The id of a source, and the options that it was made with. */

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { BenchResult, Effort } from './bench.ts';
 import { benchBus } from './bus.bench.ts';
 import { benchCached } from './cached.bench.ts';
+import { benchEncoding } from './encoding.bench.ts';
 import { benchFlight } from './flight.bench.ts';
 import { startInstallation } from './installation.ts';
 import { benchLatency } from './latency.bench.ts';
@@ -34,6 +35,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
   // Without pages in memory, so that reads are of the store.
   pages: (effort) => onMesh((mesh) => benchPages(mesh, effort, say), { SLUICE_GATEWAY_PAGE_CACHE_BYTES_MAX: '0' }),
+  encoding: (effort) => benchEncoding(effort, say),
   cached: (effort) => onMesh((mesh) => benchCached(mesh, effort, say)),
   repeat: (effort) => onMesh((mesh) => benchRepeat(mesh, effort, say)),
   planning: (effort) => benchPlanning(effort, say),
@@ -49,6 +51,7 @@ Measures Sluice against controls in the same run, prints each result and writes 
   --only <names>  some of them, between commas; the table is then not written
   --rounds <n>    rounds of each bench (default 5)
   --quick         one short round of each, to see that they work; the table is then not written
+  --full          5,000,000 rows in the bench of rows, and not 1,000,000
   --json <file>   write the results as JSON too
   --strict        exit code 1 where a target is not met
   --help          this text
@@ -75,6 +78,7 @@ function readOptions(): Options {
       only: { type: 'string' },
       rounds: { type: 'string', default: '5' },
       quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
       json: { type: 'string' },
       strict: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -92,7 +96,7 @@ function readOptions(): Options {
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1.');
   return {
     only,
-    effort: values.quick ? { rounds: 1, scale: 0.1 } : { rounds, scale: 1 },
+    effort: { ...(values.quick ? { rounds: 1, scale: 0.1 } : { rounds, scale: 1 }), isFull: values.full },
     json: values.json,
     strict: values.strict,
     isRecord: values.only === undefined && !values.quick,

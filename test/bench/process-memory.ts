@@ -1,5 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
+/** Of the fields from the state on. */
+const userTicks = 11;
+const systemTicks = 12;
+/** USER_HZ, which Linux shows to programs as 100 on every processor that Node runs on. */
+const ticksPerSecond = 100;
+
 /** A process and all that it has started, at any depth; what ends meanwhile is left out. */
 export function familyOf(pid: number): number[] {
   const parents = new Map(allProcesses().map((each) => [each, parentOf(each)]));
@@ -25,6 +31,14 @@ export function peakResidentMb(pid: number): number {
   return statusKb(pid, 'VmHWM') / 1_024;
 }
 
+/** What a process and all that it has started and that still runs have taken of the processors. */
+export function cpuSeconds(pid: number): number {
+  return sumOf(familyOf(pid), (member) => {
+    const fields = statFields(member);
+    return [userTicks, systemTicks].reduce((sum, field) => sum + Number(fields[field] ?? 0), 0) / ticksPerSecond;
+  });
+}
+
 export function sumOf(pids: readonly number[], measure: (pid: number) => number): number {
   return pids.reduce((sum, pid) => sum + measure(pid), 0);
 }
@@ -38,12 +52,14 @@ function kbOf(text: string, field: string): number {
 }
 
 function parentOf(pid: number): number {
-  // The name before the state may hold spaces and parentheses, but ends with the last one.
-  return Number(
-    read(`/proc/${pid}/stat`)
-      .replace(/^.*\) /s, '')
-      .split(' ')[1] ?? 0,
-  );
+  return Number(statFields(pid)[1] ?? 0);
+}
+
+/** From the state on: the name before it may hold spaces and parentheses, but ends with the last one. */
+function statFields(pid: number): string[] {
+  return read(`/proc/${pid}/stat`)
+    .replace(/^.*\) /s, '')
+    .split(' ');
 }
 
 function allProcesses(): number[] {

@@ -3,83 +3,164 @@ import Cursor from 'pg-cursor';
 import { Api, barePool } from './api.ts';
 import type { BenchResult, Effort, Say } from './bench.ts';
 import type { Installation } from './installation.ts';
-import type { Round } from './measure.ts';
-import { peakResidentMb } from './process-memory.ts';
+import type { Measure, Round } from './measure.ts';
+import { cpuSeconds, peakResidentMb } from './process-memory.ts';
 
 const rowsWanted = 1_000_000;
+const rowsWantedInFull = 5_000_000;
 const cursorRows = 5_000;
+/** Longer than the source takes for all of its rows. */
+const stillMs = 5_000;
 
-/** A large result to one subscriber: rows a second, and what worker and gateway hold of it at most. */
-export async function benchRows(mesh: Installation, { rounds, scale }: Effort, say: Say): Promise<BenchResult> {
+/** Whose processor seconds are told: all that a row passes on its way, but for the driver of the bench. */
+const passed = ['worker', 'results', 'gateway', 'orchestrator', 'redis-broker', 'postgres'] as const;
+
+interface Found {
+  rate: Round[];
+  first: Round[];
+  worker: Round[];
+  gateway: Round[];
+  behindSlow: Round[];
+}
+
+/** A large result to one subscriber: rows a second, how soon the first come, and what worker and gateway hold at most. */
+export async function benchRows(mesh: Installation, effort: Effort, say: Say): Promise<BenchResult> {
   const api = new Api(mesh);
   const pool = await barePool(api, mesh, 1);
+  const count = Math.round((effort.isFull ? rowsWantedInFull : rowsWanted) * effort.scale);
+  const found: Found = { rate: [], first: [], worker: [], gateway: [], behindSlow: [] };
   try {
     const { id: sourceId } = await api.source('flights_pg');
-    const count = Math.round(rowsWanted * scale);
-    const rate: Round[] = [];
-    const worker: Round[] = [];
-    const gateway: Round[] = [];
-    for (let round = 0; round < rounds; round++) {
-      // The number keeps each round's text, and so its run, apart.
-      const sql = `select date, delay, distance, origin, destination, ${round} as round from flights limit ${count}`;
-      const control = await timedRate(count, () => readBare(pool, sql));
-      const ours = await timedRate(count, () => readPushed(api, sourceId, sql, count));
-      rate.push({ ours, control });
+    const pushed = (round: number, onFirst?: () => void) =>
+      timed(() => readPushed(api, sourceId, tenColumns(count, round), count, onFirst), count);
+    for (let round = 0; round < effort.rounds; round++) {
+      const bare = await timed(() => readBare(pool, tenColumns(count, round)), count);
+      const before = processorSeconds(mesh);
+      const ours = await pushed(round);
+      found.rate.push({ ours: ours.rowsPerSecond, control: bare.rowsPerSecond });
+      found.first.push({ ours: ours.firstMs, control: bare.firstMs });
       const own = process.memoryUsage.rss() / 2 ** 20;
-      worker.push({ ours: peakResidentMb(mesh.pidOf('worker')), control: own });
-      gateway.push({ ours: peakResidentMb(mesh.pidOf('gateway')), control: own });
-      say(`  round ${round + 1}: ${ours.toFixed(0)} rows/s, control ${control.toFixed(0)}`);
+      found.worker.push({ ours: peakResidentMb(mesh.pidOf('worker')), control: own });
+      found.gateway.push({ ours: peakResidentMb(mesh.pidOf('gateway')), control: own });
+      const [rate, control] = [ours.rowsPerSecond, bare.rowsPerSecond].map((each) => each.toFixed(0));
+      say(`  round ${round + 1}: ${rate} rows/s, control ${control}; first rows after ${ours.firstMs.toFixed(0)} ms`);
+      say(`    processor seconds: ${spent(mesh, before)}`);
     }
-    const control = 'resident, this client';
-    return {
-      name: '1,000,000 rows to one subscriber',
-      method,
-      measures: [
-        { name: 'rows through includeRows', unit: 'rows/s', control: 'bare cursor and JSON.stringify', rounds: rate },
-        { name: 'worker, peak resident', unit: 'MB', control, rounds: worker, target: { of: 'ours', atMost: 250 } },
-        { name: 'gateway, peak resident', unit: 'MB', control, rounds: gateway, target: { of: 'ours', atMost: 250 } },
-      ],
-    };
+    // What a subscriber does not read stays in the store, and comes when it goes on.
+    await pushed(effort.rounds, () => api.standStill(stillMs));
+    const peak = found.gateway.at(-1)?.ours ?? 0;
+    found.behindSlow.push({ ours: peakResidentMb(mesh.pidOf('gateway')), control: peak });
   } finally {
     await Promise.all([pool.end(), api.close()]);
   }
+  return {
+    name: `${count.toLocaleString('en-US')} rows of 10 columns to one subscriber`,
+    method,
+    measures: measuresOf(found),
+  };
 }
 
-const method = `\`select … from flights limit 1000000\` on flights_pg, six columns, \`executionEvents(includeRows: true)\` over one WebSocket,
-from submitting until SUCCEEDED, every row counted and in its place. The control reads the same rows by a node-postgres cursor of
-${cursorRows} and makes JSON of each. Peaks are the process's own high-water marks (VmHWM) since it started, all rounds so far included.`;
+function measuresOf({ rate, first, worker, gateway, behindSlow }: Found): Measure[] {
+  const rows = 'bare cursor and JSON.stringify';
+  const resident = { unit: 'MB', target: { of: 'ours', atMost: 250 } } as const;
+  const client = 'resident, this client';
+  return [
+    {
+      ...{ name: 'rows through includeRows', unit: 'rows/s', control: rows, rounds: rate },
+      target: { of: 'ratio', atLeast: 0.6 },
+    },
+    {
+      ...{ name: 'first rows at the subscriber', unit: 'ms', control: 'first batch of the bare cursor', rounds: first },
+      target: { of: 'ours', atMost: 300 },
+    },
+    { name: 'worker, peak resident', control: client, rounds: worker, ...resident },
+    { name: 'gateway, peak resident', control: client, rounds: gateway, ...resident },
+    {
+      ...{ name: 'gateway, peak resident, after a subscriber that stood still', control: 'its peak before' },
+      ...{ rounds: behindSlow, ...resident },
+    },
+  ];
+}
 
-async function timedRate(count: number, read: () => Promise<number>): Promise<number> {
+const method = `Ten columns of the flights on flights_pg (two timestamps, four integers, two texts, a float, a boolean; \`--full\` asks for
+5,000,000 rows instead of 1,000,000), \`executionEvents(includeRows: true)\` over one WebSocket, from submitting until SUCCEEDED, every row
+counted and in its place. The control reads the same rows by a node-postgres cursor of ${cursorRows} with its default types and makes JSON
+of each. Peaks are the process's own high-water marks (VmHWM) since it started, all rounds so far included; at the end
+one more subscriber reads nothing for ${stillMs / 1_000} s while all of its rows come.`;
+
+/** The number keeps each round's text, and so its run, apart. */
+function tenColumns(count: number, round: number): string {
+  return `select date, delay, distance, origin, destination, date + delay * interval '1 minute' as arrived,
+    distance * 1.609344::float8 as kilometers, delay > 15 as late, length(origin) as letters, ${round} as round
+    from (select * from flights union all select * from flights) f limit ${count}`;
+}
+
+interface Reading {
+  rows: number;
+  /** When the first of them were there. */
+  firstAt: number;
+}
+
+async function timed(read: () => Promise<Reading>, count: number): Promise<{ rowsPerSecond: number; firstMs: number }> {
   const begun = performance.now();
-  const rows = await read();
+  const { rows, firstAt } = await read();
   if (rows !== count) throw new Error(`${rows} rows came of ${count}`);
-  return count / ((performance.now() - begun) / 1_000);
+  return { rowsPerSecond: count / ((performance.now() - begun) / 1_000), firstMs: firstAt - begun };
 }
 
-async function readPushed(api: Api, sourceId: string, sql: string, count: number): Promise<number> {
+async function readPushed(
+  api: Api,
+  sourceId: string,
+  sql: string,
+  count: number,
+  onFirst: () => void = () => undefined,
+): Promise<Reading> {
   let rows = 0;
+  let firstAt = 0;
   await api.follow(await api.submit(sourceId, sql, { rows: count }), true, ({ page }) => {
     if (!page) return;
+    if (rows === 0) {
+      firstAt = performance.now();
+      onFirst();
+    }
     if (page.offset !== rows) throw new Error(`rows from ${page.offset} came after ${rows} rows`);
     rows += page.rows.length;
   });
-  return rows;
+  return { rows, firstAt };
 }
 
-async function readBare(pool: pg.Pool, sql: string): Promise<number> {
+async function readBare(pool: pg.Pool, sql: string): Promise<Reading> {
   const client = await pool.connect();
   try {
     const cursor = client.query(new Cursor<unknown[]>(sql, [], { rowMode: 'array' }));
     let rows = 0;
     let bytes = 0;
+    let firstAt = 0;
     for (let page = await cursor.read(cursorRows); page.length > 0; page = await cursor.read(cursorRows)) {
+      if (rows === 0) firstAt = performance.now();
       for (const row of page) bytes += JSON.stringify(row).length;
       rows += page.length;
     }
     await cursor.close();
     if (bytes < rows) throw new Error('the rows are empty');
-    return rows;
+    return { rows, firstAt };
   } finally {
     client.release();
   }
+}
+
+/** Of each process that has a row in its hands, and of this one. */
+function processorSeconds(mesh: Installation): Map<string, number> {
+  const known = passed.filter((name) => mesh.processNames.includes(name));
+  const { user, system } = process.cpuUsage();
+  return new Map([
+    ...known.map((name): [string, number] => [name, cpuSeconds(mesh.pidOf(name))]),
+    ['this client', (user + system) / 1e6],
+  ]);
+}
+
+function spent(mesh: Installation, before: ReadonlyMap<string, number>): string {
+  return [...processorSeconds(mesh)]
+    .map(([name, seconds]) => `${name} ${(seconds - (before.get(name) ?? 0)).toFixed(2)}`)
+    .join(', ');
 }

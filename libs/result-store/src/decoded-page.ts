@@ -9,8 +9,12 @@ import {
   pageRowsMax,
   pageTextBytesMax,
 } from './page-encoding.js';
+import { RowPicker } from './row-picker.js';
 
 const decompress = promisify(zstdDecompress);
+
+/** What is unpacked into one piece of memory: a page of the usual size. */
+const chunkBytesMax = 2 * 1024 * 1024;
 
 /** The rows of one page, still as text. */
 export interface DecodedPage {
@@ -19,6 +23,10 @@ export interface DecodedPage {
   readonly byteCount: number;
   /** The rows from `from` up to but not including `to`, as JSON texts with commas between; empty where there are none. */
   slice(from: number, to: number): string;
+  /** As slice, as the bytes of the page itself, which are not to be changed. */
+  bytes(from: number, to: number): Buffer;
+  /** The same rows with only these columns, in this order; @throws AppError result.corrupt where a row has not so many. */
+  pick(from: number, to: number, indexes: readonly number[]): Buffer;
   /** The JSON text of one row. */
   row(index: number): string;
   /** How many rows from `from` on, at most up to `to`, have no more than `bytesMax` bytes together; at least one. */
@@ -50,8 +58,8 @@ function readHeader(bytes: Buffer): { rowCount: number; textBytes: number; frame
 
 async function unpack(frame: Buffer, size: number): Promise<Buffer> {
   try {
-    // zlib wants a limit of at least 1; the length is compared afterwards anyway.
-    const limit = { maxOutputLength: Math.max(size, 1) };
+    // zlib wants a limit of at least 1; the length is compared afterwards anyway. By itself it would put pieces of 16 KiB together.
+    const limit = { maxOutputLength: Math.max(size, 1), chunkSize: Math.min(Math.max(size + 1, 64), chunkBytesMax) };
     return size <= packedAtOnceBytesMax ? zstdDecompressSync(frame, limit) : await decompress(frame, limit);
   } catch (cause) {
     throw corrupt(cause instanceof Error ? cause.message : String(cause), cause);
@@ -85,11 +93,22 @@ class TextPage implements DecodedPage {
   }
 
   slice(from: number, to: number): string {
+    return this.bytes(from, to).toString();
+  }
+
+  bytes(from: number, to: number): Buffer {
     const first = Math.max(from, 0);
     const end = Math.min(to, this.rowCount);
-    if (first >= end) return '';
+    if (first >= end) return this.content.subarray(0, 0);
     // Every row is followed by one comma, which the last row of a slice leaves out.
-    return this.content.toString('utf8', this.startOf(first), this.startOf(end) - 1);
+    return this.content.subarray(this.startOf(first), this.startOf(end) - 1);
+  }
+
+  pick(from: number, to: number, indexes: readonly number[]): Buffer {
+    const end = Math.min(to, this.rowCount);
+    const picker = new RowPicker(indexes, (this.startOf(end) - this.startOf(from)) / 4);
+    for (let row = from; row < end; row++) picker.add(this.content, this.startOf(row), this.startOf(row + 1) - 1);
+    return picker.picked;
   }
 
   row(index: number): string {

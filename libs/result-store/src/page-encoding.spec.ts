@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '#libs/kernel';
-import { decodePage, encodePage, pageTextBytesMax } from './index.js';
+import { decodePage, encodeBatches, encodePage, pageTextBytesMax, RowBatch } from './index.js';
 
 const rowTexts = fc.array(
   fc.array(fc.jsonValue(), { maxLength: 6 }).map((row) => JSON.stringify(row)),
@@ -26,6 +26,58 @@ describe('a page', () => {
         expect(page.slice(from, to)).toBe(rows.slice(from, to).join(','));
         expect(JSON.parse(`[${page.slice(0, rows.length)}]`)).toEqual(rows.map((row) => JSON.parse(row) as unknown));
         expect(rows.map((_, index) => page.row(index))).toEqual(rows);
+      }),
+    );
+  });
+
+  it('gives back its rows with the columns asked for, in the order asked for, whatever is in them', async () => {
+    const rowsAndIndexes = fc
+      .integer({ min: 1, max: 6 })
+      .chain((width) =>
+        fc.tuple(
+          fc.array(fc.array(fc.jsonValue(), { minLength: width, maxLength: width }), { minLength: 1, maxLength: 20 }),
+          fc.array(fc.nat(width - 1), { maxLength: 8 }),
+          fc.nat(25),
+        ),
+      );
+    await fc.assert(
+      fc.asyncProperty(rowsAndIndexes, async ([rows, indexes, from]) => {
+        const page = await decodePage(await encodePage(rows.map((row) => JSON.stringify(row))));
+        const picked = rows.slice(from).map((row) => JSON.stringify(indexes.map((index) => row[index])));
+        expect(page.pick(Math.min(from, rows.length), rows.length, indexes).toString()).toBe(picked.join(','));
+      }),
+    );
+  });
+
+  it('picks a number with every digit that JSON.parse would round, and is not led astray by what is inside of texts', async () => {
+    const rows = ['[1,{"n":12345678901234567890.123},-0]', String.raw`["a,\"]",["[,",{"x,y":"}\\"}],"ž"]`];
+    const page = await decodePage(await encodePage(rows));
+    expect(page.pick(0, 2, [2, 1]).toString()).toBe(
+      String.raw`[-0,{"n":12345678901234567890.123}],["ž",["[,",{"x,y":"}\\"}]]`,
+    );
+  });
+
+  it('has no column behind its last, and picks nothing from what is no row', async () => {
+    for (const [row, index] of [
+      ['[1,2]', 2],
+      ['[]', 0],
+      ['[1,2', 0],
+      ['{"a":1}', 0],
+      ['["a]', 0],
+      ['[[1]', 0],
+    ] as const) {
+      const page = await decodePage(await encodePage([row]));
+      expect(() => page.pick(0, 1, [index]), row).toThrowError(expect.objectContaining({ code: 'result.corrupt' }));
+    }
+  });
+
+  it('of batches is that of their rows, one behind the other', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(rowTexts, { maxLength: 4 }), async (batches) => {
+        const rows = batches.flat();
+        const page = await decodePage(await encodeBatches(batches.map((batch) => RowBatch.of(batch))));
+        expect(page.slice(0, rows.length)).toBe(rows.join(','));
+        expect(page.rowCount).toBe(rows.length);
       }),
     );
   });

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdCompressSync } from 'node:zlib';
 import { AppError } from '#libs/kernel';
+import { RowBatch } from './row-batch.js';
 
 /**
  * A page of rows as bytes:
@@ -29,6 +30,9 @@ export const inlineBytesMax = 64 * 1024;
 /** The most bytes that are packed at once: to a thread and back takes longer. */
 export const packedAtOnceBytesMax = 32 * 1024;
 
+/** What large pages are packed into at a time; by itself zlib would put pieces of 16 KiB together. */
+const chunkBytes = 256 * 1024;
+
 const compress = promisify(zstdCompress);
 
 // Levels 1 to 3 pack rows of JSON equally small, to within 5 %; the first takes the worker's core the shortest.
@@ -41,30 +45,49 @@ const options = {
  * @throws AppError result.too_large where they do not fit into one page
  */
 export async function encodePage(rows: readonly string[]): Promise<Uint8Array> {
-  const text = rows.join(',');
-  const textBytes = Buffer.byteLength(text);
-  if (textBytes > pageTextBytesMax || rows.length > pageRowsMax) {
-    throw new AppError('result.too_large', 'A page of the result is larger than can be stored.', {
-      details: { rows: rows.length, textBytes, textBytesMax: pageTextBytesMax },
-    });
-  }
-  const content = Buffer.allocUnsafe(rows.length * lengthBytes + textBytes);
-  writeLengths(content, rows, textBytes === text.length);
-  content.write(text, rows.length * lengthBytes);
-  const frame =
-    content.length <= packedAtOnceBytesMax ? zstdCompressSync(content, options) : await compress(content, options);
-  const header = Buffer.allocUnsafe(headerBytes);
-  header.writeUInt8(pageFormat, 0);
-  header.writeUInt32LE(rows.length, 1);
-  header.writeUInt32LE(textBytes, 5);
-  return Buffer.concat([header, frame]);
+  return encodeBatches([RowBatch.of(rows)]);
 }
 
-/** Where the whole text has as many bytes as characters it is ASCII, and no row needs to be measured again. */
-function writeLengths(content: Buffer, rows: readonly string[], isAscii: boolean): void {
-  let at = 0;
-  for (const row of rows) {
-    content.writeUInt32LE(isAscii ? row.length : Buffer.byteLength(row), at);
-    at += lengthBytes;
+/**
+ * Encodes the rows of batches, one behind the other.
+ * @throws AppError result.too_large where they do not fit into one page
+ */
+export async function encodeBatches(batches: readonly RowBatch[]): Promise<Uint8Array> {
+  const rowCount = batches.reduce((sum, batch) => sum + batch.rowCount, 0);
+  // The comma behind the last row of all is left out.
+  const textBytes = Math.max(batches.reduce((sum, { text }) => sum + text.length, 0) - 1, 0);
+  if (textBytes > pageTextBytesMax || rowCount > pageRowsMax) {
+    throw new AppError('result.too_large', 'A page of the result is larger than can be stored.', {
+      details: { rows: rowCount, textBytes, textBytesMax: pageTextBytesMax },
+    });
   }
+  // Not awaited here, where the batches would be kept while they are packed.
+  return pack(contentOf(batches, rowCount, textBytes), rowCount, textBytes);
+}
+
+function contentOf(batches: readonly RowBatch[], rowCount: number, textBytes: number): Buffer {
+  const content = Buffer.allocUnsafe(rowCount * lengthBytes + textBytes);
+  let lengthAt = 0;
+  let textAt = rowCount * lengthBytes;
+  for (const { text, lengths } of batches) {
+    for (const length of lengths) {
+      content.writeUInt32LE(length, lengthAt);
+      lengthAt += lengthBytes;
+    }
+    // What does not fit, the last comma, is not copied.
+    textAt += text.copy(content, textAt);
+  }
+  return content;
+}
+
+async function pack(content: Buffer, rowCount: number, textBytes: number): Promise<Buffer> {
+  const isSmall = content.length <= packedAtOnceBytesMax;
+  const frame = isSmall
+    ? zstdCompressSync(content, options)
+    : await compress(content, { ...options, chunkSize: chunkBytes });
+  const header = Buffer.allocUnsafe(headerBytes);
+  header.writeUInt8(pageFormat, 0);
+  header.writeUInt32LE(rowCount, 1);
+  header.writeUInt32LE(textBytes, 5);
+  return Buffer.concat([header, frame]);
 }

@@ -94,7 +94,7 @@ export async function rowsOf(session: SourceSession, sql: string): Promise<unkno
   const stream = await session.query(sql);
   const rows: unknown[] = [];
   for (let batch = await stream.next(); batch; batch = await stream.next()) {
-    for (const row of batch) rows.push(JSON.parse(row));
+    for (const row of batch.rows) rows.push(JSON.parse(row));
   }
   return rows;
 }

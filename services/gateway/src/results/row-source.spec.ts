@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Manifest, ManifestState, StoredPage } from '#libs/contracts';
 import { decodePage, encodePage, type DecodedPage } from '#libs/result-store';
-import { stringifyWithRows } from './raw-rows.js';
+import { spliceRowBytes, stringifyWithRows } from './raw-rows.js';
 import { RowSource } from './row-source.js';
 
 /** A run's rows in pages of the given sizes, as the page table and the store have them. */
@@ -162,7 +162,9 @@ describe('rows in an answer', () => {
   it('are put in as they are, wherever they stand, and no text can pass for them', async () => {
     const source = (await StoredResult.of([1, 3])).source();
     const { rows } = await source.read(0, all);
-    const text = stringifyWithRows({ a: { rows }, b: { rows: [] }, c: '"$&:1"', d: { rows } });
+    const answer = { a: { rows }, b: { rows: [] }, c: '"$&:1"', d: { rows } };
+    const text = stringifyWithRows(answer);
+    expect(spliceRowBytes(JSON.stringify(answer)).toString()).toBe(text);
     const values = [0, 1, 2, 3].map((index) => JSON.parse(rowText(index)) as unknown);
     expect(JSON.parse(text)).toEqual({ a: { rows: values }, b: { rows: [] }, c: '"$&:1"', d: { rows: values } });
   });

@@ -1,6 +1,6 @@
 import type { Manifest, StoredPage } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
-import { pickColumns, type DecodedPage } from '#libs/result-store';
+import type { DecodedPage } from '#libs/result-store';
 import { columnIndexes } from './column-choice.js';
 import { RawRows } from './raw-rows.js';
 
@@ -60,7 +60,7 @@ export class RowSource {
       const fit = page.countWithin(first, first + rowsMax - count, bytesLeft);
       // A row that does not fit beside those already read is the first of the next answer.
       if (count > 0 && fit.bytes > bytesLeft) break;
-      rows.push(new RawRows(this.textOf(page, first, first + fit.count, columns)));
+      rows.push(new RawRows(this.rowsOf(page, first, first + fit.count, columns)));
       count += fit.count;
       bytesLeft -= fit.bytes;
     }
@@ -99,11 +99,8 @@ export class RowSource {
     return stored && { page: await this.access.open(manifest, stored), first: row - stored.firstRow };
   }
 
-  private textOf(page: DecodedPage, from: number, to: number, columns: readonly string[] | null): string {
-    if (columns === null) return page.slice(from, to);
-    const indexes = columnIndexes(this.latest?.columns ?? [], columns);
-    const picked: string[] = [];
-    for (let index = from; index < to; index++) picked.push(pickColumns(page.row(index), indexes));
-    return picked.join(',');
+  private rowsOf(page: DecodedPage, from: number, to: number, columns: readonly string[] | null): Buffer {
+    if (columns === null) return page.bytes(from, to);
+    return page.pick(from, to, columnIndexes(this.latest?.columns ?? [], columns));
   }
 }

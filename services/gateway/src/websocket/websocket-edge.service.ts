@@ -12,7 +12,7 @@ import type { GatewayConfig } from '../gateway.config.js';
 import { graphqlPath, HttpEdge } from '../http/http-edge.js';
 import { Origins } from '../http/origins.js';
 import { requestIdOf } from '../request/request-scope.js';
-import { spliceRows } from '../results/raw-rows.js';
+import { spliceRowBytes } from '../results/raw-rows.js';
 import { GraphqlSocketServer } from './graphql-socket-server.js';
 import { keepAlive } from './keep-alive.js';
 import { SessionsService } from './sessions.service.js';
@@ -96,7 +96,7 @@ export class WebSocketEdge implements OnApplicationBootstrap {
     const onClosed = this.graphql.protocol.opened(
       {
         protocol: socket.protocol,
-        send: (text) => send(socket, spliceRows(text)),
+        send: (text) => send(socket, spliceRowBytes(text)),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => socket.on('message', (data) => void this.onMessage(socket, session, handle, data)),
       },
@@ -144,9 +144,9 @@ export class WebSocketEdge implements OnApplicationBootstrap {
 }
 
 /** Resolves when the text has left the process, which is what holds back a feed whose client is slow. */
-function send(socket: WebSocket, text: string): Promise<void> {
+function send(socket: WebSocket, text: string | Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     if (socket.readyState !== socket.OPEN) resolve();
-    else socket.send(text, (error) => (error ? reject(error) : resolve()));
+    else socket.send(text, { binary: false }, (error) => (error ? reject(error) : resolve()));
   });
 }

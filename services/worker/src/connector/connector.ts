@@ -1,5 +1,6 @@
 import type { Column, SourceHandle, Table } from '#libs/contracts';
 import type { JsonObject, JsonValue } from '#libs/kernel';
+import type { RowBatch } from '#libs/result-store';
 import type { ReachPremises } from '#libs/sql';
 
 /** A source with its secrets opened. It lives as long as a call; only connectors see it, and no log does. */
@@ -74,6 +75,6 @@ export interface SourceSession {
 /** Rows as they come. The source is read no faster than batches are taken. */
 export interface RowStream {
   readonly columns: readonly Column[];
-  /** The next rows, each the JSON text of one row; undefined behind the last. */
-  next(): Promise<readonly string[] | undefined>;
+  /** The next rows; undefined behind the last. */
+  next(): Promise<RowBatch | undefined>;
 }

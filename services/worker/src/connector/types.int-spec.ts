@@ -44,7 +44,7 @@ async function comesOut(
   const session = await connector.open(source, { runId: `run_${runs}`, ...asker, timeoutMs: 10_000 });
   try {
     const stream = await session.query(`select ${sql} as value`);
-    return { type: stream.columns[0]?.type, row: (await stream.next())?.[0] };
+    return { type: stream.columns[0]?.type, row: (await stream.next())?.rows[0] };
   } finally {
     await session.close();
   }
@@ -116,7 +116,7 @@ describe('DuckDB: what docs/types.md says comes out', () => {
   it('holds for a value of every type that the engine knows, and for the ends of their ranges', async () => {
     const session = await connector.open(source, { runId: 'run_all', ...asker, timeoutMs: 10_000 });
     const stream = await session.query('select * from test_all_types()');
-    const rows = (await stream.next()) ?? [];
+    const rows = (await stream.next())?.rows ?? [];
     expect(rows).toHaveLength(3);
     for (const row of rows) expect(JSON.parse(row)).toHaveLength(stream.columns.length);
     expect(JSON.parse(rows[2] ?? '')).toEqual(stream.columns.map(() => null));

@@ -2,6 +2,7 @@ import { StatementType, type DuckDBConnection, type DuckDBDataChunk, type DuckDB
 import type { SourceHandle } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { duckdbReachFault, duckdbViewsQuery, policyRejection, type ReachPremises } from '#libs/sql';
+import { RowBatch } from '#libs/result-store';
 import type { RowStream, SourceSession, StatementEstimate, StatementValue } from '../connector/connector.js';
 import { uniqueNames } from '../connector/unique-names.js';
 import { entriesByPlace } from './entries-by-place.js';
@@ -139,13 +140,10 @@ export class DuckdbSession implements SourceSession {
   }
 }
 
-async function nextRows(
-  result: DuckDBResult,
-  types: readonly DuckdbColumnType[],
-): Promise<readonly string[] | undefined> {
+async function nextRows(result: DuckDBResult, types: readonly DuckdbColumnType[]): Promise<RowBatch | undefined> {
   const chunk = await result.fetchChunk();
   releaseChunks();
-  return chunk === null || chunk.rowCount === 0 ? undefined : rowsOf(chunk, types);
+  return chunk === null || chunk.rowCount === 0 ? undefined : RowBatch.of(rowsOf(chunk, types));
 }
 
 function rowsOf(chunk: DuckDBDataChunk, types: readonly DuckdbColumnType[]): string[] {

@@ -48,7 +48,7 @@ const open = (source: OpenedSource): Promise<SourceSession> =>
 async function valueIn(source: OpenedSource): Promise<number> {
   const session = await open(source);
   try {
-    const [row] = (await (await session.query('select max(n) from t')).next()) ?? [];
+    const [row] = (await (await session.query('select max(n) from t')).next())?.rows ?? [];
     const [value] = JSON.parse(row ?? '[]') as unknown[];
     return Number(value);
   } finally {
@@ -96,7 +96,8 @@ describe('a run on a file that a load replaces', () => {
     await rename(await newFile('database', 2), path);
     expect(await valueIn(source)).toBe(2);
     const seen = new Set<string>();
-    for (let batch = await stream.next(); batch; batch = await stream.next()) batch.forEach((row) => seen.add(row));
+    for (let batch = await stream.next(); batch; batch = await stream.next())
+      batch.rows.forEach((row) => seen.add(row));
     expect([...seen]).toEqual(['[1]']);
     await session.close();
   });

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { AppError } from '#libs/kernel';
 import { parseSourceOptions, type PostgresSourceOptions } from '#libs/source-types';
 import type { OpenedSource } from '../connector/connector.js';
-import { guardMessageSize } from './message-guard.js';
+import { MessageTap } from './message-tap.js';
 import { toConnectionError } from './postgres-errors.js';
 
 /** The largest message, and so the largest row, that a server may send. */
@@ -37,6 +37,8 @@ export class PostgresClient {
 
   private constructor(
     readonly client: pg.Client,
+    /** Through which the rows of a run go past the driver. */
+    readonly tap: MessageTap,
     readonly identity: BackendIdentity,
     /** Whether the server can watch for the death of its client while a statement runs (PostgreSQL 14). */
     readonly checksConnection: boolean,
@@ -68,9 +70,9 @@ export class PostgresClient {
     client.on('error', () => undefined);
     try {
       await client.connect();
-      guardMessageSize(streamOf(client), messageBytesMax);
+      const tap = new MessageTap(streamOf(client), messageBytesMax);
       const { pid, start, checks } = await readFacts(client, connectTimeoutMs);
-      return new PostgresClient(client, { pid, start }, checks, options, connectTimeoutMs);
+      return new PostgresClient(client, tap, { pid, start }, checks, options, connectTimeoutMs);
     } catch (error) {
       destroy(client);
       throw toConnectionError(error);

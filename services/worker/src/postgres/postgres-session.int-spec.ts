@@ -89,7 +89,7 @@ describe('a PostgreSQL session', () => {
     await delay(50);
     expect(process.memoryUsage().rss - before).toBeLessThan(60 * 1024 * 1024);
     let count = 0;
-    for (let batch = await stream.next(); batch; batch = await stream.next()) count += batch.length;
+    for (let batch = await stream.next(); batch; batch = await stream.next()) count += batch.rowCount;
     expect(count).toBeGreaterThan(2_900);
     await session.close();
   });

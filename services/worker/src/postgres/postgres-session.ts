@@ -81,7 +81,7 @@ export class PostgresSession implements SourceSession {
 
   async query(sql: string, values: readonly StatementValue[] = []): Promise<RowStream> {
     await this.whenBegun();
-    const query = new RowQuery(sql, values, this.client.stream, (oids) => this.pool.types.resolve(oids));
+    const query = new RowQuery(sql, values, this.client, (oids) => this.pool.types.resolve(oids));
     this.query_ = query;
     this.isClean = false;
     this.client.client.query(query);

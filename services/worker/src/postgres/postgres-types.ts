@@ -1,12 +1,18 @@
 import type { ColumnType } from '#libs/contracts';
 import { parseArrayText, type ArrayItem } from './postgres-array.js';
+import type { RowWriter } from './row-writer.js';
 import { base64OfHex, isoDateText, isoIntervalText, isoTimestampText, isoZoneText } from './postgres-text.js';
 
-/** How values of one type come out: the column's type, and the JSON token of a value's text. */
+/** How values of one type come out. */
 export interface PostgresType {
   readonly type: ColumnType;
+  /** The JSON token of a value's text. */
   readonly encode: (text: string) => string;
+  /** The same from the bytes of the text, as UTF-8, to those of the token. */
+  readonly write: WriteValue;
 }
+
+type WriteValue = (to: RowWriter, bytes: Buffer, from: number, end: number) => void;
 
 /** The token of a text that holds nothing that JSON escapes. */
 const plain = (text: string): string => `"${text}"`;
@@ -16,24 +22,50 @@ const quoted = (text: string): string => JSON.stringify(text);
 /** NaN and the infinities have no JSON number. PostgreSQL writes every other number as JSON does. */
 const float = (text: string): string => (text === 'NaN' || text.endsWith('y') ? plain(text) : text);
 
+const writePlain: WriteValue = (to, bytes, from, end) => to.plain(bytes, from, end);
+const writeAsIs: WriteValue = (to, bytes, from, end) => to.raw(bytes, from, end);
+const writeQuoted: WriteValue = (to, bytes, from, end) => to.text(bytes, from, end);
+
+const space = 0x20;
+const plus = 0x2b;
+const minus = 0x2d;
+const nine = 0x39;
+const letterT = 0x74;
+const trueToken = Buffer.from('true');
+const falseToken = Buffer.from('false');
+/** Of a date with a year of four digits. */
+const dateBytes = 10;
+
+function typed(
+  type: ColumnType,
+  encode: PostgresType['encode'],
+  write: WriteValue = (to, bytes, from, end) => to.token(encode(bytes.toString('utf8', from, end))),
+): PostgresType {
+  return { type, encode, write };
+}
+
 const types = {
-  boolean: { type: 'BOOLEAN', encode: (text) => (text === 't' ? 'true' : 'false') },
-  integer: { type: 'INTEGER', encode: asIs },
-  bigint: { type: 'BIGINT', encode: plain },
-  float: { type: 'FLOAT', encode: float },
-  decimal: { type: 'DECIMAL', encode: plain },
-  text: { type: 'TEXT', encode: quoted },
-  date: { type: 'DATE', encode: (text) => plain(isoDateText(text)) },
-  time: { type: 'TIME', encode: plain },
-  timeWithZone: { type: 'TIME', encode: (text) => plain(isoZoneText(text)) },
-  timestamp: { type: 'TIMESTAMP', encode: (text) => plain(isoTimestampText(text, false)) },
-  timestampWithZone: { type: 'TIMESTAMP_TZ', encode: (text) => plain(isoTimestampText(text, true)) },
-  interval: { type: 'INTERVAL', encode: (text) => plain(isoIntervalText(text)) },
-  bytes: { type: 'BYTES', encode: (text) => plain(base64OfHex(text)) },
+  boolean: typed(
+    'BOOLEAN',
+    (text) => (text === 't' ? 'true' : 'false'),
+    (to, bytes, from) => to.whole(bytes[from] === letterT ? trueToken : falseToken),
+  ),
+  integer: typed('INTEGER', asIs, writeAsIs),
+  bigint: typed('BIGINT', plain, writePlain),
+  float: typed('FLOAT', float, writeFloat),
+  decimal: typed('DECIMAL', plain, writePlain),
+  text: typed('TEXT', quoted, writeQuoted),
+  date: typed('DATE', (text) => plain(isoDateText(text))),
+  time: typed('TIME', plain, writePlain),
+  timeWithZone: typed('TIME', (text) => plain(isoZoneText(text))),
+  timestamp: timestampOf('TIMESTAMP', false),
+  timestampWithZone: timestampOf('TIMESTAMP_TZ', true),
+  interval: typed('INTERVAL', (text) => plain(isoIntervalText(text))),
+  bytes: typed('BYTES', (text) => plain(base64OfHex(text))),
   // The server's own JSON text, so that numbers keep all their digits.
-  json: { type: 'JSON', encode: asIs },
-  uuid: { type: 'UUID', encode: plain },
-  unknown: { type: 'UNKNOWN', encode: quoted },
+  json: typed('JSON', asIs, writeAsIs),
+  uuid: typed('UUID', plain, writePlain),
+  unknown: typed('UNKNOWN', quoted, writeQuoted),
 } as const satisfies Record<string, PostgresType>;
 
 export const unknownType: PostgresType = types.unknown;
@@ -102,5 +134,22 @@ export function arrayOf(item: PostgresType, delimiter = ','): PostgresType {
     if (value === null) return 'null';
     return typeof value === 'string' ? item.encode(value) : `[${value.map(encodeItem).join(',')}]`;
   };
-  return { type: 'ARRAY', encode: (text) => encodeItem(parseArrayText(text, delimiter)) };
+  return typed('ARRAY', (text) => encodeItem(parseArrayText(text, delimiter)));
+}
+
+/** As `float`: what ends in a letter is no number. */
+function writeFloat(to: RowWriter, bytes: Buffer, from: number, end: number): void {
+  if ((bytes[end - 1] ?? 0) > nine) to.plain(bytes, from, end);
+  else to.raw(bytes, from, end);
+}
+
+/** A year of four digits and no era is copied with a T and, where the zone is one of whole hours, its minutes. */
+function timestampOf(type: ColumnType, hasZone: boolean): PostgresType {
+  const encode = (text: string): string => plain(isoTimestampText(text, hasZone));
+  return typed(type, encode, (to, bytes, from, end) => {
+    const isUsual = end - from > dateBytes && bytes[from + dateBytes] === space && (bytes[end - 1] ?? 0) <= nine;
+    if (!isUsual) return to.token(encode(bytes.toString('utf8', from, end)));
+    const sign = bytes[end - 3];
+    to.timestamp(bytes, from, end, hasZone && (sign === plus || sign === minus) ? ':00' : '');
+  });
 }

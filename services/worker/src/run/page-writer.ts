@@ -1,26 +1,38 @@
-import type { Column } from '#libs/contracts';
-import { encodePage, inlineBytesMax, type PageStore } from '#libs/result-store';
+import type { Column, StoredPage } from '#libs/contracts';
+import { encodeBatches, inlineBytesMax, type PageStore, type RowBatch } from '#libs/result-store';
 import { RunStoppedError, type HeldRun } from './held-run.js';
 import type { RunClient } from './run.client.js';
 
-/** A page is written when it has as much as this, or when its first row has waited as long. */
-const pageTextBytes = 1024 * 1024;
-const pageRows = 10_000;
-const flushAfterMs = 200;
+/**
+ * A page is written when it has as much text as this, or when its first row has waited as long. The first is small, as
+ * somebody waits for it; it is also about what packs into the bytes that may go inline. Each is twice the one before, so that
+ * a large result has few.
+ */
+const firstPageBytes = 256 * 1024;
+const pageBytesMax = 1024 * 1024;
+const firstFlushAfterMs = 100;
+const flushAfterMsMax = 200;
+
+/** Pages that are packed, stored or made readable at a time; whoever adds rows waits for the oldest. */
+const pagesUnderWayMax = 3;
 
 /**
- * Puts the rows of one run into pages, stores them and makes them readable, within the run's limits. A page that is
- * being written holds back the next: whoever adds rows awaits keepUp, so no more than two pages are ever in memory.
+ * Puts the rows of one run into pages, stores them and makes them readable in their order, within the run's limits. Several are
+ * under way at a time, so that the source is read while the store takes its time; more are never in memory, as whoever adds
+ * rows awaits keepUp.
  */
 export class PageWriter {
-  private rows: string[] = [];
-  private rowsBytes = 0;
+  private batches: RowBatch[] = [];
+  private batchesBytes = 0;
   private rowCount = 0;
   private byteCount = 0;
+  /** Of rows that belong to pages already. */
+  private pagedRows = 0;
   private pageCount = 0;
   private isTruncated = false;
   private timer: NodeJS.Timeout | undefined;
-  private writing: Promise<void> = Promise.resolve();
+  /** Each resolves when its page, and with it all before, can be read. */
+  private readonly underWay: Promise<void>[] = [];
   private failure: Error | undefined;
 
   constructor(
@@ -34,42 +46,31 @@ export class PageWriter {
     return { rows: this.rowCount, bytes: this.byteCount };
   }
 
-  /** False, and the result is marked as cut, where the row lies beyond a limit. */
-  add(row: string): boolean {
-    const bytes = Buffer.byteLength(row);
+  /** False, and the result is marked as cut, where some of the rows lie beyond a limit. */
+  add(batch: RowBatch): boolean {
     const { rowsMax, bytesMax } = this.run.plan;
-    if (this.rowCount >= rowsMax || this.byteCount + bytes > bytesMax) {
-      this.isTruncated = true;
-      return false;
-    }
-    if (this.rows.length === 0) this.timer = setTimeout(() => this.flushLater(), flushAfterMs);
-    this.rows.push(row);
-    this.rowsBytes += bytes;
-    this.rowCount += 1;
-    this.byteCount += bytes;
-    this.run.rows = this.rowCount;
-    this.run.bytes = this.byteCount;
-    return true;
-  }
-
-  get isPageFull(): boolean {
-    return this.rowsBytes >= pageTextBytes || this.rows.length >= pageRows;
+    const taken = batch.within(rowsMax - this.rowCount, bytesMax - this.byteCount);
+    if (taken.rowCount > 0) this.take(taken);
+    if (taken.rowCount === batch.rowCount) return true;
+    this.isTruncated = true;
+    return false;
   }
 
   /** Resolves when more rows may be added. */
   async keepUp(): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
-    if (this.isPageFull) await this.flush();
+    if (this.batchesBytes >= this.pageBytes) this.flush();
+    while (this.underWay.length >= pagesUnderWayMax) await this.underWay[0];
   }
 
   /** Writes what is left and ends the result; few rows go inline, in the one message that ends it. */
   async seal(): Promise<void> {
     clearTimeout(this.timer);
-    await this.writing;
     if (this.failure !== undefined) throw this.failure;
     const inline = this.pageCount === 0 ? await this.sealedInline() : undefined;
     const isInline = inline !== undefined && inline.byteLength <= inlineBytesMax;
-    if (!isInline && this.rows.length > 0) await this.flush();
+    if (!isInline) this.flush();
+    await this.underWay.at(-1);
     const accepted = await this.client.seal(this.run.plan, {
       columns: [...this.columns],
       rowCount: this.rowCount,
@@ -82,7 +83,7 @@ export class PageWriter {
   }
 
   private async sealedInline(): Promise<Uint8Array> {
-    return this.store.sealInline(this.run.plan, await encodePage(this.rows));
+    return this.store.sealInline(this.run.plan, await encodeBatches(this.batches));
   }
 
   /** Nothing more will be written. */
@@ -90,36 +91,59 @@ export class PageWriter {
     clearTimeout(this.timer);
   }
 
+  private get pageBytes(): number {
+    return Math.min(firstPageBytes * 2 ** this.pageCount, pageBytesMax);
+  }
+
+  private take(batch: RowBatch): void {
+    if (this.batches.length === 0) this.flushLater();
+    this.batches.push(batch);
+    this.batchesBytes += batch.text.length;
+    this.rowCount += batch.rowCount;
+    this.byteCount += batch.rowBytes;
+    this.run.rows = this.rowCount;
+    this.run.bytes = this.byteCount;
+  }
+
   private flushLater(): void {
-    this.flush().catch((error: Error) => (this.failure ??= error));
+    const afterMs = this.pageCount === 0 ? firstFlushAfterMs : flushAfterMsMax;
+    this.timer = setTimeout(() => {
+      if (this.underWay.length < pagesUnderWayMax) this.flush();
+      else this.flushLater();
+    }, afterMs);
   }
 
-  private async flush(): Promise<void> {
+  /** Begins to write what there is as one page. */
+  private flush(): void {
     clearTimeout(this.timer);
-    const { rows } = this;
-    if (rows.length === 0) return this.writing;
-    const firstRow = this.rowCount - rows.length;
-    this.rows = [];
-    this.rowsBytes = 0;
-    // In order, one at a time; a failure of an earlier page is that of all later ones.
-    this.writing = this.writing.then(() => this.write(rows, firstRow));
+    if (this.batches.length === 0) return;
+    const { batches } = this;
+    const page = { number: this.pageCount, firstRow: this.pagedRows, rowCount: this.rowCount - this.pagedRows };
+    this.batches = [];
+    this.batchesBytes = 0;
+    this.pagedRows = this.rowCount;
+    this.pageCount += 1;
+    const written = this.write(encodeBatches(batches), page, this.underWay.at(-1)).finally(() => {
+      void this.underWay.shift();
+    });
+    this.underWay.push(written);
     // Whoever adds or seals next is told.
-    this.writing.catch((error: Error) => (this.failure ??= error));
-    return this.writing;
+    written.catch((error: Error) => (this.failure ??= error));
   }
 
-  private async write(rows: readonly string[], firstRow: number): Promise<void> {
+  /** Packed and stored beside others, made readable behind the one before; a failure of an earlier page is that of all later ones. */
+  private async write(encoding: Promise<Uint8Array>, page: PageRows, before: Promise<void> | undefined): Promise<void> {
     const { plan } = this.run;
+    const encoded = await encoding;
     this.run.assertWanted();
-    const number = this.pageCount;
-    const encoded = await encodePage(rows);
-    const place = { workspaceId: plan.workspaceId, runId: plan.runId, fence: plan.fence, page: number };
-    const { byteCount, checksum } = await this.store.put(place, encoded);
-    const page = { number, firstRow, rowCount: rows.length, byteCount, checksum };
-    const accepted = await this.client.commitPage(plan, page, number === 0 ? [...this.columns] : []);
+    const place = { workspaceId: plan.workspaceId, runId: plan.runId, fence: plan.fence, page: page.number };
+    const storing = this.store.put(place, encoded);
+    const [{ byteCount, checksum }] = await Promise.all([storing, before]);
+    this.run.assertWanted();
+    const stored = { ...page, byteCount, checksum };
+    const accepted = await this.client.commitPage(plan, stored, page.number === 0 ? [...this.columns] : []);
     if (!accepted) this.lose();
-    this.pageCount += 1;
-    this.run.pagesCommitted = this.pageCount;
+    this.run.pagesCommitted = page.number + 1;
   }
 
   private lose(): never {
@@ -127,3 +151,5 @@ export class PageWriter {
     throw new RunStoppedError('lost');
   }
 }
+
+type PageRows = Pick<StoredPage, 'number' | 'firstRow' | 'rowCount'>;

