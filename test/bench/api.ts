@@ -12,6 +12,12 @@ export interface ExecutionEvent {
   page?: { offset: number; rows: unknown[][] };
 }
 
+/** Where messages about an execution's run go. */
+export interface RunPlace {
+  readonly workspaceId: string;
+  readonly runId: string;
+}
+
 /** What a page of a frontend does: asks over HTTP, hears over one WebSocket. */
 export class Api {
   private readonly installation: Pick<Installation, 'access'>;
@@ -52,6 +58,26 @@ export class Api {
     });
     if (runQuery.execution) return runQuery.execution.id;
     throw new Error(`refused: ${runQuery.errors.map(({ message }) => message).join('; ')}`);
+  }
+
+  /** Where the run of an execution is, which its cursors say to those who look inside. */
+  async placeOf(id: string): Promise<RunPlace> {
+    const query = 'subscription ($id: ID!) { executionEvents(id: $id) { cursor } }';
+    for await (const { data } of this.socket.iterate<{ executionEvents: { cursor: string } }>({
+      query,
+      variables: { id },
+    })) {
+      const [payload = ''] = data?.executionEvents.cursor.split('.') ?? [];
+      // As services/gateway makes it: workspace, execution, rows or not, run, and numbers.
+      const [workspaceId, , , runId] = JSON.parse(Buffer.from(payload, 'base64url').toString()) as [
+        string,
+        string,
+        boolean,
+        string,
+      ];
+      return { workspaceId, runId };
+    }
+    throw new Error('the subscription told nothing');
   }
 
   /** The events of an execution until it is final; throws where that is not SUCCEEDED. */

@@ -5,6 +5,7 @@ import type { BenchResult, Effort } from './bench.ts';
 import { benchBus } from './bus.bench.ts';
 import { benchCached } from './cached.bench.ts';
 import { benchEncoding } from './encoding.bench.ts';
+import { benchFirehose } from './firehose.bench.ts';
 import { benchFlight } from './flight.bench.ts';
 import { startInstallation } from './installation.ts';
 import { benchLatency } from './latency.bench.ts';
@@ -15,7 +16,9 @@ import { benchQueue } from './queue.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, toMarkdown } from './report.ts';
 import { benchRepeat } from './repeat.bench.ts';
 import { benchRows } from './rows.bench.ts';
+import { benchResume } from './resume.bench.ts';
 import { benchStart } from './start.bench.ts';
+import { benchSubscriptions, manySockets } from './subscriptions.bench.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const table = 'docs/benchmarks.md';
@@ -41,6 +44,9 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   planning: (effort) => benchPlanning(effort, say),
   flight: (effort) => onMesh((mesh) => benchFlight(mesh, effort, say)),
   queue: (effort) => onMesh((mesh) => benchQueue(mesh, effort, say)),
+  subscriptions: (effort) => onMesh((mesh) => benchSubscriptions(mesh, effort, say), manySockets),
+  firehose: (effort) => onMesh((mesh) => benchFirehose(mesh, effort, say), manySockets),
+  resume: (effort) => onMesh((mesh) => benchResume(mesh, effort, say), manySockets),
   noisy: (effort) => onMesh((mesh) => benchNoisy(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(noisySlots) }),
 };
 

@@ -113,11 +113,11 @@ export const gatewayConfig = defineConfig({
   sockets: {
     max: setting('SLUICE_GATEWAY_SOCKETS_MAX', integerText(1, 1_000_000), {
       default: 20_000,
-      describe: 'The most WebSockets of one gateway.',
+      describe: 'The most WebSockets and event streams of one gateway.',
     }),
     perCallerMax: setting('SLUICE_GATEWAY_SOCKETS_PER_CALLER_MAX', integerText(1, 1_000_000), {
       default: 100,
-      describe: 'The most WebSockets of one caller at one gateway.',
+      describe: 'The most WebSockets and event streams of one caller at one gateway.',
     }),
     strangersMax: setting('SLUICE_GATEWAY_SOCKETS_SIGNED_OUT_PER_ADDRESS_MAX', integerText(1, 1_000_000), {
       default: 500,
@@ -126,6 +126,18 @@ export const gatewayConfig = defineConfig({
     subscriptionsMax: setting('SLUICE_GATEWAY_SUBSCRIPTIONS_PER_SOCKET_MAX', integerText(1, 100_000), {
       default: 200,
       describe: 'The most operations under way on one WebSocket.',
+    }),
+    bufferBytesMax: setting('SLUICE_GATEWAY_SOCKET_BUFFER_BYTES_MAX', integerText(64 * 1024, 64 * 1024 * 1024), {
+      default: 256 * 1024,
+      describe: 'While a client has not taken this many bytes, no further event is made for its connection.',
+    }),
+    bytesMax: setting('SLUICE_GATEWAY_SOCKET_BYTES_MAX', integerText(64 * 1024, 1024 ** 3), {
+      default: 16 * 1024 * 1024,
+      describe: 'A connection with more bytes that its client has not taken is closed, and the client resumes.',
+    }),
+    bytesTotalMax: setting('SLUICE_GATEWAY_SOCKETS_BYTES_MAX', integerText(1024 * 1024, 64 * 1024 ** 3), {
+      default: 128 * 1024 * 1024,
+      describe: 'The same for all connections of one gateway together; the fullest are closed.',
     }),
     pingSeconds: setting('SLUICE_GATEWAY_PING_SECONDS', integerText(1, 600), {
       default: 12,

@@ -40,8 +40,12 @@ import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js'
 import { SessionsResolver } from './sessions/sessions.resolver.js';
 import { UsersResolver } from './users/users.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
+import { SessionsService } from './sessions/sessions.service.js';
+import { SseEdge } from './sse/sse-edge.service.js';
+import { LiveOperations } from './streams/live-operations.service.js';
+import { ResultFormat } from './streams/result-format.js';
+import { StreamsService } from './streams/streams.service.js';
 import { GraphqlSocketServer } from './websocket/graphql-socket-server.js';
-import { SessionsService } from './websocket/sessions.service.js';
 import { WebSocketEdge } from './websocket/websocket-edge.service.js';
 import { WorkspaceResolver } from './workspace/workspace.resolver.js';
 
@@ -87,6 +91,7 @@ const resolvers = [
     FaultLog,
     GraphqlSocketServer,
     HttpEdge,
+    LiveOperations,
     ObservingPlugin,
     OptionsQueries,
     ParameterOptionsService,
@@ -94,17 +99,24 @@ const resolvers = [
     RepeatedHits,
     OperationsService,
     RequestMetrics,
+    ResultFormat,
     ResultsService,
     RunHubService,
     SessionsService,
+    SseEdge,
+    StreamsService,
     WebSocketEdge,
   ],
 })
 export class GatewayModule implements NestModule {
-  constructor(private readonly edge: HttpEdge) {}
+  constructor(
+    private readonly edge: HttpEdge,
+    private readonly sse: SseEdge,
+  ) {}
 
   /** Nest mounts this before Apollo, so every request comes through the edge first. */
   configure(): void {
     this.edge.install();
+    this.sse.install();
   }
 }

@@ -70,7 +70,12 @@ export class TestGateway {
 
   /** Pages of rows that were read for pushed events and answers. */
   async pagesRead(): Promise<number> {
-    const metric = await this.metrics.registry.getSingleMetric('sluice_gateway_page_lookups_total')?.get();
+    return this.metric('page_lookups_total');
+  }
+
+  /** A gauge or a counter of this gateway. */
+  async metric(name: string): Promise<number> {
+    const metric = await this.metrics.registry.getSingleMetric(`sluice_gateway_${name}`)?.get();
     return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
   }
 

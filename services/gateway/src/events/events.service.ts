@@ -32,6 +32,7 @@ type Events = AsyncGenerator<ExecutionEvent, void, undefined>;
 /** As many rows in one event as a page of a query may have. */
 const eventRowsMax = 10_000;
 const readTriesMax = 4;
+const noTurn = (): void => undefined;
 
 /** Makes the feeds of the two subscriptions out of the caller's rights, the firehose and the services. */
 @Injectable()
@@ -47,13 +48,18 @@ export class EventsService {
 
   async executionEvents(args: ExecutionEventsArgs, context: RequestContext): Promise<Events> {
     const execution = await this.executions.read(args.id, context);
-    const nextRow = this.firstRowOf(execution, args);
+    const continuesAfter = context.pace?.continuesAfter;
+    const place = this.placeOf(
+      execution,
+      continuesAfter === undefined ? args : { ...args, after: continuesAfter, rowsAfter: null },
+    );
     const { id: executionId, runId, workspaceId, version } = execution;
     const watch = this.hub.watch({ executionId, runId, workspaceId }, version);
     const feed = new ExecutionFeed(this.sourceOf(execution, watch, args, context), {
       execution,
       includeRows: args.includeRows,
-      nextRow,
+      nextRow: place.nextRow,
+      toldVersion: continuesAfter === undefined ? undefined : place.version,
     });
     return abortable(
       (signal) => feed.events(signal),
@@ -65,7 +71,8 @@ export class EventsService {
   executionsFinished(after: string | null | undefined, context: RequestContext): Events {
     const { workspaceId } = context.caller.principal;
     const callerId = callerIdOf(context.caller);
-    const start = after ? this.cursors.readFinishedEvent(after, workspaceId, callerId) : undefined;
+    const from = context.pace?.continuesAfter ?? after;
+    const start = from ? this.cursors.readFinishedEvent(from, workspaceId, callerId) : undefined;
     const ear = this.hub.listen(workspaceId);
     const feed = new FinishedFeed({
       revision: ear.revision,
@@ -90,6 +97,7 @@ export class EventsService {
     return {
       watch,
       clock: this.clock,
+      turn: async () => (await context.pace?.turn()) ?? noTurn,
       read: () => persistently(context.signal, () => this.executions.read(id, context)),
       readRows: async (execution, offset) => {
         const source = (rows ??= this.results.source(execution, context, undefined, true));
@@ -105,14 +113,19 @@ export class EventsService {
     };
   }
 
-  private firstRowOf(execution: Execution, { after, includeRows, rowsAfter, columns }: ExecutionEventsArgs): number {
+  /** Where the events are to begin. */
+  private placeOf(
+    execution: Execution,
+    { after, includeRows, rowsAfter, columns }: ExecutionEventsArgs,
+  ): Pick<ExecutionPosition, 'version' | 'nextRow'> {
     if (columns) checkColumnsDistinct(columns);
     const { id: executionId, workspaceId, runId } = execution;
     if (after && rowsAfter) throw invalidInput('give after or rowsAfter, not both', 'rowsAfter');
     if (after) {
-      return this.cursors.readExecutionEvent(after, { workspaceId, executionId, includeRows, runId }).nextRow;
+      return this.cursors.readExecutionEvent(after, { workspaceId, executionId, includeRows, runId });
     }
-    return rowsAfter ? this.cursors.readRow(rowsAfter, 'rowsAfter', resultIdOf(execution)) : 0;
+    const nextRow = rowsAfter ? this.cursors.readRow(rowsAfter, 'rowsAfter', resultIdOf(execution)) : 0;
+    return { version: execution.version, nextRow };
   }
 }
 

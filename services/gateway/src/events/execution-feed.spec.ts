@@ -78,7 +78,7 @@ class World {
     this.runs.reconcile('exe_1', this.version);
   }
 
-  subscribe(start: { includeRows: boolean; nextRow: number }) {
+  subscribe(start: { includeRows: boolean; nextRow: number; toldVersion?: number }) {
     const execution = this.execution();
     const watch = this.runs.watch({ executionId: 'exe_1', runId: 'run_1', workspaceId: 'wsp_1' }, execution.version);
     const source: FeedSource = {
@@ -93,8 +93,9 @@ class World {
         const rows = Array.from({ length: count }, (_, index) => new RawRows(`[${offset + index}]`));
         return { page: { offset, rows, endCursor: '', hasNextPage: true }, count };
       },
+      turn: async () => () => undefined,
       rowsExpired: () => this.rows,
-      cursor: (_execution, nextRow) => String(nextRow),
+      cursor: ({ version }, nextRow) => `${version} ${nextRow}`,
     };
     const feed = new ExecutionFeed(source, { execution, ...start });
     const outer = new AbortController();
@@ -191,7 +192,10 @@ class Client {
     if (this.isDone) return;
     const old = this.feed;
     this.pending = undefined;
-    this.feed = this.world.subscribe({ includeRows: this.includeRows, nextRow: Number(this.cursor ?? 0) });
+    this.feed = this.world.subscribe({
+      includeRows: this.includeRows,
+      nextRow: Number(this.cursor?.split(' ')[1] ?? 0),
+    });
     await old.return();
   }
 }

@@ -14,6 +14,8 @@ export interface FeedSource {
   read(): Promise<Execution>;
   /** The rows from `offset` on that can be read now, with the count of them; @throws AppError result.expired */
   readRows(execution: Execution, offset: number): Promise<{ page: RowPage; count: number }>;
+  /** Resolves when rows may be read for this subscriber; call what it gives when they have been sent. */
+  turn(): Promise<() => void>;
   /** How many rows the result had, once they are gone. */
   rowsExpired(): number;
   cursor(execution: Execution, nextRow: number): string;
@@ -24,6 +26,8 @@ export interface FeedStart {
   readonly execution: Execution;
   readonly includeRows: boolean;
   readonly nextRow: number;
+  /** The version that this subscriber was told last, where they go on without another snapshot. */
+  readonly toldVersion?: number | undefined;
 }
 
 /** Progress is told no more often than this. */
@@ -47,33 +51,40 @@ export class ExecutionFeed {
 
   constructor(
     private readonly source: FeedSource,
-    { execution, nextRow, includeRows }: FeedStart,
+    { execution, nextRow, includeRows, toldVersion }: FeedStart,
   ) {
     this.execution = execution;
     this.nextRow = nextRow;
-    this.toldVersion = execution.version;
+    this.isContinued = toldVersion !== undefined;
+    this.toldVersion = toldVersion ?? execution.version;
     this.wantsRows = includeRows;
     source.watch.readAt(execution.version, execution.state === 'QUEUED');
   }
 
+  private readonly isContinued: boolean;
   private wantsRows: boolean;
+  private endTurn = (): void => undefined;
 
   async *events(signal: AbortSignal): AsyncGenerator<ExecutionEvent, void, undefined> {
-    yield this.tell({ __typename: 'ExecutionSnapshot' });
-    for (;;) {
-      const revision = this.source.watch.revision;
-      await this.catchUp();
-      if (isFinal(this.execution.state)) break;
-      const event = this.stateChange() ?? (await this.newRows()) ?? this.progress();
-      if (event) yield event;
-      else if (!(await this.waitForMore(revision, signal))) return;
-      if (signal.aborted) return;
+    try {
+      if (!this.isContinued) yield this.tell({ __typename: 'ExecutionSnapshot' });
+      for (;;) {
+        const revision = this.source.watch.revision;
+        await this.catchUp();
+        if (isFinal(this.execution.state)) break;
+        const event = this.stateChange() ?? (await this.newRows()) ?? this.progress();
+        if (event) yield event;
+        else if (!(await this.waitForMore(revision, signal))) return;
+        if (signal.aborted) return;
+      }
+      for (let rows = await this.lastRows(); rows; rows = await this.lastRows()) {
+        yield rows;
+        if (signal.aborted) return;
+      }
+      yield this.toldState();
+    } finally {
+      this.endTurn();
     }
-    for (let rows = await this.lastRows(); rows; rows = await this.lastRows()) {
-      yield rows;
-      if (signal.aborted) return;
-    }
-    yield this.toldState();
   }
 
   /** Takes over what was heard of the state since the last time; reads where hearing does not tell it all. */
@@ -106,9 +117,15 @@ export class ExecutionFeed {
 
   private async lastRows(): Promise<ExecutionEvent | undefined> {
     if (!this.wantsRows) return undefined;
+    // When the next rows are drawn the last have been sent.
+    this.endTurn();
+    this.endTurn = await this.source.turn();
     try {
       const { page, count } = await this.source.readRows(this.now(), this.nextRow);
-      if (count === 0) return undefined;
+      if (count === 0) {
+        this.endTurn();
+        return undefined;
+      }
       this.nextRow += count;
       return this.tell({ __typename: 'RowsAppended', page });
     } catch (error) {
@@ -131,6 +148,7 @@ export class ExecutionFeed {
     const hasProgress = progressOf(this.now()) !== this.toldProgress;
     const untilDueMs = progressIntervalMs - (clock.monotonicMs() - this.toldProgressAtMs);
     const timeoutMs = hasProgress ? Math.max(untilDueMs, 1) : idleMsMax;
+    this.endTurn();
     await watch.heardMoreThan(revision, signal, timeoutMs);
     const isIdle = watch.revision === revision && !hasProgress;
     if (isIdle) this.rowsSeen = -1;
@@ -162,11 +180,11 @@ export class ExecutionFeed {
     this.toldProgress = progressOf(execution);
     this.toldProgressAtMs = this.source.clock.monotonicMs();
     const cursor = this.source.cursor(execution, this.nextRow);
-    return { ...event, execution, cursor };
+    return { ...event, execution, cursor, place: `${cursor} ${this.toldProgress}` };
   }
 }
 
-type WithoutPlace<E> = E extends unknown ? Omit<E, 'cursor' | 'execution'> : never;
+type WithoutPlace<E> = E extends unknown ? Omit<E, 'cursor' | 'execution' | 'place'> : never;
 
 function progressOf({ rows, bytes, fraction, queuePosition, estimatedWaitSeconds }: Execution): string {
   const waitSeconds = estimatedWaitSeconds === undefined ? '' : Math.round(estimatedWaitSeconds);

@@ -58,7 +58,7 @@ export class FinishedFeed {
       const at = finishedAt ?? submittedAt;
       if (!at) throw new Error('a finished execution came without its time');
       const cursor = this.source.cursor(place);
-      yield { __typename: 'ExecutionStateChanged', cursor, execution, state, version, at };
+      yield { __typename: 'ExecutionStateChanged', cursor, place: cursor, execution, state, version, at };
     }
   }
 
@@ -73,6 +73,7 @@ function skippedEvent(cursor: string): ExecutionEvent {
   return {
     __typename: 'EventsSkipped',
     cursor,
+    place: cursor,
     execution: null,
     reason: 'Executions that ended long ago are no longer listed.',
   };

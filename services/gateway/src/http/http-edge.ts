@@ -49,7 +49,10 @@ export class HttpEdge {
       this.refuseBody(error, response, next),
     );
     adapter.use(graphqlPath, (request: Request, response: Response, next: NextFunction) =>
-      this.inScope(request, response, () => this.checkDocument(request, response, next)),
+      // What is mounted below it sees to this itself.
+      request.path === '/'
+        ? this.inScope(request, response, () => this.checkDocument(request, response, next))
+        : next(),
     );
   }
 

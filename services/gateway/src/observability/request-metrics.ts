@@ -11,6 +11,8 @@ export interface OperationLabels {
 
 export const unknownOperation: OperationLabels = { type: 'none', field: 'none' };
 
+export type Transport = 'http' | 'websocket' | 'sse';
+
 /** Requests and errors by operation and code, and how long they took. */
 @Injectable()
 export class RequestMetrics {
@@ -45,13 +47,13 @@ export class RequestMetrics {
     return { type: operation.operation, field: this.isServed(operation.operation, first) ? first : 'other' };
   }
 
-  observe(transport: 'http' | 'websocket', labels: OperationLabels, startedAtMs: number): void {
+  observe(transport: Transport, labels: OperationLabels, startedAtMs: number): void {
     const all = { transport, ...labels };
     this.requests.inc(all);
     this.seconds.observe(all, (performance.now() - startedAtMs) / 1_000);
   }
 
-  countError(transport: 'http' | 'websocket', labels: OperationLabels, code: string): void {
+  countError(transport: Transport, labels: OperationLabels, code: string): void {
     this.errors.inc({ transport, ...labels, code });
   }
 

@@ -15,6 +15,14 @@ export interface CredentialsHolder {
   readonly credentials: Credentials;
 }
 
+/** What the source of a subscription's events may know of the stream that it feeds. */
+export interface StreamPace {
+  /** The stream has told all up to this cursor, the snapshot too, and goes on from there. */
+  readonly continuesAfter?: string | undefined;
+  /** Resolves when something large may be made for it; call what it gives when that has been sent. */
+  turn(): Promise<() => void>;
+}
+
 export interface AskOptions {
   readonly ttlMs?: number;
   readonly idempotencyKey?: string;
@@ -33,6 +41,8 @@ export class RequestContext {
     private readonly holder: CredentialsHolder,
     /** Fires when nobody waits for the answer any more. */
     readonly signal: AbortSignal,
+    /** Of a subscription. */
+    readonly pace?: StreamPace,
   ) {}
 
   get loaders(): Loaders {

@@ -5,23 +5,22 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { handleProtocols } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { InjectConfig } from '#libs/config';
-import { delay } from '#libs/kernel';
-import { Lifecycle } from '#libs/service';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
 import { graphqlPath, HttpEdge } from '../http/http-edge.js';
 import { Origins } from '../http/origins.js';
 import { requestIdOf } from '../request/request-scope.js';
 import { spliceRowBytes } from '../results/raw-rows.js';
+import { closeCodes, Session } from '../sessions/session.js';
+import { SessionsService } from '../sessions/sessions.service.js';
+import { ConnectionRoom } from '../streams/connection-room.js';
 import { GraphqlSocketServer } from './graphql-socket-server.js';
 import { keepAlive } from './keep-alive.js';
-import { SessionsService } from './sessions.service.js';
-import { closeCodes, SocketSession } from './socket-session.js';
 
 /** The most of one message from a client; documents are far smaller. */
 const messageBytesMax = 256 * 1024;
-/** Sockets are closed over this long when the gateway stops, so that their clients do not all come back at once. */
-const spreadMsMax = 3_000;
+/** A client that does not read what is in front of the close frame is cut off. */
+const closeMs = 5_000;
 
 /** Upgrades at /graphql and carries text between sockets and the protocol. */
 @Injectable()
@@ -37,7 +36,6 @@ export class WebSocketEdge implements OnApplicationBootstrap {
   });
   private readonly origins: Origins;
   private readonly closed;
-  private isDraining = false;
 
   constructor(
     private readonly adapterHost: HttpAdapterHost,
@@ -45,8 +43,7 @@ export class WebSocketEdge implements OnApplicationBootstrap {
     private readonly http: HttpEdge,
     private readonly sessions: SessionsService,
     private readonly logger: AppLogger,
-    private readonly lifecycle: Lifecycle,
-    @InjectConfig() private readonly config: Pick<GatewayConfig, 'http' | 'sockets' | 'service'>,
+    @InjectConfig() private readonly config: Pick<GatewayConfig, 'http' | 'sockets'>,
     metrics: MetricsRegistry,
   ) {
     this.origins = new Origins(config.http.allowedOrigins);
@@ -61,7 +58,6 @@ export class WebSocketEdge implements OnApplicationBootstrap {
     // The gateway listens on HTTP, so its adapter's server is one of node:http.
     const server = this.adapterHost.httpAdapter.getHttpServer() as Server;
     server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
-    this.lifecycle.onDrain('websockets', () => this.drain());
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -80,14 +76,13 @@ export class WebSocketEdge implements OnApplicationBootstrap {
     const path = (url ?? '').split('?', 1)[0];
     if (path !== graphqlPath) return 404;
     if (!this.origins.allows(headers.origin, headers.host)) return 403;
-    if (this.isDraining || this.sessions.isFull) return 503;
-    if (this.sessions.hasTooManyStrangers(this.http.clientAddressOf(request))) return 429;
-    return undefined;
+    return this.sessions.refusalOf(this.http.clientAddressOf(request));
   }
 
   private open(socket: WebSocket, request: IncomingMessage): void {
-    const session = new SocketSession(
-      socket,
+    const session = new Session(
+      { close: (code, reason) => close(socket, code, reason) },
+      new ConnectionRoom(request.socket, this.config.sockets.bufferBytesMax),
       requestIdOf(request.headers['x-request-id']),
       this.http.clientAddressOf(request),
     );
@@ -97,10 +92,10 @@ export class WebSocketEdge implements OnApplicationBootstrap {
       {
         protocol: socket.protocol,
         send: (text) => send(socket, spliceRowBytes(text)),
-        close: (code, reason) => socket.close(code, reason),
+        close: (code = closeCodes.tryAgainLater, reason = '') => close(socket, code, reason),
         onMessage: (handle) => socket.on('message', (data) => void this.onMessage(socket, session, handle, data)),
       },
-      session,
+      { session, send: (text) => socket.readyState === socket.OPEN && socket.send(text) },
     );
     // A fault of the connection is followed by its close, which is where it is dealt with.
     socket.on('error', (err) => this.logger.debug({ err, requestId: session.requestId }, 'a socket failed'));
@@ -117,36 +112,30 @@ export class WebSocketEdge implements OnApplicationBootstrap {
 
   private async onMessage(
     socket: WebSocket,
-    session: SocketSession,
+    session: Session,
     handle: (text: string) => Promise<void>,
     data: { toString(): string },
   ): Promise<void> {
     try {
       await handle(data.toString());
     } catch (err) {
-      if (session.signal.aborted) return;
+      if (session.isOver) return;
       this.logger.error({ err, requestId: session.requestId }, 'a message on a socket could not be handled');
-      socket.close(closeCodes.tryAgainLater, 'Try again later');
+      close(socket, closeCodes.tryAgainLater, 'Try again later');
     }
-  }
-
-  /** Takes no more sockets and closes those there are, spread over some seconds; what has been sent still arrives. */
-  private async drain(): Promise<void> {
-    this.isDraining = true;
-    const spreadMs = Math.min(spreadMsMax, this.config.service.drainSeconds * 250);
-    await Promise.all(
-      this.sessions.open.map(async (session) => {
-        await delay(Math.random() * spreadMs);
-        session.close(closeCodes.serviceRestart, 'Service restart');
-      }),
-    );
   }
 }
 
-/** Resolves when the text has left the process, which is what holds back a feed whose client is slow. */
+/** Resolves when the text has left the process, which holds back whoever waits for it. */
 function send(socket: WebSocket, text: string | Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     if (socket.readyState !== socket.OPEN) resolve();
     else socket.send(text, { binary: false }, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+function close(socket: WebSocket, code: number, reason: string): void {
+  if (socket.readyState !== socket.OPEN) return;
+  socket.close(code, reason);
+  setTimeout(() => socket.terminate(), closeMs).unref();
 }

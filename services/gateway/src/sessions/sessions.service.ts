@@ -1,34 +1,43 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
-import { AppError, toPublicErrorCode } from '#libs/kernel';
+import { AppError, delay, toPublicErrorCode } from '#libs/kernel';
 import { Lifecycle } from '#libs/service';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
 import { AuthenticatorService } from '../identity/authenticator.service.js';
 import { callerIdOf } from '../identity/caller.js';
-import { closeCodes, type SocketSession } from './socket-session.js';
+import { closeCodes, type Session } from './session.js';
 
 /** Revocations are known within two seconds; with this a socket outlives its right by less than five. */
 const checkMs = 2_000;
 
-/** The open sockets: how many there are, whose they are, and whether those may still have them. */
+/** Connections are closed over this long when the gateway stops, so that their clients do not all come back at once. */
+const spreadMsMax = 3_000;
+
+/**
+ * The connections that stay open, WebSockets and event streams alike: how many there are, whose they are, whether those
+ * may still have them, and what waits in their buffers.
+ */
 @Injectable()
 export class SessionsService implements OnApplicationBootstrap {
-  private readonly sessions = new Set<SocketSession>();
-  private readonly byCaller = new Map<string, Set<SocketSession>>();
+  private readonly sessions = new Set<Session>();
+  private readonly byCaller = new Map<string, Set<Session>>();
   /** Sockets of each address that have not signed in yet. */
   private readonly strangers = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
+  private isDraining = false;
 
   constructor(
     private readonly authenticator: AuthenticatorService,
     private readonly logger: AppLogger,
     private readonly lifecycle: Lifecycle,
-    @InjectConfig() private readonly config: Pick<GatewayConfig, 'sockets'>,
+    @InjectConfig() private readonly config: Pick<GatewayConfig, 'sockets' | 'service'>,
     metrics: MetricsRegistry,
   ) {
-    metrics.gauge({ name: 'sockets', help: 'Open WebSockets.' }, (gauge) => gauge.set(this.sessions.size));
-    metrics.gauge({ name: 'subscriptions', help: 'Operations under way on WebSockets.' }, (gauge) => {
+    metrics.gauge({ name: 'sockets', help: 'Open WebSockets and event streams.' }, (gauge) =>
+      gauge.set(this.sessions.size),
+    );
+    metrics.gauge({ name: 'subscriptions', help: 'Operations under way on WebSockets and event streams.' }, (gauge) => {
       let operations = 0;
       for (const session of this.sessions) operations += session.operations;
       gauge.set(operations);
@@ -38,23 +47,22 @@ export class SessionsService implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     this.timer = setTimeout(() => void this.check(), checkMs);
     this.timer.unref();
-    this.lifecycle.onDrain('checking sockets', async () => clearTimeout(this.timer));
+    this.lifecycle.onDrain('connections', () => this.drain());
   }
 
-  get isFull(): boolean {
-    return this.sessions.size >= this.config.sockets.max;
-  }
-
-  get open(): readonly SocketSession[] {
-    return [...this.sessions];
+  /** Whether another connection may be opened from there; else the HTTP status that says why not. */
+  refusalOf(clientAddress: string): 503 | 429 | undefined {
+    if (this.isDraining || this.sessions.size >= this.config.sockets.max) return 503;
+    if (this.hasTooManyStrangers(clientAddress)) return 429;
+    return undefined;
   }
 
   /** So that nobody fills the gateway with sockets that have yet to say whose they are. */
-  hasTooManyStrangers(clientAddress: string): boolean {
+  private hasTooManyStrangers(clientAddress: string): boolean {
     return (this.strangers.get(clientAddress) ?? 0) >= this.config.sockets.strangersMax;
   }
 
-  add(session: SocketSession): void {
+  add(session: Session): void {
     this.countStranger(session, 1);
     this.sessions.add(session);
   }
@@ -63,7 +71,7 @@ export class SessionsService implements OnApplicationBootstrap {
    * Signs a session in.
    * @throws AppError where the credentials are not good, or where this caller has too many sockets
    */
-  async signIn(session: SocketSession, authorization: string): Promise<void> {
+  async signIn(session: Session, authorization: string): Promise<void> {
     const caller = await this.authenticator.authenticate(authorization, session.requestId);
     const callerId = callerIdOf(caller);
     const others = this.byCaller.get(callerId) ?? new Set();
@@ -78,7 +86,7 @@ export class SessionsService implements OnApplicationBootstrap {
     this.byCaller.set(callerId, others);
   }
 
-  remove(session: SocketSession): void {
+  remove(session: Session): void {
     if (!this.sessions.delete(session)) return;
     if (!session.caller) this.countStranger(session, -1);
     const callerId = session.caller && callerIdOf(session.caller);
@@ -87,7 +95,7 @@ export class SessionsService implements OnApplicationBootstrap {
     if (others.size === 0) this.byCaller.delete(callerId);
   }
 
-  private countStranger({ clientAddress }: SocketSession, change: 1 | -1): void {
+  private countStranger({ clientAddress }: Session, change: 1 | -1): void {
     const count = (this.strangers.get(clientAddress) ?? 0) + change;
     if (count > 0) this.strangers.set(clientAddress, count);
     else this.strangers.delete(clientAddress);
@@ -96,14 +104,40 @@ export class SessionsService implements OnApplicationBootstrap {
   /** Proves every session's credentials anew: tokens end, API keys are exchanged again, and either may be revoked. */
   private async check(): Promise<void> {
     try {
+      this.shedSlow();
       for (const [authorization, sessions] of this.byAuthorization()) await this.checkAll(authorization, sessions);
     } finally {
-      this.timer?.refresh();
+      if (!this.isDraining) this.timer?.refresh();
     }
   }
 
-  private byAuthorization(): Map<string, SocketSession[]> {
-    const groups = new Map<string, SocketSession[]>();
+  /** Takes no more connections and closes those there are, spread over some seconds; what has been sent still arrives. */
+  private async drain(): Promise<void> {
+    this.isDraining = true;
+    clearTimeout(this.timer);
+    const spreadMs = Math.min(spreadMsMax, this.config.service.drainSeconds * 250);
+    await Promise.all(
+      [...this.sessions].map(async (session) => {
+        await delay(Math.random() * spreadMs);
+        session.close(closeCodes.serviceRestart, 'Service restart');
+      }),
+    );
+  }
+
+  /** Whose buffer is beyond its bound, or the fullest while all of them together are, has to come back and go on. */
+  private shedSlow(): void {
+    const { bytesMax, bytesTotalMax } = this.config.sockets;
+    const filled = [...this.sessions].map((session) => ({ session, bytes: session.room.bufferedBytes }));
+    let total = filled.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const { session, bytes } of filled.sort((one, other) => other.bytes - one.bytes)) {
+      if (bytes <= bytesMax && total <= bytesTotalMax) return;
+      session.close(closeCodes.tryAgainLater, 'Too slow');
+      total -= bytes;
+    }
+  }
+
+  private byAuthorization(): Map<string, Session[]> {
+    const groups = new Map<string, Session[]>();
     for (const session of this.sessions) {
       const { authorization } = session;
       if (authorization === undefined) continue;
@@ -114,7 +148,7 @@ export class SessionsService implements OnApplicationBootstrap {
     return groups;
   }
 
-  private async checkAll(authorization: string, sessions: readonly SocketSession[]): Promise<void> {
+  private async checkAll(authorization: string, sessions: readonly Session[]): Promise<void> {
     const [first] = sessions;
     if (!first) return;
     try {

@@ -1,0 +1,69 @@
+import type { Caller } from '../identity/caller.js';
+import type { Credentials, CredentialsHolder } from '../request/request-context.js';
+import type { ConnectionRoom } from '../streams/connection-room.js';
+
+/** Why the gateway closes a connection. graphql-ws clients come back after 1012, 1013 and 4403, and give up after 4401. */
+export const closeCodes = {
+  serviceRestart: 1012,
+  tryAgainLater: 1013,
+  unauthorized: 4401,
+  forbidden: 4403,
+} as const;
+
+/** A WebSocket or an event stream of HTTP, as far as a session acts on it. */
+export interface SessionConnection {
+  /** After what has been sent; where the other end takes nothing, some seconds later at the latest. */
+  close(code: number, reason: string): void;
+}
+
+/** One connection that stays open, and who is at its other end. */
+export class Session implements CredentialsHolder {
+  private current: { readonly authorization: string; readonly caller: Caller } | undefined;
+  private ended: AbortController | undefined;
+  /** Operations under way. */
+  operations = 0;
+  isOver = false;
+
+  constructor(
+    private readonly connection: SessionConnection,
+    readonly room: ConnectionRoom,
+    /** Of the request that opened the connection; its operations have ids of their own. */
+    readonly requestId: string,
+    /** Where the connection was opened from. */
+    readonly clientAddress: string,
+  ) {}
+
+  get credentials(): Credentials {
+    return this.current ? { kind: 'good', caller: this.current.caller } : { kind: 'none' };
+  }
+
+  get caller(): Caller | undefined {
+    return this.current?.caller;
+  }
+
+  /** What the client showed; sessions with the same are checked together, and may share what they are sent. */
+  get authorization(): string | undefined {
+    return this.current?.authorization;
+  }
+
+  /** Fires when the connection is gone. */
+  get signal(): AbortSignal {
+    // Most sessions only subscribe and need none, and there are many of them.
+    this.ended ??= new AbortController();
+    if (this.isOver) this.ended.abort();
+    return this.ended.signal;
+  }
+
+  signIn(authorization: string, caller: Caller): void {
+    this.current = { authorization, caller };
+  }
+
+  close(code: number, reason: string): void {
+    this.connection.close(code, reason);
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.ended?.abort();
+  }
+}

@@ -1,0 +1,159 @@
+import { createSourceEventStream, type ExecutionResult } from 'graphql';
+import { AppError } from '#libs/kernel';
+import type { ExecutionEvent } from '../events/execution-event.js';
+import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
+import { runInScope } from '../request/request-scope.js';
+import type { EndTurn } from './connection-room.js';
+import type { StreamsService } from './streams.service.js';
+import type { Subscriber } from './subscriber.js';
+
+const noTurn: EndTurn = () => undefined;
+
+/**
+ * One source of events and all who are told the same. Each event is made once, as one text, when the last has been sent.
+ * Whoever cannot take it leaves, and goes on alone from where they are; whoever alone has come to where others are joins
+ * them. So a slow reader slows nobody else, and nothing is queued for them.
+ */
+export class SharedStream implements CredentialsHolder, StreamPace {
+  private readonly ended = new AbortController();
+  private readonly context: RequestContext;
+  private events: AsyncIterator<ExecutionEvent> | undefined;
+  /** The cursor of what was told last. */
+  private cursor: string | undefined;
+  private place: string | undefined;
+
+  constructor(
+    private readonly streams: StreamsService,
+    private readonly members: Set<Subscriber>,
+    private readonly operation: Subscriber['operation'],
+    /** Its subscriber has been told all up to here, the snapshot too. */
+    readonly continuesAfter?: string | undefined,
+  ) {
+    this.context = streams.contextOf(this, operation.requestId, this.ended.signal);
+    this.cursor = continuesAfter;
+    for (const member of members) member.stream = this;
+  }
+
+  /** What this stream is to be found by: its audience and how far that has been told; undefined before the first event. */
+  get key(): string | undefined {
+    return this.place === undefined ? undefined : `${this.operation.audience} ${this.place}`;
+  }
+
+  /** All members came with the same. */
+  get credentials(): Credentials {
+    const [member] = this.members;
+    return (member?.operation ?? this.operation).session.credentials;
+  }
+
+  /** Rows are read for one connection when that has a turn; for several, each takes the text or leaves. */
+  async turn(): Promise<EndTurn> {
+    const only = this.only;
+    return only ? only.outlet.room.turn() : noTurn;
+  }
+
+  /** Begins; what stands in its way where it cannot. */
+  async open(): Promise<ExecutionResult | undefined> {
+    const events = await this.inScope(() =>
+      createSourceEventStream({ ...this.operation.args, contextValue: this.context }),
+    );
+    if (!(Symbol.asyncIterator in events)) return events;
+    // Every subscription of this schema makes events of this kind.
+    this.events = (events as AsyncIterable<ExecutionEvent>)[Symbol.asyncIterator]();
+    if (this.ended.signal.aborted) await this.close();
+    return undefined;
+  }
+
+  /** Tells until all has been told, all have left, or others tell the same. */
+  async run(): Promise<void> {
+    try {
+      if (!this.events && !(await this.reopen())) return;
+      while (await this.tellNext());
+    } catch (error) {
+      for (const member of this.members) failed(member, error);
+    }
+    await this.close();
+  }
+
+  leave(member: Subscriber): void {
+    if (this.members.delete(member) && this.members.size === 0) void this.close();
+  }
+
+  /** Takes over those who are at the same place. */
+  adopt(members: Iterable<Subscriber>): void {
+    for (const member of members) {
+      member.stream = this;
+      this.members.add(member);
+    }
+  }
+
+  private get only(): Subscriber | undefined {
+    if (this.members.size !== 1) return undefined;
+    const [member] = this.members;
+    return member;
+  }
+
+  private async reopen(): Promise<boolean> {
+    await this.only?.outlet.room.whenFree();
+    const refused = this.ended.signal.aborted ? undefined : await this.open();
+    if (refused) throw refused.errors?.[0] ?? new Error('a stream could not go on');
+    return this.events !== undefined;
+  }
+
+  private async tellNext(): Promise<boolean> {
+    await this.only?.outlet.room.whenFree();
+    if (this.isJoined() || this.ended.signal.aborted || !this.events) return false;
+    const { events } = this;
+    const { done, value: event } = await this.inScope(() => events.next());
+    if (done) {
+      for (const member of this.members) member.complete();
+      return false;
+    }
+    const payload = await this.inScope(() => this.streams.render(this.operation, event, this.context));
+    this.tell(event, payload);
+    return true;
+  }
+
+  private tell({ cursor, place }: ExecutionEvent, payload: string): void {
+    const from = this.cursor;
+    this.streams.forget(this);
+    this.cursor = cursor;
+    this.place = place;
+    const isAlone = this.members.size === 1;
+    for (const member of this.members) {
+      if (isAlone || from === undefined || member.outlet.room.isFree) member.outlet.send(payload);
+      else {
+        this.members.delete(member);
+        this.streams.goOnAlone(member, from);
+      }
+    }
+    if (this.members.size === 0) void this.close();
+  }
+
+  /** Others are at the same place: they take over, and this stream ends. */
+  private isJoined(): boolean {
+    if (this.key === undefined || this.members.size === 0) return false;
+    const other = this.streams.meet(this);
+    if (other === this) return false;
+    other.adopt(this.members);
+    this.members.clear();
+    return true;
+  }
+
+  private async close(): Promise<void> {
+    this.streams.forget(this);
+    this.ended.abort();
+    await this.events?.return?.();
+  }
+
+  /** Each draw comes from the stream's own work, outside of the request's scope. */
+  private inScope<T>(work: () => T): T {
+    return runInScope(this.context, work);
+  }
+}
+
+/** What passes is no end: the client comes back and goes on. */
+function failed(member: Subscriber, error: unknown): void {
+  const cause = error instanceof Error && 'originalError' in error ? error.originalError : error;
+  if (cause instanceof AppError && cause.retryable) member.outlet.interrupt();
+  member.fail(error);
+}

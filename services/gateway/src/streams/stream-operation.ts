@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { Kind, visit, type DocumentNode, type ExecutionArgs } from 'graphql';
+import type { OperationLabels, Transport } from '../observability/request-metrics.js';
+import type { Session } from '../sessions/session.js';
+
+/** A subscription that is to be fed, with all that decides over what it is told. */
+export interface StreamOperation {
+  readonly args: ExecutionArgs;
+  readonly session: Session;
+  readonly requestId: string;
+  readonly transport: Transport;
+  readonly labels: OperationLabels;
+  /** The same for all who may be told the same; only the place in the stream is not in it. */
+  readonly audience: string;
+}
+
+/** Where these arguments of a subscription are variables, they only say where it begins. */
+const placeArguments: ReadonlySet<string> = new Set(['after', 'rowsAfter']);
+const placeVariables = new WeakMap<DocumentNode, ReadonlySet<string>>();
+
+/** Equal for equal credentials, documents and variables, but for those that only say where the subscription begins. */
+export function audienceOf({ authorization }: Session, text: string, args: ExecutionArgs): string {
+  const isPlace = placeVariablesOf(args.document);
+  const variables = Object.entries(args.variableValues ?? {}).filter(([name]) => !isPlace.has(name));
+  variables.sort(([one], [other]) => (one < other ? -1 : 1));
+  const identity = [authorization, text, args.operationName ?? null, variables];
+  return createHash('sha256').update(JSON.stringify(identity)).digest('base64');
+}
+
+/** A variable that is used for something else as well decides over more than the beginning. */
+function placeVariablesOf(document: DocumentNode): ReadonlySet<string> {
+  const known = placeVariables.get(document);
+  if (known) return known;
+  const uses = new Map<string, number>();
+  const found = new Set<string>();
+  visit(document, {
+    VariableDefinition: () => false,
+    OperationDefinition: ({ selectionSet }) => {
+      for (const field of selectionSet.selections) {
+        for (const { name, value } of field.kind === Kind.FIELD ? (field.arguments ?? []) : []) {
+          if (placeArguments.has(name.value) && value.kind === Kind.VARIABLE) found.add(value.name.value);
+        }
+      }
+    },
+    Variable: ({ name }) => void uses.set(name.value, (uses.get(name.value) ?? 0) + 1),
+  });
+  const only = new Set([...found].filter((name) => uses.get(name) === 1));
+  placeVariables.set(document, only);
+  return only;
+}

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runRequests } from '#libs/contracts';
+import { until } from '#libs/testing';
+import { collect, namesOf } from '../../test/execution-events.js';
+import type { FakeRun } from '../../test/fake-run.js';
+import { GatewaySuite } from '../../test/gateway-suite.js';
+
+let suite: GatewaySuite;
+beforeAll(async () => {
+  suite = await GatewaySuite.start();
+});
+beforeEach(() => suite.forget());
+afterAll(() => suite.stop());
+
+const gauges = ['sockets', 'subscriptions', 'watches', 'streams'] as const;
+const held = () => Promise.all(gauges.map((name) => suite.gateway.metric(name)));
+
+/** So many subscribers to one run, each on a socket of their own, all of whom have been told the snapshot. */
+async function subscribers(run: FakeRun, count: number, variables: Record<string, unknown> = {}) {
+  const all = Array.from({ length: count }, () => {
+    const client = suite.gateway.connect(suite.authorization);
+    return { client, ...collect(client, { id: run.execution.id, ...variables }) };
+  });
+  await until(() => all.every(({ events }) => events.length > 0));
+  return all;
+}
+
+describe('Subscribers who may be told the same', () => {
+  it('are told it by one stream, made once for all of them', async () => {
+    const run = suite.newRun();
+    const all = await subscribers(run, 50, { includeRows: true });
+    await until(async () => (await suite.gateway.metric('streams')) === 1);
+    expect(await suite.gateway.metric('watches')).toBe(1);
+    const madeBefore = await suite.gateway.metric('events_made_total');
+    run.move('RUNNING');
+    await suite.tell(run);
+    await until(() => all.every(({ events }) => events.length === 2));
+    await run.commitRows(10);
+    await suite.tellRows(run);
+    await until(() => all.every(({ events }) => events.length === 3));
+    run.move('SUCCEEDED');
+    await suite.tell(run);
+    await Promise.all(all.map(({ done }) => done));
+    for (const { events } of all) {
+      expect(namesOf(events)).toEqual([
+        'ExecutionSnapshot',
+        'ExecutionStateChanged',
+        'RowsAppended',
+        'ExecutionStateChanged',
+      ]);
+      expect(events[2]?.['page'].rows).toHaveLength(10);
+    }
+    expect((await suite.gateway.metric('events_made_total')) - madeBefore).toBe(3);
+    await Promise.all(all.map(({ client }) => client.dispose()));
+  });
+
+  it('leave nothing behind when the last of them goes: no stream, no watch, no socket', async () => {
+    const before = await held();
+    const run = suite.newRun();
+    const all = await subscribers(run, 20);
+    expect(await held()).not.toEqual(before);
+    await Promise.all(all.map(({ client }) => client.dispose()));
+    await until(async () => JSON.stringify(await held()) === JSON.stringify(before));
+  });
+
+  it('are joined by one who resumes, who hears nothing twice', async () => {
+    const run = suite.newRun();
+    run.move('RUNNING');
+    const [first] = await subscribers(run, 1, { includeRows: true });
+    await run.commitRows(5);
+    await suite.tellRows(run);
+    await until(() => first?.events.length === 2);
+    const after = first?.events[0]?.['cursor'] as string;
+    const [resumed] = await subscribers(run, 1, { includeRows: true, after });
+    await until(async () => (await suite.gateway.metric('streams')) === 1);
+    run.move('SUCCEEDED');
+    await suite.tell(run);
+    await Promise.all([first?.done, resumed?.done]);
+    expect(namesOf(resumed?.events ?? [])).toEqual(['ExecutionSnapshot', 'RowsAppended', 'ExecutionStateChanged']);
+    await Promise.all([first?.client.dispose(), resumed?.client.dispose()]);
+  });
+
+  it('are those with the same credentials: another token is proven and read for by itself', async () => {
+    const run = suite.newRun();
+    const one = suite.gateway.connect(suite.authorization);
+    const other = suite.gateway.connect(`Bearer ${await suite.tokenFor({ groups: ['other'] })}`);
+    const both = [one, other].map((client) => collect(client, { id: run.execution.id }));
+    await until(() => both.every(({ events }) => events.length === 1));
+    expect(await suite.gateway.metric('streams')).toBe(2);
+    await Promise.all([one.dispose(), other.dispose()]);
+  });
+
+  it('hear of a fault that passes by a close that makes them come back, and of one that lasts by its error', async () => {
+    const run = suite.newRun();
+    const [one] = await subscribers(run, 1);
+    suite.services.on(runRequests.getExecutions, () => ({ executions: [] }));
+    run.move('RUNNING');
+    run.move('QUEUED');
+    await suite.tell(run);
+    expect(await one?.done).toMatchObject([{ extensions: { code: 'NOT_FOUND' } }]);
+    await one?.client.dispose();
+  });
+});

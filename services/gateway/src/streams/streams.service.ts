@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { execute, type ExecutionResult } from 'graphql';
+import { BusClient } from '#libs/bus';
+import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import type { ExecutionEvent } from '../events/execution-event.js';
+import { RequestContext } from '../request/request-context.js';
+import { stringifyWithRows } from '../results/raw-rows.js';
+import type { Outlet } from './outlet.js';
+import { ResultFormat } from './result-format.js';
+import { SharedStream } from './shared-stream.js';
+import type { StreamOperation } from './stream-operation.js';
+import { Subscriber } from './subscriber.js';
+
+/** The streams of this gateway: who is told what, and who are told the same. */
+@Injectable()
+export class StreamsService {
+  /** Streams by what their audiences have been told; those at one place are one. */
+  private readonly byKey = new Map<string, SharedStream>();
+  private readonly made;
+
+  constructor(
+    private readonly bus: BusClient,
+    private readonly format: ResultFormat,
+    private readonly logger: AppLogger,
+    metrics: MetricsRegistry,
+  ) {
+    metrics.gauge({ name: 'streams', help: 'Different streams that subscriptions are told.' }, (gauge) =>
+      gauge.set(this.byKey.size),
+    );
+    this.made = metrics.counter({ name: 'events_made_total', help: 'Events that were made, for one or for many.' });
+  }
+
+  /** Begins a subscription, or says what stands in its way. */
+  async subscribe(operation: StreamOperation, outlet: Outlet): Promise<Subscriber | ExecutionResult> {
+    const subscriber = new Subscriber(operation, outlet);
+    const stream = new SharedStream(this, new Set([subscriber]), operation);
+    const refused = await stream.open();
+    if (refused) return refused;
+    this.run(stream);
+    return subscriber;
+  }
+
+  /** For one who could not take what others were told. */
+  goOnAlone(subscriber: Subscriber, cursor: string): void {
+    this.run(new SharedStream(this, new Set([subscriber]), subscriber.operation, cursor));
+  }
+
+  /** The stream that tells what this one does and is where it is: another's, or itself. */
+  meet(stream: SharedStream): SharedStream {
+    const { key } = stream;
+    if (key === undefined) return stream;
+    const other = this.byKey.get(key);
+    if (other) return other;
+    this.byKey.set(key, stream);
+    return stream;
+  }
+
+  forget(stream: SharedStream): void {
+    const { key } = stream;
+    if (key !== undefined && this.byKey.get(key) === stream) this.byKey.delete(key);
+  }
+
+  contextOf(stream: SharedStream, requestId: string, signal: AbortSignal): RequestContext {
+    return new RequestContext(this.bus, requestId, stream, signal, stream);
+  }
+
+  /** An event as it is sent, executed with nothing read before: an execution in it is never older than the event. */
+  async render(
+    { args, ...operation }: StreamOperation,
+    event: ExecutionEvent,
+    context: RequestContext,
+  ): Promise<string> {
+    const result = await execute({ ...args, rootValue: event, contextValue: context.afresh() });
+    this.made.inc();
+    return stringifyWithRows(this.format.result(operation, result));
+  }
+
+  private run(stream: SharedStream): void {
+    stream.run().catch((err: unknown) => this.logger.error({ err }, 'a stream did not end well'));
+  }
+}

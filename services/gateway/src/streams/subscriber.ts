@@ -1,0 +1,49 @@
+import type { StreamOperation } from './stream-operation.js';
+import type { Outlet } from './outlet.js';
+import type { SharedStream } from './shared-stream.js';
+
+/**
+ * One subscription of one client. What it is told goes past it straight to its outlet; to iterate it is to wait for its
+ * end. At any time it is fed by one stream, with others that are to be told the same, or alone.
+ */
+export class Subscriber implements AsyncGenerator<never, void, undefined> {
+  stream: SharedStream | undefined;
+  private readonly end = Promise.withResolvers<IteratorReturnResult<void>>();
+
+  constructor(
+    readonly operation: StreamOperation,
+    readonly outlet: Outlet,
+  ) {}
+
+  /** All has been told. */
+  complete(): void {
+    this.end.resolve({ done: true, value: undefined });
+  }
+
+  fail(error: unknown): void {
+    this.end.reject(error);
+  }
+
+  next(): Promise<IteratorReturnResult<void>> {
+    return this.end.promise;
+  }
+
+  async return(): Promise<IteratorReturnResult<void>> {
+    this.complete();
+    this.stream?.leave(this);
+    return this.end.promise;
+  }
+
+  async throw(error: unknown): Promise<never> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}

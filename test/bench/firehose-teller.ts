@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { BusClient, BusMetrics } from '#libs/bus';
+import { runChanged, type RunChanged } from '#libs/contracts';
+import { RedisConnections } from '#libs/redis';
+import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import type { RunPlace } from './api.ts';
+import type { Installation } from './installation.ts';
+
+/** Tells the gateways of runs, as the orchestrator does, over the installation's own Redis. */
+export class FirehoseTeller {
+  private readonly redis: RedisConnections;
+  private readonly bus: BusClient;
+
+  constructor(mesh: Installation) {
+    const url = brokerUrlOf(mesh.pidOf('gateway'));
+    const logger = AppLogger.create({ service: 'orchestrator', instance: 'bench', level: 'warn' });
+    this.redis = new RedisConnections({ prefix: 'sluice', broker: { url }, session: { url }, cache: {} }, logger);
+    const metrics = new BusMetrics(new MetricsRegistry('orchestrator'));
+    this.bus = new BusClient('bench', { redis: this.redis, logger, metrics });
+  }
+
+  /** That a run has reached this version, and is running. */
+  async tell({ runId, workspaceId }: RunPlace, version: number): Promise<void> {
+    const level: RunChanged = {
+      ...{ runId, workspaceId, state: 'RUNNING', version, fence: 1, rows: 0, bytes: 0, attempts: 1 },
+      changedAt: new Date(),
+      startedAt: new Date(),
+      wasLeft: false,
+    };
+    await this.bus.tell(runChanged, runId, level);
+  }
+
+  close(): Promise<void> {
+    return this.redis.close();
+  }
+}
+
+/** The launcher gives the address to its children alone. */
+export function brokerUrlOf(pid: number): string {
+  const settings = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  const found = settings.find((each) => /^SLUICE_REDIS(_BROKER)?_URL=/.test(each));
+  if (!found) throw new Error('the gateway was started without the address of Redis');
+  return found.slice(found.indexOf('=') + 1);
+}

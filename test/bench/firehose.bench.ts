@@ -1,0 +1,162 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { Api, type RunPlace } from './api.ts';
+import { startBareSocketServer } from './bare-socket-server.ts';
+import type { BenchResult, Effort, Say } from './bench.ts';
+import { brokerUrlOf, FirehoseTeller } from './firehose-teller.ts';
+import type { Installation } from './installation.ts';
+import { LiveSocket, openMany } from './live-socket.ts';
+import type { Round } from './measure.ts';
+import { percentile } from './statistics.ts';
+
+const sockets = 1_000;
+const eventsPerSecond = 10_000;
+const seconds = 5;
+/** Events are told in so many portions a second. */
+const portionsPerSecond = 200;
+
+const query = `subscription ($id: ID!) { executionEvents(id: $id) {
+  __typename ... on ExecutionStateChanged { state version } } }`;
+
+interface Found {
+  readonly p50: number;
+  readonly p99: number;
+  readonly share: number;
+}
+
+/** A thousand sockets, each with an execution of its own, and ten thousand changes a second in all. */
+export async function benchFirehose(mesh: Installation, { rounds, scale }: Effort, say: Say): Promise<BenchResult> {
+  const api = new Api(mesh);
+  const teller = new FirehoseTeller(mesh);
+  const redis = new Redis(brokerUrlOf(mesh.pidOf('gateway')), { enableAutoPipelining: true });
+  const bare = await startBareSocketServer(brokerUrlOf(mesh.pidOf('gateway')));
+  // Nobody takes the runs, so that they last and cost nothing.
+  process.kill(mesh.pidOf('worker'), 'SIGSTOP');
+  try {
+    const { id: sourceId } = await api.source('flights_pg');
+    const text = (index: number): string => `select ${index} as n, ${Date.now()} as firehose`;
+    const ids = await openMany(sockets, (index) => api.submit(sourceId, text(index)), 16);
+    const runs = await openMany(sockets, (index) => api.placeOf(ids[index] ?? ''), 16);
+    const ours: Side = {
+      open: (index, take) =>
+        LiveSocket.open(mesh.access.websocketUrl, mesh.access.apiKey, subscribeTo(ids[index]), take),
+      tell: (index, version) => teller.tell(placeIn(runs, index), version),
+    };
+    const theirs: Side = {
+      open: (index, take) =>
+        LiveSocket.open(bare.url, '', { query: 'subscription { told }', variables: { number: index } }, take),
+      tell: (index, version) => tellBare(redis, index, version),
+    };
+    const length = Math.max(1, seconds * scale);
+    const found: { ours: Found; control: Found }[] = [];
+    for (let round = 0; round < rounds; round++) {
+      // Versions only grow, from round to round too.
+      const first = 10 + round * 1_000;
+      const control = await measure(theirs, first, length);
+      const own = await measure(ours, first, length);
+      found.push({ ours: own, control });
+      say(`  round ${round + 1}: ${describe(own)}; bare ${describe(control)}`);
+    }
+    return { name: '10,000 events a second to 1,000 sockets', method, measures: measuresOf(found) };
+  } finally {
+    process.kill(mesh.pidOf('worker'), 'SIGCONT');
+    redis.disconnect();
+    await Promise.all([api.close(), teller.close(), bare.stop()]);
+  }
+}
+
+const method = `${sockets} WebSockets, each with one \`executionEvents\` of an execution of its own; ${eventsPerSecond} changes of their runs a second are told
+by XADD in ${portionsPerSecond} portions a second for ${seconds} s, each with a version of its own, from the process that holds the sockets. A time is from
+XADD to the message at the socket. Delivered is the share of all versions that came. The control is a process that reads a stream of as
+many ready texts and sends each to its socket: no GraphQL, no permission, no cursor.`;
+
+function measuresOf(found: readonly { ours: Found; control: Found }[]): BenchResult['measures'] {
+  const roundsOf = (of: (one: Found) => number): Round[] =>
+    found.map(({ ours, control }) => ({ ours: of(ours), control: of(control) }));
+  const control = 'bare graphql-ws, ready texts from a stream';
+  return [
+    { name: 'XADD to socket, p50', unit: 'ms', control, rounds: roundsOf(({ p50 }) => p50) },
+    {
+      name: 'XADD to socket, p99',
+      unit: 'ms',
+      control,
+      rounds: roundsOf(({ p99 }) => p99),
+      target: { of: 'ours', atMost: 20 },
+    },
+    {
+      name: 'delivered',
+      unit: '%',
+      control,
+      rounds: roundsOf(({ share }) => share * 100),
+      target: { of: 'ours', atLeast: 100 },
+    },
+  ];
+}
+
+interface Side {
+  open(index: number, take: (payload: Buffer, type: string) => void): Promise<LiveSocket>;
+  tell(index: number, version: number): Promise<unknown>;
+}
+
+async function measure({ open, tell }: Side, first: number, length: number): Promise<Found> {
+  const versions = Math.ceil((eventsPerSecond * length) / sockets);
+  const toldAt = new Float64Array(sockets * versions);
+  const took: number[] = [];
+  const take = (index: number, payload: Buffer): void => {
+    const now = performance.now();
+    const version = versionIn(payload);
+    const sent = version < first ? 0 : (toldAt[index * versions + version - first] ?? 0);
+    if (sent > 0) took.push(now - sent);
+  };
+  const opened = await openMany(sockets, (index) => open(index, (payload) => take(index, payload)));
+  const perPortion = eventsPerSecond / portionsPerSecond;
+  const begun = performance.now();
+  for (let told = 0; told < sockets * versions; told++) {
+    const index = told % sockets;
+    const version = first + Math.floor(told / sockets);
+    toldAt[index * versions + version - first] = performance.now();
+    void tell(index, version);
+    const dueMs = (((told + 1) / perPortion) * 1_000) / portionsPerSecond;
+    if ((told + 1) % perPortion === 0) await wait(Math.max(0, begun + dueMs - performance.now()));
+  }
+  const deadline = performance.now() + 5_000;
+  while (took.length < sockets * versions && performance.now() < deadline) await wait(50);
+  await Promise.all(opened.map((socket) => socket.close()));
+  return { p50: percentile(took, 0.5), p99: percentile(took, 0.99), share: took.length / (sockets * versions) };
+}
+
+const versionMark = Buffer.from('"version":');
+
+function versionIn(payload: Buffer): number {
+  const at = payload.indexOf(versionMark);
+  return at < 0
+    ? 0
+    : Number.parseInt(payload.toString('latin1', at + versionMark.length, at + versionMark.length + 8), 10);
+}
+
+function subscribeTo(id: string | undefined): object {
+  return { query, variables: { id } };
+}
+
+function placeIn(runs: readonly RunPlace[], index: number): RunPlace {
+  const run = runs[index];
+  if (!run) throw new Error(`there is no run ${index}`);
+  return run;
+}
+
+function tellBare(redis: Redis, index: number, version: number): Promise<unknown> {
+  const event = { __typename: 'ExecutionStateChanged', state: 'RUNNING', version };
+  return redis.xadd(
+    'bare:told',
+    'MAXLEN',
+    '~',
+    10_000,
+    '*',
+    String(index),
+    JSON.stringify({ data: { executionEvents: event } }),
+  );
+}
+
+function describe({ p50, p99, share }: Found): string {
+  return `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${(share * 100).toFixed(2)}% delivered`;
+}
