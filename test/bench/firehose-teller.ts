@@ -11,7 +11,13 @@ export class FirehoseTeller {
   private readonly redis: RedisConnections;
   private readonly bus: BusClient;
 
-  constructor(mesh: Installation) {
+  static async open(mesh: Installation): Promise<FirehoseTeller> {
+    const teller = new FirehoseTeller(mesh);
+    await teller.redis.client('broker').ping();
+    return teller;
+  }
+
+  private constructor(mesh: Installation) {
     const url = brokerUrlOf(mesh.pidOf('gateway'));
     const logger = AppLogger.create({ service: 'orchestrator', instance: 'bench', level: 'warn' });
     this.redis = new RedisConnections({ prefix: 'sluice', broker: { url }, session: { url }, cache: {} }, logger);

@@ -27,7 +27,7 @@ interface Found {
 /** A thousand sockets, each with an execution of its own, and ten thousand changes a second in all. */
 export async function benchFirehose(mesh: Installation, { rounds, scale }: Effort, say: Say): Promise<BenchResult> {
   const api = new Api(mesh);
-  const teller = new FirehoseTeller(mesh);
+  const teller = await FirehoseTeller.open(mesh);
   const redis = new Redis(brokerUrlOf(mesh.pidOf('gateway')), { enableAutoPipelining: true });
   const bare = await startBareSocketServer(brokerUrlOf(mesh.pidOf('gateway')));
   // Nobody takes the runs, so that they last and cost nothing.

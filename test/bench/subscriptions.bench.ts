@@ -31,7 +31,7 @@ interface Found {
 /** Many subscriptions, each on a socket of its own, to one execution: what they cost, and when the last has an event. */
 export async function benchSubscriptions(mesh: Installation, effort: Effort, say: Say): Promise<BenchResult> {
   const api = new Api(mesh);
-  const teller = new FirehoseTeller(mesh);
+  const teller = await FirehoseTeller.open(mesh);
   try {
     const { id: sourceId } = await api.source('flights_pg');
     const count = Math.round(subscriptions * effort.scale);

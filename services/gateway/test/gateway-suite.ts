@@ -32,6 +32,7 @@ interface Parts {
   readonly authorization: string;
   readonly runs: Map<string, FakeRun>;
   readonly revoked: Revocation[];
+  readonly startMore: (name: string) => Promise<TestGateway>;
 }
 
 /** Two gateways on a real bus, one signed-in caller, and the runs that a test makes and moves on. */
@@ -83,10 +84,18 @@ export class GatewaySuite {
         }),
         redis.url,
       );
+    const more: TestGateway[] = [];
     const gateway = await startGateway('gateway-1');
     const other = await startGateway('gateway-2');
     const authorization = `Bearer ${await signToken(signingKey)}`;
-    return new GatewaySuite({ services, gateway, other, teller, store, signingKey, authorization, runs, revoked }, [
+    const startMore = async (name: string): Promise<TestGateway> => {
+      const started = await startGateway(name);
+      more.push(started);
+      return started;
+    };
+    const parts = { services, gateway, other, teller, store, signingKey, authorization, runs, revoked, startMore };
+    return new GatewaySuite(parts, [
+      async () => Promise.all(more.map((each) => each.stop())),
       () => gateway.stop(),
       () => other.stop(),
       () => services.stop(),
@@ -103,6 +112,11 @@ export class GatewaySuite {
 
   tokenFor(principal: Partial<Principal> = {}): Promise<string> {
     return signToken(this.parts.signingKey, principal);
+  }
+
+  /** Another gateway, as a rolling restart starts one; it is stopped with the suite. */
+  startGateway(name: string): Promise<TestGateway> {
+    return this.parts.startMore(name);
   }
 
   newRun(): FakeRun {

@@ -55,12 +55,13 @@ describe('Subscribers who may be told the same', () => {
   });
 
   it('leave nothing behind when the last of them goes: no stream, no watch, no socket', async () => {
-    const before = await held();
+    const nothing = gauges.map(() => 0);
+    await until(async () => JSON.stringify(await held()) === JSON.stringify(nothing));
     const run = suite.newRun();
     const all = await subscribers(run, 20);
-    expect(await held()).not.toEqual(before);
+    await until(async () => JSON.stringify(await held()) === JSON.stringify([20, 20, 1, 1]));
     await Promise.all(all.map(({ client }) => client.dispose()));
-    await until(async () => JSON.stringify(await held()) === JSON.stringify(before));
+    await until(async () => JSON.stringify(await held()) === JSON.stringify(nothing));
   });
 
   it('are joined by one who resumes, who hears nothing twice', async () => {
