@@ -51,10 +51,10 @@ export async function benchSubscriptions(mesh: Installation, effort: Effort, say
     };
     // Compiled code is warm in both.
     await measure(ours, 500);
+    const payload = JSON.stringify({ data: { executionEvents: { text: 'x'.repeat(await payloadBytes(ours)) } } });
     const emptyMb = residentMb(gateway);
     for (let round = 0; round < effort.rounds; round++) {
       const bare = await startBareSocketServer();
-      const payload = JSON.stringify({ data: { executionEvents: { text: 'x'.repeat(payloadBytes) } } });
       const theirs = {
         ...{ url: bare.url, key: '', pid: bare.pid, subscribe: { query: 'subscription { told }' } },
         publish: async () => bare.publish(payload),
@@ -85,9 +85,6 @@ export async function benchSubscriptions(mesh: Installation, effort: Effort, say
   }
 }
 
-/** As large as the payload of ours. */
-const payloadBytes = 330;
-
 const method = `${subscriptions} WebSockets of one caller, each with one \`executionEvents\` of one execution, all in one client process. Resident is
 what the gateway's process has beyond what it had before the first of them, two seconds after the last has been told its
 snapshot. An event is a change of the run, told by XADD as the orchestrator tells it; of ${publishes} in each round the median time until the last
@@ -99,6 +96,16 @@ interface Server {
   readonly pid: number;
   readonly subscribe: object;
   publish(): Promise<void>;
+}
+
+/** How large an event of ours is, without what the control has around its own. */
+async function payloadBytes({ url, key, subscribe, publish }: Server): Promise<number> {
+  let bytes = 0;
+  const socket = await LiveSocket.open(url, key, subscribe, (data) => (bytes = data.length));
+  await publish();
+  await wait(500);
+  await socket.close();
+  return bytes - '{"id":"1","type":"next","payload":{"data":{"executionEvents":{"text":""}}}}'.length;
 }
 
 async function measure({ url, key, pid, subscribe, publish }: Server, count: number, emptyMb = 0): Promise<Found> {

@@ -7,10 +7,13 @@ import type { RequestContext } from '../request/request-context.js';
 
 /** The services answer at most this many in one request. */
 const idsMax = 100;
+/** Whoever comes while a request is under way waits for its answer to ask together with others, but no longer than this. */
+const gatherMsMax = 10;
 
 /**
- * Reads executions for subscriptions. A message wakes all who watch a run at once, and those of one caller are answered
- * by one request. Nothing is remembered beyond it: a read is never older than its call.
+ * Reads executions for subscriptions. A message wakes all who watch a run at once, and after a gateway's end its clients
+ * come together: those of one caller are answered by one request. Nothing is remembered beyond it: a read is never older
+ * than its call.
  */
 @Injectable()
 export class ExecutionReader {
@@ -28,10 +31,36 @@ export class ExecutionReader {
     const { principal } = context.caller;
     const known = this.byPrincipal.get(principal);
     if (known) return known;
-    const loader = new DataLoader((ids: readonly string[]) => readAll(ids, context), { cache: false });
+    let underWay: Promise<unknown> | undefined;
+    const loader = new DataLoader(
+      (ids: readonly string[]) => {
+        const reading = readAll(ids, context);
+        const answered = (): void => {
+          if (underWay === reading) underWay = undefined;
+        };
+        underWay = reading;
+        reading.then(answered, answered);
+        return reading;
+      },
+      { cache: false, batchScheduleFn: (dispatch) => gather(underWay, dispatch) },
+    );
     this.byPrincipal.set(principal, loader);
     return loader;
   }
+}
+
+/** DataLoader takes no second dispatch of a batch for one. */
+function gather(underWay: Promise<unknown> | undefined, dispatch: () => void): void {
+  if (!underWay) {
+    setImmediate(dispatch);
+    return;
+  }
+  const timer = setTimeout(dispatch, gatherMsMax);
+  const answered = (): void => {
+    clearTimeout(timer);
+    dispatch();
+  };
+  underWay.then(answered, answered);
 }
 
 async function readAll(ids: readonly string[], context: RequestContext): Promise<(Execution | null)[]> {

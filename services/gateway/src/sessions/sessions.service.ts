@@ -26,6 +26,7 @@ export class SessionsService implements OnApplicationBootstrap {
   private readonly strangers = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
   private isDraining = false;
+  private readonly shed;
 
   constructor(
     private readonly authenticator: AuthenticatorService,
@@ -34,6 +35,10 @@ export class SessionsService implements OnApplicationBootstrap {
     @InjectConfig() private readonly config: Pick<GatewayConfig, 'sockets' | 'service'>,
     metrics: MetricsRegistry,
   ) {
+    this.shed = metrics.counter({
+      name: 'sockets_shed_total',
+      help: 'Connections that were closed because their clients took too little of what was sent.',
+    });
     metrics.gauge({ name: 'sockets', help: 'Open WebSockets and event streams.' }, (gauge) =>
       gauge.set(this.sessions.size),
     );
@@ -132,6 +137,7 @@ export class SessionsService implements OnApplicationBootstrap {
     for (const { session, bytes } of filled.sort((one, other) => other.bytes - one.bytes)) {
       if (bytes <= bytesMax && total <= bytesTotalMax) return;
       session.close(closeCodes.tryAgainLater, 'Too slow');
+      this.shed.inc();
       total -= bytes;
     }
   }

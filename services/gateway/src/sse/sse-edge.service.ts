@@ -62,7 +62,7 @@ export class SseEdge {
     const { session, stream } = await this.open(request, response);
     const args = this.operations.begin(session, 'sse', question, {
       room: session.room,
-      send: (payload) => stream.next(payload),
+      send: ({ text }) => stream.next(text),
       interrupt: () => session.close(closeCodes.tryAgainLater, 'Try again later'),
     });
     if (isRefusal(args)) {

@@ -1,10 +1,10 @@
 import type { ConnectionRoom } from './connection-room.js';
+import type { Payload } from './payload.js';
 
 /** Where the events of one subscription go. Nothing is queued in it: whoever sends looks for room first. */
 export interface Outlet {
   readonly room: ConnectionRoom;
-  /** `payload` is an execution result as JSON. */
-  send(payload: string): void;
+  send(payload: Payload): void;
   /** Ends the connection so that its client resumes: something passing is in the way. */
   interrupt(): void;
 }

@@ -4,6 +4,7 @@ import type { ExecutionEvent } from '../events/execution-event.js';
 import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
 import { runInScope } from '../request/request-scope.js';
 import type { EndTurn } from './connection-room.js';
+import type { Payload } from './payload.js';
 import type { StreamsService } from './streams.service.js';
 import type { Subscriber } from './subscriber.js';
 
@@ -113,7 +114,7 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     return true;
   }
 
-  private tell({ cursor, place }: ExecutionEvent, payload: string): void {
+  private tell({ cursor, place }: ExecutionEvent, payload: Payload): void {
     const from = this.cursor;
     this.streams.forget(this);
     this.cursor = cursor;

@@ -6,6 +6,7 @@ import type { ExecutionEvent } from '../events/execution-event.js';
 import { RequestContext } from '../request/request-context.js';
 import { stringifyWithRows } from '../results/raw-rows.js';
 import type { Outlet } from './outlet.js';
+import { Payload } from './payload.js';
 import { ResultFormat } from './result-format.js';
 import { SharedStream } from './shared-stream.js';
 import type { StreamOperation } from './stream-operation.js';
@@ -69,10 +70,10 @@ export class StreamsService {
     { args, ...operation }: StreamOperation,
     event: ExecutionEvent,
     context: RequestContext,
-  ): Promise<string> {
+  ): Promise<Payload> {
     const result = await execute({ ...args, rootValue: event, contextValue: context.afresh() });
     this.made.inc();
-    return stringifyWithRows(this.format.result(operation, result));
+    return new Payload(stringifyWithRows(this.format.result(operation, result)));
   }
 
   private run(stream: SharedStream): void {

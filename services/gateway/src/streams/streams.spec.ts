@@ -10,6 +10,7 @@ import type { ExecutionEvent } from '../events/execution-event.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { Session } from '../sessions/session.js';
 import { ConnectionRoom } from './connection-room.js';
+import type { Payload } from './payload.js';
 import type { ResultFormat } from './result-format.js';
 import { StreamsService } from './streams.service.js';
 import { Subscriber } from './subscriber.js';
@@ -105,8 +106,8 @@ class Client {
     await this.subscriber?.return();
   }
 
-  send(payload: string): void {
-    const { data } = JSON.parse(payload) as { data: { told: Told } };
+  send({ text }: Payload): void {
+    const { data } = JSON.parse(text) as { data: { told: Told } };
     if (this.isFirst !== (data.told.name === 'ExecutionSnapshot')) this.wrongBegins += 1;
     this.isFirst = false;
     this.told.push(data.told);

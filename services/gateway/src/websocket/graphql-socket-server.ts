@@ -13,8 +13,8 @@ const unknown = { transport: 'websocket', labels: { type: OperationTypeNode.SUBS
 /** A session with its socket, as far as an event is sent past the protocol's own messages. */
 export interface SocketClient {
   readonly session: Session;
-  /** Sends text as it is. */
-  send(text: string): void;
+  /** Sends a message whose body others are sent too. */
+  sendAround(head: string, body: Buffer, tail: string): void;
 }
 
 /** graphql-transport-ws: what each message of the protocol leads to. It knows no socket, only sessions. */
@@ -35,7 +35,7 @@ export class GraphqlSocketServer {
         this.operations.begin(extra.session, 'websocket', payload, {
           room: extra.session.room,
           // The message `next` of the protocol, around a payload that others may be sent too.
-          send: (result) => extra.send(`{"id":${JSON.stringify(id)},"type":"next","payload":${result}}`),
+          send: ({ bytes }) => extra.sendAround(`{"id":${JSON.stringify(id)},"type":"next","payload":`, bytes, '}'),
           interrupt: () => extra.session.close(closeCodes.tryAgainLater, 'Try again later'),
         }),
       // onSubscribe has made these arguments.

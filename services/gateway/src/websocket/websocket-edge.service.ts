@@ -16,6 +16,7 @@ import { SessionsService } from '../sessions/sessions.service.js';
 import { ConnectionRoom } from '../streams/connection-room.js';
 import { GraphqlSocketServer } from './graphql-socket-server.js';
 import { keepAlive } from './keep-alive.js';
+import { writeTextFrame } from './text-frame.js';
 
 /** The most of one message from a client; documents are far smaller. */
 const messageBytesMax = 256 * 1024;
@@ -80,14 +81,15 @@ export class WebSocketEdge implements OnApplicationBootstrap {
   }
 
   private open(socket: WebSocket, request: IncomingMessage): void {
+    const { socket: connection } = request;
     const session = new Session(
       { close: (code, reason) => close(socket, code, reason) },
-      new ConnectionRoom(request.socket, this.config.sockets.bufferBytesMax),
+      new ConnectionRoom(connection, this.config.sockets.bufferBytesMax),
       requestIdOf(request.headers['x-request-id']),
       this.http.clientAddressOf(request),
     );
     this.sessions.add(session);
-    const stopPings = keepAlive(socket, request.socket, this.config.sockets.pingSeconds * 1_000);
+    const stopPings = keepAlive(socket, connection, this.config.sockets.pingSeconds * 1_000);
     const onClosed = this.graphql.protocol.opened(
       {
         protocol: socket.protocol,
@@ -95,7 +97,12 @@ export class WebSocketEdge implements OnApplicationBootstrap {
         close: (code = closeCodes.tryAgainLater, reason = '') => close(socket, code, reason),
         onMessage: (handle) => socket.on('message', (data) => void this.onMessage(socket, session, handle, data)),
       },
-      { session, send: (text) => socket.readyState === socket.OPEN && socket.send(text) },
+      {
+        session,
+        sendAround: (head, body, tail) => {
+          if (socket.readyState === socket.OPEN) writeTextFrame(connection, head, body, tail);
+        },
+      },
     );
     // A fault of the connection is followed by its close, which is where it is dealt with.
     socket.on('error', (err) => this.logger.debug({ err, requestId: session.requestId }, 'a socket failed'));

@@ -137,6 +137,29 @@ describe('the gateway subscribed to', () => {
     await client.dispose();
   });
 
+  it('closes a socket with 1013 when more waits for its client than the bound, and goes on with the others', async () => {
+    const run = suite.newRun();
+    run.move('RUNNING');
+    for (let page = 0; page < 20; page++) await run.commitRows(1, JSON.stringify([0, 'x'.repeat(400_000)]));
+    const stuck = new WebSocket(suite.gateway.url.replace('http', 'ws'), 'graphql-transport-ws');
+    const send = (message: object): void => stuck.send(JSON.stringify(message));
+    const acknowledged = new Promise((resolve) => stuck.once('message', resolve));
+    stuck.on('open', () => send({ type: 'connection_init', payload: { authorization: suite.authorization } }));
+    await acknowledged;
+    const closed = new Promise<number>((resolve) => stuck.once('close', resolve));
+    stuck.pause();
+    const query = 'query ($id: ID!) { execution(id: $id) { result { rows(first: 20) { rows } } } }';
+    // Answers of queries are bounded one by one; three of 8 MB are more than a socket may have.
+    for (const id of ['1', '2', '3']) {
+      send({ id, type: 'subscribe', payload: { query, variables: { id: run.execution.id } } });
+    }
+    const slowAtFirst = await suite.gateway.metric('sockets_shed_total');
+    await until(async () => (await suite.gateway.metric('sockets_shed_total')) > slowAtFirst);
+    stuck.resume();
+    expect(await closed).toBe(1013);
+    expect((await suite.gateway.ask('{ __typename }')).data).toEqual({ __typename: 'Query' });
+  });
+
   it('refuses upgrades from pages of other origins and at other paths', async () => {
     const refusalOf = (url: string, origin?: string) =>
       new Promise<string>((resolve) => {
