@@ -23,6 +23,7 @@ import { FakeServices, partsOf } from './fake-services.js';
 import { TestGateway } from './gateway-harness.js';
 
 interface Parts {
+  readonly redisUrl: string;
   readonly services: FakeServices;
   readonly gateway: TestGateway;
   readonly other: TestGateway;
@@ -93,7 +94,19 @@ export class GatewaySuite {
       more.push(started);
       return started;
     };
-    const parts = { services, gateway, other, teller, store, signingKey, authorization, runs, revoked, startMore };
+    const parts = {
+      redisUrl: redis.url,
+      services,
+      gateway,
+      other,
+      teller,
+      store,
+      signingKey,
+      authorization,
+      runs,
+      revoked,
+      startMore,
+    };
     return new GatewaySuite(parts, [
       async () => Promise.all(more.map((each) => each.stop())),
       () => gateway.stop(),
@@ -112,6 +125,11 @@ export class GatewaySuite {
 
   tokenFor(principal: Partial<Principal> = {}): Promise<string> {
     return signToken(this.parts.signingKey, principal);
+  }
+
+  /** The Redis of all of them. */
+  get redisUrl(): string {
+    return this.parts.redisUrl;
   }
 
   /** Another gateway, as a rolling restart starts one; it is stopped with the suite. */

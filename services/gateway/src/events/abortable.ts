@@ -8,27 +8,26 @@ export function abortable<T>(
   close: () => void,
 ): AsyncGenerator<T, void, undefined> {
   const ended = new AbortController();
-  const generator = closing(make(AbortSignal.any([outer, ended.signal])), close);
-  let isStarted = false;
-  const next = (): Promise<IteratorResult<T, void>> => {
-    isStarted = true;
-    return generator.next();
-  };
-  const end = (): void => {
-    ended.abort();
-    // A generator that never began runs no finally.
-    if (!isStarted) close();
-    isStarted = true;
+  const generator = make(AbortSignal.any([outer, ended.signal]));
+  const closing = async <R>(step: Promise<IteratorResult<T, R>>): Promise<IteratorResult<T, R>> => {
+    try {
+      const result = await step;
+      if (result.done) close();
+      return result;
+    } catch (error) {
+      close();
+      throw error;
+    }
   };
   return {
-    next,
-    return: async () => {
-      end();
-      return generator.return();
+    next: () => closing(generator.next()),
+    return: () => {
+      ended.abort();
+      return closing(generator.return());
     },
-    throw: async (error: unknown) => {
-      end();
-      return generator.throw(error);
+    throw: (error: unknown) => {
+      ended.abort();
+      return closing(generator.throw(error));
     },
     [Symbol.asyncIterator]() {
       return this;
@@ -37,15 +36,4 @@ export function abortable<T>(
       await this.return();
     },
   };
-}
-
-async function* closing<T>(
-  generator: AsyncGenerator<T, void, undefined>,
-  close: () => void,
-): AsyncGenerator<T, void, undefined> {
-  try {
-    yield* generator;
-  } finally {
-    close();
-  }
 }

@@ -5,6 +5,7 @@
 export class Revision {
   private count = 0;
   private waiting: (() => void) | undefined;
+  private heeded: AbortSignal | undefined;
 
   get value(): number {
     return this.count;
@@ -19,19 +20,20 @@ export class Revision {
   /** Resolves when the value is beyond `known`, after `timeoutMs`, or when the signal fires. */
   async beyond(known: number, signal: AbortSignal, timeoutMs?: number): Promise<void> {
     if (this.count > known || signal.aborted) return;
+    this.heed(signal);
     let timer: NodeJS.Timeout | undefined;
-    let wake = (): void => {};
-    try {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        this.waiting = wake;
-        signal.addEventListener('abort', wake, { once: true });
-        if (timeoutMs !== undefined) timer = setTimeout(wake, timeoutMs);
-      });
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', wake);
-      this.waiting = undefined;
-    }
+    await new Promise<void>((resolve) => {
+      this.waiting = resolve;
+      if (timeoutMs !== undefined) timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+    this.waiting = undefined;
+  }
+
+  /** Once for all waits: a listener that comes and goes with each would cost more than all else of it. */
+  private heed(signal: AbortSignal): void {
+    if (this.heeded === signal) return;
+    this.heeded = signal;
+    signal.addEventListener('abort', () => this.waiting?.(), { once: true });
   }
 }

@@ -2,7 +2,6 @@ import { createSourceEventStream, type ExecutionResult } from 'graphql';
 import { AppError } from '#libs/kernel';
 import type { ExecutionEvent } from '../events/execution-event.js';
 import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
-import { runInScope } from '../request/request-scope.js';
 import type { EndTurn } from './connection-room.js';
 import type { Payload } from './payload.js';
 import type { StreamsService } from './streams.service.js';
@@ -17,11 +16,12 @@ const noTurn: EndTurn = () => undefined;
  */
 export class SharedStream implements CredentialsHolder, StreamPace {
   private readonly ended = new AbortController();
-  private readonly context: RequestContext;
+  readonly context: RequestContext;
   private events: AsyncIterator<ExecutionEvent> | undefined;
   /** The cursor of what was told last. */
   private cursor: string | undefined;
-  private place: string | undefined;
+  /** What this stream is to be found by: its audience and how far that has been told; undefined before the first event. */
+  key: string | undefined;
 
   constructor(
     private readonly streams: StreamsService,
@@ -33,11 +33,6 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     this.context = streams.contextOf(this, operation.requestId, this.ended.signal);
     this.cursor = continuesAfter;
     for (const member of members) member.stream = this;
-  }
-
-  /** What this stream is to be found by: its audience and how far that has been told; undefined before the first event. */
-  get key(): string | undefined {
-    return this.place === undefined ? undefined : `${this.operation.audience} ${this.place}`;
   }
 
   /** All members came with the same. */
@@ -54,9 +49,7 @@ export class SharedStream implements CredentialsHolder, StreamPace {
 
   /** Begins; what stands in its way where it cannot. */
   async open(): Promise<ExecutionResult | undefined> {
-    const events = await this.inScope(() =>
-      createSourceEventStream({ ...this.operation.args, contextValue: this.context }),
-    );
+    const events = await createSourceEventStream({ ...this.operation.args, contextValue: this.context });
     if (!(Symbol.asyncIterator in events)) return events;
     // Every subscription of this schema makes events of this kind.
     this.events = (events as AsyncIterable<ExecutionEvent>)[Symbol.asyncIterator]();
@@ -104,13 +97,12 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     await this.only?.outlet.room.whenFree();
     if (this.isJoined() || this.ended.signal.aborted || !this.events) return false;
     const { events } = this;
-    const { done, value: event } = await this.inScope(() => events.next());
+    const { done, value: event } = await events.next();
     if (done) {
       for (const member of this.members) member.complete();
       return false;
     }
-    const payload = await this.inScope(() => this.streams.render(this.operation, event, this.context));
-    this.tell(event, payload);
+    this.tell(event, await this.streams.render(this.operation, event, this.context));
     return true;
   }
 
@@ -118,7 +110,7 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     const from = this.cursor;
     this.streams.forget(this);
     this.cursor = cursor;
-    this.place = place;
+    this.key = `${this.operation.audience} ${place}`;
     const isAlone = this.members.size === 1;
     for (const member of this.members) {
       if (isAlone || from === undefined || member.outlet.room.isFree) member.outlet.send(payload);
@@ -144,11 +136,6 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     this.streams.forget(this);
     this.ended.abort();
     await this.events?.return?.();
-  }
-
-  /** Each draw comes from the stream's own work, outside of the request's scope. */
-  private inScope<T>(work: () => T): T {
-    return runInScope(this.context, work);
   }
 }
 

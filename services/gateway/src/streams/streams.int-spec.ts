@@ -1,3 +1,6 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runRequests } from '#libs/contracts';
 import { until } from '#libs/testing';
@@ -14,6 +17,12 @@ afterAll(() => suite.stop());
 
 const gauges = ['sockets', 'subscriptions', 'watches', 'streams'] as const;
 const held = () => Promise.all(gauges.map((name) => suite.gateway.metric(name)));
+
+function gc(): () => void {
+  setFlagsFromString('--expose-gc');
+  // The flag adds it to every new context.
+  return runInNewContext('gc') as () => void;
+}
 
 /** So many subscribers to one run, each on a socket of their own, all of whom have been told the snapshot. */
 async function subscribers(run: FakeRun, count: number, variables: Record<string, unknown> = {}) {
@@ -62,6 +71,32 @@ describe('Subscribers who may be told the same', () => {
     await until(async () => JSON.stringify(await held()) === JSON.stringify([20, 20, 1, 1]));
     await Promise.all(all.map(({ client }) => client.dispose()));
     await until(async () => JSON.stringify(await held()) === JSON.stringify(nothing));
+  });
+
+  it('leave Redis and the heap as they found them, however many there were', { timeout: 60_000 }, async () => {
+    const redis = new Redis(suite.redisUrl);
+    const collectGarbage = gc();
+    const cycle = async (): Promise<void> => {
+      const all = await subscribers(suite.newRun(), 90, { includeRows: true });
+      await Promise.all(all.map(({ client }) => client.dispose()));
+      await until(async () => (await held()).every((value) => value === 0));
+    };
+    const measure = async () => {
+      collectGarbage();
+      const { heapUsed } = process.memoryUsage();
+      const connections = (await redis.client('LIST')) as string;
+      return { heapUsed, keys: await redis.dbsize(), connections: connections.trim().split('\n').length };
+    };
+    // What is made once, for whoever comes first, is no leak.
+    for (let warmUp = 0; warmUp < 3; warmUp += 1) await cycle();
+    const before = await measure();
+    for (let count = 0; count < 10; count += 1) await cycle();
+    await until(async () => (await redis.dbsize()) <= before.keys);
+    const after = await measure();
+    expect(after.connections).toBe(before.connections);
+    // Nine hundred that each left a single kilobyte would be seen.
+    expect(after.heapUsed - before.heapUsed).toBeLessThan(900 * 1_024);
+    redis.disconnect();
   });
 
   it('are joined by one who resumes, who hears nothing twice', async () => {

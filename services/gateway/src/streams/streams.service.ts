@@ -4,6 +4,7 @@ import { BusClient } from '#libs/bus';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { ExecutionEvent } from '../events/execution-event.js';
 import { RequestContext } from '../request/request-context.js';
+import { runInScope } from '../request/request-scope.js';
 import { stringifyWithRows } from '../results/raw-rows.js';
 import type { Outlet } from './outlet.js';
 import { Payload } from './payload.js';
@@ -77,6 +78,9 @@ export class StreamsService {
   }
 
   private run(stream: SharedStream): void {
-    stream.run().catch((err: unknown) => this.logger.error({ err }, 'a stream did not end well'));
+    // All that it draws, in the scope of the request that it began with.
+    runInScope(stream.context, () => stream.run()).catch((err: unknown) =>
+      this.logger.error({ err }, 'a stream did not end well'),
+    );
   }
 }

@@ -40,7 +40,7 @@ class Gateway {
     const field = this.schema.getSubscriptionType()?.getFields()['told'];
     if (!field) throw new Error('the schema has no such field');
     field.subscribe = (_root: unknown, { after }: { after?: string }, { pace }: RequestContext) => {
-      const from = pace?.continuesAfter ?? after;
+      const from = pace?.continuesAfter ?? after ?? undefined;
       const [version = 0, nextRow = 0] = from === undefined ? [] : from.split(' ').map(Number);
       const toldVersion = pace?.continuesAfter === undefined ? undefined : version;
       return world.subscribe({
@@ -135,12 +135,9 @@ const step = fc.oneof(
   fc.record({ kind: fc.constantFrom('read' as const, 'leave' as const), who: fc.nat({ max: 3 }) }),
 );
 
-async function play(
-  world: World,
-  gateways: Gateway[],
-  clients: readonly Client[],
-  steps: readonly fc.TypeOf<typeof step>[],
-) {
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+async function play(world: World, gateways: Gateway[], clients: readonly Client[], steps: readonly Step[]) {
   for (const one of steps) {
     if (one.kind === 'rows' && world.state === 'RUNNING') world.commitRows(one.count, one.isHeard);
     if (one.kind === 'run' && world.state === 'QUEUED') world.change('RUNNING', one.isHeard);
