@@ -21,11 +21,11 @@ export class LiveSocket {
     await once(socket, 'message');
     socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: subscribe }));
     await new Promise<void>((resolve, reject) => {
+      socket.once('message', () => resolve());
       socket.on('message', (data: Buffer) => {
         const isNext = data.includes(subscribed);
         if (!isNext && data.includes('"type":"error"')) reject(new Error(data.toString()));
         take(data, isNext ? 'next' : 'other');
-        resolve();
       });
       socket.once('close', (code) => reject(new Error(`closed with ${code}`)));
     });

@@ -1,3 +1,6 @@
+/** Made once: without a reason each abort makes an error of its own, with a stack. */
+const over = new Error('the subscription is over');
+
 /**
  * A generator that can be ended while it waits. A plain generator's `return` is heard only when it next yields, which for
  * a subscription may be never; here it fires the signal that the wait listens to, and `close` runs whatever happens.
@@ -22,11 +25,11 @@ export function abortable<T>(
   return {
     next: () => closing(generator.next()),
     return: () => {
-      ended.abort();
+      ended.abort(over);
       return closing(generator.return());
     },
     throw: (error: unknown) => {
-      ended.abort();
+      ended.abort(over);
       return closing(generator.throw(error));
     },
     [Symbol.asyncIterator]() {

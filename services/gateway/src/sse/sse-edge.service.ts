@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { ExpressAdapter } from '@nestjs/platform-express';
 import type { Request, Response } from 'express';
-import { OperationTypeNode, type ExecutionResult, type GraphQLError } from 'graphql';
+import type { ExecutionResult, GraphQLError } from 'graphql';
 import { InjectConfig } from '#libs/config';
 import { AppError, toAppError, toPublicErrorCode, type PublicErrorCode } from '#libs/kernel';
 import { formatError } from '../errors/format-error.js';
@@ -76,9 +76,9 @@ export class SseEdge {
 
   /** A session for the request, signed in; the answer has begun. */
   private async open(request: Request, response: Response): Promise<{ session: Session; stream: EventStream }> {
-    let stream: EventStream | undefined;
+    const opened: { stream?: EventStream } = {};
     const session = new Session(
-      { close: (code, reason) => stream?.close(code, reason) },
+      { close: (code, reason) => opened.stream?.close(code, reason) },
       new ConnectionRoom(request.socket, this.config.sockets.bufferBytesMax),
       requestIdOf(request.headers['x-request-id']),
       this.http.clientAddressOf(request),
@@ -91,18 +91,19 @@ export class SseEdge {
     const { authorization } = request.headers;
     if (authorization === undefined) throw new AppError('auth.unauthenticated', 'Sign in first.');
     await this.sessions.signIn(session, authorization);
-    stream = new EventStream(request, response, this.config.sockets.pingSeconds * 1_000);
+    const stream = new EventStream(request, response, this.config.sockets.pingSeconds * 1_000);
+    opened.stream = stream;
     return { session, stream };
   }
 
   /** Resolves at the end. What fails on the way is told as the last event, unless it passes. */
   private async tell(args: LiveArgs, stream: EventStream, method: string): Promise<void> {
     const { type } = args.operation.labels;
-    if (type === OperationTypeNode.MUTATION && method === 'GET') {
+    if (type === 'mutation' && method === 'GET') {
       this.tellFailure(args, stream, new AppError('input.invalid', 'A mutation is sent by POST.'));
       return;
     }
-    const isSubscription = type === OperationTypeNode.SUBSCRIPTION;
+    const isSubscription = type === 'subscription';
     const result = await (isSubscription ? this.operations.subscribe(args) : this.operations.execute(args));
     if (!(result instanceof Subscriber)) {
       this.tellResult(args, stream, result);

@@ -23,12 +23,12 @@ describe('The room of a connection', () => {
     const { room } = makeRoom();
     const begun: number[] = [];
     const ends = new Map<number, () => void>();
-    for (let n = 0; n < 10; n += 1) {
-      void room.turn().then((end) => {
-        begun.push(n);
-        ends.set(n, end);
-      });
-    }
+    const begin = async (n: number): Promise<void> => {
+      const end = await room.turn();
+      begun.push(n);
+      ends.set(n, end);
+    };
+    for (let n = 0; n < 10; n += 1) void begin(n);
     await settle();
     expect(begun).toEqual([0, 1, 2, 3]);
     for (let n = 0; n < 10; n += 1) {

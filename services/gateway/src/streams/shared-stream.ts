@@ -4,10 +4,24 @@ import type { ExecutionEvent } from '../events/execution-event.js';
 import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
 import type { EndTurn } from './connection-room.js';
 import type { Payload } from './payload.js';
-import type { StreamsService } from './streams.service.js';
+import type { StreamOperation } from './stream-operation.js';
 import type { Subscriber } from './subscriber.js';
 
 const noTurn: EndTurn = () => undefined;
+/** Made once, as an abort without a reason makes an error with a stack. */
+const over = new Error('the stream is over');
+
+/** What a stream needs of where it is. */
+export interface StreamSurroundings {
+  contextOf(stream: SharedStream, requestId: string, signal: AbortSignal): RequestContext;
+  /** The stream that tells the same and is at the same place: another, or this one. */
+  meet(stream: SharedStream): SharedStream;
+  /** The stream is no longer where it was. */
+  forget(stream: SharedStream): void;
+  /** For one who could not take what others were told behind this cursor. */
+  goOnAlone(subscriber: Subscriber, cursor: string): void;
+  render(operation: StreamOperation, event: ExecutionEvent, context: RequestContext): Promise<Payload>;
+}
 
 /**
  * One source of events and all who are told the same. Each event is made once, as one text, when the last has been sent.
@@ -24,9 +38,9 @@ export class SharedStream implements CredentialsHolder, StreamPace {
   key: string | undefined;
 
   constructor(
-    private readonly streams: StreamsService,
+    private readonly streams: StreamSurroundings,
     private readonly members: Set<Subscriber>,
-    private readonly operation: Subscriber['operation'],
+    private readonly operation: StreamOperation,
     /** Its subscriber has been told all up to here, the snapshot too. */
     readonly continuesAfter?: string | undefined,
   ) {
@@ -97,12 +111,12 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     await this.only?.outlet.room.whenFree();
     if (this.isJoined() || this.ended.signal.aborted || !this.events) return false;
     const { events } = this;
-    const { done, value: event } = await events.next();
-    if (done) {
+    const drawn = await events.next();
+    if (drawn.done) {
       for (const member of this.members) member.complete();
       return false;
     }
-    this.tell(event, await this.streams.render(this.operation, event, this.context));
+    this.tell(drawn.value, await this.streams.render(this.operation, drawn.value, this.context));
     return true;
   }
 
@@ -134,7 +148,7 @@ export class SharedStream implements CredentialsHolder, StreamPace {
 
   private async close(): Promise<void> {
     this.streams.forget(this);
-    this.ended.abort();
+    this.ended.abort(over);
     await this.events?.return?.();
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Kind, visit, type DocumentNode, type ExecutionArgs } from 'graphql';
 import type { OperationLabels, Transport } from '../observability/request-metrics.js';
 import type { Session } from '../sessions/session.js';
@@ -24,7 +24,7 @@ export function audienceOf({ authorization }: Session, text: string, args: Execu
   const variables = Object.entries(args.variableValues ?? {}).filter(([name]) => !isPlace.has(name));
   variables.sort(([one], [other]) => (one < other ? -1 : 1));
   const identity = [authorization, text, args.operationName ?? null, variables];
-  return createHash('sha256').update(JSON.stringify(identity)).digest('base64');
+  return hash('sha256', JSON.stringify(identity), 'base64');
 }
 
 /** A variable that is used for something else as well decides over more than the beginning. */

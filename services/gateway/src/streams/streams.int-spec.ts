@@ -60,7 +60,7 @@ describe('Subscribers who may be told the same', () => {
       expect(events[2]?.['page'].rows).toHaveLength(10);
     }
     expect((await suite.gateway.metric('events_made_total')) - madeBefore).toBe(3);
-    await Promise.all(all.map(({ client }) => client.dispose()));
+    await Promise.all(all.map(async ({ client }) => client.dispose()));
   });
 
   it('leave nothing behind when the last of them goes: no stream, no watch, no socket', async () => {
@@ -69,7 +69,7 @@ describe('Subscribers who may be told the same', () => {
     const run = suite.newRun();
     const all = await subscribers(run, 20);
     await until(async () => JSON.stringify(await held()) === JSON.stringify([20, 20, 1, 1]));
-    await Promise.all(all.map(({ client }) => client.dispose()));
+    await Promise.all(all.map(async ({ client }) => client.dispose()));
     await until(async () => JSON.stringify(await held()) === JSON.stringify(nothing));
   });
 
@@ -78,7 +78,7 @@ describe('Subscribers who may be told the same', () => {
     const collectGarbage = gc();
     const cycle = async (): Promise<void> => {
       const all = await subscribers(suite.newRun(), 90, { includeRows: true });
-      await Promise.all(all.map(({ client }) => client.dispose()));
+      await Promise.all(all.map(async ({ client }) => client.dispose()));
       await until(async () => (await held()).every((value) => value === 0));
     };
     const measure = async () => {

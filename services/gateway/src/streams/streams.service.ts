@@ -9,13 +9,13 @@ import { stringifyWithRows } from '../results/raw-rows.js';
 import type { Outlet } from './outlet.js';
 import { Payload } from './payload.js';
 import { ResultFormat } from './result-format.js';
-import { SharedStream } from './shared-stream.js';
+import { SharedStream, type StreamSurroundings } from './shared-stream.js';
 import type { StreamOperation } from './stream-operation.js';
 import { Subscriber } from './subscriber.js';
 
 /** The streams of this gateway: who is told what, and who are told the same. */
 @Injectable()
-export class StreamsService {
+export class StreamsService implements StreamSurroundings {
   /** Streams by what their audiences have been told; those at one place are one. */
   private readonly byKey = new Map<string, SharedStream>();
   private readonly made;
@@ -42,12 +42,10 @@ export class StreamsService {
     return subscriber;
   }
 
-  /** For one who could not take what others were told. */
   goOnAlone(subscriber: Subscriber, cursor: string): void {
     this.run(new SharedStream(this, new Set([subscriber]), subscriber.operation, cursor));
   }
 
-  /** The stream that tells what this one does and is where it is: another's, or itself. */
   meet(stream: SharedStream): SharedStream {
     const { key } = stream;
     if (key === undefined) return stream;

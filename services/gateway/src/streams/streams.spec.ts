@@ -96,9 +96,12 @@ class Client {
     const { connection } = this;
     const subscriber = await gateway.subscribe(this, this.told.at(-1)?.cursor);
     this.subscriber = subscriber;
-    void subscriber.next().then(() => {
-      if (connection === this.connection) this.isComplete = true;
-    });
+    void this.awaitEnd(subscriber, connection);
+  }
+
+  private async awaitEnd(subscriber: Subscriber, connection: number): Promise<void> {
+    await subscriber.next();
+    if (connection === this.connection) this.isComplete = true;
   }
 
   async disconnect(): Promise<void> {
@@ -212,7 +215,7 @@ describe('Streams that subscribers share', () => {
     const world = new World();
     const gateway = new Gateway(world);
     const [slow, ...others] = [new Client(2), ...Array.from({ length: 3 }, () => new Client(1_000))];
-    for (const client of [slow as Client, ...others]) await client.connect(gateway);
+    for (const client of [slow, ...others]) await client.connect(gateway);
     world.change('RUNNING', true);
     await settle();
     for (let count = 0; count < 5; count += 1) {

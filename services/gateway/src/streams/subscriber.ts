@@ -1,13 +1,12 @@
 import type { StreamOperation } from './stream-operation.js';
 import type { Outlet } from './outlet.js';
-import type { SharedStream } from './shared-stream.js';
 
 /**
  * One subscription of one client. What it is told goes past it straight to its outlet; to iterate it is to wait for its
  * end. At any time it is fed by one stream, with others that are to be told the same, or alone.
  */
 export class Subscriber implements AsyncGenerator<never, void, undefined> {
-  stream: SharedStream | undefined;
+  stream: { leave(member: Subscriber): void } | undefined;
   private readonly end = Promise.withResolvers<IteratorReturnResult<void>>();
 
   constructor(
