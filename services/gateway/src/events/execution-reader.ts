@@ -49,18 +49,19 @@ export class ExecutionReader {
   }
 }
 
-/** DataLoader takes no second dispatch of a batch for one. */
 function gather(underWay: Promise<unknown> | undefined, dispatch: () => void): void {
   if (!underWay) {
     setImmediate(dispatch);
     return;
   }
-  const timer = setTimeout(dispatch, gatherMsMax);
-  const answered = (): void => {
+  let isDispatched = false;
+  const once = (): void => {
+    if (!isDispatched) dispatch();
+    isDispatched = true;
     clearTimeout(timer);
-    dispatch();
   };
-  underWay.then(answered, answered);
+  const timer = setTimeout(once, gatherMsMax);
+  underWay.then(once, once);
 }
 
 async function readAll(ids: readonly string[], context: RequestContext): Promise<(Execution | null)[]> {

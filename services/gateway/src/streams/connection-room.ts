@@ -12,6 +12,7 @@ const turnsMax = 4;
  */
 export class ConnectionRoom {
   private readonly waiting: (() => void)[] = [];
+  private readonly waitingForRoom: (() => void)[] = [];
   private turns = 0;
   private isListening = false;
 
@@ -30,14 +31,15 @@ export class ConnectionRoom {
     return this.connection.destroyed || this.bufferedBytes < this.bytesMax;
   }
 
+  /** Resolves when something small may be made. Whoever has a turn may wait for it, so it takes none. */
   async whenFree(): Promise<void> {
-    if (!this.isFree) (await this.turn())();
+    if (!this.isFree) await this.inLine(this.waitingForRoom);
   }
 
   /** Resolves when something large may be made for this connection. End it when that has been sent or let go. */
   async turn(): Promise<EndTurn> {
     if (this.waiting.length === 0 && this.hasTurn) this.turns += 1;
-    else await this.inLine();
+    else await this.inLine(this.waiting);
     let isOver = false;
     return () => {
       if (isOver) return;
@@ -51,15 +53,16 @@ export class ConnectionRoom {
     return this.connection.destroyed || (this.turns < turnsMax && this.isFree);
   }
 
-  private inLine(): Promise<void> {
+  private inLine(line: (() => void)[]): Promise<void> {
     if (!this.isListening) {
       this.isListening = true;
       this.connection.on('drain', () => this.admit()).once('close', () => this.admit());
     }
-    return new Promise((resolve) => this.waiting.push(resolve));
+    return new Promise((resolve) => line.push(resolve));
   }
 
   private admit(): void {
+    if (this.isFree) for (const goOn of this.waitingForRoom.splice(0)) goOn();
     while (this.waiting.length > 0 && this.hasTurn) {
       this.turns += 1;
       this.waiting.shift()?.();

@@ -57,8 +57,11 @@ export class SharedStream implements CredentialsHolder, StreamPace {
 
   /** Rows are read for one connection when that has a turn; for several, each takes the text or leaves. */
   async turn(): Promise<EndTurn> {
-    const only = this.only;
-    return only ? only.outlet.room.turn() : noTurn;
+    const room = this.only?.outlet.room;
+    if (!room) return noTurn;
+    // While it waits nobody is to join, who would wait with it.
+    this.streams.forget(this);
+    return room.turn();
   }
 
   /** Begins; what stands in its way where it cannot. */
@@ -113,6 +116,8 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     const { events } = this;
     const drawn = await events.next();
     if (drawn.done) {
+      // Nobody is to join any more, who would never hear of the end.
+      this.streams.forget(this);
       for (const member of this.members) member.complete();
       return false;
     }
