@@ -180,7 +180,9 @@ export class ExecutionFeed {
     this.toldProgress = progressOf(execution);
     this.toldProgressAtMs = this.source.clock.monotonicMs();
     const cursor = this.source.cursor(execution, this.nextRow);
-    return { ...event, execution, cursor, place: `${cursor} ${this.toldProgress}` };
+    // A snapshot and the cursor behind the last row have the final version too, before that has been told.
+    const told = event.__typename === 'ExecutionStateChanged' && isFinal(execution.state) ? 'all' : this.toldVersion;
+    return { ...event, execution, cursor, place: `${cursor} ${told} ${this.toldProgress}` };
   }
 }
 

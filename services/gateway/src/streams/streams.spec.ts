@@ -169,7 +169,8 @@ describe('Streams that subscribers share', () => {
         fc.array(step, { maxLength: 40 }),
         fc.constantFrom(...finalStates),
         fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 4, maxLength: 4 }),
-        async (steps, end, stuckFrom) => {
+        fc.array(step, { maxLength: 10 }),
+        async (steps, end, stuckFrom, stepsBehind) => {
           const world = new World();
           const gateways = [new Gateway(world), new Gateway(world)];
           const clients = stuckFrom.map((from) => new Client(from));
@@ -177,6 +178,7 @@ describe('Streams that subscribers share', () => {
           await play(world, gateways, clients, steps);
           world.change(end, false);
           world.reconcile();
+          await play(world, gateways, clients, stepsBehind);
           for (let turn = 0; turn < 300 && clients.some(({ isComplete }) => !isComplete); turn += 1) {
             for (const client of clients) client.read();
             await settle();
@@ -192,7 +194,7 @@ describe('Streams that subscribers share', () => {
           expect(world.runs.size).toBe(0);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: Number(process.env['SLUICE_FUZZ_CASES'] ?? 200) },
     );
   });
 
