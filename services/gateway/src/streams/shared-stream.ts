@@ -61,7 +61,9 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     if (!room) return noTurn;
     // While it waits nobody is to join, who would wait with it.
     this.streams.forget(this);
-    return room.turn();
+    const end = await room.turn();
+    if (!this.ended.signal.aborted) this.streams.meet(this);
+    return end;
   }
 
   /** Begins; what stands in its way where it cannot. */
