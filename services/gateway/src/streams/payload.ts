@@ -1,11 +1,14 @@
-/** An execution result as JSON, made once for all who are sent it. */
+/** An execution result as JSON, made once for all who are sent it; with rows in it, of bytes from the start. */
 export class Payload {
-  private encoded: Buffer | undefined;
+  constructor(private form: string | Buffer) {}
 
-  constructor(readonly text: string) {}
+  get text(): string {
+    return this.form.toString();
+  }
 
-  /** The same in UTF-8; shared, so not to be written to. */
+  /** In UTF-8; shared, so not to be written to. */
   get bytes(): Buffer {
-    return (this.encoded ??= Buffer.from(this.text));
+    if (typeof this.form === 'string') this.form = Buffer.from(this.form);
+    return this.form;
   }
 }

@@ -5,7 +5,7 @@ import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { ExecutionEvent } from '../events/execution-event.js';
 import { RequestContext } from '../request/request-context.js';
 import { runInScope } from '../request/request-scope.js';
-import { stringifyWithRows } from '../results/raw-rows.js';
+import { spliceRowBytes } from '../results/raw-rows.js';
 import type { Outlet } from './outlet.js';
 import { Payload } from './payload.js';
 import { ResultFormat } from './result-format.js';
@@ -72,7 +72,8 @@ export class StreamsService implements StreamSurroundings {
   ): Promise<Payload> {
     const result = await execute({ ...args, rootValue: event, contextValue: context.afresh() });
     this.made.inc();
-    return new Payload(stringifyWithRows(this.format.result(operation, result)));
+    const formatted = this.format.result(operation, result);
+    return new Payload(spliceRowBytes(JSON.stringify(formatted)));
   }
 
   private run(stream: SharedStream): void {
