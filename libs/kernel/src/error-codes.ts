@@ -78,6 +78,9 @@ export const errorCodes = {
   'result.corrupt': 'INTERNAL',
   'result.store_unavailable': 'INTERNAL',
 
+  'download.address_invalid': 'FORBIDDEN',
+  'download.too_many': 'RATE_LIMITED',
+
   'bus.timeout': 'INTERNAL',
   'bus.unavailable': 'INTERNAL',
   'bus.unknown_outcome': 'UNKNOWN_OUTCOME',

@@ -20,8 +20,8 @@ const comma = 0x2c;
 const opening: ReadonlySet<number> = new Set([0x5b, 0x7b]);
 const closing: ReadonlySet<number> = new Set([0x5d, 0x7d]);
 
-/** The texts of a JSON array's members. The text was written by JSON.stringify or its like; only its shape is looked at. */
-function splitArray(text: string): string[] {
+/** The texts of a JSON array's members, such as the values of a row. The text was written by JSON.stringify or its like; only its shape is looked at. */
+export function splitArray(text: string): string[] {
   const end = text.length - 1;
   if (text[0] !== '[' || text[end] !== ']') throw unreadable('it is not an array');
   const members: string[] = [];
