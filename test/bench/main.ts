@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { BenchResult, Effort } from './bench.ts';
 import { benchBus } from './bus.bench.ts';
 import { benchCached } from './cached.bench.ts';
+import { benchDownload } from './download.bench.ts';
 import { benchFlight } from './flight.bench.ts';
 import { startInstallation } from './installation.ts';
 import { benchLatency } from './latency.bench.ts';
@@ -31,6 +32,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   start: (effort) => benchStart(effort, say),
   latency: (effort) => onMesh((mesh) => benchLatency(mesh, effort, say)),
   rows: (effort) => onMesh((mesh) => benchRows(mesh, effort, say)),
+  download: (effort) => onMesh((mesh) => benchDownload(mesh, effort, say)),
   cached: (effort) => onMesh((mesh) => benchCached(mesh, effort, say)),
   repeat: (effort) => onMesh((mesh) => benchRepeat(mesh, effort, say)),
   planning: (effort) => benchPlanning(effort, say),

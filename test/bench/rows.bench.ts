@@ -49,7 +49,7 @@ const method = `\`select … from flights limit 1000000\` on flights_pg, six col
 from submitting until SUCCEEDED, every row counted and in its place. The control reads the same rows by a node-postgres cursor of
 ${cursorRows} and makes JSON of each. Peaks are the process's own high-water marks (VmHWM) since it started, all rounds so far included.`;
 
-async function timedRate(count: number, read: () => Promise<number>): Promise<number> {
+export async function timedRate(count: number, read: () => Promise<number>): Promise<number> {
   const begun = performance.now();
   const rows = await read();
   if (rows !== count) throw new Error(`${rows} rows came of ${count}`);
@@ -66,7 +66,7 @@ async function readPushed(api: Api, sourceId: string, sql: string, count: number
   return rows;
 }
 
-async function readBare(pool: pg.Pool, sql: string): Promise<number> {
+export async function readBare(pool: pg.Pool, sql: string): Promise<number> {
   const client = await pool.connect();
   try {
     const cursor = client.query(new Cursor<unknown[]>(sql, [], { rowMode: 'array' }));

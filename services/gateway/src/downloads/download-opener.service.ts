@@ -90,10 +90,12 @@ export class DownloadOpener {
       const input = { runId: manifest.runId, fromRow: row, rowCount: lookAheadRows };
       const { pages, manifest: latest } = await context.ask(resultsRequests.locatePages, input);
       if (latest?.state === 'EXPIRED') throw expired();
-      const last = pages.at(-1);
-      if (!last) throw new AppError('result.corrupt', 'A part of the result cannot be read.');
-      located.push(...pages);
-      row = last.firstRow + last.rowCount;
+      if (pages.length === 0) throw gap(row);
+      for (const page of pages) {
+        if (page.firstRow !== row) throw gap(row);
+        located.push(page);
+        row += page.rowCount;
+      }
     }
     return located.map((page) => ({
       firstRow: page.firstRow,
@@ -101,6 +103,13 @@ export class DownloadOpener {
       open: () => this.stored.get(manifest, page),
     }));
   }
+}
+
+/** A file must not lack rows in its middle, and its reader could not see it. */
+function gap(row: number): AppError {
+  return new AppError('result.corrupt', 'A part of the result cannot be read.', {
+    internalMessage: `no page holds row ${row}`,
+  });
 }
 
 /** The saved query's name, where the caller may see it. */

@@ -78,7 +78,8 @@ function drained(response: Response, { idleMs, signal }: TransferOptions): Promi
     };
     const onDrain = (): void => end(resolve);
     const onTimeout = (): void => end(() => reject(new TransferEnded('the client takes nothing any more')));
-    const onGone = (): void => end(() => reject(signal.aborted ? reasonOf(signal) : new TransferEnded('the client has left')));
+    const onGone = (): void =>
+      end(() => reject(signal.aborted ? reasonOf(signal) : new TransferEnded('the client has left')));
     response.once('drain', onDrain).once('close', onGone);
     signal.addEventListener('abort', onGone);
     // The socket's own timer: what has been taken of a large piece counts as life.

@@ -30,7 +30,7 @@ export function xlsxCell(column: Column): XlsxCell {
 export function textCell(text: string, place: string, onCut?: (place: string) => void): string {
   if (text.length > cellTextMax) onCut?.(place);
   const fitting = text.length > cellTextMax ? cut(text) : text;
-  return `<c r="${place}" t="inlineStr"><is><t xml:space="preserve">${xmlText(fitting)}</t></is></c>`;
+  return `<c r="${place}" t="inlineStr"><is><t xml:space="preserve">${xlsxText(fitting)}</t></is></c>`;
 }
 
 function writerOf(column: Column): XlsxCell {
@@ -90,7 +90,7 @@ function cut(text: string): string {
 const special = /[&<>]|[\u0000-\u0008\u000b-\u001f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)/g;
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 
-export function xmlText(text: string): string {
+export function xlsxText(text: string): string {
   return text.replace(
     special,
     (char) => entities[char] ?? `_x${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}_`,

@@ -14,8 +14,11 @@ const mtime = new Date(Date.UTC(2000, 0, 1));
  * An Excel workbook, packed as it is written: a sheet for each 1,048,575 rows, and where texts had to be cut, a last one
  * that says which.
  */
-export async function* xlsxFile(pages: ResultPages): AsyncGenerator<Uint8Array, void, undefined> {
-  const sheets = new SheetWriter(pages);
+export async function* xlsxFile(
+  pages: ResultPages,
+  rowsMax = sheetRowsMax,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const sheets = new SheetWriter(pages, rowsMax);
   const zip = new ZipFile();
   // Yazl writes plain streams; it ends the one that it is read through with the first failure of a part.
   const output = new PassThrough();
@@ -68,7 +71,10 @@ class SheetWriter {
   readonly cuts: string[] = [];
   cutCount = 0;
 
-  constructor(private readonly pages: ResultPages) {
+  constructor(
+    private readonly pages: ResultPages,
+    private readonly rowsMax: number,
+  ) {
     this.rows = pages.chunks();
     this.cells = pages.columns.map(xlsxCell);
     this.letters = pages.columns.map((_, index) => columnLetters(index));
@@ -84,8 +90,8 @@ class SheetWriter {
     const names = this.pages.columns.map(({ name }, index) => textCell(name, `${this.letters[index]}1`));
     yield `${sheetHead}<row r="1">${names.join('')}</row>`;
     let row = 1;
-    while (row < sheetRowsMax && this.left > 0) {
-      const taken = (await this.someRows()).slice(0, sheetRowsMax - row);
+    while (row < this.rowsMax && this.left > 0) {
+      const taken = (await this.someRows()).slice(0, this.rowsMax - row);
       let text = '';
       for (const members of taken) text += this.rowOf(members, ++row);
       this.rest = this.rest.slice(taken.length);

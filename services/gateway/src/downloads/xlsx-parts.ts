@@ -1,4 +1,4 @@
-import { xmlText } from './xlsx-cells.js';
+import { xlsxText } from './xlsx-cells.js';
 
 const head = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n';
 const main = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main';
@@ -15,7 +15,7 @@ export function sheetPath(index: number): string {
 
 /** The parts of a workbook beside its sheets, by their paths. */
 export function workbookParts(sheetNames: readonly string[]): Readonly<Record<string, string>> {
-  const sheets = sheetNames.map((name, index) => ({ name: xmlText(name), number: index + 1 }));
+  const sheets = sheetNames.map((name, index) => ({ name: xlsxText(name), number: index + 1 }));
   const stylesId = `rId${sheets.length + 1}`;
   return {
     'xl/workbook.xml': `${head}<workbook xmlns="${main}" xmlns:r="${office}"><sheets>${sheets
