@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdir, truncate, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -136,6 +136,22 @@ describe('The address of a download', () => {
     await cancel(mesh.admin, id);
     await untilState(mesh.admin, id, ({ state }) => state === 'CANCELED');
     expect(await download()).toBeNull();
+  });
+
+  test('stands in no log and in no trace', async () => {
+    const address = await addressOf(mesh.admin, small.id, { format: 'TSV' });
+    await fetch(address);
+    await fetch(address.replace(/.{12}$/, 'AAAAAAAAAAAA'));
+    await fetch(address.replace('.tsv', '.csv'));
+    const signature = /signature=(.*)$/.exec(address)?.[1]?.slice(0, 200) ?? '';
+    expect(signature).toHaveLength(200);
+    const spans = (): Promise<string> => fetch(mesh.access.spansUrl ?? '').then((response) => response.text());
+    await until(async () => (await spans()).includes('gateway.download.send'), { timeoutMs: 15_000, what: 'the span' });
+    expect(await spans()).not.toContain(signature);
+    const folder = join(mesh.access.directory, 'log');
+    const logs = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')));
+    expect(logs.some((text) => text.includes('a download ended'))).toBe(true);
+    expect(logs.filter((text) => text.includes(signature))).toEqual([]);
   });
 
   test('names the file as the saved query is named, in ASCII and whole', async () => {
