@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { constants, zstdCompressSync } from 'node:zlib';
-import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import type { PhysicalType } from './physical-type.js';
 import { readColumns } from './physical-values.js';
 import type { ResultPages } from './result-pages.js';
 import { surveyTypes } from './survey-types.js';
+
+type SchemaElement = ConstructorParameters<typeof ParquetWriter>[0]['schema'][number];
 
 const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
