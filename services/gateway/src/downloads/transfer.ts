@@ -39,10 +39,11 @@ export async function transfer(
       const bytes = piece as Uint8Array;
       options.signal.throwIfAborted();
       options.onSent(bytes.byteLength);
-      if (!response.write(bytes)) await drained(response, options);
+      if (!response.write(bytes)) await taken(response, 'drain', options);
     }
     options.signal.throwIfAborted();
     response.end();
+    if (!response.writableFinished) await taken(response, 'finish', options);
   } catch (error) {
     breakOff(request, response);
     throw error;
@@ -66,21 +67,23 @@ function encoded(body: AsyncGenerator<Uint8Array, void, undefined>, coding: Cont
 
 const zstd = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
 
-function drained(response: Response, { idleMs, signal }: TransferOptions): Promise<void> {
+/** Resolves when the client has taken what was written. */
+function taken(response: Response, event: 'drain' | 'finish', { idleMs, signal }: TransferOptions): Promise<void> {
   const { socket } = response;
   return new Promise((resolve, reject) => {
     const end = (settle: () => void): void => {
-      socket?.setTimeout(0);
+      // Behind the last byte the timer is the server's, for the next request.
+      if (event === 'drain') socket?.setTimeout(0);
       socket?.off('timeout', onTimeout);
-      response.off('drain', onDrain).off('close', onGone);
+      response.off(event, onTaken).off('close', onGone);
       signal.removeEventListener('abort', onGone);
       settle();
     };
-    const onDrain = (): void => end(resolve);
+    const onTaken = (): void => end(resolve);
     const onTimeout = (): void => end(() => reject(new TransferEnded('the client takes nothing any more')));
     const onGone = (): void =>
       end(() => reject(signal.aborted ? reasonOf(signal) : new TransferEnded('the client has left')));
-    response.once('drain', onDrain).once('close', onGone);
+    response.once(event, onTaken).once('close', onGone);
     signal.addEventListener('abort', onGone);
     // The socket's own timer: what has been taken of a large piece counts as life.
     socket?.setTimeout(idleMs);
