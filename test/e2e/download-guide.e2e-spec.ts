@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { downloaded, addressOf, type DownloadFormat } from '../support/downloads.js';
+import { addressOf, downloaded, metricOf, type DownloadFormat } from '../support/downloads.js';
 import { runToEnd } from '../support/executions.js';
 import { fencedBlocks } from '../support/readme-blocks.js';
 import { sharedMesh } from '../support/running-mesh.js';
@@ -14,11 +14,7 @@ afterAll(() => mesh.close());
 
 const guide = readFileSync('docs/downloads.md', 'utf8');
 
-async function gatewayMetric(name: string): Promise<number> {
-  const text = await (await fetch(`${mesh.access.operationsUrls['gateway'] ?? ''}/metrics`)).text();
-  const line = text.split('\n').find((each) => each.startsWith(name));
-  return Number(line?.split(' ').at(-1));
-}
+const gatewayMetric = (name: string): Promise<number> => metricOf(mesh, name);
 
 describe('docs/downloads.md', () => {
   test('its commands fetch a file, packed and plain, and go on with one that broke off', async () => {

@@ -1,4 +1,5 @@
 import type { ApiClient } from './api-client.js';
+import type { RunningMesh } from './running-mesh.js';
 
 export const downloadFormats = ['CSV', 'TSV', 'JSON', 'NDJSON', 'XLSX', 'PARQUET', 'ARROW'] as const;
 
@@ -41,4 +42,11 @@ export async function downloaded(client: ApiClient, id: string, args: DownloadAr
   const response = await fetch(await addressOf(client, id, args), { signal: AbortSignal.timeout(60_000) });
   if (response.status !== 200) throw new Error(`HTTP ${response.status}: ${await response.text()}`);
   return Buffer.from(await response.arrayBuffer());
+}
+
+/** What the first gateway tells of itself under the name, with labels where it has some; 0 where it tells nothing. */
+export async function metricOf({ access }: RunningMesh, name: string): Promise<number> {
+  const text = await (await fetch(`${access.operationsUrls['gateway'] ?? ''}/metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(name));
+  return Number(line?.split(' ').at(-1) ?? 0);
 }
