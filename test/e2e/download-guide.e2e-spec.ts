@@ -63,16 +63,25 @@ describe('docs/downloads.md', () => {
 });
 
 describe('A large result', () => {
-  test('is downloaded in every format by a gateway that holds a bounded part of it', async () => {
+  test('is downloaded in every format again and again, and the gateway holds no more of it than before', async () => {
     const { id } = await mesh.source('flights');
     const count = 400_000;
     const text = `select i, i * 1.25 as d, md5(i::varchar) as m, timestamp '2000-01-01' + to_seconds(i) as t from range(${count}) r(i)`;
     const execution = await runToEnd(mesh.admin, id, unique(text), { limits: { rows: count } });
     expect(execution.result?.rowCount).toBe(count);
-    for (const format of ['CSV', 'JSON', 'PARQUET', 'ARROW', 'XLSX'] satisfies DownloadFormat[]) {
-      expect((await downloaded(mesh.admin, execution.id, { format })).length).toBeGreaterThan(1_000_000);
-      expect(await gatewayMetric('process_resident_memory_bytes'), format).toBeLessThan(300 * 2 ** 20);
-    }
+    const formats = ['CSV', 'JSON', 'PARQUET', 'ARROW', 'XLSX'] satisfies DownloadFormat[];
+    const takeAll = async (): Promise<number> => {
+      let bytes = 0;
+      for (const format of formats) bytes += (await downloaded(mesh.admin, execution.id, { format })).length;
+      return bytes;
+    };
+    const resident = (): Promise<number> => gatewayMetric('process_resident_memory_bytes');
+    // The first of each format loads its library.
+    await takeAll();
+    const before = await resident();
+    const taken = (await takeAll()) + (await takeAll());
+    expect(taken).toBeGreaterThan(150_000_000);
+    expect((await resident()) - before).toBeLessThan(taken / 2);
   });
 
   test('that nobody takes is not written ahead', async () => {

@@ -100,7 +100,7 @@ export class DownloadOpener {
     return located.map((page) => ({
       firstRow: page.firstRow,
       rowCount: page.rowCount,
-      open: () => this.stored.get(manifest, page),
+      open: () => this.stored.getOnce(manifest, page),
     }));
   }
 }

@@ -41,6 +41,16 @@ export class DecodedPagesStore {
     return this.fetch(objectKey(place), async () => decodePage(await this.store.get(place, page.checksum)));
   }
 
+  /**
+   * A page for a reader who goes through a whole result once: taken from memory where it is there, and else not kept, as it
+   * would put out what others come back to.
+   */
+  async getOnce(manifest: Manifest, page: StoredPage): Promise<DecodedPage> {
+    const { workspaceId, runId, fence } = manifest;
+    const place = { workspaceId, runId, fence, page: page.number };
+    return this.pages.peek(objectKey(place)) ?? decodePage(await this.store.get(place, page.checksum));
+  }
+
   /** The page that travels inside a manifest. */
   async getInline({ workspaceId, runId, fence }: Manifest, inline: Uint8Array): Promise<DecodedPage> {
     return this.fetch(`${workspaceId}/${runId}/${fence}/inline`, () => decodePage(inline));
