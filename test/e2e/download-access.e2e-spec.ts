@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -334,8 +335,7 @@ async function rawGet(address: string, headers: Record<string, string> = {}): Pr
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     get(address, { headers, agent: false }, resolve).once('error', reject);
   });
-  // Without an encoding a response gives bytes.
-  return { response, bytes: Buffer.concat((await Array.fromAsync(response)) as Buffer[]) };
+  return { response, bytes: await buffer(response) };
 }
 
 /** The bytes until the connection broke, and how it did. */

@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import { AppError } from '#libs/kernel';
-import { BytePlaces } from './byte-places.store.js';
+import type { BytePlaces } from './byte-places.store.js';
 import { boundsOf, parseRange } from './byte-range.js';
 import { formats, type FileFormat, type TextFormat } from './download-formats.js';
 import type { OpenDownload } from './download-opener.service.js';

@@ -1,3 +1,4 @@
+import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodePage, encodePage } from '#libs/result-store';
@@ -34,8 +35,8 @@ function fileOf(pages: ResultPages, ends: PartEnds = []): TextFile {
   return new TextFile(pages, jsonWriter(pages.columns), ends);
 }
 
-async function bytesOf(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  return Buffer.concat(await Array.fromAsync(content));
+function bytesOf(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  return buffer(content);
 }
 
 const { signal } = new AbortController();

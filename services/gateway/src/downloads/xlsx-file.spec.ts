@@ -1,3 +1,4 @@
+import { buffer } from 'node:stream/consumers';
 import ExcelJS from 'exceljs';
 import { describe, expect, it } from 'vitest';
 import type { Column } from '#libs/contracts';
@@ -12,7 +13,7 @@ const column = (type: Column['type'], name: string): Column => ({ name, type, nu
 async function workbookOf(columns: readonly Column[], rows: readonly unknown[][], rowsMax?: number) {
   const open = async () => decodePage(await encodePage(rows.map((row) => JSON.stringify(row))));
   const pages = new ResultPages(columns, null, rows.length > 0 ? [{ firstRow: 0, rowCount: rows.length, open }] : []);
-  const bytes = Buffer.concat(await Array.fromAsync(xlsxFile(pages, rowsMax)));
+  const bytes = await buffer(xlsxFile(pages, rowsMax));
   const workbook = new ExcelJS.Workbook();
   // The library's Buffer is that of an older Node.
   await workbook.xlsx.load(bytes as unknown as Parameters<typeof workbook.xlsx.load>[0]);
