@@ -6,6 +6,7 @@ import { benchBus } from './bus.bench.ts';
 import { benchCached } from './cached.bench.ts';
 import { benchEncoding } from './encoding.bench.ts';
 import { benchFirehose } from './firehose.bench.ts';
+import { benchDownload } from './download.bench.ts';
 import { benchFlight } from './flight.bench.ts';
 import { startInstallation } from './installation.ts';
 import { benchLatency } from './latency.bench.ts';
@@ -39,6 +40,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   // Without pages in memory, so that reads are of the store.
   pages: (effort) => onMesh((mesh) => benchPages(mesh, effort, say), { SLUICE_GATEWAY_PAGE_CACHE_BYTES_MAX: '0' }),
   encoding: (effort) => benchEncoding(effort, say),
+  download: (effort) => onMesh((mesh) => benchDownload(mesh, effort, say)),
   cached: (effort) => onMesh((mesh) => benchCached(mesh, effort, say)),
   repeat: (effort) => onMesh((mesh) => benchRepeat(mesh, effort, say)),
   planning: (effort) => benchPlanning(effort, say),

@@ -27,7 +27,7 @@ interface Found {
 export async function benchRows(mesh: Installation, effort: Effort, say: Say): Promise<BenchResult> {
   const api = new Api(mesh);
   const pool = await barePool(api, mesh, 1);
-  const count = Math.round((effort.isFull ? rowsWantedInFull : rowsWanted) * effort.scale);
+  const count = rowsOf(effort);
   const found: Found = { rate: [], first: [], worker: [], gateway: [], behindSlow: [] };
   try {
     const { id: sourceId } = await api.source('flights_pg');
@@ -88,20 +88,27 @@ counted and in its place. The control reads the same rows by a node-postgres cur
 of each. Peaks are the process's own high-water marks (VmHWM) since it started, all rounds so far included; at the end
 one more subscriber reads nothing for ${stillMs / 1_000} s while all of its rows come.`;
 
+export function rowsOf({ isFull, scale }: Effort): number {
+  return Math.round((isFull ? rowsWantedInFull : rowsWanted) * scale);
+}
+
 /** The number keeps each round's text, and so its run, apart. */
-function tenColumns(count: number, round: number): string {
+export function tenColumns(count: number, round: number): string {
   return `select date, delay, distance, origin, destination, date + delay * interval '1 minute' as arrived,
     distance * 1.609344::float8 as kilometers, delay > 15 as late, length(origin) as letters, ${round} as round
     from (select * from flights union all select * from flights) f limit ${count}`;
 }
 
-interface Reading {
+export interface Reading {
   rows: number;
   /** When the first of them were there. */
   firstAt: number;
 }
 
-async function timed(read: () => Promise<Reading>, count: number): Promise<{ rowsPerSecond: number; firstMs: number }> {
+export async function timed(
+  read: () => Promise<Reading>,
+  count: number,
+): Promise<{ rowsPerSecond: number; firstMs: number }> {
   const begun = performance.now();
   const { rows, firstAt } = await read();
   if (rows !== count) throw new Error(`${rows} rows came of ${count}`);
@@ -129,7 +136,7 @@ async function readPushed(
   return { rows, firstAt };
 }
 
-async function readBare(pool: pg.Pool, sql: string): Promise<Reading> {
+export async function readBare(pool: pg.Pool, sql: string): Promise<Reading> {
   const client = await pool.connect();
   try {
     const cursor = client.query(new Cursor<unknown[]>(sql, [], { rowMode: 'array' }));

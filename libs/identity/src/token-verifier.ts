@@ -47,6 +47,15 @@ export class TokenVerifier {
     return principal;
   }
 
+  /**
+   * Whether somebody who was let in must go, also behind the end of the token.
+   * @throws AppError `bus.unavailable` where auth could not be asked for too long to say
+   */
+  async isRevoked(principal: Principal): Promise<boolean> {
+    await this.revocations.ensureFresh();
+    return this.revocations.isRevoked(principal);
+  }
+
   private remembered(hash: string): Proven | undefined {
     const proven = this.proven.get(hash);
     return proven && this.clock.monotonicMs() < proven.staleAtMs ? proven : undefined;

@@ -82,6 +82,9 @@ export const errorCodes = {
   // The same to callers; an operator has another thing to do.
   'result.store_full': 'RESULT_STORE_UNAVAILABLE',
 
+  'download.address_invalid': 'FORBIDDEN',
+  'download.too_many': 'RATE_LIMITED',
+
   'bus.timeout': 'INTERNAL',
   'bus.unavailable': 'INTERNAL',
   'bus.unknown_outcome': 'UNKNOWN_OUTCOME',

@@ -5,7 +5,7 @@ export { openPageStore, openResultStore } from './open-page-store.js';
 export { encodeBatches, encodePage, inlineBytesMax, pageTextBytesMax } from './page-encoding.js';
 export { objectKey, type PagePlace } from './page-place.js';
 export { PageStore } from './page-store.js';
-export { pickColumns } from './pick-columns.js';
+export { splitArray } from './split-array.js';
 export { ResultStore } from './result-store.js';
 export { resultStoreSettings } from './result-store.settings.js';
 export { RowBatch } from './row-batch.js';

@@ -3,6 +3,8 @@ const secretNames =
 const credentialsInUrl = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]*@/gi;
 const bearer = /\b(bearer|key)\s+[A-Za-z0-9._~+/=-]{12,}/gi;
 const sluiceKey = /\bslk_[A-Za-z0-9_-]+/g;
+/** Whoever has the signature of an address has what it leads to. */
+const signature = /\b(signature=)[A-Za-z0-9_%.~+/=-]+/gi;
 const jwt = /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
 
 /** What PostgreSQL puts beside an error's text: whole rows (`Failing row contains (…)`), keys and bound values. */
@@ -18,6 +20,7 @@ export function redactText(text: string): string {
   const short = text.length > textMax ? `${text.slice(0, textMax)}… (${text.length} characters)` : text;
   return short
     .replace(credentialsInUrl, `$1${hidden}@`)
+    .replace(signature, `$1${hidden}`)
     .replace(jwt, hidden)
     .replace(sluiceKey, hidden)
     .replace(bearer, `$1 ${hidden}`);

@@ -35,6 +35,7 @@ describe('AppLogger', () => {
       {
         err: Object.assign(error, { options: { password: 'hunter2', nested: [{ accessToken: 'hunter2' }] } }),
         parameters: { ssn: 'hunter2' },
+        url: 'https://sluice.example.com/v1/downloads/exe_1.csv?signature=hunter2-hunter2_hunter2',
         text: 'eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJodW50ZXIyIn0.hunter2 slk_hunter2',
       },
       'redis://:hunter2@localhost is down',

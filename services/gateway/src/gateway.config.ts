@@ -18,6 +18,10 @@ const origin = z.string().refine((text) => text === '*' || (URL.canParse(text) &
   message: 'must be origins such as https://app.example.com, or *',
 });
 
+const publicUrl = z.string().refine((text) => URL.canParse(text) && /^https?:\/\/[^?#]*[^/?#]$/.test(text), {
+  message: 'must be an address such as https://sluice.example.com, with no slash at its end',
+});
+
 export const gatewayConfig = defineConfig({
   service: serviceSettings('gateway', { metricsPort: 4100 }),
   redis: redisSettings,
@@ -31,6 +35,10 @@ export const gatewayConfig = defineConfig({
       fallbacks: ['SLUICE_PORT'],
       default: 4000,
       describe: 'The public port, for HTTP and WebSocket at /graphql; 0 takes a free one.',
+    }),
+    publicUrl: setting('SLUICE_GATEWAY_PUBLIC_URL', publicUrl.optional(), {
+      describe:
+        'Where clients find the gateway, such as https://sluice.example.com, for the addresses of downloads. Not set: as the request names it.',
     }),
     trustedProxies: setting('SLUICE_GATEWAY_TRUSTED_PROXIES', listText, {
       default: '',
@@ -108,6 +116,33 @@ export const gatewayConfig = defineConfig({
     eventBytesMax: setting('SLUICE_GATEWAY_EVENT_BYTES_MAX', integerText(16 * 1024, 64 * 1024 * 1024), {
       default: 512 * 1024,
       describe: 'The most bytes of rows in one pushed event, with at least one row.',
+    }),
+  },
+  downloads: {
+    addressSeconds: setting('SLUICE_GATEWAY_DOWNLOAD_ADDRESS_SECONDS', integerText(5, 3_600), {
+      default: 300,
+      describe: "How long the address of a download is good at most; never longer than its maker's access token.",
+    }),
+    escapesFormulas: setting('SLUICE_GATEWAY_DOWNLOAD_ESCAPE_FORMULAS', booleanText, {
+      default: true,
+      describe:
+        "Whether text in CSV and TSV that a spreadsheet would take for a formula gets a ' in front, unless the download says otherwise.",
+    }),
+    max: setting('SLUICE_GATEWAY_DOWNLOADS_MAX', integerText(1, 10_000), {
+      default: 32,
+      describe: 'The most downloads under way at one gateway.',
+    }),
+    perUserMax: setting('SLUICE_GATEWAY_DOWNLOADS_PER_USER_MAX', integerText(1, 10_000), {
+      default: 4,
+      describe: 'The most downloads of one user under way at one gateway.',
+    }),
+    idleSeconds: setting('SLUICE_GATEWAY_DOWNLOAD_IDLE_SECONDS', integerText(1, 3_600), {
+      default: 60,
+      describe: 'A download is broken off when its client takes nothing for so long.',
+    }),
+    secondsMax: setting('SLUICE_GATEWAY_DOWNLOAD_SECONDS_MAX', integerText(1, 86_400), {
+      default: 3_600,
+      describe: 'How long one download may take.',
     }),
   },
   sockets: {

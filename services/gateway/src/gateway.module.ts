@@ -7,6 +7,14 @@ import { IdentityModule } from '#libs/identity';
 import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
 import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
+import { BytePlaces } from './downloads/byte-places.store.js';
+import { DownloadAddresses } from './downloads/download-addresses.js';
+import { DownloadMetrics } from './downloads/download-metrics.js';
+import { DownloadOpener } from './downloads/download-opener.service.js';
+import { DownloadSlots } from './downloads/download-slots.js';
+import { DownloadsController } from './downloads/downloads.controller.js';
+import { DownloadsResolver } from './downloads/downloads.resolver.js';
+import { DownloadsService } from './downloads/downloads.service.js';
 import { EventsResolver } from './events/events.resolver.js';
 import { EventsService } from './events/events.service.js';
 import { ExecutionReader } from './events/execution-reader.js';
@@ -54,6 +62,7 @@ const resolvers = [
   ApiKeysResolver,
   CacheResolver,
   DataSourcesResolver,
+  DownloadsResolver,
   EventsResolver,
   ExecutionsResolver,
   NodeResolver,
@@ -78,13 +87,19 @@ const resolvers = [
       useFactory: graphqlOptions,
     }),
   ],
-  controllers: [CacheController],
+  controllers: [CacheController, DownloadsController],
   providers: [
     ...resolvers,
     { provide: APP_FILTER, useClass: ErrorPasserFilter },
+    BytePlaces,
     CompleteManifests,
     Cursors,
     DecodedPagesStore,
+    DownloadAddresses,
+    DownloadMetrics,
+    DownloadOpener,
+    DownloadSlots,
+    DownloadsService,
     EventsService,
     ExecutionReader,
     ExecutionsService,

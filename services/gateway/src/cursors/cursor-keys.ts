@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, timingSafeEqual, type KeyObject } from 'node:crypto';
 
 const keyBytes = 32;
 const macBytes = 16;
@@ -19,6 +19,12 @@ export class CursorKeys {
     return macOf(this.keys[0], purpose, payload);
   }
 
+  /** Keys for something else, one out of each of these, from which nothing can be learnt of them. */
+  derived(purpose: string): readonly [KeyObject, ...KeyObject[]] {
+    const [first, ...others] = this.keys;
+    return [derive(first, purpose), ...others.map((key) => derive(key, purpose))];
+  }
+
   verify(purpose: string, payload: string, mac: Uint8Array): boolean {
     return mac.byteLength === macBytes && this.keys.some((key) => timingSafeEqual(macOf(key, purpose, payload), mac));
   }
@@ -28,6 +34,10 @@ function parseKey(entry: string): KeyObject | undefined {
   const match = /^[A-Za-z0-9_-]{1,40}:([A-Za-z0-9+/]+={0,2})$/.exec(entry.trim());
   const key = Buffer.from(match?.[1] ?? '', 'base64');
   return key.length === keyBytes ? createSecretKey(key) : undefined;
+}
+
+function derive(key: KeyObject, purpose: string): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', key, '', `sluice/${purpose}`, keyBytes)));
 }
 
 function macOf(key: KeyObject, purpose: string, payload: string): Buffer {

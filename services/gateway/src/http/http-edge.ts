@@ -108,7 +108,8 @@ export class HttpEdge {
       if (response.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
       span.end();
     });
-    context.with(trace.setSpan(parent, span), () => runInScope({ requestId, clientAddress: request.ip }, work));
+    const scope = { requestId, clientAddress: request.ip, origin: `${request.protocol}://${request.host}` };
+    context.with(trace.setSpan(parent, span), () => runInScope(scope, work));
   }
 
   /** Limits and validation come before anything else is done for a document. */

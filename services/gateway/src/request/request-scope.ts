@@ -7,6 +7,8 @@ export interface RequestScope {
   readonly requestId: string;
   /** Where it comes from, as far as the named proxies can be believed. */
   readonly clientAddress?: string | undefined;
+  /** How the client addressed us, such as https://sluice.example.com, where that is known. */
+  readonly origin?: string | undefined;
 }
 
 const scopes = new AsyncLocalStorage<RequestScope>();
@@ -24,6 +26,11 @@ export function currentRequestId(): string {
 /** Where the request at hand comes from, where that is known. */
 export function currentClientAddress(): string | undefined {
   return scopes.getStore()?.clientAddress;
+}
+
+/** How the client of the request at hand addressed us, where that is known. */
+export function currentOrigin(): string | undefined {
+  return scopes.getStore()?.origin;
 }
 
 const wellFormed = /^[A-Za-z0-9._-]{8,128}$/;

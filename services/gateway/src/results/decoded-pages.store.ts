@@ -53,6 +53,17 @@ export class DecodedPagesStore implements OnApplicationShutdown {
     return this.fetch(objectKey(place), async () => decodePage(await this.store.get(place, page.checksum)));
   }
 
+  /**
+   * A page for a reader who goes through a whole result once: taken from memory where it is there, and else not kept, as it
+   * would put out what others come back to.
+   */
+  async getOnce(manifest: Manifest, page: StoredPage): Promise<DecodedPage> {
+    const { workspaceId, runId, fence } = manifest;
+    const place = { workspaceId, runId, fence, page: page.number };
+    const known = this.pages.peek(objectKey(place));
+    return known ?? this.counted(async () => decodePage(await this.store.get(place, page.checksum)));
+  }
+
   /** The page that travels inside a manifest. */
   async getInline({ workspaceId, runId, fence }: Manifest, inline: Uint8Array): Promise<DecodedPage> {
     const place = { workspaceId, runId, fence };

@@ -1,27 +1,16 @@
 import { AppError } from '#libs/kernel';
 
-/**
- * The row with only these columns, in this order. Values are copied as they are written and never parsed, so that no
- * digit of a number is lost and choosing columns costs one pass over the text.
- */
-export function pickColumns(rowText: string, indexes: readonly number[]): string {
-  const values = splitArray(rowText);
-  const picked = indexes.map((index) => {
-    const value = values[index];
-    if (value === undefined) throw unreadable(`it has ${values.length} values, and number ${index} was asked for`);
-    return value;
-  });
-  return `[${picked.join(',')}]`;
-}
-
 const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
 const opening: ReadonlySet<number> = new Set([0x5b, 0x7b]);
 const closing: ReadonlySet<number> = new Set([0x5d, 0x7d]);
 
-/** The texts of a JSON array's members. The text was written by JSON.stringify or its like; only its shape is looked at. */
-function splitArray(text: string): string[] {
+/**
+ * The texts of a JSON array's members, such as the values of a row: copied as they are written and never parsed, so that no
+ * digit of a number is lost. The text was written by JSON.stringify or its like; only its shape is looked at.
+ */
+export function splitArray(text: string): string[] {
   const end = text.length - 1;
   if (text[0] !== '[' || text[end] !== ']') throw unreadable('it is not an array');
   const members: string[] = [];

@@ -1,0 +1,80 @@
+import { setImmediate } from 'node:timers/promises';
+import { constants, zstdCompressSync } from 'node:zlib';
+import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import type { PhysicalType } from './physical-type.js';
+import { readColumns } from './physical-values.js';
+import type { ResultPages } from './result-pages.js';
+import { surveyTypes } from './survey-types.js';
+
+type SchemaElement = ConstructorParameters<typeof ParquetWriter>[0]['schema'][number];
+
+const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+
+/** A Parquet file with a row group for each stored page, which is as much as is ever in memory; the footer comes last. */
+export async function* parquetFile(pages: ResultPages): AsyncGenerator<Uint8Array, void, undefined> {
+  const types = await surveyTypes(pages);
+  const bytes = new ByteWriter();
+  const file = new ParquetWriter({
+    writer: bytes,
+    schema: [
+      { name: 'root', num_children: types.length },
+      ...types.map((type, index) => schemaElement(pages.columns[index]?.name ?? '', type)),
+    ],
+    codec: 'ZSTD',
+    compressors: { ZSTD: (input) => zstdCompressSync(input, compression) },
+    createdBy: 'sluice',
+  });
+  for (let number = 0; number < pages.pages.length; number++) {
+    const columns = await readColumns(pages, types, number);
+    const columnData = columns.map((data, index) => ({ name: pages.columns[index]?.name ?? '', data: [...data] }));
+    await setImmediate();
+    await file.write({ columnData, rowGroupSize: columns[0]?.length ?? 1 });
+    yield taken(bytes);
+  }
+  await file.finish();
+  yield taken(bytes);
+}
+
+/** What has been written so far, out of the writer's own buffer, which is used again. */
+function taken(bytes: ByteWriter): Uint8Array {
+  const copy = Buffer.from(bytes.getBytes());
+  bytes.index = 0;
+  return copy;
+}
+
+function schemaElement(name: string, type: PhysicalType): SchemaElement {
+  const common = { name, repetition_type: 'OPTIONAL' } as const;
+  switch (type.kind) {
+    case 'boolean':
+      return { ...common, type: 'BOOLEAN' };
+    case 'int32':
+      return { ...common, type: 'INT32' };
+    case 'int64':
+      return { ...common, type: 'INT64' };
+    case 'uint64':
+      return { ...common, type: 'INT64', converted_type: 'UINT_64' };
+    case 'double':
+      return { ...common, type: 'DOUBLE' };
+    case 'decimal': {
+      const { precision, scale } = type;
+      return { ...common, type: 'FIXED_LEN_BYTE_ARRAY', type_length: 16, converted_type: 'DECIMAL', precision, scale };
+    }
+    case 'date':
+      return { ...common, type: 'INT32', converted_type: 'DATE' };
+    case 'time':
+      return {
+        ...common,
+        type: 'INT64',
+        converted_type: 'TIME_MICROS',
+        logical_type: { type: 'TIME', isAdjustedToUTC: false, unit: 'MICROS' },
+      };
+    case 'timestamp': {
+      const unit = type.unit === 'micros' ? 'MICROS' : 'NANOS';
+      return { ...common, type: 'INT64', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: type.isUtc, unit } };
+    }
+    case 'bytes':
+      return { ...common, type: 'BYTE_ARRAY' };
+    case 'text':
+      return { ...common, type: 'BYTE_ARRAY', converted_type: 'UTF8' };
+  }
+}
