@@ -82,6 +82,9 @@ export const errorCodes = {
   // The same to callers; an operator has another thing to do.
   'result.store_full': 'RESULT_STORE_UNAVAILABLE',
 
+  'webhook.not_found': 'NOT_FOUND',
+  'webhook.not_enabled': 'CONFLICT',
+
   'bus.timeout': 'INTERNAL',
   'bus.unavailable': 'INTERNAL',
   'bus.unknown_outcome': 'UNKNOWN_OUTCOME',
