@@ -40,6 +40,8 @@ import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js'
 import { SessionsResolver } from './sessions/sessions.resolver.js';
 import { UsersResolver } from './users/users.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
+import { WebhookDeliveriesResolver } from './webhooks/webhook-deliveries.resolver.js';
+import { WebhooksResolver } from './webhooks/webhooks.resolver.js';
 import { GraphqlSocketServer } from './websocket/graphql-socket-server.js';
 import { SessionsService } from './websocket/sessions.service.js';
 import { WebSocketEdge } from './websocket/websocket-edge.service.js';
@@ -60,6 +62,8 @@ const resolvers = [
   SessionsResolver,
   UsersResolver,
   ViewerResolver,
+  WebhookDeliveriesResolver,
+  WebhooksResolver,
   WorkspaceResolver,
 ];
 

@@ -15,6 +15,7 @@ export class WebhookReceiver implements AsyncDisposable {
   openMax = 0;
   answer: Answer = (response) => void response.writeHead(204).end();
   private open = 0;
+
   private readonly server = createServer((request, response) => this.take(request, response));
 
   static async start(host = '127.0.0.1', port = 0): Promise<WebhookReceiver> {
@@ -26,6 +27,11 @@ export class WebhookReceiver implements AsyncDisposable {
   /** The server listens on a port, so its address is no path. */
   get port(): number {
     return (this.server.address() as AddressInfo).port;
+  }
+
+  /** How many requests are open. */
+  get openNow(): number {
+    return this.open;
   }
 
   get url(): string {

@@ -33,11 +33,11 @@ type EnumName<E> = E extends RunState
                     ? Named<typeof ParameterType>
                     : E extends MaskKind
                       ? Named<typeof MaskKind>
-                    : E extends WebhookState
-                      ? Named<typeof WebhookState>
-                      : E extends WebhookDeliveryState
-                        ? Named<typeof WebhookDeliveryState>
-                        : never;
+                      : E extends WebhookState
+                        ? Named<typeof WebhookState>
+                        : E extends WebhookDeliveryState
+                          ? Named<typeof WebhookDeliveryState>
+                          : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;

@@ -21,7 +21,7 @@ export function failureOf(error: unknown): string {
   const code = codeOf(error);
   const known = failures[code];
   if (known !== undefined) return known;
-  if (/CERT|TLS|SSL|SIGNED|ISSUER/.test(code)) return 'Its certificate is not good, or it speaks no TLS.';
+  if (/CERT|TLS|SSL|SIGNED|ISSUER|EPROTO/.test(code)) return 'Its certificate is not good, or it speaks no TLS.';
   return code.startsWith('HPE_') ? 'It does not speak HTTP.' : 'The connection failed.';
 }
 

@@ -12,7 +12,7 @@ import { WebhookFeedRepository } from './webhook-feed.repository.js';
 
 const retryMaxMs = 12 * 3_600_000;
 /** Beyond the receiver's own time: for what comes before and behind an attempt. */
-const leaseMarginSeconds = 15;
+const leaseMarginSeconds = 5;
 /** The receiver wants no more, ever. */
 const gone = 410;
 
