@@ -1,6 +1,8 @@
+import type { LookupOptions } from 'node:dns';
 import { lookup as resolveName } from 'node:dns/promises';
 import type { IncomingMessage } from 'node:http';
-import { isIP, type BlockList, type LookupFunction } from 'node:net';
+import { isIP, type BlockList } from 'node:net';
+import { callbackify } from 'node:util';
 import { Injectable, Optional } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
@@ -75,7 +77,11 @@ export class ReceiverClient {
         headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
         // A connection of its own, closed behind it: one that is kept was checked for another time.
         agent: false,
-        lookup: this.lookupChecked(url.protocol),
+        // Has the lookup asked for all addresses, which is the one form of answer that it gives.
+        autoSelectFamily: true,
+        lookup: callbackify((hostname: string, _options: LookupOptions) =>
+          this.checkedAddresses(hostname, url.protocol),
+        ),
         maxHeaderSize: answerHeaderBytesMax,
         signal,
       });
@@ -88,25 +94,13 @@ export class ReceiverClient {
     });
   }
 
-  /** In the place of the system's own: what it gives back is what the socket connects to. */
-  private lookupChecked(protocol: string): LookupFunction {
-    return (hostname, options, callback) => {
-      const answer = async (): Promise<NamedAddress[]> => {
-        const addresses = await this.resolve(hostname);
-        // One bad address among good ones is a trap: which one is connected to would be left to chance.
-        for (const { address } of addresses) if (!(await this.mayReach(address, protocol))) throw new RefusedAddress();
-        return addresses;
-      };
-      answer().then(
-        (addresses) => {
-          const [first] = addresses;
-          if (!first) callback(new RefusedAddress(), '');
-          else if (options.all) callback(null, addresses);
-          else callback(null, first.address, first.family);
-        },
-        (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), ''),
-      );
-    };
+  /** In the place of the system's own lookup: what it gives back is what the socket connects to. */
+  private async checkedAddresses(hostname: string, protocol: string): Promise<NamedAddress[]> {
+    const addresses = await this.resolve(hostname);
+    if (addresses.length === 0) throw new RefusedAddress();
+    // One bad address among good ones is a trap: which one is connected to would be left to chance.
+    for (const { address } of addresses) if (!(await this.mayReach(address, protocol))) throw new RefusedAddress();
+    return addresses;
   }
 
   private async mayReach(address: string, protocol: string): Promise<boolean> {
