@@ -1,7 +1,7 @@
 import type { LookupOptions } from 'node:dns';
 import { lookup as resolveName } from 'node:dns/promises';
-import type { IncomingMessage } from 'node:http';
-import { isIP, type BlockList } from 'node:net';
+import type { IncomingMessage, RequestOptions } from 'node:http';
+import { isIP, type BlockList, type TcpNetConnectOpts } from 'node:net';
 import { callbackify } from 'node:util';
 import { Injectable, Optional } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
@@ -70,21 +70,19 @@ export class ReceiverClient {
   private async send(url: URL, headers: Record<string, string>, body: string): Promise<IncomingMessage> {
     // Loaded with the first delivery: most installations have none.
     const { request } = url.protocol === 'https:' ? await import('node:https') : await import('node:http');
-    const signal = AbortSignal.timeout(this.config.webhooks.timeoutMs);
+    const options: RequestOptions & Pick<TcpNetConnectOpts, 'autoSelectFamily'> = {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      // A connection of its own, closed behind it: one that is kept was checked for another time.
+      agent: false,
+      // Has the lookup asked for all addresses, which is the one form of answer that it gives.
+      autoSelectFamily: true,
+      lookup: callbackify((hostname: string, _options: LookupOptions) => this.checkedAddresses(hostname, url.protocol)),
+      maxHeaderSize: answerHeaderBytesMax,
+      signal: AbortSignal.timeout(this.config.webhooks.timeoutMs),
+    };
     return new Promise((resolve, reject) => {
-      const sent = request(url, {
-        method: 'POST',
-        headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-        // A connection of its own, closed behind it: one that is kept was checked for another time.
-        agent: false,
-        // Has the lookup asked for all addresses, which is the one form of answer that it gives.
-        autoSelectFamily: true,
-        lookup: callbackify((hostname: string, _options: LookupOptions) =>
-          this.checkedAddresses(hostname, url.protocol),
-        ),
-        maxHeaderSize: answerHeaderBytesMax,
-        signal,
-      });
+      const sent = request(url, options);
       sent.on('error', reject);
       sent.on('response', (answer) => {
         forget(answer);
