@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, until } from '#libs/testing';
+import { until } from '#libs/testing';
+import { freePorts } from '../../deploy/local/free-port.ts';
 import type { ApiClient } from '../support/api-client.js';
 import { run, runToEnd } from '../support/executions.js';
 import { newPerson } from '../support/people.js';
@@ -185,7 +186,7 @@ describe('A webhook', () => {
 
 describe('The receiver in docs/webhooks.md', () => {
   test('takes what Sluice sends, once each, and refuses what somebody else does', async () => {
-    const port = await freePort();
+    const [port = 0] = await freePorts(1);
     const target = `http://127.0.0.1:${port}/`;
     const { id, secret } = await create(target);
     const folder = mkdtempSync(join(tmpdir(), 'sluice-receiver-'));

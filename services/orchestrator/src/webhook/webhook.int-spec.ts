@@ -199,7 +199,9 @@ describe('a receiver that fails', () => {
       await look();
     }
     expect(receiver.received).toHaveLength(3);
-    expect(new Set(receiver.received.map(({ headers, body }) => `${headers['webhook-id']} ${body}`)).size).toBe(1);
+    expect(
+      new Set(receiver.received.map(({ headers, body }) => JSON.stringify([headers['webhook-id'], body]))).size,
+    ).toBe(1);
     const [failed] = await logOf(webhook.id);
     expect(failed).toMatchObject({ state: 'FAILED', attemptCount: 3 });
     expect(failed?.attempts).toHaveLength(3);
