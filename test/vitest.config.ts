@@ -58,7 +58,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.e2e-spec.ts'],
+          include: ['test/{e2e,browser}/**/*.e2e-spec.ts'],
           globalSetup: ['test/support/shared-mesh.setup.ts'],
           // A mesh takes two cores by itself.
           fileParallelism: false,

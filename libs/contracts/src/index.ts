@@ -24,6 +24,7 @@ export {
   runFinished,
   runPlanCodec,
   runRequests,
+  webhookRequests,
   workerRequests,
   type AnyEventContract,
   type AnyFirehoseContract,
@@ -70,4 +71,8 @@ export type {
   WorkspaceSettings,
   QuotaLimits,
   WarmUp,
+  Webhook,
+  WebhookAttempt,
+  WebhookDelivery,
+  WebhookFilter,
 } from './types.js';

@@ -13,6 +13,7 @@ import {
   RunPlanSchema,
   RunService,
 } from './gen/sluice/run/v1/run_pb.js';
+import { WebhookService } from './gen/sluice/webhook/v1/webhook_pb.js';
 import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
 
 /**
@@ -27,6 +28,7 @@ import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
 export const authRequests = requestContracts('auth', AuthService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
 export const runRequests = requestContracts('orchestrator', RunService);
+export const webhookRequests = requestContracts('orchestrator', WebhookService);
 export const workerRequests = requestContracts('worker', WorkerService);
 export const resultsRequests = requestContracts('results', ResultsService);
 
@@ -34,7 +36,7 @@ export const resultsRequests = requestContracts('results', ResultsService);
 export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequestContract[]>> = {
   auth: Object.values(authRequests),
   metadata: Object.values(metadataRequests),
-  orchestrator: Object.values(runRequests),
+  orchestrator: [...Object.values(runRequests), ...Object.values(webhookRequests)],
   worker: Object.values(workerRequests),
   results: Object.values(resultsRequests),
 };

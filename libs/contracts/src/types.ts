@@ -4,6 +4,7 @@ import type * as common from './gen/sluice/common/v1/common_pb.js';
 import type * as metadata from './gen/sluice/metadata/v1/metadata_pb.js';
 import type * as results from './gen/sluice/results/v1/results_pb.js';
 import type * as run from './gen/sluice/run/v1/run_pb.js';
+import type * as webhook from './gen/sluice/webhook/v1/webhook_pb.js';
 
 // The messages that services share as data, by name. Requests and replies are had by RequestOf and ResponseOf.
 
@@ -45,6 +46,11 @@ export type RowsCommitted = Domain<run.RowsCommitted>;
 export type RunFinished = Domain<run.RunFinished>;
 export type RunPlan = Domain<run.RunPlan>;
 export type BoundValue = Domain<run.BoundValue>;
+
+export type Webhook = Domain<webhook.Webhook>;
+export type WebhookFilter = Domain<webhook.WebhookFilter>;
+export type WebhookDelivery = Domain<webhook.WebhookDelivery>;
+export type WebhookAttempt = Domain<webhook.WebhookAttempt>;
 
 export type Manifest = Domain<results.Manifest>;
 export type ManifestState = Manifest['state'];

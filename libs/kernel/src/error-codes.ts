@@ -85,6 +85,9 @@ export const errorCodes = {
   'download.address_invalid': 'FORBIDDEN',
   'download.too_many': 'RATE_LIMITED',
 
+  'webhook.not_found': 'NOT_FOUND',
+  'webhook.not_enabled': 'CONFLICT',
+
   'bus.timeout': 'INTERNAL',
   'bus.unavailable': 'INTERNAL',
   'bus.unknown_outcome': 'UNKNOWN_OUTCOME',

@@ -16,6 +16,8 @@ export const idPrefixes = {
   request: 'req',
   message: 'msg',
   worker: 'wrk',
+  webhook: 'whk',
+  webhookDelivery: 'whd',
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

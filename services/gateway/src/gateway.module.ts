@@ -53,6 +53,8 @@ import { SseEdge } from './sse/sse-edge.service.js';
 import { LiveOperations } from './streams/live-operations.service.js';
 import { ResultFormat } from './streams/result-format.js';
 import { StreamsService } from './streams/streams.service.js';
+import { WebhookDeliveriesResolver } from './webhooks/webhook-deliveries.resolver.js';
+import { WebhooksResolver } from './webhooks/webhooks.resolver.js';
 import { GraphqlSocketServer } from './websocket/graphql-socket-server.js';
 import { WebSocketEdge } from './websocket/websocket-edge.service.js';
 import { WorkspaceResolver } from './workspace/workspace.resolver.js';
@@ -73,6 +75,8 @@ const resolvers = [
   SessionsResolver,
   UsersResolver,
   ViewerResolver,
+  WebhookDeliveriesResolver,
+  WebhooksResolver,
   WorkspaceResolver,
 ];
 

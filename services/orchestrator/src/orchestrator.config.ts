@@ -3,6 +3,7 @@ import {
   databaseSettings,
   defineConfig,
   integerText,
+  listText,
   redisSettings,
   secret,
   serviceSettings,
@@ -10,6 +11,7 @@ import {
   type ConfigOf,
 } from '#libs/config';
 import { sqlLengthMax } from '#libs/sql';
+import { isNetwork } from './webhook/network-list.js';
 
 const hour = 3_600;
 const day = 24 * hour;
@@ -21,6 +23,11 @@ const byteCountMax = 1024 * 1024 * mebibyte;
 function secondsText(min: number, max: number): z.ZodType<number> {
   return z.coerce.number<string>().min(min).max(max);
 }
+
+/** Networks as `10.0.0.0/8` or `fd00::/8`. */
+const networksText = listText.refine((networks) => networks.every(isNetwork), {
+  message: 'must be networks in CIDR notation, such as 10.0.0.0/8',
+});
 
 export const orchestratorConfig = defineConfig({
   service: serviceSettings('orchestrator', { metricsPort: 4103 }),
@@ -221,6 +228,49 @@ export const orchestratorConfig = defineConfig({
     retryInitialMs: setting('SLUICE_ORCHESTRATOR_RETRY_INITIAL_MS', integerText(1, 60_000), {
       default: 500,
       describe: 'The wait before the second try; it doubles from try to try, with jitter, up to 30 s.',
+    }),
+  },
+  webhooks: {
+    allowedNetworks: setting('SLUICE_ORCHESTRATOR_WEBHOOK_ALLOWED_NETWORKS', networksText, {
+      default: '',
+      describe:
+        'Networks in CIDR notation, between commas, that webhooks may reach although they are not public, also by plain HTTP.',
+    }),
+    pollMs: setting('SLUICE_ORCHESTRATOR_WEBHOOK_POLL_MS', integerText(20, 60_000), {
+      default: 1_000,
+      describe: 'How often webhooks are looked at for what they have to tell.',
+    }),
+    timeoutMs: setting('SLUICE_ORCHESTRATOR_WEBHOOK_TIMEOUT_MS', integerText(100, 60_000), {
+      default: 10_000,
+      describe: 'How long a receiver of a webhook may take to answer.',
+    }),
+    attemptsMax: setting('SLUICE_ORCHESTRATOR_WEBHOOK_ATTEMPTS_MAX', integerText(1, 50), {
+      default: 16,
+      describe: 'How often a delivery of a webhook is tried.',
+    }),
+    retryInitialMs: setting('SLUICE_ORCHESTRATOR_WEBHOOK_RETRY_INITIAL_MS', integerText(10, 3_600_000), {
+      default: 5_000,
+      describe: 'The wait before the second try of a delivery; it doubles from try to try, with jitter, up to 12 h.',
+    }),
+    inFlightMax: setting('SLUICE_ORCHESTRATOR_WEBHOOK_IN_FLIGHT_MAX', integerText(1, 1_000), {
+      default: 64,
+      describe: 'How many deliveries one orchestrator has under way at once.',
+    }),
+    receiverInFlightMax: setting('SLUICE_ORCHESTRATOR_WEBHOOK_RECEIVER_IN_FLIGHT_MAX', integerText(1, 100), {
+      default: 4,
+      describe: 'How many of one webhook are under way at once, over all orchestrators; one while it fails.',
+    }),
+    pendingMax: setting('SLUICE_ORCHESTRATOR_WEBHOOK_PENDING_MAX', integerText(1, 1_000_000), {
+      default: 1_000,
+      describe: 'How many deliveries of one webhook wait; what ends meanwhile is told once there is room.',
+    }),
+    giveUpSeconds: setting('SLUICE_ORCHESTRATOR_WEBHOOK_GIVE_UP_SECONDS', secondsText(0, 365 * day), {
+      default: 5 * day,
+      describe: 'How long a receiver may fail at every try before its webhook is given up.',
+    }),
+    logDays: setting('SLUICE_ORCHESTRATOR_WEBHOOK_LOG_DAYS', integerText(1, 365), {
+      default: 14,
+      describe: 'How long deliveries of webhooks are kept.',
     }),
   },
   history: {

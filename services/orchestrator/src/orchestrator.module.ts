@@ -60,6 +60,14 @@ import { EstimateService } from './estimate/estimate.service.js';
 import { SubmissionController } from './submission/submission.controller.js';
 import { SubmissionRepository } from './submission/submission.repository.js';
 import { SubmitService } from './submission/submit.service.js';
+import { ReceiverClient } from './webhook/receiver.client.js';
+import { WebhookController } from './webhook/webhook.controller.js';
+import { WebhookDeliveryRepository } from './webhook/webhook-delivery.repository.js';
+import { WebhookDeliveryService } from './webhook/webhook-delivery.service.js';
+import { WebhookFeedRepository } from './webhook/webhook-feed.repository.js';
+import { WebhookLoop } from './webhook/webhook-loop.service.js';
+import { WebhookRepository } from './webhook/webhook.repository.js';
+import { WebhookService } from './webhook/webhook.service.js';
 import { HeartbeatController } from './worker/heartbeat.controller.js';
 import { HeartbeatRepository } from './worker/heartbeat.repository.js';
 import { HeartbeatService } from './worker/heartbeat.service.js';
@@ -84,6 +92,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     QuotaController,
     RunController,
     HeartbeatController,
+    WebhookController,
     SourceConsumer,
   ],
   providers: [
@@ -119,6 +128,8 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     ...[WorkerClient, ResultsClient],
     ...[HistoryService, HistoryRepository],
     ...[WarmUpLoop, WarmUpService, WarmUpRepository],
+    ...[WebhookLoop, WebhookService, WebhookRepository, ReceiverClient],
+    ...[WebhookDeliveryService, WebhookDeliveryRepository, WebhookFeedRepository],
   ],
 })
 export class OrchestratorModule {}

@@ -60,6 +60,12 @@ import { HeartbeatRepository } from '../src/worker/heartbeat.repository.js';
 import { HeartbeatService } from '../src/worker/heartbeat.service.js';
 import { WarmUpRepository } from '../src/warm-up/warm-up.repository.js';
 import { WarmUpService } from '../src/warm-up/warm-up.service.js';
+import { ReceiverClient, type ResolveName } from '../src/webhook/receiver.client.js';
+import { WebhookDeliveryRepository } from '../src/webhook/webhook-delivery.repository.js';
+import { WebhookDeliveryService } from '../src/webhook/webhook-delivery.service.js';
+import { WebhookFeedRepository } from '../src/webhook/webhook-feed.repository.js';
+import { WebhookRepository } from '../src/webhook/webhook.repository.js';
+import { WebhookService } from '../src/webhook/webhook.service.js';
 import type { TestDatabase } from './data-source.js';
 import { FakeBus } from './fake-bus.js';
 
@@ -115,6 +121,7 @@ export function startOrchestrator(
   const submissions = new SubmissionRepository(dataSource, config);
   const finishes = new FinishService(runs, attempts, changes, logger);
   const cacheMetrics = new CacheMetrics(metrics);
+  const deliveries = new WebhookDeliveryRepository(dataSource);
   const submit = new SubmitService(
     submissions,
     executions,
@@ -139,6 +146,15 @@ export function startOrchestrator(
     executions,
     dispatch,
     submissions,
+    webhooks: (resolve?: ResolveName) => {
+      const receivers = new ReceiverClient(config, resolve);
+      const feed = new WebhookFeedRepository(dataSource);
+      return {
+        management: new WebhookService(new WebhookRepository(dataSource), deliveries, receivers, dataKeys),
+        /** Each look is the test's. */
+        sending: new WebhookDeliveryService(feed, deliveries, receivers, logger, config, clock, metrics),
+      };
+    },
     /** Not begun by itself: most tests dispatch when they want to. */
     newDispatcher: () => new DispatcherService(dispatch, queue, logger, config, changes, metrics),
     submit,
@@ -172,7 +188,7 @@ export function startOrchestrator(
       metrics,
     ),
     sourceService: new SourceService(new SourceRepository(dataSource, new InboxRepository()), runs, changes),
-    history: new HistoryService(new HistoryRepository(dataSource), metadata, logger, config, metrics),
+    history: new HistoryService(new HistoryRepository(dataSource), deliveries, metadata, logger, config, metrics),
   };
 }
 

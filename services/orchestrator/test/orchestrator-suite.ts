@@ -16,6 +16,8 @@ const tables = [
   'finished_horizon',
   'cache_revision',
   'warm_up',
+  'webhook',
+  'webhook_delivery',
   'outbox',
   'inbox',
 ];

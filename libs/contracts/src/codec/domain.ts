@@ -6,6 +6,7 @@ import type { ColumnType } from '../gen/sluice/common/v1/common_pb.js';
 import type { MaskKind, ParameterType } from '../gen/sluice/metadata/v1/metadata_pb.js';
 import type { ManifestState } from '../gen/sluice/results/v1/results_pb.js';
 import type { CacheStatus, Priority, QuotaKind, QuotaScope, RunState } from '../gen/sluice/run/v1/run_pb.js';
+import type { WebhookDeliveryState, WebhookState } from '../gen/sluice/webhook/v1/webhook_pb.js';
 
 type Named<E> = Exclude<keyof E, 'UNSPECIFIED'>;
 
@@ -32,7 +33,11 @@ type EnumName<E> = E extends RunState
                     ? Named<typeof ParameterType>
                     : E extends MaskKind
                       ? Named<typeof MaskKind>
-                      : never;
+                      : E extends WebhookState
+                        ? Named<typeof WebhookState>
+                        : E extends WebhookDeliveryState
+                          ? Named<typeof WebhookDeliveryState>
+                          : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;

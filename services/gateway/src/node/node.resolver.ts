@@ -20,6 +20,8 @@ const nodeKinds: Partial<Record<IdKind, NodeKind>> = {
   dataSource: { typeName: 'DataSource', load: (id, { loaders }) => loaders.dataSources.load(id) },
   savedQuery: { typeName: 'SavedQuery', load: (id, { loaders }) => loaders.savedQueries.load(id) },
   rowPolicy: { typeName: 'RowPolicy', load: (id, { loaders }) => loaders.rowPolicies.load(id) },
+  webhook: { typeName: 'Webhook', load: (id, { loaders }) => loaders.webhooks.load(id) },
+  webhookDelivery: { typeName: 'WebhookDelivery', load: (id, { loaders }) => loaders.webhookDeliveries.load(id) },
   execution: { typeName: 'Execution', load: (id, { loaders }) => loaders.executions.load(id) },
   result: {
     typeName: 'Result',

@@ -4,6 +4,7 @@ import {
   metadataRequests,
   resultsRequests,
   runRequests,
+  webhookRequests,
   type ApiKey,
   type DataSource,
   type Execution,
@@ -12,6 +13,8 @@ import {
   type RowPolicy,
   type SavedQuery,
   type User,
+  type Webhook,
+  type WebhookDelivery,
   type Workspace,
 } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
@@ -24,6 +27,8 @@ export interface Loaders {
   readonly dataSources: Loader<DataSource>;
   readonly savedQueries: Loader<SavedQuery>;
   readonly rowPolicies: Loader<RowPolicy>;
+  readonly webhooks: Loader<Webhook>;
+  readonly webhookDeliveries: Loader<WebhookDelivery>;
   readonly executions: Loader<Execution>;
   /** By the run's id, without the rows that may lie in them. */
   readonly manifests: Loader<Manifest>;
@@ -54,6 +59,11 @@ export function createLoaders(context: Asker): Loaders {
       idOf,
     ),
     rowPolicies: loader(async (ids) => (await context.ask(metadataRequests.getRowPolicies, { ids })).rowPolicies, idOf),
+    webhooks: loader(async (ids) => (await context.ask(webhookRequests.getWebhooks, { ids })).webhooks, idOf),
+    webhookDeliveries: loader(
+      async (ids) => (await context.ask(webhookRequests.getWebhookDeliveries, { ids })).deliveries,
+      idOf,
+    ),
     executions: loader(async (ids) => (await context.ask(runRequests.getExecutions, { ids })).executions, idOf),
     manifests: manifests(true),
     manifestsWithRows: manifests(false),

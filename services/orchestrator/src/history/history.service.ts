@@ -4,6 +4,7 @@ import { delay } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { MetadataClient } from '../source/metadata.client.js';
+import { WebhookDeliveryRepository } from '../webhook/webhook-delivery.repository.js';
 import { HistoryRepository } from './history.repository.js';
 
 const pauseMs = 50;
@@ -17,6 +18,7 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly repository: HistoryRepository,
+    private readonly deliveries: WebhookDeliveryRepository,
     private readonly metadata: MetadataClient,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
@@ -42,6 +44,8 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
     await this.purgeHistory().catch((err: unknown) => this.logger.warn({ err }, 'old executions could not be deleted'));
     await this.repeat('idempotency_key', () => this.repository.purgeIdempotencyKeys());
     await this.repeat('idle', () => this.repository.purgeIdle());
+    const { logDays } = this.config.webhooks;
+    await this.repeat('webhook_delivery', () => this.deliveries.purge(logDays, this.repository.batchMax));
   }
 
   /** Without knowing what the workspaces want nothing is deleted. */

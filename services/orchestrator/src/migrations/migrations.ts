@@ -7,6 +7,7 @@ import { WorkerBindings1795320000000 } from './1795320000000-worker-bindings.js'
 import { RepeatHits1795260000000 } from './1795260000000-repeat-hits.js';
 import { WarmUpsOfTheWorkspace1795330000000 } from './1795330000000-warm-ups-of-the-workspace.js';
 import { WarmUpsAndHistory1795310000000 } from './1795310000000-warm-ups-and-history.js';
+import { Webhooks1795360000000 } from './1795360000000-webhooks.js';
 
 /** Oldest first. */
 export const migrations = [
@@ -19,4 +20,5 @@ export const migrations = [
   WarmUpsAndHistory1795310000000,
   WorkerBindings1795320000000,
   WarmUpsOfTheWorkspace1795330000000,
+  Webhooks1795360000000,
 ];

@@ -1,0 +1,150 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import type { WebhookDelivery } from '#libs/contracts';
+import type { ParsedPage } from '#libs/database';
+import { AppError } from '#libs/kernel';
+import { deliveryColumns, toDelivery, type DeliveryRow, type StoredAttempt } from './webhook.row.js';
+
+const attemptsKept = 20;
+
+/** A delivery that is ours until its lease ends, with all that an attempt needs. */
+export interface ClaimedDelivery {
+  readonly id: string;
+  readonly webhookId: string;
+  readonly workspaceId: string;
+  readonly url: string;
+  /** As ciphertext; the one before too, while it is good. */
+  readonly secrets: readonly string[];
+  readonly payload: string;
+  /** With this one, since it was made or sent again by hand. */
+  readonly attemptCount: number;
+}
+
+export interface ClaimRules {
+  readonly limit: number;
+  readonly receiverInFlightMax: number;
+  readonly leaseSeconds: number;
+}
+
+/** What comes of a delivery after an attempt. */
+export type DeliveryEnd = { readonly state: 'DELIVERED' | 'FAILED' } | { readonly retryInMs: number };
+
+/**
+ * The deliveries of webhooks. All orchestrators take from them, each what no other has locked, and what one has taken comes
+ * back when its lease ends: so a delivery is sent at least once, and twice where somebody died before he could write it down.
+ */
+@Injectable()
+export class WebhookDeliveryRepository {
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+  /** Those that are due, with receivers that answer first: many dead ones must not keep the others waiting. */
+  async claim({ limit, receiverInFlightMax, leaseSeconds }: ClaimRules): Promise<ClaimedDelivery[]> {
+    const [rows]: [ClaimedDelivery[], number] = await this.dataSource.query(
+      `with w as (
+         select w.*, case when w.failing_since is null then $2::integer else 1 end - (
+           select count(*) from orchestrator.webhook_delivery d
+           where d.webhook_id = w.id and d.state = 'PENDING' and d.leased_until > now()) as free
+         from orchestrator.webhook w
+         where w.state = 'ENABLED' and exists (select from orchestrator.webhook_delivery d
+           where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now())
+         order by w.failing_since is not null, random() limit $1 for update skip locked
+       ), due as (
+         select d.id, w.workspace_id, w.url, w.secret,
+           case when w.old_secret_until > now() then w.old_secret end as old_secret
+         from w cross join lateral (
+           select d.id from orchestrator.webhook_delivery d
+           where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now()
+           order by d.due_at limit greatest(w.free, 0)) d
+         order by w.failing_since is not null limit $1
+       )
+       update orchestrator.webhook_delivery d set attempt_count = d.attempt_count + 1,
+         due_at = now() + make_interval(secs => $3), leased_until = now() + make_interval(secs => $3)
+       from due where d.id = due.id
+       returning d.id, d.webhook_id as "webhookId", due.workspace_id as "workspaceId", due.url,
+         array_remove(array[due.secret, due.old_secret], null) as secrets, d.payload, d.attempt_count as "attemptCount"`,
+      [limit, receiverInFlightMax, leaseSeconds],
+    );
+    return rows;
+  }
+
+  /** One whose lease has passed to another meanwhile is his to write down. */
+  async record({ id, attemptCount }: ClaimedDelivery, attempt: StoredAttempt, end: DeliveryEnd): Promise<void> {
+    const state = 'state' in end ? end.state : 'PENDING';
+    await this.dataSource.query(
+      `update orchestrator.webhook_delivery set state = $3, leased_until = null,
+         due_at = case when $3 = 'PENDING' then now() + $4 * interval '1 millisecond' else due_at end,
+         delivered_at = case when $3 = 'DELIVERED' then now() end,
+         attempts = case when jsonb_array_length(attempts) >= ${attemptsKept} then attempts - 0 else attempts end || $5::jsonb
+       where id = $1 and attempt_count = $2 and state = 'PENDING'`,
+      [id, attemptCount, state, 'retryInMs' in end ? end.retryInMs : 0, JSON.stringify([attempt])],
+    );
+  }
+
+  /** A receiver that answers is not failing any more. */
+  async noteSuccess(webhookId: string): Promise<void> {
+    await this.dataSource.query(
+      `update orchestrator.webhook set failing_since = null where id = $1 and failing_since is not null`,
+      [webhookId],
+    );
+  }
+
+  /** @returns whether the webhook is given up, now that its receiver has failed for so long */
+  async noteFailure(webhookId: string, giveUpSeconds: number): Promise<boolean> {
+    const [rows]: [{ state: string }[], number] = await this.dataSource.query(
+      `update orchestrator.webhook set failing_since = coalesce(failing_since, now()),
+         state = case when coalesce(failing_since, now()) <= now() - make_interval(secs => $2) then 'GIVEN_UP' else state end,
+         version = version + case when coalesce(failing_since, now()) <= now() - make_interval(secs => $2) then 1 else 0 end
+       where id = $1 and state = 'ENABLED' returning state`,
+      [webhookId, giveUpSeconds],
+    );
+    return rows[0]?.state === 'GIVEN_UP';
+  }
+
+  async find(workspaceId: string, ids: readonly string[]): Promise<WebhookDelivery[]> {
+    const rows: DeliveryRow[] = await this.dataSource.query(
+      `select ${deliveryColumns} from orchestrator.webhook_delivery d join orchestrator.webhook w on w.id = d.webhook_id
+       where w.workspace_id = $1 and d.id = any ($2)`,
+      [workspaceId, ids],
+    );
+    return rows.map(toDelivery);
+  }
+
+  /** The newest first. */
+  async list(webhookId: string, states: readonly string[], page: ParsedPage): Promise<WebhookDelivery[]> {
+    const rows: DeliveryRow[] = await this.dataSource.query(
+      `select ${deliveryColumns} from orchestrator.webhook_delivery d
+       where d.webhook_id = $1 and ($2::text[] = '{}' or d.state = any ($2))
+         and ($3::text is null or d.id collate "C" < $3)
+       order by d.id collate "C" desc limit $4`,
+      [webhookId, states, page.after?.[0] ?? null, page.limit],
+    );
+    return rows.map(toDelivery);
+  }
+
+  /** Sends it at once, and again as often as a new one. @throws AppError `webhook.not_found`, `webhook.not_enabled` */
+  async redeliver(workspaceId: string, id: string): Promise<WebhookDelivery> {
+    const [rows]: [unknown[], number] = await this.dataSource.query(
+      `update orchestrator.webhook_delivery d set state = 'PENDING', attempt_count = 0, due_at = now(), leased_until = null
+       from orchestrator.webhook w
+       where d.id = $2 and w.id = d.webhook_id and w.workspace_id = $1 and w.state = 'ENABLED' returning 1`,
+      [workspaceId, id],
+    );
+    const [delivery] = await this.find(workspaceId, [id]);
+    if (!delivery) throw new AppError('webhook.not_found', 'There is no such delivery.', { path: ['id'] });
+    if (rows.length > 0) return delivery;
+    throw new AppError('webhook.not_enabled', 'Its webhook is not enabled, so that nothing is sent.', { path: ['id'] });
+  }
+
+  /** What is too old goes, in batches; also what a deleted webhook has left. */
+  async purge(days: number, limit: number): Promise<number> {
+    const [rows]: [unknown[], number] = await this.dataSource.query(
+      `delete from orchestrator.webhook_delivery where id in (
+         select id from orchestrator.webhook_delivery where created_at < now() - make_interval(days => $1)
+         order by created_at limit $2 for update skip locked)
+       returning 1`,
+      [days, limit],
+    );
+    return rows.length;
+  }
+}

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '#libs/testing';
+import { run } from '../support/executions.js';
+import { RunningMesh } from '../support/running-mesh.js';
+import { slowRowsQuery } from '../support/slow-queries.js';
+import { TestMesh } from '../support/test-mesh.js';
+import { PageServer } from './page-server.js';
+
+const rowCount = 3_000;
+const executablePath = process.env['SLUICE_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
+const quiet = [
+  ...['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+  ...['--disable-component-update', '--disable-sync'],
+];
+const expectedRows = Array.from({ length: rowCount }, (_, index) => {
+  const text = String(index + 1);
+  return [index + 1, createHash('md5').update(text).digest('hex')];
+});
+// The step runs as soon as the schema has downloads.
+const hasDownloads = !readFileSync('test/conformance/absent.txt', 'utf8').includes('Result.download');
+
+let pages: PageServer;
+let started: TestMesh;
+let mesh: RunningMesh;
+let browser: Browser;
+beforeAll(async () => {
+  pages = await PageServer.start();
+  started = await TestMesh.start({ moreGateways: 1, env: { SLUICE_GATEWAY_ALLOWED_ORIGINS: pages.origin } });
+  mesh = new RunningMesh(started.accessData);
+  browser = await chromium.launch({ executablePath, args: quiet });
+});
+afterAll(async () => {
+  await browser.close();
+  await mesh.close();
+  await started.stop();
+  await pages[Symbol.asyncDispose]();
+});
+
+const shownRows = async (page: Page): Promise<unknown[]> =>
+  (await page.locator('#rows tr').allInnerTexts()).map((line) =>
+    line.split('\t').map((cell): unknown => JSON.parse(cell)),
+  );
+
+describe('A page in a browser', () => {
+  let page: Page;
+
+  test('shows rows as they come, and goes on over the death of its gateway without a row lost or repeated', async () => {
+    const survivor = mesh.admin.at(mesh.address(1));
+    const { id: sourceId } = await mesh.source('flights_pg');
+    const { id } = await run(survivor, sourceId, slowRowsQuery(rowCount).text);
+
+    page = await browser.newPage();
+    await page.goto(`${pages.origin}/page.html`);
+    await page.fill('[name=gateways]', [mesh.address(0).url, mesh.address(1).url].join(' '));
+    await page.fill('[name=authorization]', `Key ${mesh.access.apiKey}`);
+    await page.fill('[name=id]', id);
+    await page.click('text=Follow');
+
+    const shown = page.locator('#rows tr');
+    await until(async () => (await shown.count()) > 0, { what: 'the first rows' });
+    await started.mesh.child('gateway').kill();
+    const before = await shown.count();
+    expect(before).toBeLessThan(rowCount);
+    expect(await page.locator('#state').innerText()).toBe('RUNNING');
+
+    const isOver = async (): Promise<boolean> => (await page.locator('#state').innerText()) === 'SUCCEEDED';
+    await until(isOver, { timeoutMs: 40_000, what: 'the end, at the other gateway' });
+    expect(await shownRows(page)).toEqual(expectedRows);
+    expect(Number(await page.locator('#connections').innerText())).toBeGreaterThan(1);
+    // As a supervisor would.
+    started.mesh.child('gateway').start();
+    await started.mesh.waitForService('gateway');
+  });
+
+  test.runIf(hasDownloads)('downloads the same data', async () => {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click('text=Download')]);
+    const [, ...lines] = readFileSync(await file.path(), 'utf8')
+      .trimEnd()
+      .split(/\r?\n/);
+    expect(lines).toEqual(expectedRows.map((row) => row.join(',')));
+    expect(file.suggestedFilename()).toMatch(/\.csv$/);
+  });
+});
