@@ -1,5 +1,5 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import type { Request, Response } from 'express';
 import { BusClient } from '#libs/bus';
 import { AuthenticatorService } from '../identity/authenticator.service.js';
 import { RequestContext, type Credentials } from '../request/request-context.js';
@@ -13,7 +13,7 @@ export class ContextFactory {
     private readonly authenticator: AuthenticatorService,
   ) {}
 
-  async forHttp(request: Request, response: Response): Promise<RequestContext> {
+  async forHttp(request: IncomingMessage, response: ServerResponse): Promise<RequestContext> {
     const requestId = currentRequestId();
     const gone = new AbortController();
     // Where the client has left, a wait ends. Where the answer has been sent there is none, and an abort makes an error
