@@ -15,6 +15,7 @@ import { ExecutionsResolver } from './executions/executions.resolver.js';
 import { ExecutionsService } from './executions/executions.service.js';
 import { CacheController } from './cache/cache.controller.js';
 import { CacheResolver } from './cache/cache.resolver.js';
+import { KeptAnswers } from './cache/kept-answers.service.js';
 import { RepeatedHits } from './cache/repeated-hits.service.js';
 import { ApolloWithoutExpress } from './http/apollo-without-express.driver.js';
 import { ContextModule } from './http/context.module.js';
@@ -91,6 +92,7 @@ const resolvers = [
     GraphqlHttp,
     GraphqlSocketServer,
     HttpEdge,
+    KeptAnswers,
     ObservingPlugin,
     OptionsQueries,
     ParameterOptionsService,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { trace } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
@@ -54,7 +54,7 @@ export class RepeatedHits {
   keyOf(question: Question, accessToken: string): string | undefined {
     if (question.idempotencyKey !== undefined) return undefined;
     // A hash, as questions may be long and tokens are not to lie about.
-    return createHash('sha256').update(accessToken).update(' ').update(JSON.stringify(question)).digest('base64');
+    return hash('sha256', `${accessToken} ${JSON.stringify(question)}`, 'base64');
   }
 
   remember(key: string, { execution, repeatableAtRevision: revision }: Submitted): void {
@@ -90,7 +90,10 @@ export class RepeatedHits {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, batchMax);
       const answers = await this.ask(batch.map(({ repeat }) => repeat));
-      for (const [index, { settle }] of batch.entries()) settle(answers[index]);
+      const settle = (): void => batch.forEach((one, index) => one.settle(answers[index]));
+      // The next batch is on its way before this one's answers are made, so that both go on at once.
+      if (this.waiting.length > 0) afterSending(settle);
+      else settle();
     }
     this.isAsking = false;
   }
@@ -104,6 +107,11 @@ export class RepeatedHits {
       return [];
     }
   }
+}
+
+/** What is asked in this turn is gathered in one command and written in one piece, each in a turn of its own. */
+function afterSending(work: () => void): void {
+  setImmediate(() => setImmediate(work));
 }
 
 function textLengthOf(value: unknown): number {

@@ -1,14 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HeaderMap, type ApolloServer } from '@apollo/server';
+import { HeaderMap, type ApolloServer, type HTTPGraphQLResponse } from '@apollo/server';
 import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { getOperationAST } from 'graphql';
+import { KeptAnswers } from '../cache/kept-answers.service.js';
 import { OperationsService } from '../operations/operations.service.js';
 import { requestIdOf, runInScope } from '../request/request-scope.js';
 import type { ApolloWithoutExpress } from './apollo-without-express.driver.js';
 import { TrustedProxies } from './trusted-proxies.js';
 import { ContextFactory } from './context-factory.js';
+import type { JsonBody } from './json-body.js';
+import { ObservingPlugin } from './observing.plugin.js';
 import { Refusals } from './refusals.js';
 
 const tracer = trace.getTracer('sluice-gateway');
@@ -24,9 +28,11 @@ export class GraphqlHttp {
     private readonly operations: OperationsService,
     private readonly proxies: TrustedProxies,
     private readonly refusals: Refusals,
+    private readonly kept: KeptAnswers,
+    private readonly observer: ObservingPlugin,
   ) {}
 
-  answer(request: IncomingMessage, response: ServerResponse, body: unknown): void {
+  answer(request: IncomingMessage, response: ServerResponse, body: JsonBody): void {
     const requestId = requestIdOf(request.headers['x-request-id']);
     const parent = propagation.extract(context.active(), request.headers);
     const span = tracer.startSpan(
@@ -48,31 +54,35 @@ export class GraphqlHttp {
     );
   }
 
-  private async execute(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
+  private async execute(request: IncomingMessage, response: ServerResponse, body: JsonBody): Promise<void> {
+    const begunMs = performance.now();
     const search = searchOf(request);
-    const text = documentOf(request, search, body);
-    const errors = text === undefined ? undefined : this.operations.prepare(text).errors;
+    const text = documentOf(request, search, body.value);
+    const { document, errors } = text === undefined ? nothing : this.operations.prepare(text);
     // Limits and validation come before anything else is done for a document.
     if (errors) {
       this.refusals.answer(response, 400, errors);
       return;
     }
-    const {
-      status,
-      headers,
-      body: answer,
-    } = await this.apollo.executeHTTPGraphQLRequest({
-      httpGraphQLRequest: { method: request.method ?? '', headers: headersOf(request), search, body: body ?? {} },
-      context: () => this.contexts.forHttp(request, response),
-    });
-    response.statusCode = status ?? 200;
-    for (const [name, value] of headers) response.setHeader(name, value);
-    if (answer.kind === 'complete') {
-      response.end(answer.string);
+    const context = await this.contexts.forHttp(request, response);
+    const { accept } = request.headers;
+    const key = document && body.text !== undefined && this.kept.keyOf(document, body.text, accept, context);
+    const repeated = key ? await this.kept.repeat(key, context) : undefined;
+    if (repeated && document) {
+      this.observer.answered(getOperationAST(document), begunMs);
+      response.setHeader('content-type', repeated.contentType);
+      response.end(repeated.text);
       return;
     }
-    for await (const chunk of answer.asyncIterator) response.write(chunk);
-    response.end();
+    const answer = await this.apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: { method: request.method ?? '', headers: headersOf(request), search, body: body.value ?? {} },
+      context: async () => context,
+    });
+    if (key && answer.body.kind === 'complete') {
+      const contentType = answer.headers.get('content-type') ?? '';
+      this.kept.keep(key, { text: answer.body.string, contentType }, context);
+    }
+    await send(response, answer);
   }
 
   /** Started with its module, which is after this one is made. */
@@ -80,6 +90,19 @@ export class GraphqlHttp {
     return (this.server ??= this.modules.get<GraphQLModule<ApolloWithoutExpress>>(GraphQLModule, { strict: false })
       .graphQlAdapter.instance as ApolloServer);
   }
+}
+
+const nothing: { document?: undefined; errors?: undefined } = {};
+
+async function send(response: ServerResponse, { status, headers, body }: HTTPGraphQLResponse): Promise<void> {
+  response.statusCode = status ?? 200;
+  for (const [name, value] of headers) response.setHeader(name, value);
+  if (body.kind === 'complete') {
+    response.end(body.string);
+    return;
+  }
+  for await (const chunk of body.asyncIterator) response.write(chunk);
+  response.end();
 }
 
 function headersOf({ headers }: IncomingMessage): HeaderMap {

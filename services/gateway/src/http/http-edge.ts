@@ -48,7 +48,7 @@ export class HttpEdge implements OnApplicationBootstrap {
       this.refuseBody(error, response, next),
     );
     adapter.use(graphqlPath, (request: Request, response: Response) =>
-      this.graphql.answer(request, response, request.body),
+      this.graphql.answer(request, response, { value: request.body }),
     );
   }
 

@@ -17,8 +17,17 @@ export function hasPlainJson({ headers }: IncomingMessage, bytesMax: number): bo
   );
 }
 
-/** Calls back with the object or list that the body is, or with undefined where it is neither. Of a client that leaves while it sends, nothing is heard. */
-export function readPlainJson(request: IncomingMessage, done: (body: object | undefined) => void): void {
+/** A body, and as what it was sent where that is known. */
+export interface JsonBody {
+  readonly value: unknown;
+  readonly text?: string;
+}
+
+/**
+ * Calls back with the object or list that the body is, or with undefined where it is neither. Of a client that leaves while
+ * it sends, nothing is heard.
+ */
+export function readPlainJson(request: IncomingMessage, done: (body: JsonBody | undefined) => void): void {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
@@ -27,10 +36,10 @@ export function readPlainJson(request: IncomingMessage, done: (body: object | un
   });
 }
 
-function parse(text: string): object | undefined {
+function parse(text: string): JsonBody | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : undefined;
+    return typeof value === 'object' && value !== null ? { value, text } : undefined;
   } catch {
     return undefined;
   }

@@ -11,12 +11,16 @@ export interface OperationLabels {
 
 export const unknownOperation: OperationLabels = { type: 'none', field: 'none' };
 
+type Transport = 'http' | 'websocket';
+
 /** Requests and errors by operation and code, and how long they took. */
 @Injectable()
 export class RequestMetrics {
   private readonly requests;
   private readonly errors;
   private readonly seconds;
+  /** Of the documents that are kept prepared, so that each is looked at once. */
+  private readonly known = new WeakMap<OperationDefinitionNode, OperationLabels>();
 
   constructor(
     metrics: MetricsRegistry,
@@ -39,19 +43,27 @@ export class RequestMetrics {
   /** The operation's type and its root field; several fields are `several`. */
   labelsOf(operation: OperationDefinitionNode | undefined | null): OperationLabels {
     if (!operation) return unknownOperation;
+    const known = this.known.get(operation);
+    if (known) return known;
+    const labels = this.readLabels(operation);
+    this.known.set(operation, labels);
+    return labels;
+  }
+
+  private readLabels(operation: OperationDefinitionNode): OperationLabels {
     const names = operation.selectionSet.selections.map((node) => (node.kind === Kind.FIELD ? node.name.value : '...'));
     const [first, ...others] = names;
     if (others.length > 0) return { type: operation.operation, field: 'several' };
     return { type: operation.operation, field: this.isServed(operation.operation, first) ? first : 'other' };
   }
 
-  observe(transport: 'http' | 'websocket', labels: OperationLabels, startedAtMs: number): void {
+  observe(transport: Transport, labels: OperationLabels, startedAtMs: number): void {
     const all = { transport, ...labels };
     this.requests.inc(all);
     this.seconds.observe(all, (performance.now() - startedAtMs) / 1_000);
   }
 
-  countError(transport: 'http' | 'websocket', labels: OperationLabels, code: string): void {
+  countError(transport: Transport, labels: OperationLabels, code: string): void {
     this.errors.inc({ transport, ...labels, code });
   }
 

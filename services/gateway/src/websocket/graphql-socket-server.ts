@@ -91,7 +91,7 @@ export class GraphqlSocketServer {
       document,
       operationName: payload.operationName,
       variableValues: payload.variables,
-      contextValue: new RequestContext(this.bus, requestId, session, session.signal),
+      contextValue: new RequestContext(this.bus, requestId, session, session),
       labels: this.metrics.labelsOf(getOperationAST(document, payload.operationName)),
       startedAtMs: performance.now(),
       clientAddress: session.clientAddress,
