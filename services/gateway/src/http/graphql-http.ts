@@ -87,8 +87,9 @@ export class GraphqlHttp {
 
   /** Started with its module, which is after this one is made. */
   private get apollo(): ApolloServer {
-    return (this.server ??= this.modules.get<GraphQLModule<ApolloWithoutExpress>>(GraphQLModule, { strict: false })
-      .graphQlAdapter.instance as ApolloServer);
+    return (this.server ??= this.modules.get<GraphQLModule<ApolloWithoutExpress>>(GraphQLModule, {
+      strict: false,
+    }).graphQlAdapter.instance);
   }
 }
 
