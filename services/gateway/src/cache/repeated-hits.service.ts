@@ -90,10 +90,7 @@ export class RepeatedHits {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, batchMax);
       const answers = await this.ask(batch.map(({ repeat }) => repeat));
-      const settle = (): void => batch.forEach((one, index) => one.settle(answers[index]));
-      // The next batch is on its way before this one's answers are made, so that both go on at once.
-      if (this.waiting.length > 0) afterSending(settle);
-      else settle();
+      for (const [index, { settle }] of batch.entries()) settle(answers[index]);
     }
     this.isAsking = false;
   }
@@ -107,11 +104,6 @@ export class RepeatedHits {
       return [];
     }
   }
-}
-
-/** What is asked in this turn is gathered in one command and written in one piece, each in a turn of its own. */
-function afterSending(work: () => void): void {
-  setImmediate(() => setImmediate(work));
 }
 
 function textLengthOf(value: unknown): number {
