@@ -18,7 +18,8 @@ export const permissions = {
   'user.read': 'List users, and see their private fields.',
   'user.manage': 'Make, change and disable users.',
   'row_policy.manage': 'Make, change and delete row policies.',
-  'webhook.manage': "Make, change and delete webhooks, which tell of everyone's executions, and see what they have sent.",
+  'webhook.manage':
+    "Make, change and delete webhooks, which tell of everyone's executions, and see what they have sent.",
   'workspace.manage': 'Change the settings of the workspace.',
   'operations.read': 'See what operators see: queues, workers and their state.',
 } as const satisfies Record<string, string>;

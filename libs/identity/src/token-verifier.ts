@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { errors, jwtVerify, type CryptoKey, type JWTHeaderParameters } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { AppError, type Clock } from '#libs/kernel';
@@ -38,8 +38,8 @@ export class TokenVerifier {
   async verify(token: string): Promise<Principal> {
     if (token.length > accessTokenForm.bytesMax) throw notGood('it is too long');
     await this.revocations.ensureFresh();
-    const hash = createHash('sha256').update(token).digest('base64');
-    const { principal } = this.remembered(hash) ?? (await this.prove(token, hash));
+    const key = hash('sha256', token, 'base64');
+    const { principal } = this.remembered(key) ?? (await this.prove(token, key));
     if (principal.expiresAt.getTime() + toleranceSeconds * 1_000 <= this.revocations.nowMs) throw expired();
     if (this.revocations.isRevoked(principal)) {
       throw new AppError('auth.token_revoked', 'The access token is no longer good. Sign in again or refresh it.');
@@ -56,16 +56,16 @@ export class TokenVerifier {
     return this.revocations.isRevoked(principal);
   }
 
-  private remembered(hash: string): Proven | undefined {
-    const proven = this.proven.get(hash);
+  private remembered(key: string): Proven | undefined {
+    const proven = this.proven.get(key);
     return proven && this.clock.monotonicMs() < proven.staleAtMs ? proven : undefined;
   }
 
-  private async prove(token: string, hash: string): Promise<Proven> {
+  private async prove(token: string, key: string): Promise<Proven> {
     const principal = toPrincipal(await this.verifiedPayload(token));
     if (!principal) throw notGood('its claims are not ours');
     const proven = { principal, staleAtMs: this.clock.monotonicMs() + ageMaxMs };
-    this.proven.set(hash, proven);
+    this.proven.set(key, proven);
     return proven;
   }
 

@@ -1,4 +1,4 @@
-import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import type { ApolloDriverConfig } from '@nestjs/apollo';
 import { Module, type NestModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
@@ -23,13 +23,17 @@ import { ExecutionsResolver } from './executions/executions.resolver.js';
 import { ExecutionsService } from './executions/executions.service.js';
 import { CacheController } from './cache/cache.controller.js';
 import { CacheResolver } from './cache/cache.resolver.js';
+import { KeptAnswers } from './cache/kept-answers.service.js';
 import { RepeatedHits } from './cache/repeated-hits.service.js';
-import { ContextFactory } from './http/context-factory.js';
+import { ApolloWithoutExpress } from './http/apollo-without-express.driver.js';
 import { ContextModule } from './http/context.module.js';
 import { ErrorPasserFilter } from './http/error-passer.filter.js';
+import { GraphqlHttp } from './http/graphql-http.js';
 import { graphqlOptions } from './http/graphql-options.js';
 import { HttpEdge } from './http/http-edge.js';
 import { PlainHttp } from './http/plain-http.js';
+import { Refusals } from './http/refusals.js';
+import { TrustedProxies } from './http/trusted-proxies.js';
 import { ObservingPlugin } from './http/observing.plugin.js';
 import { ActorResolver, NodeResolver } from './node/node.resolver.js';
 import { FaultLog } from './observability/fault-log.js';
@@ -85,9 +89,9 @@ const resolvers = [
     IdentityModule,
     ContextModule,
     GraphQLModule.forRootAsync<ApolloDriverConfig>({
-      driver: ApolloDriver,
+      driver: ApolloWithoutExpress,
       imports: [ContextModule],
-      inject: [CONFIG, ContextFactory, PreparedDocuments],
+      inject: [CONFIG, PreparedDocuments],
       useFactory: graphqlOptions,
     }),
   ],
@@ -108,8 +112,10 @@ const resolvers = [
     ExecutionReader,
     ExecutionsService,
     FaultLog,
+    GraphqlHttp,
     GraphqlSocketServer,
     HttpEdge,
+    KeptAnswers,
     LiveOperations,
     ObservingPlugin,
     OptionsQueries,
@@ -117,6 +123,7 @@ const resolvers = [
     PlainHttp,
     RepeatedHits,
     OperationsService,
+    Refusals,
     RequestMetrics,
     ResultFormat,
     ResultsService,
@@ -124,6 +131,7 @@ const resolvers = [
     SessionsService,
     SseEdge,
     StreamsService,
+    TrustedProxies,
     WebSocketEdge,
   ],
 })

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { trace } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
@@ -54,7 +54,7 @@ export class RepeatedHits {
   keyOf(question: Question, accessToken: string): string | undefined {
     if (question.idempotencyKey !== undefined) return undefined;
     // A hash, as questions may be long and tokens are not to lie about.
-    return createHash('sha256').update(accessToken).update(' ').update(JSON.stringify(question)).digest('base64');
+    return hash('sha256', `${accessToken} ${JSON.stringify(question)}`, 'base64');
   }
 
   remember(key: string, { execution, repeatableAtRevision: revision }: Submitted): void {

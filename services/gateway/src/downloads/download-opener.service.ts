@@ -49,7 +49,7 @@ export class DownloadOpener {
     if (file !== `${grant.executionId}.${extension}`) throw addressInvalid();
     const principal = await this.prove(grant);
     const credentials = { kind: 'good', caller: { principal, accessToken: grant.accessToken } } as const;
-    const context = new RequestContext(this.bus, requestId, { credentials }, signal);
+    const context = new RequestContext(this.bus, requestId, { credentials }, { signal });
     const execution = await context.loaders.executions.load(grant.executionId);
     if (!execution) throw new AppError('run.not_found', 'There is no such execution.');
     const manifest = await context.loaders.manifestsWithRows.load(execution.runId);

@@ -129,13 +129,13 @@ export class ExecutionsResolver {
   async result(
     execution: Execution,
     _args: unknown,
-    { loaders }: RequestContext,
+    context: RequestContext,
     info: GraphQLResolveInfo,
   ): Promise<ResultView | null> {
     const known = this.manifests.get(execution);
     if (known) return toResultView(execution, known);
     const withRows = selects(info, 'rows');
-    const result = await resultOf(execution, withRows ? loaders.manifestsWithRows : loaders.manifests);
+    const result = await resultOf(execution, withRows ? context.loaders.manifestsWithRows : context.loaders.manifests);
     // Without its rows it would send the next reader to the page table.
     if (result && withRows) this.manifests.keep(result.manifest);
     return result;

@@ -99,8 +99,12 @@ export class ExecutionsService implements OnModuleInit {
     const question = toSubmitRequest(input);
     const { idempotencyKey } = question;
     const key = this.repeatedHits.keyOf(question, context.caller.accessToken);
-    const repeated = key === undefined ? undefined : await this.repeatedHits.repeat(key);
-    if (repeated) return repeated;
+    const repeated = key === undefined ? undefined : await this.repeated(key, context);
+    if (key !== undefined && repeated) {
+      // Not those that a question needs for its own parameters.
+      if (depth === 0) context.hit.answered = { key, execution: repeated };
+      return repeated;
+    }
     const submitted = await this.withOptions(question, context, depth, (queryOptions) =>
       context.ask(
         runRequests.submitExecution,
@@ -110,6 +114,14 @@ export class ExecutionsService implements OnModuleInit {
     );
     if (key !== undefined) this.repeatedHits.remember(key, submitted);
     return present(submitted.execution);
+  }
+
+  /** A new execution of what was a hit, or the one that was recorded for this request before. */
+  private async repeated(key: string, { hit }: RequestContext): Promise<Execution | undefined> {
+    const { recorded } = hit;
+    if (recorded?.key !== key) return this.repeatedHits.repeat(key);
+    hit.recorded = undefined;
+    return recorded.execution;
   }
 
   /** Asks, and asks once more with what the options queries of its parameters answer, where they are needed. */

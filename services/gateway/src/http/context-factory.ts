@@ -1,8 +1,8 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import type { Request, Response } from 'express';
 import { BusClient } from '#libs/bus';
 import { AuthenticatorService } from '../identity/authenticator.service.js';
-import { RequestContext, type Credentials } from '../request/request-context.js';
+import { RequestContext, type Credentials, type Listener } from '../request/request-context.js';
 import { currentRequestId } from '../request/request-scope.js';
 
 /** Makes what resolvers know of a request. */
@@ -13,16 +13,10 @@ export class ContextFactory {
     private readonly authenticator: AuthenticatorService,
   ) {}
 
-  async forHttp(request: Request, response: Response): Promise<RequestContext> {
+  async forHttp(request: IncomingMessage, response: ServerResponse): Promise<RequestContext> {
     const requestId = currentRequestId();
-    const gone = new AbortController();
-    // Where the client has left, a wait ends. Where the answer has been sent there is none, and an abort makes an error
-    // with its stack.
-    response.once('close', () => {
-      if (!response.writableFinished) gone.abort();
-    });
     const credentials = await this.credentialsOf(request.headers.authorization, requestId);
-    return new RequestContext(this.bus, requestId, { credentials }, gone.signal);
+    return new RequestContext(this.bus, requestId, { credentials }, new WaitingClient(response));
   }
 
   private async credentialsOf(authorization: string | undefined, requestId: string): Promise<Credentials> {
@@ -32,5 +26,29 @@ export class ContextFactory {
     } catch (error) {
       return { kind: 'refused', error };
     }
+  }
+}
+
+/** Who waits for a response. Few answers ask whether somebody does, and a signal is dear, so it is made where it is asked for. */
+class WaitingClient implements Listener {
+  private made: AbortSignal | undefined;
+
+  constructor(private readonly response: ServerResponse) {}
+
+  get signal(): AbortSignal {
+    return (this.made ??= this.makeSignal());
+  }
+
+  private makeSignal(): AbortSignal {
+    const { response } = this;
+    const gone = new AbortController();
+    // Where the client has left, a wait ends. Where the answer has been sent there is none, and an abort makes an error
+    // with its stack.
+    const leave = (): void => {
+      if (!response.writableFinished) gone.abort();
+    };
+    if (response.closed) leave();
+    else response.once('close', leave);
+    return gone.signal;
   }
 }

@@ -1,6 +1,5 @@
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
-import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
-import type { Request, Response } from 'express';
+import type { ApolloDriverConfig } from '@nestjs/apollo';
 import { scalars } from '../common/scalars.js';
 import { formatError } from '../errors/format-error.js';
 import { withLocatableErrors } from '../errors/locatable.js';
@@ -9,22 +8,20 @@ import type { PreparedDocuments } from '../operations/prepared-documents.js';
 import { currentRequestId } from '../request/request-scope.js';
 import { stringifyWithRows } from '../results/raw-rows.js';
 import { readTypeDefs } from '../schema/type-defs.js';
-import type { ContextFactory } from './context-factory.js';
-import { graphqlPath } from './http-edge.js';
+import { ApolloWithoutExpress } from './apollo-without-express.driver.js';
+import { graphqlPath } from './graphql-path.js';
 
-/** Apollo Server's part: it executes what HttpEdge has let through. */
+/** Apollo Server's part: it executes what GraphqlHttp hands it. */
 export function graphqlOptions(
   config: Pick<GatewayConfig, 'introspection'>,
-  contexts: ContextFactory,
   documents: PreparedDocuments,
 ): ApolloDriverConfig {
   return {
-    driver: ApolloDriver,
+    driver: ApolloWithoutExpress,
     path: graphqlPath,
     typeDefs: readTypeDefs(),
     resolvers: { ...scalars },
     transformSchema: withLocatableErrors,
-    context: ({ req, res }: { req: Request; res: Response }) => contexts.forHttp(req, res),
     formatError: (_formatted, error) => formatError(error, currentRequestId()),
     stringifyResult: stringifyWithRows,
     documentStore: documentStore(documents),

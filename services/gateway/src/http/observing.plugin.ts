@@ -1,9 +1,9 @@
 import type { ApolloServerPlugin, GraphQLRequestContextWillSendResponse, GraphQLRequestListener } from '@apollo/server';
 import { Plugin } from '@nestjs/apollo';
 import { trace } from '@opentelemetry/api';
-import { GraphQLError } from 'graphql';
+import { GraphQLError, OperationTypeNode, type OperationDefinitionNode } from 'graphql';
 import { FaultLog } from '../observability/fault-log.js';
-import { RequestMetrics } from '../observability/request-metrics.js';
+import { RequestMetrics, type OperationLabels } from '../observability/request-metrics.js';
 import type { RequestContext } from '../request/request-context.js';
 
 /** Counts and logs what Apollo answers, and gives a request without good credentials its HTTP status. */
@@ -18,15 +18,21 @@ export class ObservingPlugin implements ApolloServerPlugin<RequestContext> {
     const startedAtMs = performance.now();
     return {
       didResolveOperation: async ({ operation }) => {
-        const { type, field } = this.metrics.labelsOf(operation);
-        if (type === 'subscription') throw notOverHttp();
-        trace.getActiveSpan()?.setAttributes({ 'graphql.operation.type': type, 'graphql.operation.field': field });
+        if (operation?.operation === OperationTypeNode.SUBSCRIPTION) throw notOverHttp();
+        traceOperation(this.metrics.labelsOf(operation));
       },
       didEncounterErrors: async ({ errors }) => {
         for (const error of errors) this.faults.report(error);
       },
       willSendResponse: async (request) => this.observe(request, startedAtMs),
     };
+  }
+
+  /** Of an operation that was answered without Apollo, and without an error. */
+  answered(operation: OperationDefinitionNode | undefined | null, startedAtMs: number): void {
+    const labels = this.metrics.labelsOf(operation);
+    traceOperation(labels);
+    this.metrics.observe('http', labels, startedAtMs);
   }
 
   private observe(
@@ -43,6 +49,10 @@ export class ObservingPlugin implements ApolloServerPlugin<RequestContext> {
       if (code === 'UNAUTHENTICATED' && !contextValue.isSignedIn) response.http.status = 401;
     }
   }
+}
+
+function traceOperation({ type, field }: OperationLabels): void {
+  trace.getActiveSpan()?.setAttributes({ 'graphql.operation.type': type, 'graphql.operation.field': field });
 }
 
 function notOverHttp(): GraphQLError {

@@ -6,6 +6,7 @@ import { FaultLog } from '../observability/fault-log.js';
 import type { RequestContext } from '../request/request-context.js';
 import { requestIdOf, runInScope } from '../request/request-scope.js';
 import { ContextFactory } from './context-factory.js';
+import { TrustedProxies } from './trusted-proxies.js';
 
 const statuses: Partial<Record<PublicErrorCode, number>> = {
   INVALID_INPUT: 400,
@@ -23,6 +24,7 @@ export class PlainHttp {
   constructor(
     private readonly contexts: ContextFactory,
     private readonly faults: FaultLog,
+    private readonly proxies: TrustedProxies,
   ) {}
 
   /** Answers with what `work` makes. */
@@ -32,7 +34,7 @@ export class PlainHttp {
     work: (context: RequestContext) => Promise<Record<string, unknown>>,
   ): Promise<void> {
     const requestId = requestIdOf(request.headers['x-request-id']);
-    await runInScope({ requestId, clientAddress: request.ip }, async () => {
+    await runInScope({ requestId, clientAddress: this.proxies.clientAddressOf(request) }, async () => {
       try {
         response.json(await work(await this.contexts.forHttp(request, response)));
       } catch (thrown) {

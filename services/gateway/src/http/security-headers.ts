@@ -7,8 +7,10 @@ const always = {
   'x-frame-options': 'DENY',
 };
 
-const plain = new Headers(always);
-const encrypted = new Headers({ ...always, 'strict-transport-security': 'max-age=31536000' });
+type Headers = readonly (readonly [name: string, value: string])[];
+
+const plain: Headers = Object.entries(always);
+const encrypted: Headers = [...plain, ['strict-transport-security', 'max-age=31536000']];
 
 /** The gateway answers JSON and nothing that a browser should render, frame, guess at or keep. */
 export function securityHeaders(isEncrypted: boolean): Headers {

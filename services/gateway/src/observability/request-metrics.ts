@@ -19,6 +19,8 @@ export class RequestMetrics {
   private readonly requests;
   private readonly errors;
   private readonly seconds;
+  /** Of the documents that are kept prepared, so that each is looked at once. */
+  private readonly known = new WeakMap<OperationDefinitionNode, OperationLabels>();
 
   constructor(
     metrics: MetricsRegistry,
@@ -41,6 +43,14 @@ export class RequestMetrics {
   /** The operation's type and its root field; several fields are `several`. */
   labelsOf(operation: OperationDefinitionNode | undefined | null): OperationLabels {
     if (!operation) return unknownOperation;
+    const known = this.known.get(operation);
+    if (known) return known;
+    const labels = this.readLabels(operation);
+    this.known.set(operation, labels);
+    return labels;
+  }
+
+  private readLabels(operation: OperationDefinitionNode): OperationLabels {
     const names = operation.selectionSet.selections.map((node) => (node.kind === Kind.FIELD ? node.name.value : '...'));
     const [first, ...others] = names;
     if (others.length > 0) return { type: operation.operation, field: 'several' };

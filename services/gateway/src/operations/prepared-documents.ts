@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { DocumentNode, GraphQLError } from 'graphql';
 import { LRUCache } from 'lru-cache';
@@ -17,16 +17,16 @@ export class PreparedDocuments {
   private readonly documents = new LRUCache<string, PreparedDocument>({ max: documentsMax, maxSize: charactersMax });
 
   get(text: string, prepare: () => PreparedDocument): PreparedDocument {
-    const hash = createHash('sha256').update(text).digest('hex');
-    const known = this.documents.get(hash);
+    const key = hash('sha256', text);
+    const known = this.documents.get(key);
     if (known) return known;
     const prepared = prepare();
-    this.documents.set(hash, prepared, { size: Math.max(text.length, 1) });
+    this.documents.set(key, prepared, { size: Math.max(text.length, 1) });
     return prepared;
   }
 
   /** A good document, by the hash of its text in hexadecimal. */
-  byHash(hash: string): DocumentNode | undefined {
-    return this.documents.get(hash)?.document;
+  byHash(hex: string): DocumentNode | undefined {
+    return this.documents.get(hex)?.document;
   }
 }

@@ -1,5 +1,5 @@
 import type { BusClient } from '#libs/bus';
-import type { Actor, RequestContract } from '#libs/contracts';
+import type { Actor, Execution, RequestContract } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import type { Caller } from '../identity/caller.js';
 import { createLoaders, type Loaders } from './loaders.js';
@@ -23,6 +23,26 @@ export interface StreamPace {
   turn(): Promise<() => void>;
 }
 
+/** Who waits for the answer. */
+export interface Listener {
+  /** Fires when nobody waits any more. */
+  readonly signal: AbortSignal;
+}
+
+interface Hit {
+  /** What the question is known by among the repeated hits. */
+  readonly key: string;
+  readonly execution: Execution;
+}
+
+/** What a request has to do with repeated hits. */
+export interface HitOfRequest {
+  /** The execution of this question is recorded already, and to be taken instead of another. */
+  recorded?: Hit | undefined;
+  /** The question of the request was answered by it. */
+  answered?: Hit;
+}
+
 export interface AskOptions {
   readonly ttlMs?: number;
   readonly idempotencyKey?: string;
@@ -33,17 +53,23 @@ export interface AskOptions {
  * first use belongs to one operation.
  */
 export class RequestContext {
+  /** One for the request and the copies that Apollo makes of this. */
+  readonly hit: HitOfRequest = {};
   private madeLoaders: Loaders | undefined;
 
   constructor(
     private readonly bus: BusClient,
     readonly requestId: string,
     private readonly holder: CredentialsHolder,
-    /** Fires when nobody waits for the answer any more. */
-    readonly signal: AbortSignal,
+    private readonly listener: Listener,
     /** Of a subscription. */
     readonly pace?: StreamPace,
   ) {}
+
+  /** Fires when nobody waits for the answer any more. */
+  get signal(): AbortSignal {
+    return this.listener.signal;
+  }
 
   get loaders(): Loaders {
     return (this.madeLoaders ??= createLoaders(this));
@@ -51,7 +77,7 @@ export class RequestContext {
 
   /** The same request with nothing read yet, for the next event of a subscription. */
   afresh(): RequestContext {
-    return new RequestContext(this.bus, this.requestId, this.holder, this.signal);
+    return new RequestContext(this.bus, this.requestId, this.holder, this.listener);
   }
 
   get isSignedIn(): boolean {

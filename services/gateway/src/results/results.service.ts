@@ -84,11 +84,15 @@ export class ResultsService implements OnModuleInit {
   }
 
   toPage(execution: Execution, source: RowSource, offset: number, { rows, count }: RowsRead): RowPage {
+    const { cursors } = this;
     const end = offset + count;
     return {
       offset,
       rows,
-      endCursor: this.cursors.row(resultIdOf(execution), end),
+      // Signed where it is asked for.
+      get endCursor() {
+        return cursors.row(resultIdOf(execution), end);
+      },
       hasNextPage: !isFinal(execution.state) || end < (source.manifest?.rowCount ?? 0),
     };
   }

@@ -71,7 +71,7 @@ export class LiveOperations {
 
   execute(args: LiveArgs): Promise<ExecutionResult> {
     const { session, requestId } = args.operation;
-    const contextValue = new RequestContext(this.bus, requestId, session, session.signal);
+    const contextValue = new RequestContext(this.bus, requestId, session, session);
     return this.inSpan(args, async () => execute({ ...args, contextValue }));
   }
 

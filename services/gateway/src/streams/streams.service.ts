@@ -61,7 +61,7 @@ export class StreamsService implements StreamSurroundings {
   }
 
   contextOf(stream: SharedStream, requestId: string, signal: AbortSignal): RequestContext {
-    return new RequestContext(this.bus, requestId, stream, signal, stream);
+    return new RequestContext(this.bus, requestId, stream, { signal }, stream);
   }
 
   /** An event as it is sent, executed with nothing read before: an execution in it is never older than the event. */
