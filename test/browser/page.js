@@ -1,6 +1,6 @@
 // A client as a frontend developer would write one: it shows the rows of an execution as they come, and goes on at another
 // gateway when a connection ends, behind the last event that it has shown.
-import { createClient } from './graphql-ws/client.js';
+import { createClient } from 'graphql-ws';
 
 const form = document.querySelector('#follow');
 const state = document.querySelector('#state');

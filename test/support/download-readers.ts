@@ -32,27 +32,31 @@ export const readers: Readonly<Record<DownloadFormat, Read>> = {
 /** A value in the one form in which values of all readers and of the API are compared. */
 export function comparable(type: string, value: unknown): unknown {
   if (value === null || value === undefined) return null;
+  if (type === 'JSON' || type === 'ARRAY') return typeof value === 'string' ? (JSON.parse(value) as unknown) : value;
+  const text = textOf(value);
   switch (type) {
-    case 'JSON':
-    case 'ARRAY':
-      return typeof value === 'string' ? (JSON.parse(value) as unknown) : value;
     case 'FLOAT':
     case 'INTEGER':
-      return String(typeof value === 'string' && value !== '' ? Number(value) : value);
+      return text === '' ? text : String(Number(text));
     case 'BOOLEAN':
-      return String(value);
+      return text;
     case 'DECIMAL':
-      return String(value).includes('.') ? String(value).replace(/\.?0+$/, '') : String(value);
+      return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
     case 'TIMESTAMP':
     case 'TIMESTAMP_TZ':
-      return String(value)
+      return text
         .replace(' ', 'T')
         .replace(/\+00$/, '+00:00')
         .replace(/(\.\d*?)0+(?=\+|$)/, '$1')
         .replace(/\.(?=\+|$)/, '');
     default:
-      return String(value);
+      return text;
   }
+}
+
+/** Readers make nothing else of values whose type is none of the nested ones. */
+function textOf(value: unknown): string {
+  return String(value);
 }
 
 function quoted(name: string): string {

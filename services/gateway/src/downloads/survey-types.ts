@@ -26,7 +26,7 @@ export async function surveyTypes(pages: ResultPages): Promise<PhysicalType[]> {
 
 interface Survey {
   readonly observe?: (text: string) => void;
-  type(): PhysicalType;
+  readonly type: () => PhysicalType;
 }
 
 const text: PhysicalType = { kind: 'text' };
