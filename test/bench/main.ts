@@ -1,5 +1,5 @@
 // `npm run bench`: every bench with its control, and the table of docs/benchmarks.md.
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { BenchResult, Effort } from './bench.ts';
 import { benchBus } from './bus.bench.ts';
@@ -14,7 +14,7 @@ import { benchNoisy, noisySlots } from './noisy.bench.ts';
 import { benchPages } from './pages.bench.ts';
 import { benchPlanning } from './planning.bench.ts';
 import { benchQueue } from './queue.bench.ts';
-import { hasMissed, thisMachine, toJson, toLine, toMarkdown } from './report.ts';
+import { hasMissed, thisMachine, toJson, toLine, withSection } from './report.ts';
 import { benchRepeat } from './repeat.bench.ts';
 import { benchRows } from './rows.bench.ts';
 import { benchResume } from './resume.bench.ts';
@@ -54,11 +54,11 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
 
 const help = `npm run bench [-- options]
 
-Measures Sluice against controls in the same run, prints each result and writes docs/benchmarks.md.
+Measures Sluice against controls in the same run, prints each result and writes it to docs/benchmarks.md.
 
-  --only <names>  some of them, between commas; the table is then not written
+  --only <names>  some of them, between commas; the others keep what is written of them
   --rounds <n>    rounds of each bench (default 5)
-  --quick         one short round of each, to see that they work; the table is then not written
+  --quick         one short round of each, to see that they work; nothing is written
   --full          5,000,000 rows in the bench of rows, and not 1,000,000
   --json <file>   write the results as JSON too
   --strict        exit code 1 where a target is not met
@@ -107,7 +107,7 @@ function readOptions(): Options {
     effort: { ...(values.quick ? { rounds: 1, scale: 0.1 } : { rounds, scale: 1 }), isFull: values.full },
     json: values.json,
     strict: values.strict,
-    isRecord: values.only === undefined && !values.quick,
+    isRecord: !values.quick,
   };
 }
 
@@ -119,12 +119,19 @@ async function run({ only, effort, json, strict, isRecord }: Options): Promise<v
     if (!result) continue;
     results.push(result);
     for (const measure of result.measures) say(toLine(measure));
+    // One by one, so that what breaks off has written what it has measured.
+    if (isRecord) record(name, result);
   }
   const machine = thisMachine();
-  if (isRecord) writeFileSync(table, toMarkdown(results, machine, new Date()));
   if (json !== undefined) writeFileSync(json, toJson(results, machine, new Date()));
   if (isRecord) say(`\n${table} has the table.`);
   if (strict && results.some(hasMissed)) process.exitCode = 1;
+}
+
+function record(name: string, result: BenchResult): void {
+  const before = existsSync(table) ? readFileSync(table, 'utf8') : '';
+  const measured = { machine: thisMachine(), date: new Date() };
+  writeFileSync(table, withSection(before, Object.keys(benches), { name, result }, measured));
 }
 
 function optionsOrExit(): Options {

@@ -27,18 +27,35 @@ export function thisMachine(): Machine {
   };
 }
 
-export function toMarkdown(results: readonly BenchResult[], machine: Machine, date: Date): string {
-  return [
-    '# Benchmarks',
-    '',
-    '`npm run bench` measures this table again and writes it here. Each line has a control that is measured in the same',
-    'run, in rounds that alternate with ours; ratio and difference are taken within each round and given as median',
-    '[least … most]. Ratios hold from machine to machine; absolute figures do not.',
-    '',
-    `Measured on ${date.toISOString().slice(0, 10)}: Node ${machine.node}, ${machine.cores} x ${machine.cpu}, ${machine.memoryGib} GiB.`,
-    '',
-    ...results.flatMap((result) => sectionOf(result)),
-  ].join('\n');
+const head = `# Benchmarks
+
+\`npm run bench\` measures these tables again and writes them here. Each line has a control that is measured in the same
+run, in rounds that alternate with ours; ratio and difference are taken within each round and given as median
+[least … most]. Ratios hold from machine to machine; absolute figures do not.
+`;
+
+/** Where a bench's section begins, by the name that \`--only\` knows it by. */
+const sectionMark = /^<!-- bench: ([a-z]+) -->\n/gm;
+
+/**
+ * The table with one bench measured anew, in the order of \`names\`. Sections of others stay as they were measured.
+ * @param table what was written before, if anything was
+ */
+export function withSection(
+  table: string,
+  names: readonly string[],
+  { name, result }: { name: string; result: BenchResult },
+  measured: { machine: Machine; date: Date },
+): string {
+  const [, ...parts] = table.split(sectionMark);
+  const sections = new Map<string, string>();
+  for (let at = 0; at + 1 < parts.length; at += 2) sections.set(parts[at] ?? '', (parts[at + 1] ?? '').trimEnd());
+  sections.set(name, sectionOf(result, measured).join('\n'));
+  const inOrder = names.flatMap((each) => {
+    const section = sections.get(each);
+    return section === undefined ? [] : [`\n<!-- bench: ${each} -->\n\n${section.trim()}\n`];
+  });
+  return [head, ...inOrder].join('');
 }
 
 export function toJson(results: readonly BenchResult[], machine: Machine, date: Date): string {
@@ -61,16 +78,21 @@ export function toLine(measure: Measure): string {
   return `  ${measure.name}: ${show(ours.median)} ${measure.unit}, control ${show(control.median)}, ratio ${show(ratio.median)}${target}${verdict}`;
 }
 
-function sectionOf({ name, method, measures }: BenchResult): string[] {
+function sectionOf(
+  { name, method, measures }: BenchResult,
+  { machine, date }: { machine: Machine; date: Date },
+): string[] {
+  const { node, cores, cpu, memoryGib } = machine;
   return [
     `## ${name}`,
     '',
     method,
     '',
+    `Measured on ${date.toISOString().slice(0, 10)}: Node ${node}, ${cores} x ${cpu}, ${memoryGib} GiB.`,
+    '',
     '| measure | unit | ours | control | ratio | difference | rounds | target | met |',
     '|---|---|---|---|---|---|---|---|---|',
     ...measures.map((measure) => rowOf(measure, summarize(measure))),
-    '',
   ];
 }
 
