@@ -36,7 +36,7 @@ describe('docs/api.md', () => {
   test.each([
     ['sign-in', /"slug":"[^"]+"},"permissions":\["/],
     ['refresh', /^$/],
-    ['key', /"permissions":\["saved_query.read","saved_query.run"/],
+    ['key', /"permissions":\["data_source.read",.*"saved_query.manage"\]\}/],
     ['source', /"ok":true,.*"errors":\[\]/],
     ['saved', /"state":"SUCCEEDED","parameters":\{(?=.*"origin":"SEA")(?=.*"top":10).*"rows":\[\[/],
     ['idempotent', /^$/],
