@@ -37,9 +37,13 @@ export class AccessGuard implements CanActivate {
     const principal = await this.verifier.verify(context.actor.value);
     // The token decides where the caller is; an envelope that says otherwise was not made by one of us.
     if (context.workspaceId !== principal.workspaceId) {
-      throw new AppError('auth.unauthenticated', 'The access token is not good.', {
-        internalMessage: `a token of ${principal.workspaceId} came in an envelope of ${context.workspaceId}`,
-      });
+      throw new AppError(
+        'auth.unauthenticated',
+        'The access token is not good. Sign in again, or refresh the session.',
+        {
+          internalMessage: `a token of ${principal.workspaceId} came in an envelope of ${context.workspaceId}`,
+        },
+      );
     }
     rememberPrincipal(context, principal);
     return principal;

@@ -97,12 +97,12 @@ export class TokenVerifier {
 }
 
 function notGood(why: string, cause?: unknown): AppError {
-  return new AppError('auth.unauthenticated', 'The access token is not good.', {
+  return new AppError('auth.unauthenticated', 'The access token is not good. Sign in again, or refresh the session.', {
     internalMessage: `an access token was refused: ${why}`,
     cause,
   });
 }
 
 function expired(): AppError {
-  return new AppError('auth.token_expired', 'The access token has expired.');
+  return new AppError('auth.token_expired', 'The access token has expired. Refresh the session.');
 }

@@ -32,7 +32,7 @@ export class ApiKeyExchangeService {
         const locked = key && (await this.users.lockForToken(transaction, stored.owner));
         return locked && this.issue(key, locked);
       }));
-    if (!issued) throw new AppError('auth.unauthenticated', 'The API key is not good.');
+    if (!issued) throw new AppError('auth.unauthenticated', 'The API key is unknown, has expired or was revoked.');
     await this.touch(stored.id);
     return issued;
   }

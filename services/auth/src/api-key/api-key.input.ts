@@ -38,7 +38,7 @@ export function parseApiKey(
 function checkPermissions(names: readonly string[], { permissions }: Maker, issues: Issues): readonly Permission[] {
   for (const [index, name] of names.entries()) {
     const path = ['permissions', String(index)];
-    if (!isPermission(name)) issues.add(path, 'There is no such permission.');
+    if (!isPermission(name)) issues.add(path, `There is no permission ${JSON.stringify(name.slice(0, 100))}.`);
     else if (!permissions.has(name)) issues.forbid(path, `You do not have the permission ${name} yourself.`);
   }
   return [...new Set(names.filter(isPermission))];

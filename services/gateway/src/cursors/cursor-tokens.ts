@@ -25,7 +25,11 @@ export class CursorTokens<T extends readonly unknown[]> {
   decode(token: string, path: string, belongs: (value: T) => boolean): T {
     const value = this.open(token);
     if (value === undefined || !belongs(value)) {
-      throw new AppError('input.cursor_invalid', 'The cursor does not belong here.', { path: [path] });
+      throw new AppError(
+        'input.cursor_invalid',
+        `The cursor in ${path} was not given for this list or subscription, with these arguments.`,
+        { path: [path] },
+      );
     }
     return value;
   }

@@ -1,4 +1,4 @@
-import { buildSchema, GraphQLError } from 'graphql';
+import { buildSchema, getVariableValues, GraphQLError, Kind, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { AppError, errorCodes } from '#libs/kernel';
 import { readTypeDefs } from '../schema/type-defs.js';
@@ -35,6 +35,22 @@ describe('an error in an answer', () => {
     );
     expect(message).toBe('Cannot query field "viewr" on type "Query".');
     expect(extensions).toMatchObject({ code: 'INVALID_INPUT', retryable: false });
+  });
+
+  it('about a variable names it and the place in it, and does not repeat its value', () => {
+    const schema = buildSchema('input Login { email: String!, wait: Int } type Query { a(login: Login!): Int }');
+    const definitions = parse('query ($login: Login!) { a(login: $login) }').definitions[0];
+    if (definitions?.kind !== Kind.OPERATION_DEFINITION) throw new Error('no operation');
+    const messageOf = (login: unknown): string => {
+      const { errors: [error] = [] } = getVariableValues(schema, definitions.variableDefinitions ?? [], { login });
+      return formatError(error, 'req_1').message;
+    };
+    expect(messageOf({ email: 'a', wait: '5' })).toBe(
+      'Variable "$login.wait": Int cannot represent non-integer value: "5"',
+    );
+    expect(messageOf({ email: 'a', password: 'hunter2; at "x"' })).toBe(
+      'Variable "$login": Field "password" is not defined by type "Login".',
+    );
   });
 
   it('has only codes that the served schema has', () => {

@@ -24,7 +24,16 @@ export function asAppError(error: unknown): AppError {
   const cause = causeOf(error);
   if (!(cause instanceof GraphQLError)) return toAppError(cause);
   if (cause.extensions['code'] === 'INTERNAL_SERVER_ERROR') return toAppError(new Error(cause.message));
-  return new AppError('input.invalid', withoutSuggestions(cause.message));
+  return new AppError('input.invalid', withoutSuggestions(placeOf(error, cause.message) + cause.message));
+}
+
+/** Which variable is at fault, and where in it. The value is not repeated: it may hold a password. */
+function placeOf(error: unknown, fault: string): string {
+  const text = error instanceof GraphQLError ? error.message : '';
+  const [prefix, name] = /^Variable "\$(\w+)" got invalid value /.exec(text) ?? [];
+  if (prefix === undefined || name === undefined || !text.endsWith(`; ${fault}`)) return '';
+  const [, place = name] = / at "([\w.[\]]{1,200})"$/.exec(text.slice(0, -`; ${fault}`.length)) ?? [];
+  return `Variable "$${place}": `;
 }
 
 /** A closed schema is not told piece by piece by its suggestions. */

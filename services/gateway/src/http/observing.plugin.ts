@@ -56,7 +56,10 @@ function traceOperation({ type, field }: OperationLabels): void {
 }
 
 function notOverHttp(): GraphQLError {
-  return new GraphQLError('Subscriptions are served over WebSocket, by graphql-transport-ws.', {
-    extensions: { http: { status: 400 } },
-  });
+  return new GraphQLError(
+    'Subscriptions are served over WebSocket (graphql-transport-ws) here, and as server-sent events at /graphql/stream.',
+    {
+      extensions: { http: { status: 400 } },
+    },
+  );
 }

@@ -38,5 +38,8 @@ function readCredentials(authorization: string): Credentials {
   const [, scheme = '', value = ''] = authorization.length > lengthMax ? [] : (match ?? []);
   if (value.startsWith(apiKeyPrefix)) return { apiKey: value };
   if (scheme.toLowerCase() === 'bearer') return { accessToken: value };
-  throw new AppError('auth.unauthenticated', 'The credentials are not of a form that is known.');
+  throw new AppError(
+    'auth.unauthenticated',
+    'The credentials are not of a form that is known. Give "Bearer <access token>" or "Key <API key>" as authorization.',
+  );
 }

@@ -1,5 +1,7 @@
 import type { Principal } from '#libs/identity';
 
+export const signInFirst = 'Sign in first: send "Bearer <access token>" or "Key <API key>" as authorization.';
+
 /** Who asks, proven, and the proof that goes with each request to a service. */
 export interface Caller {
   readonly principal: Principal;

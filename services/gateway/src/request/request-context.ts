@@ -1,7 +1,7 @@
 import type { BusClient } from '#libs/bus';
 import type { Actor, Execution, RequestContract } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
-import type { Caller } from '../identity/caller.js';
+import { signInFirst, type Caller } from '../identity/caller.js';
 import { createLoaders, type Loaders } from './loaders.js';
 
 /** Credentials are checked once for each request; a refusal counts only for the fields that need a caller. */
@@ -93,7 +93,7 @@ export class RequestContext {
 
   get caller(): Caller {
     const caller = this.callerIfAny;
-    if (!caller) throw new AppError('auth.unauthenticated', 'Sign in first.');
+    if (!caller) throw new AppError('auth.unauthenticated', signInFirst);
     return caller;
   }
 

@@ -9,6 +9,7 @@ import { formatError } from '../errors/format-error.js';
 import type { GatewayConfig } from '../gateway.config.js';
 import { HttpEdge } from '../http/http-edge.js';
 import { graphqlPath } from '../http/graphql-path.js';
+import { signInFirst } from '../identity/caller.js';
 import { FaultLog } from '../observability/fault-log.js';
 import { RequestMetrics, unknownOperation } from '../observability/request-metrics.js';
 import { requestIdOf } from '../request/request-scope.js';
@@ -90,7 +91,7 @@ export class SseEdge {
       session.end();
     });
     const { authorization } = request.headers;
-    if (authorization === undefined) throw new AppError('auth.unauthenticated', 'Sign in first.');
+    if (authorization === undefined) throw new AppError('auth.unauthenticated', signInFirst);
     await this.sessions.signIn(session, authorization);
     const stream = new EventStream(request, response, this.config.sockets.pingSeconds * 1_000);
     opened.stream = stream;

@@ -105,6 +105,27 @@ describe('GraphQL over SSE at /graphql/stream', () => {
     expect(unknown.errors).toMatchObject([{ extensions: { code: 'NOT_FOUND' } }]);
   });
 
+  it('tells a fault in mid-stream as the last event, and goes on for everyone else', async () => {
+    const run = suite.newRun();
+    run.move('RUNNING');
+    await run.commitRows(4);
+    run.move('SUCCEEDED');
+    const query = `subscription ($id: ID!) {
+      executionEvents(id: $id, includeRows: true, columns: ["absent"]) { __typename cursor } }`;
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): number => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    const { events, errors, done } = collect(clientOf(suite.gateway.url, suite.authorization), eventsOf(run), query);
+    await done;
+    expect(namesOf(events)).toEqual(['ExecutionSnapshot']);
+    expect(errors).toMatchObject([{ extensions: { code: 'INVALID_INPUT' } }]);
+    // The connection has been closed, and the subscription behind it is left once more.
+    await until(async () => (await suite.gateway.metric('watches')) === 0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+  });
+
   it.each([
     ['without credentials', {}, 401],
     ['with bad ones', { authorization: 'Bearer nonsense' }, 401],

@@ -12,7 +12,10 @@ export class Subscriber implements AsyncGenerator<never, void, undefined> {
   constructor(
     readonly operation: StreamOperation,
     readonly outlet: Outlet,
-  ) {}
+  ) {
+    // Whoever awaits the end hears of a fault; one that nobody awaits any more is no fault of the process.
+    this.end.promise.catch(() => undefined);
+  }
 
   /** All has been told. */
   complete(): void {
@@ -27,10 +30,11 @@ export class Subscriber implements AsyncGenerator<never, void, undefined> {
     return this.end.promise;
   }
 
-  async return(): Promise<IteratorReturnResult<void>> {
+  /** Also behind a fault, which `next` has told. */
+  return(): Promise<IteratorReturnResult<void>> {
     this.complete();
     this.stream?.leave(this);
-    return this.end.promise;
+    return Promise.resolve({ done: true, value: undefined });
   }
 
   async throw(error: unknown): Promise<never> {

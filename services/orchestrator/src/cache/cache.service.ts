@@ -11,6 +11,7 @@ import { CacheRepository } from './cache.repository.js';
 
 const subjectsMax = 1_000;
 const subjectLengthMax = 1_000;
+const nothingNamed = 'Name at least one of dataSourceIds, tables, savedQueryIds and tags, in a body that is JSON.';
 
 @Injectable()
 export class CacheService {
@@ -33,7 +34,7 @@ export class CacheService {
     }
     const subjects = [...new Set(invalidatedSubjects(input))];
     const isTooLong = subjects.some((subject) => subject.length > subjectLengthMax || subject.includes('\0'));
-    if (subjects.length === 0) throw new AppError('input.invalid', 'Name what is to be invalidated.', { path: [] });
+    if (subjects.length === 0) throw new AppError('input.invalid', nothingNamed, { path: [] });
     if (subjects.length > subjectsMax || isTooLong) {
       throw new AppError('input.too_large', `At most ${subjectsMax} names of ${subjectLengthMax} characters.`);
     }

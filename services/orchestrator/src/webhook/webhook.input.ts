@@ -1,10 +1,11 @@
 import type { RequestOf, webhookRequests, WebhookFilter } from '#libs/contracts';
-import { AppError, isId, type IdKind, type Issue } from '#libs/kernel';
+import { AppError, isId, type Issue } from '#libs/kernel';
 import { isFinal, type FinalState } from '../run/transitions.js';
 
 const nameMax = 200;
 const urlMax = 2_000;
 const idsMax = 100;
+const names: Record<'savedQuery' | 'dataSource', string> = { savedQuery: 'saved query', dataSource: 'data source' };
 const controls = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
 export interface NewWebhook {
@@ -92,10 +93,10 @@ function checkStates(states: readonly WebhookFilter['states'][number][], issues:
 }
 
 /** Whether there is such a thing is not asked: one that is deleted later would be in the list all the same. */
-function checkIds(kind: IdKind, ids: readonly string[], field: string, issues: Issue[]): string[] {
+function checkIds(kind: keyof typeof names, ids: readonly string[], field: string, issues: Issue[]): string[] {
   if (ids.length > idsMax) issues.push(issue([field], `${field} must be at most ${idsMax}.`));
   for (const [index, id] of ids.entries()) {
-    if (!isId(kind, id)) issues.push(issue([field, String(index)], 'There is no such thing.'));
+    if (!isId(kind, id)) issues.push(issue([field, String(index)], `There is no such ${names[kind]}.`));
   }
   return [...new Set(ids)];
 }

@@ -15,6 +15,9 @@ type Requests = typeof webhookRequests;
 
 const idsMax = 100;
 
+const refusedAddress =
+  'Webhooks are sent to public addresses only; an operator may allow the networks of receivers inside by SLUICE_ORCHESTRATOR_WEBHOOK_ALLOWED_NETWORKS.';
+
 /** Webhooks of a workspace, for those who manage them. */
 @Injectable()
 export class WebhookService {
@@ -90,7 +93,7 @@ export class WebhookService {
   /** Told early where the URL alone says it. What its name stands for is looked at each time that it is sent to. */
   private async assertSendable(text: string): Promise<void> {
     const url = new URL(text);
-    if (await this.receivers.isRefused(url)) throw refusedUrl('Webhooks may not be sent to this address.');
+    if (await this.receivers.isRefused(url)) throw refusedUrl(refusedAddress);
     if (url.protocol === 'http:' && !this.receivers.allowsPlainHttp) throw refusedUrl('url must begin with https://.');
   }
 
