@@ -27,6 +27,8 @@ export class DecodedPagesStore implements OnApplicationShutdown {
       sizeCalculation: (page) => Math.max(page.byteCount, 1),
       ttl: ageMsMax,
       fetchMethod: (_key, _stale, { context: read }) => read(),
+      // A page that takes long is put out by others before it has come; whoever waits for it is given it all the same.
+      ignoreFetchAbort: true,
     });
     this.lookups = metrics.counter({
       name: 'page_lookups_total',
