@@ -134,6 +134,24 @@ describe('the rows of a result', () => {
     await expect(result.source().read(0, all)).rejects.toMatchObject({ code: 'result.expired' });
   });
 
+  it.each([
+    ['in which a page is missing', [0, 2], 1],
+    ['whose last page is missing', [0, 1], 1],
+    ['with pages of more rows than the page table says', [0, 1, 2], 2],
+    ['with pages of fewer rows than the page table says', [0, 1, 2], 0],
+  ])('are never told short or twice: a result %s is corrupt', async (_what, numbers, rowsOfPage) => {
+    const result = await StoredResult.of([1, 1, 1]);
+    const source = new RowSource({
+      locate: async () => ({ manifest: result.manifest, pages: numbers.map((number) => storedPage(number)) }),
+      open: async () => decodePage(await encodePage(Array.from({ length: rowsOfPage }, (_, row) => rowText(row)))),
+      openInline: (_manifest, inline) => decodePage(inline),
+    });
+    const read = async (): Promise<void> => {
+      for (let row = 0; row < 3; row += 1) await source.read(row, { ...all, rowsMax: 1 });
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'result.corrupt' });
+  });
+
   it('are looked up once for many pages', async () => {
     const result = await StoredResult.of([1, 1, 1, 1]);
     const source = new RowSource(

@@ -47,7 +47,8 @@ export class RowSource {
 
   /**
    * Rows from `from` on, as many as are there and within the bounds; at least one where there is one.
-   * @throws AppError result.expired where they are gone, input.invalid for columns that the result does not have
+   * @throws AppError result.expired where they are gone, result.corrupt where a row that was counted lies in no page,
+   *   input.invalid for columns that the result does not have
    */
   async read(from: number, { rowsMax, bytesMax, columns }: ReadBounds): Promise<RowsRead> {
     const rows: RawRows[] = [];
@@ -82,8 +83,10 @@ export class RowSource {
   private async lookedUpPageAt(row: number, rowCount: number) {
     const isAtEnd = this.latest?.state === 'COMPLETE' && row >= this.latest.rowCount;
     if (isAtEnd) return undefined;
-    await this.refresh(row, rowCount);
-    return this.knownPageAt(row);
+    const manifest = await this.refresh(row, rowCount);
+    const place = await this.knownPageAt(row);
+    if (!place && manifest && row < manifest.rowCount) throw corrupt(`no page holds row ${row}`);
+    return place;
   }
 
   private async knownPageAt(row: number): Promise<{ page: DecodedPage; first: number } | undefined> {
@@ -96,11 +99,20 @@ export class RowSource {
       return row < page.rowCount ? { page, first: row } : undefined;
     }
     const stored = this.pages.find(({ firstRow, rowCount }) => firstRow <= row && row < firstRow + rowCount);
-    return stored && { page: await this.access.open(manifest, stored), first: row - stored.firstRow };
+    if (!stored) return undefined;
+    const page = await this.access.open(manifest, stored);
+    // One row fewer would be read for ever, one more would be told twice.
+    if (page.rowCount !== stored.rowCount) throw corrupt(`page ${stored.number} has ${page.rowCount} rows`);
+    return { page, first: row - stored.firstRow };
   }
 
   private rowsOf(page: DecodedPage, from: number, to: number, columns: readonly string[] | null): Buffer {
     if (columns === null) return page.bytes(from, to);
     return page.pick(from, to, columnIndexes(this.latest?.columns ?? [], columns));
   }
+}
+
+/** A gap looks like the end to whoever reads; it is told and not passed over. */
+function corrupt(internalMessage: string): AppError {
+  return new AppError('result.corrupt', 'A part of the result cannot be read.', { internalMessage });
 }
