@@ -100,6 +100,18 @@ describe('a PostgreSQL session', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(60 * 1024 * 1024);
   });
 
+  it('is not given to another run once it was canceled, also where its statement ended by itself', async () => {
+    const session = await postgres.open();
+    const stream = await session.query('select 1');
+    const canceling = session.cancel();
+    while (await stream.next().catch(() => undefined));
+    await session.close();
+    await canceling;
+    const next = await postgres.open();
+    expect(next.handle.values['backendPid']).not.toBe(session.handle.values['backendPid']);
+    await next.close();
+  });
+
   it('ends by the time limit at the source', async () => {
     const session = await postgres.open(100);
     const begin = performance.now();

@@ -105,7 +105,6 @@ export class PostgresSession implements SourceSession {
   }
 
   async cancel(): Promise<void> {
-    this.isClean = false;
     this.isCanceled = true;
     const handle = postgresHandleOf(this.handle);
     // A server that cannot send its rows does not hear of a cancel, so the rows have to go somewhere.
@@ -115,8 +114,9 @@ export class PostgresSession implements SourceSession {
 
   async close(): Promise<void> {
     const hasBegun = await this.begun.then(isTrue, isFalse);
-    if (this.isClean && hasBegun) return this.pool.giveBack(this.client);
-    // The statement may still run, or a cancel may still be on its way and would hit the next run.
+    if (this.isClean && hasBegun && !this.isCanceled) return this.pool.giveBack(this.client);
+    // The statement may still run, or a cancel may still be on its way and would hit the next run, also where the
+    // statement ended by itself meanwhile.
     this.client.destroy();
   }
 

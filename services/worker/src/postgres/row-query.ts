@@ -109,10 +109,13 @@ export class RowQuery implements RowStream, RowTaker {
       return;
     }
     this.stream.pause();
-    found.then(
-      (types) => this.describe(fields, types),
-      (error: Error) => this.finish(error),
-    );
+    found
+      .then((types) => this.describe(fields, types))
+      // Nobody reads what this connection still brings.
+      .catch((error: Error) => {
+        this.finish(error);
+        this.stream.destroy(error);
+      });
   }
 
   takeRow(bytes: Buffer, from: number, to: number): void {
