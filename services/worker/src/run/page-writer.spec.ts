@@ -80,7 +80,7 @@ describe('a writer of pages', () => {
     writing.store.isQuick = true;
     for (const page of [1, 2, 3]) writing.store.finish(page);
     await reading;
-    writing.writer.dispose();
+    await writing.writer.end();
   });
 
   it('begins with a small page, as somebody waits for it, and goes on with larger ones up to a bound', async () => {
@@ -112,7 +112,7 @@ describe('a writer of pages', () => {
     const counts = writing.client.pages.map(({ page }) => page.rowCount);
     expect(firstRows).toEqual([0, counts[0], (counts[0] ?? 0) + (counts[1] ?? 0)]);
     await reading;
-    writing.writer.dispose();
+    await writing.writer.end();
   });
 
   it('makes no page readable behind one that could not be stored, and tells why', async () => {
@@ -127,6 +127,43 @@ describe('a writer of pages', () => {
     expect(writing.client.asked).toEqual(['page 0']);
     await expect(writing.writer.seal()).rejects.toThrow('the disk is full');
     expect(writing.client.asked).not.toContain('seal');
-    writing.writer.dispose();
+    await writing.writer.end();
+  });
+
+  it('has made readable what was under way when it ends, and nothing afterwards', async () => {
+    const writing = new Writing();
+    const reading = writing.read(18);
+    await until(() => writing.store.puts.length === 3);
+    let hasEnded = false;
+    const ending = writing.writer.end().then(() => (hasEnded = true));
+    for (const page of [2, 1]) writing.store.finish(page);
+    await aWhile();
+    expect(hasEnded).toBe(false);
+    writing.store.finish(0);
+    await ending;
+    expect(writing.client.pages.map(({ page }) => page.number)).toEqual([0, 1, 2]);
+    await reading;
+  });
+
+  it('ends when its run is stopped, whatever the store does, and makes nothing readable any more', async () => {
+    const writing = new Writing();
+    const reading = writing.run.within(writing.read(100));
+    await until(() => writing.store.puts.length === 3);
+    const { promise: committed, resolve: commit } = Promise.withResolvers<void>();
+    writing.client.onPage = () => committed;
+    writing.store.finish(0);
+    await until(() => writing.client.asked.length === 1);
+    writing.run.stop('canceled');
+    await expect(reading).rejects.toThrow('canceled');
+    let hasEnded = false;
+    const ending = writing.writer.end().then(() => (hasEnded = true));
+    await aWhile();
+    // What was asked before may still be done; only the store is not waited for.
+    expect(hasEnded).toBe(false);
+    commit();
+    await ending;
+    for (const page of [1, 2]) writing.store.finish(page);
+    await aWhile();
+    expect(writing.client.asked).toEqual(['page 0']);
   });
 });

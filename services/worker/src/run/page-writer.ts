@@ -31,8 +31,12 @@ export class PageWriter {
   private pageCount = 0;
   private isTruncated = false;
   private timer: NodeJS.Timeout | undefined;
-  /** Each resolves when its page, and with it all before, can be read. */
-  private readonly underWay: Promise<void>[] = [];
+  /** Each resolves when its page, and with it all before, can be read; the oldest first. */
+  private readonly underWay = new Set<Promise<void>>();
+  /** That of the last page, also when it is no longer under way: behind one that has failed there is no other. */
+  private last: Promise<void> = Promise.resolve();
+  /** What the results service is asked at the moment. */
+  private asking: Promise<unknown> = Promise.resolve();
   private failure: Error | undefined;
 
   constructor(
@@ -60,7 +64,7 @@ export class PageWriter {
   async keepUp(): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
     if (this.batchesBytes >= this.pageBytes) this.flush();
-    while (this.underWay.length >= pagesUnderWayMax) await this.underWay[0];
+    while (this.underWay.size >= pagesUnderWayMax) await Promise.race(this.underWay);
   }
 
   /** Writes what is left and ends the result; few rows go inline, in the one message that ends it. */
@@ -70,8 +74,8 @@ export class PageWriter {
     const inline = this.pageCount === 0 ? await this.sealedInline() : undefined;
     const isInline = inline !== undefined && inline.byteLength <= inlineBytesMax;
     if (!isInline) this.flush();
-    await this.underWay.at(-1);
-    const accepted = await this.client.seal(this.run.plan, {
+    await this.run.within(this.last);
+    const sealing = this.client.seal(this.run.plan, {
       columns: [...this.columns],
       rowCount: this.rowCount,
       byteCount: this.byteCount,
@@ -79,16 +83,21 @@ export class PageWriter {
       pageCount: this.pageCount,
       ...(isInline ? { inline } : {}),
     });
-    if (!accepted) this.lose();
+    if (!(await this.asked(sealing))) this.lose();
   }
 
   private async sealedInline(): Promise<Uint8Array> {
     return this.store.sealInline(this.run.plan, await encodeBatches(this.batches));
   }
 
-  /** Nothing more will be written. */
-  dispose(): void {
+  /**
+   * Resolves when no row can be added any more, so that none comes behind the end of the run. What is under way is
+   * waited for, but for what a run that was stopped still stores: that is never made readable.
+   */
+  async end(): Promise<void> {
     clearTimeout(this.timer);
+    await this.run.within(Promise.allSettled(this.underWay)).catch(() => undefined);
+    await this.asking;
   }
 
   private get pageBytes(): number {
@@ -108,7 +117,7 @@ export class PageWriter {
   private flushLater(): void {
     const afterMs = this.pageCount === 0 ? firstFlushAfterMs : flushAfterMsMax;
     this.timer = setTimeout(() => {
-      if (this.underWay.length < pagesUnderWayMax) this.flush();
+      if (this.underWay.size < pagesUnderWayMax) this.flush();
       else this.flushLater();
     }, afterMs);
   }
@@ -116,23 +125,24 @@ export class PageWriter {
   /** Begins to write what there is as one page. */
   private flush(): void {
     clearTimeout(this.timer);
-    if (this.batches.length === 0) return;
+    if (this.batches.length === 0 || this.failure !== undefined) return;
     const { batches } = this;
     const page = { number: this.pageCount, firstRow: this.pagedRows, rowCount: this.rowCount - this.pagedRows };
     this.batches = [];
     this.batchesBytes = 0;
     this.pagedRows = this.rowCount;
     this.pageCount += 1;
-    const written = this.write(encodeBatches(batches), page, this.underWay.at(-1)).finally(() => {
-      void this.underWay.shift();
-    });
-    this.underWay.push(written);
-    // Whoever adds or seals next is told.
-    written.catch((error: Error) => (this.failure ??= error));
+    const written = this.write(encodeBatches(batches), page, this.last);
+    this.last = written;
+    this.underWay.add(written);
+    written
+      // Whoever adds or seals next is told.
+      .catch((error: Error) => (this.failure ??= error))
+      .finally(() => this.underWay.delete(written));
   }
 
   /** Packed and stored beside others, made readable behind the one before; a failure of an earlier page is that of all later ones. */
-  private async write(encoding: Promise<Uint8Array>, page: PageRows, before: Promise<void> | undefined): Promise<void> {
+  private async write(encoding: Promise<Uint8Array>, page: PageRows, before: Promise<void>): Promise<void> {
     const { plan } = this.run;
     const encoded = await encoding;
     this.run.assertWanted();
@@ -141,9 +151,14 @@ export class PageWriter {
     const [{ byteCount, checksum }] = await Promise.all([storing, before]);
     this.run.assertWanted();
     const stored = { ...page, byteCount, checksum };
-    const accepted = await this.client.commitPage(plan, stored, page.number === 0 ? [...this.columns] : []);
-    if (!accepted) this.lose();
+    const committing = this.client.commitPage(plan, stored, page.number === 0 ? [...this.columns] : []);
+    if (!(await this.asked(committing))) this.lose();
     this.run.pagesCommitted = page.number + 1;
+  }
+
+  private asked<T>(answer: Promise<T>): Promise<T> {
+    this.asking = answer.catch(() => undefined);
+    return answer;
   }
 
   private lose(): never {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunPlan } from '#libs/contracts';
-import { newId } from '#libs/kernel';
+import { delay, newId } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { RunSuite, sealedFor } from '../../test/run-suite.js';
 
@@ -147,6 +147,16 @@ describe.each(['postgres', 'duckdb'] as const)('a run at a %s source', (type) =>
         transient: false,
       },
     });
+  });
+
+  it('that fails after its first rows is told so behind all that can be read of it', async () => {
+    suite.client.onPage = () => delay(300);
+    const sql = `select n, repeat('x', 300), 1 / cast(case when n < 45000 then '1' else 'x' end as integer) from ${numbers} t(n)`;
+    await suite.execute(suite.planOf(sql, { source: suite.sources[type] }));
+    await delay(1_000);
+    expect(suite.client.outcome).toMatchObject({ case: 'failed', value: { error: { code: 'run.query_failed' } } });
+    expect(suite.client.asked.filter((what) => what.startsWith('page')).length).toBeGreaterThan(2);
+    expect(suite.client.asked.at(-1)).toBe('finish');
   });
 
   it('whose SQL is not proven is refused here too, before the source hears of it', async () => {

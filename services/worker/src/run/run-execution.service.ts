@@ -141,12 +141,12 @@ export class RunExecutionService {
       try {
         for (let rows = await run.within(stream.next()); rows; rows = await run.within(stream.next())) {
           const isWhole = writer.add(rows);
-          await writer.keepUp();
+          await run.within(writer.keepUp());
           if (!isWhole) break;
         }
         await writer.seal();
       } finally {
-        writer.dispose();
+        await writer.end();
       }
       this.metrics.rows.inc(labels, writer.totals.rows);
       this.metrics.bytes.inc(labels, writer.totals.bytes);
