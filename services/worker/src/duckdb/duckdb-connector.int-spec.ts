@@ -82,6 +82,28 @@ describe('a DuckDB session', () => {
     expect(next).toBe(100_000);
   });
 
+  it('tells that a statement has failed after its first rows, and never takes what came for all', async () => {
+    const sql = "select repeat('x', 300), cast(case when n < 200000 then '1' else 'x' end as integer) from range(300000) t(n)";
+    await expect(answer(sql)).rejects.toMatchObject({ code: 'run.query_failed' });
+  });
+
+  it('brings large rows in batches that fit into a page', async () => {
+    const stream = await (await open()).query("select n, repeat('x', 40000) from range(3000) t(n)");
+    let count = 0;
+    for (let batch = await stream.next(); batch; batch = await stream.next()) {
+      expect(batch.rowBytes).toBeLessThan(400_000);
+      for (const row of batch.rows) expect(row.startsWith(`["${count++}",`)).toBe(true);
+    }
+    expect(count).toBe(3_000);
+  });
+
+  it('brings texts as they are, also where they begin with U+FEFF', async () => {
+    const mark = '\ufeff';
+    expect(await answer("select chr(65279) || 'a', [chr(65279) || repeat('b', 20)], {'c': chr(65279)}")).toEqual([
+      [`${mark}a`, [mark + 'b'.repeat(20)], { c: mark }],
+    ]);
+  });
+
   it('tells the engine’s own message and kind, about the caller’s own text', async () => {
     const session = await open();
     await expect(session.query('select nosuch from flights')).rejects.toMatchObject({

@@ -1,15 +1,13 @@
-import { StatementType, type DuckDBConnection, type DuckDBDataChunk, type DuckDBResult } from '@duckdb/node-api';
+import { StatementType, type DuckDBConnection, type DuckDBResult } from '@duckdb/node-api';
 import type { SourceHandle } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { duckdbReachFault, duckdbViewsQuery, policyRejection, type ReachPremises } from '#libs/sql';
-import { RowBatch } from '#libs/result-store';
 import type { RowStream, SourceSession, StatementEstimate, StatementValue } from '../connector/connector.js';
 import { uniqueNames } from '../connector/unique-names.js';
-import { entriesByPlace } from './entries-by-place.js';
-import { releaseChunks } from './release-chunks.js';
 import { readDuckdbPlan } from './duckdb-plan.js';
 import { toDuckdbError } from './duckdb-errors.js';
-import { columnTypeOf, type DuckdbColumnType } from './duckdb-types.js';
+import { DuckdbRows } from './duckdb-rows.js';
+import { columnTypeOf } from './duckdb-types.js';
 
 /** An interrupt that comes before the engine has begun is forgotten by it, so that it has to be said again. */
 const interruptEveryMs = 25;
@@ -58,9 +56,10 @@ export class DuckdbSession implements SourceSession {
       const result = await this.start(sql, values);
       const types = result.columnTypes().map(columnTypeOf);
       const names = uniqueNames(result.columnNames());
+      const rows = new DuckdbRows(result, types);
       return {
         columns: types.map(({ type }, index) => ({ name: names[index] ?? '', type, nullable: true })),
-        next: () => this.guarded(() => nextRows(result, types)),
+        next: () => this.guarded(() => rows.next()),
       };
     });
   }
@@ -129,6 +128,7 @@ export class DuckdbSession implements SourceSession {
       return outcome;
     } catch (error) {
       this.onFailure(error);
+      this.assertWanted();
       throw toDuckdbError(error, ahead);
     } finally {
       this.isInCall = false;
@@ -138,25 +138,6 @@ export class DuckdbSession implements SourceSession {
   private assertWanted(): void {
     if (this.isCanceled) throw new AppError('run.timed_out', 'The statement was stopped at the data source.');
   }
-}
-
-async function nextRows(result: DuckDBResult, types: readonly DuckdbColumnType[]): Promise<RowBatch | undefined> {
-  const chunk = await result.fetchChunk();
-  releaseChunks();
-  return chunk === null || chunk.rowCount === 0 ? undefined : RowBatch.of(rowsOf(chunk, types));
-}
-
-function rowsOf(chunk: DuckDBDataChunk, types: readonly DuckdbColumnType[]): string[] {
-  const columns = types.map(({ encode }, column) => {
-    const vector = chunk.getColumnVector(column);
-    entriesByPlace(vector.type);
-    return Array.from({ length: chunk.rowCount }, (_, row) => {
-      const value = vector.getItem(row);
-      return value === null ? 'null' : encode(value);
-    });
-  });
-  // Joined at once: a string that is put together piece by piece keeps the pieces, at many times the size of the row.
-  return Array.from({ length: chunk.rowCount }, (_, row) => `[${columns.map((tokens) => tokens[row]).join(',')}]`);
 }
 
 function refused(): AppError {
