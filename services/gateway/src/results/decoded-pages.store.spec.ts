@@ -28,7 +28,11 @@ describe('unpacked pages', () => {
   it('are given to all who wait for one, also where others have meanwhile filled the memory', async () => {
     const stored = await Promise.all(Array.from({ length: 10 }, (_, number) => storePage(number)));
     const pages = new DecodedPagesStore(
-      { store: { kind: 'directory', path: directory }, rows: { cacheBytesMax: 50, responseBytesMax: 1 }, masterKeys: MasterKeys.parse(testMasterKeys) },
+      {
+        store: { kind: 'directory', path: directory },
+        rows: { cacheBytesMax: 50, responseBytesMax: 1 },
+        masterKeys: MasterKeys.parse(testMasterKeys),
+      },
       new MetricsRegistry('gateway'),
     );
     const { promise: isSlow, resolve: arrive } = Promise.withResolvers<void>();

@@ -83,7 +83,8 @@ describe('a DuckDB session', () => {
   });
 
   it('tells that a statement has failed after its first rows, and never takes what came for all', async () => {
-    const sql = "select repeat('x', 300), cast(case when n < 200000 then '1' else 'x' end as integer) from range(300000) t(n)";
+    const sql =
+      "select repeat('x', 300), cast(case when n < 200000 then '1' else 'x' end as integer) from range(300000) t(n)";
     await expect(answer(sql)).rejects.toMatchObject({ code: 'run.query_failed' });
   });
 
