@@ -29,9 +29,14 @@ export interface ClaimRules {
   readonly leaseSeconds: number;
 }
 
+/** How many more of webhook `w` may be under way, where `$1` is the most of one that answers. */
+const free = `case when w.failing_since is null then $1::integer else 1 end - (
+  select count(*) from orchestrator.webhook_delivery d
+  where d.webhook_id = w.id and d.state = 'PENDING' and d.leased_until > now())`;
+
 /** Webhook `w` is to be sent something now. */
-const hasDue = `w.state = 'ENABLED' and exists (select from orchestrator.webhook_delivery d
-  where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now())`;
+const isDue = `w.state = 'ENABLED' and exists (select from orchestrator.webhook_delivery d
+  where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now()) and ${free} > 0`;
 
 /** What comes of a delivery after an attempt. */
 export type DeliveryEnd = { readonly state: 'DELIVERED' | 'FAILED' } | { readonly retryInMs: number };
@@ -51,19 +56,17 @@ export class WebhookDeliveryRepository {
    */
   async claim({ limit, receiverInFlightMax, leaseSeconds }: ClaimRules): Promise<ClaimedDelivery[]> {
     // Nearly always there is nothing, which takes no transaction to find out.
-    if (!(await this.isAnyDue())) return [];
+    if (!(await this.isAnyDue(receiverInFlightMax))) return [];
     return inTransaction(this.dataSource, async (manager) => {
       const locked: { id: string }[] = await manager.query(
-        `select w.id from orchestrator.webhook w where ${hasDue}
-         order by w.failing_since is not null, random() limit $1 for update skip locked`,
-        [limit],
+        `select w.id from orchestrator.webhook w where ${isDue}
+         order by w.failing_since is not null, random() limit $2 for update skip locked`,
+        [receiverInFlightMax, limit],
       );
       if (locked.length === 0) return [];
       const [rows]: [ClaimedDelivery[], number] = await manager.query(
         `with w as (
-           select w.*, case when w.failing_since is null then $2::integer else 1 end - (
-             select count(*) from orchestrator.webhook_delivery d
-             where d.webhook_id = w.id and d.state = 'PENDING' and d.leased_until > now()) as free
+           select w.*, ${free} as free
            from orchestrator.webhook w where w.id = any ($4)
          ), due as (
            select d.id, w.workspace_id, w.url, w.secret,
@@ -72,7 +75,7 @@ export class WebhookDeliveryRepository {
              select d.id from orchestrator.webhook_delivery d
              where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now()
              order by d.due_at limit greatest(w.free, 0)) d
-           order by w.failing_since is not null limit $1
+           order by w.failing_since is not null limit $2
          )
          update orchestrator.webhook_delivery d set attempt_count = d.attempt_count + 1,
            due_at = now() + make_interval(secs => $3), leased_until = now() + make_interval(secs => $3)
@@ -80,15 +83,16 @@ export class WebhookDeliveryRepository {
          returning d.id, d.webhook_id as "webhookId", due.workspace_id as "workspaceId", due.url,
            array_remove(array[due.secret, due.old_secret], null) as secrets, d.payload, d.attempt_count as "attemptCount",
            d.leased_until::text as lease`,
-        [limit, receiverInFlightMax, leaseSeconds, locked.map(({ id }) => id)],
+        [receiverInFlightMax, limit, leaseSeconds, locked.map(({ id }) => id)],
       );
       return rows;
     });
   }
 
-  private async isAnyDue(): Promise<boolean> {
+  private async isAnyDue(receiverInFlightMax: number): Promise<boolean> {
     const [row]: { any: boolean }[] = await this.dataSource.query(
-      `select exists (select from orchestrator.webhook w where ${hasDue}) as any`,
+      `select exists (select from orchestrator.webhook w where ${isDue}) as any`,
+      [receiverInFlightMax],
     );
     return row?.any === true;
   }
