@@ -1,6 +1,7 @@
-import { Controller, Post, Req, Res } from '@nestjs/common';
+import { All, Controller, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { runRequests } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
 import { PlainHttp } from '../http/plain-http.js';
 import { parseInvalidation, toInvalidation } from './invalidation.js';
 
@@ -14,6 +15,8 @@ export class CacheController {
     await this.http.answer(request, response, async (context) => {
       // Who may not is told that, and nothing of the input.
       void context.caller;
+      // Whatever is sent as something else, as curl does by itself, was not read.
+      if (request.is('application/json') === false) throw noJson();
       const { invalidatedCount } = await context.ask(
         runRequests.invalidateCache,
         toInvalidation(parseInvalidation(request.body)),
@@ -21,4 +24,13 @@ export class CacheController {
       return { invalidatedCount };
     });
   }
+
+  @All('invalidate')
+  async refuse(@Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.http.refuseMethod(request, response, 'POST');
+  }
+}
+
+function noJson(): AppError {
+  return new AppError('input.invalid', 'Send the body as JSON, with the header content-type: application/json.');
 }

@@ -73,6 +73,7 @@ describe('an equal request whose answer is kept', () => {
     for (const [index, answer] of answers.entries()) {
       const { execution } = answer.data.runQuery;
       expect(execution.id).toBe(recorded[index + 1]);
+      expect(answer.extensions).toEqual({ cost: { fields: 20, depth: 5 } });
       expect(execution.result.id.slice(3)).toBe(execution.id.slice(3));
       const ofExecuted: string = executed.data.runQuery.execution.id;
       expect(answer.text).toBe(executed.text.replaceAll(ofExecuted.slice(4), execution.id.slice(4)));

@@ -4,9 +4,10 @@ import { trace } from '@opentelemetry/api';
 import { GraphQLError, OperationTypeNode, type OperationDefinitionNode } from 'graphql';
 import { FaultLog } from '../observability/fault-log.js';
 import { RequestMetrics, type OperationLabels } from '../observability/request-metrics.js';
+import { costOf } from '../operations/cost.js';
 import type { RequestContext } from '../request/request-context.js';
 
-/** Counts and logs what Apollo answers, and gives a request without good credentials its HTTP status. */
+/** Counts and logs what Apollo answers, says what it cost, and gives a request without good credentials its HTTP status. */
 @Plugin()
 export class ObservingPlugin implements ApolloServerPlugin<RequestContext> {
   constructor(
@@ -36,13 +37,14 @@ export class ObservingPlugin implements ApolloServerPlugin<RequestContext> {
   }
 
   private observe(
-    { operation, response, contextValue }: GraphQLRequestContextWillSendResponse<RequestContext>,
+    { document, operation, response, contextValue }: GraphQLRequestContextWillSendResponse<RequestContext>,
     startedAtMs: number,
   ): void {
     const labels = this.metrics.labelsOf(operation);
     this.metrics.observe('http', labels, startedAtMs);
-    const errors = response.body.kind === 'single' ? (response.body.singleResult.errors ?? []) : [];
-    for (const { extensions } of errors) {
+    const result = response.body.kind === 'single' ? response.body.singleResult : {};
+    if (document && operation) result.extensions = { ...result.extensions, cost: costOf(document) };
+    for (const { extensions } of result.errors ?? []) {
       const code = String(extensions?.['code']);
       this.metrics.countError('http', labels, code);
       // The credentials of the request, and not those that a mutation was given, decide over the status.

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { toAppError, toPublicErrorCode, type PublicErrorCode } from '#libs/kernel';
+import { AppError, toAppError, toPublicErrorCode, type PublicErrorCode } from '#libs/kernel';
 import { userErrorsOf } from '../errors/user-error.js';
 import { FaultLog } from '../observability/fault-log.js';
 import type { RequestContext } from '../request/request-context.js';
-import { requestIdOf, runInScope } from '../request/request-scope.js';
+import { currentRequestId, requestIdOf, runInScope } from '../request/request-scope.js';
 import { ContextFactory } from './context-factory.js';
 import { TrustedProxies } from './trusted-proxies.js';
 
@@ -33,19 +33,35 @@ export class PlainHttp {
     response: Response,
     work: (context: RequestContext) => Promise<Record<string, unknown>>,
   ): Promise<void> {
-    const requestId = requestIdOf(request.headers['x-request-id']);
-    await runInScope({ requestId, clientAddress: this.proxies.clientAddressOf(request) }, async () => {
+    await this.inScope(request, async () => {
       try {
         response.json(await work(await this.contexts.forHttp(request, response)));
       } catch (thrown) {
-        this.faults.report(thrown);
         const error = toAppError(thrown);
         const status = statuses[toPublicErrorCode(error.code)] ?? (error.retryable ? 503 : 500);
         if (error.retryAfterSeconds !== undefined) {
           response.setHeader('retry-after', Math.ceil(error.retryAfterSeconds));
         }
-        response.status(status).json({ errors: userErrorsOf(error), requestId });
+        this.refuse(response, status, thrown);
       }
     });
+  }
+
+  /** Refuses a call by another method than the one that its address knows. */
+  async refuseMethod(request: Request, response: Response, allowed: string): Promise<void> {
+    await this.inScope(request, async () => {
+      response.setHeader('allow', allowed);
+      this.refuse(response, 405, new AppError('input.invalid', `Send this by ${allowed}.`));
+    });
+  }
+
+  private inScope(request: Request, work: () => Promise<void>): Promise<void> {
+    const requestId = requestIdOf(request.headers['x-request-id']);
+    return runInScope({ requestId, clientAddress: this.proxies.clientAddressOf(request) }, work);
+  }
+
+  private refuse(response: Response, status: number, thrown: unknown): void {
+    this.faults.report(thrown);
+    response.status(status).json({ errors: userErrorsOf(toAppError(thrown)), requestId: currentRequestId() });
   }
 }

@@ -86,7 +86,7 @@ describe('GraphQL over SSE at /graphql/stream', () => {
         })
       ).text();
     expect(await textOf('{ viewer { id } }')).toBe(
-      ':\n\nevent: next\ndata: {"data":{"viewer":{"id":"viewer-1"}}}\n\nevent: complete\ndata:\n\n',
+      ':\n\nevent: next\ndata: {"data":{"viewer":{"id":"viewer-1"}},"extensions":{"cost":{"fields":2,"depth":2}}}\n\nevent: complete\ndata:\n\n',
     );
     expect(await textOf('mutation { signOut { signedOut } }')).toMatch(/INVALID_INPUT[^]*event: complete/);
   });

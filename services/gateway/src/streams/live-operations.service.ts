@@ -6,6 +6,7 @@ import { InjectConfig } from '#libs/config';
 import { AppError, newId } from '#libs/kernel';
 import type { GatewayConfig } from '../gateway.config.js';
 import { RequestMetrics, type Transport } from '../observability/request-metrics.js';
+import { costOf } from '../operations/cost.js';
 import { OperationsService } from '../operations/operations.service.js';
 import { RequestContext } from '../request/request-context.js';
 import { runInScope } from '../request/request-scope.js';
@@ -60,6 +61,7 @@ export class LiveOperations {
       requestId: newId('request'),
       transport,
       labels: this.metrics.labelsOf(root),
+      cost: costOf(document),
       audience: audienceOf(session, query, args),
     };
     return { ...args, operation, outlet };

@@ -3,11 +3,16 @@ import type { ExecutionResult, FormattedExecutionResult, GraphQLError, GraphQLFo
 import { formatError } from '../errors/format-error.js';
 import { FaultLog } from '../observability/fault-log.js';
 import { RequestMetrics, type OperationLabels, type Transport } from '../observability/request-metrics.js';
+import type { Cost } from '../operations/cost.js';
 
 interface Operation {
   readonly requestId: string;
   readonly transport: Transport;
   readonly labels: OperationLabels;
+}
+
+interface Begun extends Operation {
+  readonly cost: Cost;
 }
 
 /** Results as callers on open connections see them; their errors are counted and logged on the way. */
@@ -18,9 +23,13 @@ export class ResultFormat {
     private readonly faults: FaultLog,
   ) {}
 
-  result(operation: Operation, { data, errors }: ExecutionResult): FormattedExecutionResult {
-    if (!errors) return { data };
-    return { ...(data === undefined ? {} : { data }), errors: this.errors(operation, errors) };
+  result(operation: Begun, { data, errors }: ExecutionResult): FormattedExecutionResult {
+    const { cost } = operation;
+    return {
+      ...(errors ? { errors: this.errors(operation, errors) } : {}),
+      ...(data === undefined ? {} : { data }),
+      extensions: { cost },
+    };
   }
 
   errors({ requestId, transport, labels }: Operation, errors: readonly GraphQLError[]): GraphQLFormattedError[] {

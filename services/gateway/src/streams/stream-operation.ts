@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { Kind, visit, type DocumentNode, type ExecutionArgs } from 'graphql';
 import type { OperationLabels, Transport } from '../observability/request-metrics.js';
+import type { Cost } from '../operations/cost.js';
 import type { Session } from '../sessions/session.js';
 
 /** A subscription that is to be fed, with all that decides over what it is told. */
@@ -10,6 +11,7 @@ export interface StreamOperation {
   readonly requestId: string;
   readonly transport: Transport;
   readonly labels: OperationLabels;
+  readonly cost: Cost;
   /** The same for all who may be told the same; only the place in the stream is not in it. */
   readonly audience: string;
 }

@@ -67,6 +67,7 @@ class Gateway {
         requestId: 'request',
         transport: 'websocket',
         labels: { type: 'subscription', field: 'told' },
+        cost: { fields: 1, depth: 1 },
         audience: 'all',
       },
       client,

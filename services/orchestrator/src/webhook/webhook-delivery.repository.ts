@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { WebhookDelivery } from '#libs/contracts';
-import type { ParsedPage } from '#libs/database';
+import { inTransaction, type ParsedPage } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { deliveryColumns, toDelivery, type DeliveryRow, type StoredAttempt } from './webhook.row.js';
 
@@ -19,6 +19,8 @@ export interface ClaimedDelivery {
   readonly payload: string;
   /** With this one, since it was made or sent again by hand. */
   readonly attemptCount: number;
+  /** When the lease ends, as the database writes it: no other one of this delivery ends then. */
+  readonly lease: string;
 }
 
 export interface ClaimRules {
@@ -26,6 +28,15 @@ export interface ClaimRules {
   readonly receiverInFlightMax: number;
   readonly leaseSeconds: number;
 }
+
+/** How many more of webhook `w` may be under way, where `$1` is the most of one that answers. */
+const free = `case when w.failing_since is null then $1::integer else 1 end - (
+  select count(*) from orchestrator.webhook_delivery d
+  where d.webhook_id = w.id and d.state = 'PENDING' and d.leased_until > now())`;
+
+/** Webhook `w` is to be sent something now. */
+const isDue = `w.state = 'ENABLED' and exists (select from orchestrator.webhook_delivery d
+  where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now()) and ${free} > 0`;
 
 /** What comes of a delivery after an attempt. */
 export type DeliveryEnd = { readonly state: 'DELIVERED' | 'FAILED' } | { readonly retryInMs: number };
@@ -38,46 +49,64 @@ export type DeliveryEnd = { readonly state: 'DELIVERED' | 'FAILED' } | { readonl
 export class WebhookDeliveryRepository {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
-  /** Those that are due, with receivers that answer first: many dead ones must not keep the others waiting. */
+  /**
+   * Those that are due, with receivers that answer first: many dead ones must not keep the others waiting. What of a webhook
+   * is free is looked at once it is locked: a statement that both locks and looks would see it as it was before the one who
+   * held the lock has taken from it.
+   */
   async claim({ limit, receiverInFlightMax, leaseSeconds }: ClaimRules): Promise<ClaimedDelivery[]> {
-    const [rows]: [ClaimedDelivery[], number] = await this.dataSource.query(
-      `with w as (
-         select w.*, case when w.failing_since is null then $2::integer else 1 end - (
-           select count(*) from orchestrator.webhook_delivery d
-           where d.webhook_id = w.id and d.state = 'PENDING' and d.leased_until > now()) as free
-         from orchestrator.webhook w
-         where w.state = 'ENABLED' and exists (select from orchestrator.webhook_delivery d
-           where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now())
-         order by w.failing_since is not null, random() limit $1 for update skip locked
-       ), due as (
-         select d.id, w.workspace_id, w.url, w.secret,
-           case when w.old_secret_until > now() then w.old_secret end as old_secret
-         from w cross join lateral (
-           select d.id from orchestrator.webhook_delivery d
-           where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now()
-           order by d.due_at limit greatest(w.free, 0)) d
-         order by w.failing_since is not null limit $1
-       )
-       update orchestrator.webhook_delivery d set attempt_count = d.attempt_count + 1,
-         due_at = now() + make_interval(secs => $3), leased_until = now() + make_interval(secs => $3)
-       from due where d.id = due.id
-       returning d.id, d.webhook_id as "webhookId", due.workspace_id as "workspaceId", due.url,
-         array_remove(array[due.secret, due.old_secret], null) as secrets, d.payload, d.attempt_count as "attemptCount"`,
-      [limit, receiverInFlightMax, leaseSeconds],
-    );
-    return rows;
+    // Nearly always there is nothing, which takes no transaction to find out.
+    if (!(await this.isAnyDue(receiverInFlightMax))) return [];
+    return inTransaction(this.dataSource, async (manager) => {
+      const locked: { id: string }[] = await manager.query(
+        `select w.id from orchestrator.webhook w where ${isDue}
+         order by w.failing_since is not null, random() limit $2 for update skip locked`,
+        [receiverInFlightMax, limit],
+      );
+      if (locked.length === 0) return [];
+      const [rows]: [ClaimedDelivery[], number] = await manager.query(
+        `with w as (
+           select w.*, ${free} as free
+           from orchestrator.webhook w where w.id = any ($4)
+         ), due as (
+           select d.id, w.workspace_id, w.url, w.secret,
+             case when w.old_secret_until > now() then w.old_secret end as old_secret
+           from w cross join lateral (
+             select d.id from orchestrator.webhook_delivery d
+             where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now()
+             order by d.due_at limit greatest(w.free, 0)) d
+           order by w.failing_since is not null limit $2
+         )
+         update orchestrator.webhook_delivery d set attempt_count = d.attempt_count + 1,
+           due_at = now() + make_interval(secs => $3), leased_until = now() + make_interval(secs => $3)
+         from due where d.id = due.id
+         returning d.id, d.webhook_id as "webhookId", due.workspace_id as "workspaceId", due.url,
+           array_remove(array[due.secret, due.old_secret], null) as secrets, d.payload, d.attempt_count as "attemptCount",
+           d.leased_until::text as lease`,
+        [receiverInFlightMax, limit, leaseSeconds, locked.map(({ id }) => id)],
+      );
+      return rows;
+    });
   }
 
-  /** One whose lease has passed to another meanwhile is his to write down. */
-  async record({ id, attemptCount }: ClaimedDelivery, attempt: StoredAttempt, end: DeliveryEnd): Promise<void> {
+  private async isAnyDue(receiverInFlightMax: number): Promise<boolean> {
+    const [row]: { any: boolean }[] = await this.dataSource.query(
+      `select exists (select from orchestrator.webhook w where ${isDue}) as any`,
+      [receiverInFlightMax],
+    );
+    return row?.any === true;
+  }
+
+  /** One that was taken by another meanwhile, or is to be sent again by hand, is not written down any more. */
+  async record({ id, lease }: ClaimedDelivery, attempt: StoredAttempt, end: DeliveryEnd): Promise<void> {
     const state = 'state' in end ? end.state : 'PENDING';
     await this.dataSource.query(
       `update orchestrator.webhook_delivery set state = $3, leased_until = null,
          due_at = case when $3 = 'PENDING' then now() + $4 * interval '1 millisecond' else due_at end,
          delivered_at = case when $3 = 'DELIVERED' then now() end,
          attempts = case when jsonb_array_length(attempts) >= ${attemptsKept} then attempts - 0 else attempts end || $5::jsonb
-       where id = $1 and attempt_count = $2 and state = 'PENDING'`,
-      [id, attemptCount, state, 'retryInMs' in end ? end.retryInMs : 0, JSON.stringify([attempt])],
+       where id = $1 and leased_until = $2::timestamptz and state = 'PENDING'`,
+      [id, lease, state, 'retryInMs' in end ? end.retryInMs : 0, JSON.stringify([attempt])],
     );
   }
 
@@ -89,14 +118,14 @@ export class WebhookDeliveryRepository {
     );
   }
 
-  /** @returns whether the webhook is given up, now that its receiver has failed for so long */
-  async noteFailure(webhookId: string, giveUpSeconds: number): Promise<boolean> {
+  /** @returns whether the webhook is given up, now that its receiver has failed for so long; not for another one's failure */
+  async noteFailure({ webhookId, url }: ClaimedDelivery, giveUpSeconds: number): Promise<boolean> {
     const [rows]: [{ state: string }[], number] = await this.dataSource.query(
       `update orchestrator.webhook set failing_since = coalesce(failing_since, now()),
          state = case when coalesce(failing_since, now()) <= now() - make_interval(secs => $2) then 'GIVEN_UP' else state end,
          version = version + case when coalesce(failing_since, now()) <= now() - make_interval(secs => $2) then 1 else 0 end
-       where id = $1 and state = 'ENABLED' returning state`,
-      [webhookId, giveUpSeconds],
+       where id = $1 and state = 'ENABLED' and url = $3 returning state`,
+      [webhookId, giveUpSeconds, url],
     );
     return rows[0]?.state === 'GIVEN_UP';
   }

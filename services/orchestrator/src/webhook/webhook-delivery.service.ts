@@ -98,7 +98,7 @@ export class WebhookDeliveryService {
     this.logger.info({ deliveryId: id, webhookId, attempt: delivery.attemptCount, ...answer }, 'a webhook was sent');
     await this.deliveries.record(delivery, { at, durationMs, ...answerOf(answer) }, this.endOf(delivery, answer));
     if (isDelivered) await this.deliveries.noteSuccess(webhookId);
-    else await this.noteFailure(webhookId, status);
+    else await this.noteFailure(delivery, status);
   }
 
   private async send({ id, workspaceId, webhookId, url, secrets, payload }: ClaimedDelivery): Promise<ReceiverAnswer> {
@@ -114,9 +114,10 @@ export class WebhookDeliveryService {
     return { retryInMs: Math.min(retryMaxMs, Math.max(ownMs, (answer.retryAfterSeconds ?? 0) * 1_000)) };
   }
 
-  private async noteFailure(webhookId: string, status: number | undefined): Promise<void> {
+  private async noteFailure(delivery: ClaimedDelivery, status: number | undefined): Promise<void> {
+    const { webhookId } = delivery;
     const giveUpSeconds = status === gone ? 0 : this.config.webhooks.giveUpSeconds;
-    if (!(await this.deliveries.noteFailure(webhookId, giveUpSeconds))) return;
+    if (!(await this.deliveries.noteFailure(delivery, giveUpSeconds))) return;
     this.givenUp.inc();
     this.logger.warn({ webhookId, status }, 'a webhook is given up: its receiver has failed for long or wants no more');
   }

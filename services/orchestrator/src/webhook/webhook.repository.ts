@@ -80,17 +80,18 @@ export class WebhookRepository {
     return this.get(row);
   }
 
-  /** What ended while it was not enabled is not told. @throws AppError `webhook.not_found`, `entity.conflict` */
+  /** What ended while it was not enabled is not told, and another receiver has not failed yet. @throws AppError `webhook.not_found`, `entity.conflict` */
   async update(key: WebhookKey, version: number, change: WebhookChange): Promise<Webhook> {
     const { enabled } = change;
     const [rows]: [unknown[], number] = await this.dataSource.query(
       `update orchestrator.webhook set name = coalesce($4, name), url = coalesce($5, url), states = coalesce($6, states),
          saved_query_ids = coalesce($7, saved_query_ids), data_source_ids = coalesce($8, data_source_ids),
-         version = version + 1 ${enabled === undefined ? '' : stateAssignments(enabled)}
+         version = version + 1, failing_since = case when $5 <> url or $9 then null else failing_since end
+         ${enabled === undefined ? '' : stateAssignments(enabled)}
        where workspace_id = $1 and id = $2 and version = $3 returning 1`,
       [
         ...[key.workspaceId, key.id, version, change.name ?? null, change.url ?? null],
-        ...[change.states ?? null, change.savedQueryIds ?? null, change.dataSourceIds ?? null],
+        ...[change.states ?? null, change.savedQueryIds ?? null, change.dataSourceIds ?? null, enabled === true],
       ],
     );
     const webhook = await this.get(key);
@@ -123,7 +124,7 @@ export class WebhookRepository {
 /** One that is enabled already goes on from where it is. */
 function stateAssignments(enabled: boolean): string {
   if (!enabled) return `, state = 'DISABLED'`;
-  return `, state = 'ENABLED', failing_since = null,
+  return `, state = 'ENABLED',
     told_xid = case state when 'ENABLED' then told_xid else ${xidOfNow} end,
     told_seq = case state when 'ENABLED' then told_seq else ${behindAll} end,
     told_execution_id = case state when 'ENABLED' then told_execution_id end`;
