@@ -20,6 +20,8 @@ export class Subscriber implements AsyncGenerator<never, void, undefined> {
   }
 
   fail(error: unknown): void {
+    // Heard by whoever waits for the end; where nobody does it is nobody's, and must not end the process.
+    this.end.promise.catch(() => undefined);
     this.end.reject(error);
   }
 
@@ -30,7 +32,7 @@ export class Subscriber implements AsyncGenerator<never, void, undefined> {
   async return(): Promise<IteratorReturnResult<void>> {
     this.complete();
     this.stream?.leave(this);
-    return this.end.promise;
+    return { done: true, value: undefined };
   }
 
   async throw(error: unknown): Promise<never> {
