@@ -97,7 +97,7 @@ export class ConnectionRoom {
   private listen(isNeeded: boolean): void {
     if (isNeeded === this.isListening) return;
     this.isListening = isNeeded;
-    const change = isNeeded ? 'on' : 'off';
-    this.connection[change]('drain', this.onRoom)[change]('close', this.onRoom);
+    if (isNeeded) this.connection.on('drain', this.onRoom).on('close', this.onRoom);
+    else this.connection.off('drain', this.onRoom).off('close', this.onRoom);
   }
 }

@@ -27,5 +27,6 @@ const space = 0x20;
 /** Within a string JSON escapes them, so any that is there is white space. */
 function withoutBreaks(json: Buffer): Buffer {
   if (!json.includes(lineFeed) && !json.includes(carriageReturn)) return json;
+  // What is made of a Buffer is one too.
   return json.map((byte) => (byte === lineFeed || byte === carriageReturn ? space : byte)) as Buffer;
 }
