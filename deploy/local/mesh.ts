@@ -23,7 +23,7 @@ const flagsOf: Partial<Record<ServiceName, readonly string[]>> = {
   // Whole results pass through it; its heap is kept small at some cost in speed.
   worker: ['--optimize-for-size'],
   // With less, half of its time under load goes into garbage: what a request needs while it waits is copied again and again.
-  // And what it pushes must not wait for a whole collection: it is marked while events go out.
+  // Nor is what it pushes to wait for a whole collection: its heap is marked while events go out.
   gateway: ['--no-single-threaded-gc', '--max-semi-space-size=16'],
 };
 

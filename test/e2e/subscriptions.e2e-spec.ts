@@ -4,12 +4,15 @@ import { join, resolve } from 'node:path';
 import { createClient } from 'graphql-sse';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cancel, run } from '../support/executions.js';
+import type { ApiClient } from '../support/api-client.js';
 import type { ExecutionEvent } from '../support/api-types.js';
-import { executionEventsDocument } from '../support/execution-events.js';
+import { executionEvents, executionEventsDocument } from '../support/execution-events.js';
+import { newPerson, signedIn, updateUser } from '../support/people.js';
 import { tourBlocks } from '../support/readme-blocks.js';
 import { sharedMesh } from '../support/running-mesh.js';
 import { endlessQuery, manyRowsQuery } from '../support/slow-queries.js';
 import { TourShell } from '../support/tour-shell.js';
+import { until } from '#libs/testing';
 
 const mesh = sharedMesh();
 afterAll(() => mesh.close());
@@ -54,6 +57,50 @@ describe('GraphQL over SSE', () => {
     const events = overSse({ id });
     await cancel(mesh.admin, id);
     expect((await events).at(-1)).toMatchObject({ state: 'CANCELED' });
+  });
+});
+
+describe('A change of the user’s role', () => {
+  const url = `${mesh.address(0).url}/stream`;
+  /** Collects the names of events, and how the stream ended. */
+  function listen(client: ApiClient, id: string, overSocket: boolean) {
+    const names: string[] = [];
+    const headers = { authorization: client.authorization ?? '' };
+    const told = overSocket
+      ? executionEvents(client, { id })
+      : (async function* () {
+          const over = createClient({ url, headers, retryAttempts: 0 });
+          const variables = { id };
+          const query = executionEventsDocument;
+          for await (const { data } of over.iterate<{ executionEvents: ExecutionEvent }>({ query, variables })) {
+            if (data) yield data.executionEvents;
+          }
+        })();
+    const ended = (async () => {
+      try {
+        for await (const { __typename } of told) names.push(__typename);
+        return 'completed';
+      } catch (error) {
+        return String(error);
+      }
+    })();
+    return { names, ended };
+  }
+
+  test('that takes away the sight of others’ executions ends the streams about them within 5 s, over both transports', async () => {
+    const { id } = await run(mesh.admin, sourceId, endlessQuery().text);
+    const editor = await newPerson(mesh.admin, 'editor');
+    const streams = [listen(editor.client, id, true), listen(editor.client, id, false)];
+    await until(() => streams.every(({ names }) => names.length > 0), { what: 'the snapshots' });
+    const changedAt = performance.now();
+    await updateUser(mesh.admin, { id: editor.user.id, version: editor.user.version, roleNames: ['analyst'] });
+    const ends = await Promise.all(streams.map(({ ended }) => ended));
+    expect(performance.now() - changedAt).toBeLessThan(5_500);
+    expect(ends[0]).toMatch(/4403/);
+    expect(ends[1]).not.toBe('completed');
+    const again = await signedIn(mesh.anonymous, editor);
+    expect(await listen(again, id, true).ended).toContain('NOT_FOUND');
+    await cancel(mesh.admin, id);
   });
 });
 

@@ -19,6 +19,18 @@ export class FakeServices {
     this.answers.set(contract.pattern, answer as (input: unknown, context: BusContext) => unknown);
   }
 
+  /** Another answer for the moment; call what it gives to take it back. */
+  answersWith<Request, Response>(
+    contract: RequestContract<Request, Response>,
+    answer: (input: Request, context: BusContext) => Response | Promise<Response>,
+  ): () => void {
+    const before = this.answers.get(contract.pattern);
+    this.on(contract, answer);
+    return () => {
+      if (before) this.answers.set(contract.pattern, before);
+    };
+  }
+
   start(): void {
     for (const service of ['auth', 'metadata', 'orchestrator', 'results'] as const) this.startOne(service);
   }

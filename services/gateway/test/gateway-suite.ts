@@ -54,7 +54,8 @@ export class GatewaySuite {
     ({ authorization: this.authorization, revoked: this.revoked } = parts);
   }
 
-  static async start(): Promise<GatewaySuite> {
+  /** `settings` come over those that most tests have. */
+  static async start(settings: Record<string, string> = {}): Promise<GatewaySuite> {
     const redis = await startRedis();
     const directory = await mkdtemp(join(tmpdir(), 'sluice-gateway-'));
     const store = testPageStore(directory);
@@ -82,6 +83,7 @@ export class GatewaySuite {
           SLUICE_GATEWAY_SUBSCRIPTIONS_PER_SOCKET_MAX: '3',
           SLUICE_GATEWAY_SOCKETS_SIGNED_OUT_PER_ADDRESS_MAX: '20',
           SLUICE_DRAIN_SECONDS: '1',
+          ...settings,
         }),
         redis.url,
       );
@@ -148,6 +150,13 @@ export class GatewaySuite {
     const level = { state, version, fence, rows, bytes, attempts, startedAt, finishedAt };
     const message = { runId, workspaceId, ...level, wasLeft: false, changedAt: new Date() };
     await this.parts.teller.tell(runChanged, runId, message);
+  }
+
+  /** Tells of a change in such a way that only a read can say which. */
+  async doubt(run: FakeRun): Promise<void> {
+    run.move('RUNNING');
+    run.move('QUEUED');
+    await this.tell(run);
   }
 
   async tellRows(run: FakeRun): Promise<void> {

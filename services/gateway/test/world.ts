@@ -1,4 +1,5 @@
 import type { Execution, RunState } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
 import { FakeClock } from '#libs/testing';
 import { abortable } from '../src/events/abortable.js';
 import { ExecutionFeed, type FeedSource } from '../src/events/execution-feed.js';
@@ -93,12 +94,14 @@ export class World {
         return this.execution();
       },
       readRows: async (_execution, offset) => {
+        if (this.expired) throw new AppError('result.expired', 'The result has expired.');
         const count = Math.max(0, Math.min(this.rows - offset, 3));
         const rows = Array.from({ length: count }, (_, index) => new RawRows(`[${offset + index}]`));
         return { page: { offset, rows, endCursor: '', hasNextPage: true }, count };
       },
       turn: start.turn ?? (async () => () => undefined),
-      rowsExpired: () => this.rows,
+      // Whoever comes back later has no manifest that says it.
+      rowsExpired: () => 0,
       cursor: ({ version }, nextRow) => `${version} ${nextRow}`,
     };
     const feed = new ExecutionFeed(source, { execution, ...start });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runRequests, type Execution } from '#libs/contracts';
-import { newId } from '#libs/kernel';
+import { resultsRequests, runRequests, type Execution } from '#libs/contracts';
+import { AppError, newId } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { collect, namesOf } from '../../test/execution-events.js';
 import { GatewaySuite } from '../../test/gateway-suite.js';
@@ -73,6 +73,96 @@ describe('the gateway subscribed to', () => {
     run.move('FAILED');
     await done;
     expect(events.at(-1)).toMatchObject({ __typename: 'ExecutionStateChanged', state: 'FAILED', version: 3 });
+    await client.dispose();
+  });
+
+  it('R7: tells the final state within five seconds to one who comes back, whatever was lost meanwhile, and on any gateway', async () => {
+    const run = suite.newRun();
+    const client = suite.gateway.connect(suite.authorization);
+    const before = collect(client, { id: run.execution.id });
+    await until(() => before.events.length === 1);
+    await client.dispose();
+    const after = before.events[0]?.['cursor'] as string;
+    const back = suite.other.connect(suite.authorization);
+    // It ends unheard while the one is away, and while the other is there already.
+    const waiting = collect(back, { id: run.execution.id, after });
+    await until(() => waiting.events.length === 1);
+    run.move('RUNNING');
+    run.move('SUCCEEDED');
+    const begun = performance.now();
+    const late = collect(back, { id: run.execution.id, after });
+    await Promise.all([waiting.done, late.done]);
+    // The reconciler asks every five seconds, and is answered.
+    expect(performance.now() - begun).toBeLessThan(6_000);
+    for (const { events } of [waiting, late]) {
+      expect(events.at(-1)).toMatchObject({ __typename: 'ExecutionStateChanged', state: 'SUCCEEDED', version: 3 });
+    }
+    await back.dispose();
+  });
+
+  it('tells by EventsSkipped that rows are gone with their result, once, and then the final state', async () => {
+    const run = suite.newRun();
+    run.move('RUNNING');
+    await run.commitRows(4);
+    const client = suite.gateway.connect(suite.authorization);
+    const before = collect(client, { id: run.execution.id, includeRows: true });
+    await until(() => before.events.length === 2);
+    before.end();
+    await run.commitRows(2);
+    run.move('SUCCEEDED');
+    run.execution.rows = run.rowCount;
+    const restore = suite.services.answersWith(resultsRequests.locatePages, () => {
+      throw new AppError('result.expired', 'The result has expired.');
+    });
+    const resume = async (after: unknown) => {
+      const resumed = collect(client, { id: run.execution.id, includeRows: true, after });
+      await resumed.done;
+      expect(resumed.results.flatMap(({ errors = [] }) => errors)).toEqual([]);
+      return resumed.events;
+    };
+    const events = await resume(before.events[1]?.['cursor']);
+    expect(namesOf(events)).toEqual(['ExecutionSnapshot', 'EventsSkipped', 'ExecutionStateChanged']);
+    expect(namesOf(await resume(events[1]?.['cursor']))).toEqual(['ExecutionSnapshot', 'ExecutionStateChanged']);
+    restore();
+    await client.dispose();
+  });
+
+  it('tells by EventsSkipped that executions which ended are no longer listed, and goes on behind them', async () => {
+    const { execution } = suite.newRun();
+    const client = suite.gateway.connect(suite.authorization);
+    const listing = (keptFrom: number) =>
+      suite.services.answersWith(runRequests.listFinished, ({ after }) => {
+        const sequence = after?.sequence ?? 0;
+        const kept = [1, 2, 3].filter((each) => each >= keptFrom && each > sequence);
+        const finished = after ? kept.map((each) => ({ position: { xid: '1', sequence: each }, execution })) : [];
+        return {
+          finished,
+          position: { xid: '1', sequence: after ? 3 : 0 },
+          skipped: after !== undefined && sequence < keptFrom - 1,
+        };
+      });
+    const query = `subscription ($after: EventCursor) { executionsFinished(after: $after) {
+      __typename cursor ... on EventsSkipped { reason } } }`;
+    const take = async (count: number, after?: string) => {
+      const seen: { __typename: string; cursor: string; reason?: string }[] = [];
+      const variables = { after };
+      for await (const { data } of client.iterate<{ executionsFinished: (typeof seen)[number] }>({
+        query,
+        variables,
+      })) {
+        if (data) seen.push(data.executionsFinished);
+        if (seen.length === count) break;
+      }
+      return seen;
+    };
+    const restore = listing(1);
+    const [first] = await take(1);
+    restore();
+    listing(3);
+    const seen = await take(2, first?.cursor);
+    expect(seen.map(({ __typename }) => __typename)).toEqual(['EventsSkipped', 'ExecutionStateChanged']);
+    expect(seen[0]?.reason).toContain('no longer listed');
+    expect(await take(1, seen[0]?.cursor)).toEqual([seen[1]]);
     await client.dispose();
   });
 

@@ -47,7 +47,7 @@ export class EventsService {
   ) {}
 
   async executionEvents(args: ExecutionEventsArgs, context: RequestContext): Promise<Events> {
-    const execution = await this.executions.read(args.id, context);
+    const execution = await persistently(context.signal, () => this.executions.read(args.id, context));
     const continuesAfter = context.pace?.continuesAfter;
     const place = this.placeOf(
       execution,

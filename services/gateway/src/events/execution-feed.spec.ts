@@ -270,4 +270,30 @@ describe('the events of an execution', () => {
     await world.subscribe({ includeRows: true, nextRow: 0 }).return();
     expect(world.runs.size).toBe(0);
   });
+
+  it('say that rows are gone to one who had not all of them, once over all connections, and to nobody else', async () => {
+    const world = new World();
+    world.change('RUNNING', false);
+    world.commitRows(5, false);
+    world.change('SUCCEEDED', false);
+    const reader = new Client(world, true);
+    for (let draws = 0; draws < 10; draws++) await reader.draw();
+    const partial = new Client(world, true);
+    await partial.draw();
+    await partial.draw();
+    expect(partial.seen.rows).toEqual([0, 1, 2]);
+    world.expired = true;
+    for (const client of [reader, partial]) {
+      client.isDone = false;
+      for (let round = 0; round < 3; round += 1) {
+        await client.reconnect();
+        for (let draws = 0; draws < 2; draws++) await client.draw();
+      }
+      await client.draw();
+    }
+    const skips = (client: Client) => client.seen.names.filter((name) => name === 'EventsSkipped');
+    expect({ reader: skips(reader), partial: skips(partial) }).toEqual({ reader: [], partial: ['EventsSkipped'] });
+    expect(partial.seen.names.at(-1)).toBe('ExecutionStateChanged');
+    expect(world.runs.size).toBe(0);
+  });
 });

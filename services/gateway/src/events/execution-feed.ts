@@ -16,7 +16,7 @@ export interface FeedSource {
   readRows(execution: Execution, offset: number): Promise<{ page: RowPage; count: number }>;
   /** Resolves when rows may be read for this subscriber; call what it gives when they have been sent. */
   turn(): Promise<() => void>;
-  /** How many rows the result had, once they are gone. */
+  /** How many rows the result had when it was looked at last, once they are gone. */
   rowsExpired(): number;
   cursor(execution: Execution, nextRow: number): string;
 }
@@ -72,15 +72,16 @@ export class ExecutionFeed {
         const revision = this.source.watch.revision;
         await this.catchUp();
         if (isFinal(this.execution.state)) break;
-        const event = this.stateChange() ?? (await this.newRows()) ?? this.progress();
+        const event = this.stateChange() ?? (await this.newRows(signal)) ?? this.progress();
         if (event) yield event;
         else if (!(await this.waitForMore(revision, signal))) return;
         if (signal.aborted) return;
       }
-      for (let rows = await this.lastRows(); rows; rows = await this.lastRows()) {
+      for (let rows = await this.lastRows(signal); rows; rows = await this.lastRows(signal)) {
         yield rows;
         if (signal.aborted) return;
       }
+      if (signal.aborted) return;
       yield this.toldState();
     } finally {
       this.endTurn();
@@ -106,20 +107,22 @@ export class ExecutionFeed {
     return this.execution.version > this.toldVersion ? this.toldState() : undefined;
   }
 
-  private async newRows(): Promise<ExecutionEvent | undefined> {
+  private async newRows(signal: AbortSignal): Promise<ExecutionEvent | undefined> {
     const { rowsRevision } = this.source.watch;
     // Nothing is committed before a run has begun, and what was not there is there only after a message.
     if (!this.wantsRows || this.execution.state === 'QUEUED' || rowsRevision <= this.rowsSeen) return undefined;
-    const event = await this.lastRows();
+    const event = await this.lastRows(signal);
     if (!event) this.rowsSeen = rowsRevision;
     return event;
   }
 
-  private async lastRows(): Promise<ExecutionEvent | undefined> {
+  private async lastRows(signal: AbortSignal): Promise<ExecutionEvent | undefined> {
     if (!this.wantsRows) return undefined;
     // When the next rows are drawn the last have been sent.
     this.endTurn();
     this.endTurn = await this.source.turn();
+    // Whoever has left while waiting for a turn is read nothing for.
+    if (signal.aborted) return undefined;
     try {
       const { page, count } = await this.source.readRows(this.now(), this.nextRow);
       if (count === 0) {
@@ -131,7 +134,10 @@ export class ExecutionFeed {
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'result.expired') throw error;
       this.wantsRows = false;
-      this.nextRow = Math.max(this.nextRow, this.source.rowsExpired());
+      const rowCount = Math.max(this.source.rowsExpired(), this.execution.rows);
+      // One who was told all of them, or that they are gone, has missed nothing; of a run that failed nobody has the count.
+      if (this.execution.state === 'SUCCEEDED' && this.nextRow >= rowCount) return undefined;
+      this.nextRow = Math.max(this.nextRow, rowCount);
       return this.tell({ __typename: 'EventsSkipped', reason: 'The result has expired.' });
     }
   }

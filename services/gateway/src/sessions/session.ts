@@ -23,6 +23,8 @@ export class Session implements CredentialsHolder {
   /** Operations under way. */
   operations = 0;
   isOver = false;
+  /** It has been told to go; what was sent before may still be on its way. */
+  isClosing = false;
 
   constructor(
     private readonly connection: SessionConnection,
@@ -59,6 +61,8 @@ export class Session implements CredentialsHolder {
   }
 
   close(code: number, reason: string): void {
+    if (this.isClosing) return;
+    this.isClosing = true;
     this.connection.close(code, reason);
   }
 

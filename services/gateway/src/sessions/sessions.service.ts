@@ -10,6 +10,8 @@ import { closeCodes, type Session } from './session.js';
 
 /** Revocations are known within two seconds; with this a socket outlives its right by less than five. */
 const checkMs = 2_000;
+/** What fills the buffers of many at once is looked at this soon. */
+const shedMs = 100;
 
 /** Connections are closed over this long when the gateway stops, so that their clients do not all come back at once. */
 const spreadMsMax = 3_000;
@@ -24,7 +26,10 @@ export class SessionsService implements OnApplicationBootstrap {
   private readonly byCaller = new Map<string, Set<Session>>();
   /** Sockets of each address that have not signed in yet. */
   private readonly strangers = new Map<string, number>();
+  /** Credentials that are being proven anew. */
+  private readonly underWay = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
+  private shedTimer: NodeJS.Timeout | undefined;
   private isDraining = false;
   private readonly shed;
 
@@ -50,7 +55,7 @@ export class SessionsService implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setTimeout(() => void this.check(), checkMs);
+    this.timer = setTimeout(() => this.check(), checkMs);
     this.timer.unref();
     this.lifecycle.onDrain('connections', () => this.drain());
   }
@@ -91,6 +96,25 @@ export class SessionsService implements OnApplicationBootstrap {
     this.byCaller.set(callerId, others);
   }
 
+  /**
+   * Whether something more may be written to it. One who asks for much and reads nothing is closed before another answer is
+   * added to what is beyond the bound; the next check may come too late.
+   */
+  mayWrite(session: Session): boolean {
+    if (session.room.bufferedBytes > this.config.sockets.bytesMax) this.shedOne(session);
+    return !session.isClosing;
+  }
+
+  /** Something has been written to it: many whose buffers fill at once are looked at before the next check. */
+  wrote(session: Session): void {
+    if (session.room.isFree || this.shedTimer) return;
+    this.shedTimer = setTimeout(() => {
+      this.shedTimer = undefined;
+      // A long row has longer to be taken in.
+      this.shedSlow(Number.POSITIVE_INFINITY);
+    }, shedMs).unref();
+  }
+
   remove(session: Session): void {
     if (!this.sessions.delete(session)) return;
     if (!session.caller) this.countStranger(session, -1);
@@ -106,14 +130,16 @@ export class SessionsService implements OnApplicationBootstrap {
     else this.strangers.delete(clientAddress);
   }
 
-  /** Proves every session's credentials anew: tokens end, API keys are exchanged again, and either may be revoked. */
-  private async check(): Promise<void> {
-    try {
-      this.shedSlow();
-      for (const [authorization, sessions] of this.byAuthorization()) await this.checkAll(authorization, sessions);
-    } finally {
-      if (!this.isDraining) this.timer?.refresh();
+  /**
+   * Proves every session's credentials anew: tokens end, API keys are exchanged again, and either may be revoked. Nobody
+   * waits for others, whose proof may take until a service is back.
+   */
+  private check(): void {
+    this.shedSlow(this.config.sockets.bytesMax);
+    for (const [authorization, sessions] of this.byAuthorization()) {
+      if (!this.underWay.has(authorization)) void this.checkAll(authorization, sessions);
     }
+    if (!this.isDraining) this.timer?.refresh();
   }
 
   /** Takes no more connections and closes those there are, spread over some seconds; what has been sent still arrives. */
@@ -130,16 +156,22 @@ export class SessionsService implements OnApplicationBootstrap {
   }
 
   /** Whose buffer is beyond its bound, or the fullest while all of them together are, has to come back and go on. */
-  private shedSlow(): void {
-    const { bytesMax, bytesTotalMax } = this.config.sockets;
-    const filled = [...this.sessions].map((session) => ({ session, bytes: session.room.bufferedBytes }));
+  private shedSlow(bytesMax: number): void {
+    const { bytesTotalMax } = this.config.sockets;
+    const all = [...this.sessions].map((session) => ({ session, bytes: session.room.bufferedBytes }));
+    const filled = all.filter(({ bytes }) => bytes > 0);
     let total = filled.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { session, bytes } of filled.sort((one, other) => other.bytes - one.bytes)) {
       if (bytes <= bytesMax && total <= bytesTotalMax) return;
-      session.close(closeCodes.tryAgainLater, 'Too slow');
-      this.shed.inc();
+      this.shedOne(session);
       total -= bytes;
     }
+  }
+
+  private shedOne(session: Session): void {
+    if (session.isClosing) return;
+    session.close(closeCodes.tryAgainLater, 'Too slow');
+    this.shed.inc();
   }
 
   private byAuthorization(): Map<string, Session[]> {
@@ -157,6 +189,7 @@ export class SessionsService implements OnApplicationBootstrap {
   private async checkAll(authorization: string, sessions: readonly Session[]): Promise<void> {
     const [first] = sessions;
     if (!first) return;
+    this.underWay.add(authorization);
     try {
       const caller = await this.authenticator.authenticate(authorization, first.requestId);
       for (const session of sessions) if (session.caller) session.signIn(authorization, caller);
@@ -164,6 +197,8 @@ export class SessionsService implements OnApplicationBootstrap {
       const [code, reason] = closeReasonOf(error);
       if (code === closeCodes.tryAgainLater) this.logger.warn({ err: error }, 'sockets whose rights nobody can prove');
       for (const session of sessions) session.close(code, reason);
+    } finally {
+      this.underWay.delete(authorization);
     }
   }
 }

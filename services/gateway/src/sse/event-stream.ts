@@ -1,5 +1,7 @@
 import type { Request, Response } from 'express';
 import type { SessionConnection } from '../sessions/session.js';
+import type { Payload } from '../streams/payload.js';
+import { Uptake } from '../streams/uptake.js';
 
 /** A client that does not read what is in front of the end is cut off. */
 const closeMs = 5_000;
@@ -9,7 +11,7 @@ const closeMs = 5_000;
  * stream that ends without `complete` is one that the client comes back for.
  */
 export class EventStream implements SessionConnection {
-  private taken = -1;
+  private readonly uptake: Uptake;
   private readonly timer: NodeJS.Timeout;
 
   constructor(
@@ -17,6 +19,7 @@ export class EventStream implements SessionConnection {
     private readonly response: Response,
     keepAliveMs: number,
   ) {
+    this.uptake = new Uptake(request.socket);
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
@@ -30,8 +33,13 @@ export class EventStream implements SessionConnection {
     response.once('close', () => clearInterval(this.timer));
   }
 
-  next(payload: string): void {
-    this.write(`event: next\ndata: ${payload}\n\n`);
+  /** The payload's bytes are shared by all who are sent it. */
+  next({ line }: Payload): void {
+    this.response.cork();
+    this.write('event: next\ndata: ');
+    this.write(line);
+    this.write('\n\n');
+    this.response.uncork();
   }
 
   complete(): void {
@@ -51,16 +59,14 @@ export class EventStream implements SessionConnection {
     else this.response.once('close', leave);
   }
 
-  private write(text: string): void {
+  private write(text: string | Buffer): void {
     if (!this.response.writableEnded && !this.response.destroyed) this.response.write(text);
   }
 
   /** Ends a stream whose client has taken nothing of what waits for it since the last time. */
   private keepAlive(): void {
-    const { bytesWritten, writableLength } = this.request.socket;
-    const taken = bytesWritten - writableLength;
-    if (writableLength > 0 && taken === this.taken) this.response.destroy();
+    const isWaiting = this.request.socket.writableLength > 0;
+    if (this.uptake.sinceLast() <= 0 && isWaiting) this.response.destroy();
     else this.write(':\n\n');
-    this.taken = taken;
   }
 }

@@ -13,11 +13,12 @@ import { signInFirst } from '../identity/caller.js';
 import { FaultLog } from '../observability/fault-log.js';
 import { RequestMetrics, unknownOperation } from '../observability/request-metrics.js';
 import { requestIdOf } from '../request/request-scope.js';
-import { stringifyWithRows } from '../results/raw-rows.js';
+import { spliceRowBytes } from '../results/raw-rows.js';
 import { closeCodes, Session } from '../sessions/session.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { ConnectionRoom } from '../streams/connection-room.js';
 import { LiveOperations, type LiveArgs } from '../streams/live-operations.service.js';
+import { Payload } from '../streams/payload.js';
 import { ResultFormat } from '../streams/result-format.js';
 import { Subscriber } from '../streams/subscriber.js';
 import { EventStream } from './event-stream.js';
@@ -61,26 +62,40 @@ export class SseEdge {
       return;
     }
     const question = questionOf(request);
-    const { session, stream } = await this.open(request, response);
+    const opened = await this.open(request, response);
+    if (!opened) return;
+    const { session, stream } = opened;
     const args = this.operations.begin(session, 'sse', question, {
       room: session.room,
-      send: ({ text }) => stream.next(text),
+      send: (payload) => {
+        stream.next(payload);
+        this.sessions.wrote(session);
+      },
       interrupt: () => session.close(closeCodes.tryAgainLater, 'Try again later'),
     });
     if (isRefusal(args)) {
       const unknown = { requestId: session.requestId, transport: 'sse', labels: unknownOperation } as const;
-      stream.next(JSON.stringify({ errors: this.format.errors(unknown, args) }));
+      stream.next(new Payload(JSON.stringify({ errors: this.format.errors(unknown, args) })));
     } else {
       await this.tell(args, stream, request.method).finally(() => this.operations.end(session));
     }
     stream.complete();
   }
 
-  /** A session for the request, signed in; the answer has begun. */
-  private async open(request: Request, response: Response): Promise<{ session: Session; stream: EventStream }> {
+  /** A session for the request, signed in; the answer has begun. Undefined where nobody waits for it any more. */
+  private async open(
+    request: Request,
+    response: Response,
+  ): Promise<{ session: Session; stream: EventStream } | undefined> {
     const opened: { stream?: EventStream } = {};
     const session = new Session(
-      { close: (code, reason) => opened.stream?.close(code, reason) },
+      {
+        close: (code, reason) => {
+          // Before there is a stream its client learns by the break that it is to come back.
+          if (opened.stream) opened.stream.close(code, reason);
+          else response.destroy();
+        },
+      },
       new ConnectionRoom(request.socket, this.config.sockets.bufferBytesMax),
       requestIdOf(request.headers['x-request-id']),
       this.http.clientAddressOf(request),
@@ -93,6 +108,7 @@ export class SseEdge {
     const { authorization } = request.headers;
     if (authorization === undefined) throw new AppError('auth.unauthenticated', signInFirst);
     await this.sessions.signIn(session, authorization);
+    if (response.destroyed) return undefined;
     const stream = new EventStream(request, response, this.config.sockets.pingSeconds * 1_000);
     opened.stream = stream;
     return { session, stream };
@@ -116,12 +132,12 @@ export class SseEdge {
   }
 
   private tellResult({ operation }: LiveArgs, stream: EventStream, result: ExecutionResult): void {
-    stream.next(stringifyWithRows(this.format.result(operation, result)));
+    stream.next(new Payload(spliceRowBytes(JSON.stringify(this.format.result(operation, result)))));
   }
 
   private tellFailure({ operation }: LiveArgs, stream: EventStream, error: unknown): void {
     this.faults.report(error, { requestId: operation.requestId });
-    stream.next(JSON.stringify({ errors: [formatError(error, operation.requestId)] }));
+    stream.next(new Payload(JSON.stringify({ errors: [formatError(error, operation.requestId)] })));
   }
 
   /** Only what is refused before the answer has begun has a status of its own. */

@@ -14,6 +14,8 @@ function makeRoom(): { socket: FakeSocket; room: ConnectionRoom } {
   return { socket, room: new ConnectionRoom(socket as unknown as Socket, 100) };
 }
 
+const staying = new AbortController().signal;
+
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
 }
@@ -24,7 +26,7 @@ describe('The room of a connection', () => {
     const begun: number[] = [];
     const ends = new Map<number, () => void>();
     const begin = async (n: number): Promise<void> => {
-      const end = await room.turn();
+      const end = await room.turn(staying);
       begun.push(n);
       ends.set(n, end);
     };
@@ -44,8 +46,8 @@ describe('The room of a connection', () => {
     const { socket, room } = makeRoom();
     socket.writableLength = 100;
     const passed: string[] = [];
-    void room.whenFree().then(() => passed.push('free'));
-    void room.turn().then(() => passed.push('turn'));
+    void room.whenFree(staying).then(() => passed.push('free'));
+    void room.turn(staying).then(() => passed.push('turn'));
     await settle();
     expect(passed).toEqual([]);
     socket.writableLength = 0;
@@ -53,10 +55,32 @@ describe('The room of a connection', () => {
     await settle();
     expect(passed.toSorted()).toEqual(['free', 'turn']);
     socket.writableLength = 100;
-    void room.whenFree().then(() => passed.push('gone'));
+    void room.whenFree(staying).then(() => passed.push('gone'));
     socket.destroyed = true;
     socket.emit('close');
     await settle();
     expect(passed.at(-1)).toBe('gone');
+  });
+
+  it('holds nothing of those who leave while they wait, and asks nothing of a connection when nobody waits', async () => {
+    const { socket, room } = makeRoom();
+    socket.writableLength = 100;
+    for (let count = 0; count < 100; count += 1) {
+      const leaving = new AbortController();
+      const left = Promise.all([room.whenFree(leaving.signal), room.turn(leaving.signal)]);
+      leaving.abort();
+      await left;
+    }
+    expect({ waits: room.waits, drain: socket.listenerCount('drain'), close: socket.listenerCount('close') }).toEqual({
+      waits: 0,
+      drain: 0,
+      close: 0,
+    });
+    // Nobody took a turn with them.
+    socket.writableLength = 0;
+    const turns: string[] = [];
+    for (const name of ['a', 'b', 'c', 'd', 'e']) void room.turn(staying).then(() => turns.push(name));
+    await settle();
+    expect(turns).toEqual(['a', 'b', 'c', 'd']);
   });
 });

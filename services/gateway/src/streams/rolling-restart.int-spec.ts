@@ -53,7 +53,7 @@ class Reader {
 
 describe('A rolling restart of gateways', () => {
   it(
-    'is no error to a client, loses and repeats no row, and brings no storm of reconnects',
+    'R9: is no error to a client, loses and repeats no row, and brings no storm of reconnects',
     { timeout: 60_000 },
     async () => {
       const run = suite.newRun();

@@ -1,5 +1,5 @@
 import { createSourceEventStream, type ExecutionResult } from 'graphql';
-import { AppError } from '#libs/kernel';
+import { asAppError } from '../errors/format-error.js';
 import type { ExecutionEvent } from '../events/execution-event.js';
 import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
 import type { EndTurn } from './connection-room.js';
@@ -61,7 +61,7 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     if (!room) return noTurn;
     // While it waits nobody is to join, who would wait with it.
     this.streams.forget(this);
-    const end = await room.turn();
+    const end = await room.turn(this.ended.signal);
     if (!this.ended.signal.aborted) this.streams.meet(this);
     return end;
   }
@@ -106,14 +106,14 @@ export class SharedStream implements CredentialsHolder, StreamPace {
   }
 
   private async reopen(): Promise<boolean> {
-    await this.only?.outlet.room.whenFree();
+    await this.only?.outlet.room.whenFree(this.ended.signal);
     const refused = this.ended.signal.aborted ? undefined : await this.open();
     if (refused) throw refused.errors?.[0] ?? new Error('a stream could not go on');
     return this.events !== undefined;
   }
 
   private async tellNext(): Promise<boolean> {
-    await this.only?.outlet.room.whenFree();
+    await this.only?.outlet.room.whenFree(this.ended.signal);
     if (this.isJoined() || this.ended.signal.aborted || !this.events) return false;
     const { events } = this;
     const drawn = await events.next();
@@ -162,7 +162,6 @@ export class SharedStream implements CredentialsHolder, StreamPace {
 
 /** What passes is no end: the client comes back and goes on. */
 function failed(member: Subscriber, error: unknown): void {
-  const cause = error instanceof Error && 'originalError' in error ? error.originalError : error;
-  if (cause instanceof AppError && cause.retryable) member.outlet.interrupt();
+  if (asAppError(error).retryable) member.outlet.interrupt();
   member.fail(error);
 }

@@ -4,6 +4,7 @@ import type { Client } from 'graphql-ws';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runRequests } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { collect, namesOf } from '../../test/execution-events.js';
 import type { FakeRun } from '../../test/fake-run.js';
@@ -131,14 +132,30 @@ describe('Subscribers who may be told the same', () => {
     await Promise.all([one.dispose(), other.dispose()]);
   });
 
-  it('hear of a fault that passes by a close that makes them come back, and of one that lasts by its error', async () => {
+  it('hear of a fault that passes by a close that makes them come back, on the way and at the beginning', async () => {
     const run = suite.newRun();
     const [one] = await subscribers(run, 1);
-    suite.services.on(runRequests.getExecutions, () => ({ executions: [] }));
-    run.move('RUNNING');
-    run.move('QUEUED');
-    await suite.tell(run);
+    const restore = suite.services.answersWith(runRequests.getExecutions, () => {
+      throw new AppError('bus.unavailable', 'Away.', { retryable: true });
+    });
+    await suite.doubt(run);
+    expect(await one?.done).toMatchObject({ code: 1013 });
+    expect(one?.results.flatMap(({ errors = [] }) => errors)).toEqual([]);
+    const late = suite.gateway.connect(suite.authorization);
+    const resumed = collect(late, { id: run.execution.id, after: one?.events[0]?.['cursor'] });
+    expect(await resumed.done).toMatchObject({ code: 1013 });
+    expect(resumed.results).toEqual([]);
+    restore();
+    await Promise.all([one?.client.dispose(), late.dispose()]);
+  });
+
+  it('hear of a fault that lasts by its error', async () => {
+    const run = suite.newRun();
+    const [one] = await subscribers(run, 1);
+    const restore = suite.services.answersWith(runRequests.getExecutions, () => ({ executions: [] }));
+    await suite.doubt(run);
     expect(await one?.done).toMatchObject([{ extensions: { code: 'NOT_FOUND' } }]);
+    restore();
     await one?.client.dispose();
   });
 });

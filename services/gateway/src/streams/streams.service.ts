@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { execute, type ExecutionResult } from 'graphql';
 import { BusClient } from '#libs/bus';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { asAppError } from '../errors/format-error.js';
 import type { ExecutionEvent } from '../events/execution-event.js';
 import { RequestContext } from '../request/request-context.js';
 import { runInScope } from '../request/request-scope.js';
@@ -37,7 +38,11 @@ export class StreamsService implements StreamSurroundings {
     const subscriber = new Subscriber(operation, outlet);
     const stream = new SharedStream(this, new Set([subscriber]), operation);
     const refused = await stream.open();
-    if (refused) return refused;
+    if (refused) {
+      // One who comes back while a service restarts is not told that it was the end.
+      if (refused.errors?.some((error) => asAppError(error).retryable)) outlet.interrupt();
+      return refused;
+    }
     this.run(stream);
     return subscriber;
   }

@@ -23,6 +23,8 @@ export class Subscriber implements AsyncGenerator<never, void, undefined> {
   }
 
   fail(error: unknown): void {
+    // Heard by whoever waits for the end; where nobody does it is nobody's, and must not end the process.
+    this.end.promise.catch(() => undefined);
     this.end.reject(error);
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { Uptake } from '../streams/uptake.js';
 
 /** A ping's own frame moves bytes too, which are no life of the other end. */
 const frameBytesMax = 125;
@@ -10,15 +11,14 @@ const frameBytesMax = 125;
  */
 export function keepAlive(socket: WebSocket, connection: Socket, intervalMs: number): () => void {
   let read = -1;
-  let taken = 0;
+  const uptake = new Uptake(connection);
   const timer = setInterval(() => {
-    const takenNow = connection.bytesWritten - socket.bufferedAmount;
-    if (connection.bytesRead === read && takenNow - taken <= frameBytesMax) {
+    const taken = uptake.sinceLast();
+    if (connection.bytesRead === read && taken <= frameBytesMax) {
       socket.terminate();
       return;
     }
     read = connection.bytesRead;
-    taken = takenNow;
     if (socket.readyState === socket.OPEN) socket.ping();
   }, intervalMs);
   timer.unref();

@@ -94,14 +94,22 @@ export class WebSocketEdge implements OnApplicationBootstrap {
     const onClosed = this.graphql.protocol.opened(
       {
         protocol: socket.protocol,
-        send: (text) => send(socket, spliceRowBytes(text)),
+        send: (text) => {
+          const message = spliceRowBytes(text);
+          if (!this.sessions.mayWrite(session)) return Promise.resolve();
+          const sent = send(socket, message);
+          this.sessions.wrote(session);
+          return sent;
+        },
         close: (code = closeCodes.tryAgainLater, reason = '') => close(socket, code, reason),
         onMessage: (handle) => socket.on('message', (data) => void this.onMessage(socket, session, handle, data)),
       },
       {
         session,
         sendAround: (head, body, tail) => {
-          if (socket.readyState === socket.OPEN) writeTextFrame(connection, head, body, tail);
+          if (socket.readyState !== socket.OPEN || !this.sessions.mayWrite(session)) return;
+          writeTextFrame(connection, head, body, tail);
+          this.sessions.wrote(session);
         },
       },
     );

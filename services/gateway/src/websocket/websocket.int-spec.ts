@@ -86,18 +86,22 @@ describe('the gateway subscribed to', () => {
     expect(addresses.map((address) => address?.replace('::ffff:', ''))).toEqual(['127.0.0.1']);
   });
 
-  it('closes a socket within five seconds when its session is revoked', async () => {
-    const sessionId = newId('session');
-    const client = suite.gateway.connect(`Bearer ${await suite.tokenFor({ sessionId })}`);
+  it.each([
+    ['session is revoked', 'SESSION'],
+    ['user has other rights', 'USER'],
+  ] as const)('closes a socket within five seconds when its %s', async (_, subject) => {
+    const subjectId = newId(subject === 'SESSION' ? 'session' : 'user');
+    const token = await suite.tokenFor(subject === 'SESSION' ? { sessionId: subjectId } : { userId: subjectId });
+    const client = suite.gateway.connect(`Bearer ${token}`);
     const { events, done } = collect(client, { id: suite.newRun().execution.id });
     await until(() => events.length === 1);
     const begun = performance.now();
-    suite.revoked.push({ subject: 'SESSION', subjectId: sessionId, notBefore: new Date(Date.now() + 1_000) });
+    suite.revoked.push({ subject, subjectId, notBefore: new Date(Date.now() + 1_000) });
     expect(await done).toMatchObject({ code: 4403 });
     expect(performance.now() - begun).toBeLessThan(5_000);
   });
 
-  it('holds back for a client that does not read, whatever others read', async () => {
+  it('R8: holds back for a client that does not read, whatever others read', async () => {
     const pages = 60;
     const run = suite.newRun();
     run.move('RUNNING');
@@ -137,7 +141,7 @@ describe('the gateway subscribed to', () => {
     await client.dispose();
   });
 
-  it('closes a socket with 1013 when more waits for its client than the bound, and goes on with the others', async () => {
+  it('R8: closes a socket with 1013 when more waits for its client than the bound, and goes on with the others', async () => {
     const run = suite.newRun();
     run.move('RUNNING');
     for (let page = 0; page < 20; page++) await run.commitRows(1, JSON.stringify([0, 'x'.repeat(400_000)]));
