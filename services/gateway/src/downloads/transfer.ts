@@ -1,11 +1,20 @@
 import { pipeline, Readable } from 'node:stream';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
 import type { Request, Response } from 'express';
+import type { AppError } from '#libs/kernel';
 
 export type ContentCoding = 'zstd' | 'gzip' | 'identity';
 
 /** A transfer that ended early, and by no fault of ours. */
-export class TransferEnded extends Error {}
+export class TransferEnded extends Error {
+  constructor(
+    message: string,
+    /** What is answered where nothing has been sent yet. */
+    readonly refusal?: AppError,
+  ) {
+    super(message);
+  }
+}
 
 interface TransferOptions {
   readonly coding: ContentCoding;
