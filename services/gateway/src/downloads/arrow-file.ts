@@ -1,8 +1,9 @@
 import * as arrow from 'apache-arrow';
 import type { PhysicalType, PhysicalValue } from './physical-type.js';
-import { readColumns, type ColumnValues } from './physical-values.js';
+import type { ColumnValues } from './physical-values.js';
 import type { ResultPages } from './result-pages.js';
 import { surveyTypes } from './survey-types.js';
+import { writeTypedPage } from './typed-page.js';
 
 /** An Arrow IPC stream: the schema, then a record batch for each stored page. */
 export async function* arrowFile(pages: ResultPages): AsyncGenerator<Uint8Array, void, undefined> {
@@ -13,8 +14,10 @@ export async function* arrowFile(pages: ResultPages): AsyncGenerator<Uint8Array,
   const writer = new arrow.RecordBatchStreamWriter();
   writer.reset(sink, schema);
   for (let number = 0; number < pages.pages.length; number++) {
-    writer.write(toBatch(schema, types, await readColumns(pages, types, number)));
-    yield* sink.take();
+    yield* await writeTypedPage(pages, types, number, (columns) => {
+      writer.write(toBatch(schema, types, columns));
+      return sink.take();
+    });
   }
   writer.finish();
   yield* sink.take();

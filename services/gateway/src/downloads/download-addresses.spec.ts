@@ -50,6 +50,13 @@ describe('the signature of an address', () => {
     );
   });
 
+  it('is written in one way only', () => {
+    const signature = addresses.sign(grant);
+    for (const other of [`${signature}!`, `${signature}=`, ` ${signature}`]) {
+      expect(() => addresses.open(other, 0), other).toThrowError(invalid);
+    }
+  });
+
   it('outlives a change of keys as long as its key is kept', () => {
     const old = addresses.sign(grant);
     expect(addressesWith(`k2:${second},k1:${first}`).open(old, 0)).toEqual(grant);

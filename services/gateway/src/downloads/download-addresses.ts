@@ -53,13 +53,15 @@ export class DownloadAddresses {
 
   /** @throws AppError download.address_invalid for what sign did not make, and for what is no longer good */
   open(signature: string, nowMs: number): DownloadGrant {
-    const grant = signature.length > lengthMax ? undefined : this.unseal(Buffer.from(signature, 'base64url'));
+    const grant = signature.length > lengthMax ? undefined : this.unseal(signature);
     if (!grant || grant.expiresAtMs <= nowMs) throw addressInvalid();
     return grant;
   }
 
-  private unseal(sealed: Buffer): DownloadGrant | undefined {
-    if (sealed.length <= ivBytes + macBytes) return undefined;
+  private unseal(signature: string): DownloadGrant | undefined {
+    const sealed = Buffer.from(signature, 'base64url');
+    // Decoding passes over what is no base64url; there is one way only to write an address.
+    if (sealed.length <= ivBytes + macBytes || sealed.toString('base64url') !== signature) return undefined;
     for (const key of this.keys) {
       const text = decrypt(key, sealed);
       if (text !== undefined) return toGrant(text);

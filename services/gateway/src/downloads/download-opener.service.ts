@@ -14,10 +14,14 @@ import { fileName } from './file-name.js';
 import { formats } from './download-formats.js';
 import { ResultPages, type ResultPage } from './result-pages.js';
 
-/** What an address leads to, with every right proven anew. */
-export interface OpenDownload {
+/** An address that is good, and whose. */
+export interface AdmittedDownload {
   readonly grant: DownloadGrant;
   readonly principal: Principal;
+}
+
+/** What an address leads to, with every right proven anew. */
+export interface OpenDownload extends AdmittedDownload {
   readonly pages: ResultPages;
   readonly fileName: string;
   /** Stands for every byte of the file, on any gateway. */
@@ -41,13 +45,20 @@ export class DownloadOpener {
   ) {}
 
   /**
-   * @throws AppError download.address_invalid, run.not_found, result.expired
+   * Asks nobody, so that it costs next to nothing.
+   * @throws AppError download.address_invalid
    */
-  async open(file: string, signature: string, requestId: string, signal: AbortSignal): Promise<OpenDownload> {
+  async admit(file: string, signature: string): Promise<AdmittedDownload> {
     const grant = this.addresses.open(signature, this.clock.nowMs());
-    const { extension } = formats[grant.format];
-    if (file !== `${grant.executionId}.${extension}`) throw addressInvalid();
-    const principal = await this.prove(grant);
+    if (file !== `${grant.executionId}.${formats[grant.format].extension}`) throw addressInvalid();
+    return { grant, principal: await this.prove(grant) };
+  }
+
+  /**
+   * @param signal ends the reading of pages too
+   * @throws AppError run.not_found, result.expired
+   */
+  async open({ grant, principal }: AdmittedDownload, requestId: string, signal: AbortSignal): Promise<OpenDownload> {
     const credentials = { kind: 'good', caller: { principal, accessToken: grant.accessToken } } as const;
     const context = new RequestContext(this.bus, requestId, { credentials }, { signal });
     const execution = await context.loaders.executions.load(grant.executionId);
@@ -59,8 +70,8 @@ export class DownloadOpener {
     return {
       grant,
       principal,
-      pages: new ResultPages(manifest.columns, grant.columns, pages),
-      fileName: fileName(title, extension),
+      pages: new ResultPages(manifest.columns, grant.columns, pages, signal),
+      fileName: fileName(title, formats[grant.format].extension),
       tag: tagOf(manifest, grant),
     };
   }

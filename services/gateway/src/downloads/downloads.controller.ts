@@ -5,7 +5,6 @@ import { toAppError, toPublicErrorCode, type PublicErrorCode } from '#libs/kerne
 import { FaultLog } from '../observability/fault-log.js';
 import { requestIdOf, runInScope } from '../request/request-scope.js';
 import { DownloadMetrics } from './download-metrics.js';
-import { DownloadOpener } from './download-opener.service.js';
 import { downloadsPath } from './downloads.resolver.js';
 import { DownloadsService } from './downloads.service.js';
 
@@ -23,7 +22,6 @@ const tracer = trace.getTracer('sluice-gateway');
 @Controller(downloadsPath)
 export class DownloadsController {
   constructor(
-    private readonly opener: DownloadOpener,
     private readonly downloads: DownloadsService,
     private readonly metrics: DownloadMetrics,
     private readonly faults: FaultLog,
@@ -55,14 +53,10 @@ export class DownloadsController {
   }
 
   private async serve(file: string, signature: unknown, request: Request, response: Response): Promise<void> {
-    const gone = new AbortController();
-    response.once('close', () => {
-      if (!response.writableFinished) gone.abort();
-    });
     try {
       const requestId = requestIdOf(request.headers['x-request-id']);
       const given = typeof signature === 'string' ? signature : '';
-      await this.downloads.send(await this.opener.open(file, given, requestId, gone.signal), request, response);
+      await this.downloads.send({ file, signature: given, requestId }, request, response);
     } catch (thrown) {
       this.refuse(thrown, response);
     }

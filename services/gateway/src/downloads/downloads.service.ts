@@ -7,14 +7,22 @@ import { Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
 import { BytePlaces } from './byte-places.store.js';
+import { addressInvalid } from './download-addresses.js';
 import { DownloadMetrics, type DownloadOutcome } from './download-metrics.js';
-import type { OpenDownload } from './download-opener.service.js';
+import { DownloadOpener, type AdmittedDownload, type OpenDownload } from './download-opener.service.js';
 import { DownloadSlots } from './download-slots.js';
 import { prepareBody, type PreparedBody } from './prepare-body.js';
 import { transfer, TransferEnded } from './transfer.js';
 
 /** Revocations are known within two seconds; with this a download outlives its right by less than five. */
 const checkMs = 2_000;
+
+/** What a request names. */
+interface AskedDownload {
+  readonly file: string;
+  readonly signature: string;
+  readonly requestId: string;
+}
 
 /** Sends files, within the limits, for as long as they may be sent. */
 @Injectable()
@@ -23,6 +31,7 @@ export class DownloadsService implements OnModuleInit {
   private isDraining = false;
 
   constructor(
+    private readonly opener: DownloadOpener,
     private readonly slots: DownloadSlots,
     private readonly places: BytePlaces,
     private readonly verifier: TokenVerifier,
@@ -40,25 +49,43 @@ export class DownloadsService implements OnModuleInit {
    * Sends one file. Before its first byte it fails as any request does, by an error; afterwards by breaking the connection.
    * @throws AppError also where nothing could be sent
    */
-  async send(download: OpenDownload, request: Request, response: Response): Promise<void> {
+  async send(asked: AskedDownload, request: Request, response: Response): Promise<void> {
     if (this.isDraining) throw stopping();
-    const release = this.slots.take(download.principal.userId);
     const ending = new AbortController();
-    this.underWay.add(ending);
     const onClose = (): void => ending.abort(new TransferEnded('the client has left'));
     response.once('close', onClose);
-    const watch = this.watch(download, ending);
     try {
-      const body = await prepareBody(download, request, this.places, ending.signal);
-      writeHead(download, body, response);
-      if (request.method === 'HEAD' || !body.content) response.end();
-      else await this.stream(download, body, { request, response, ending });
+      const admitted = await this.opener.admit(asked.file, asked.signature);
+      // A place is taken before anything is looked up: what is beyond the limit costs nobody anything.
+      const release = this.slots.take(admitted.principal.userId);
+      this.underWay.add(ending);
+      const watch = this.watch(admitted, ending);
+      try {
+        await this.answer(await this.opener.open(admitted, asked.requestId, ending.signal), request, response, ending);
+      } finally {
+        clearInterval(watch);
+        this.underWay.delete(ending);
+        release();
+      }
+    } catch (error) {
+      if (error instanceof TransferEnded && error.refusal) throw error.refusal;
+      throw error;
     } finally {
-      clearInterval(watch);
       response.off('close', onClose);
-      this.underWay.delete(ending);
-      release();
     }
+  }
+
+  private async answer(
+    download: OpenDownload,
+    request: Request,
+    response: Response,
+    ending: AbortController,
+  ): Promise<void> {
+    const body = await prepareBody(download, request, this.places, ending.signal);
+    ending.signal.throwIfAborted();
+    writeHead(download, body, response);
+    if (request.method === 'HEAD' || !body.content) response.end();
+    else await this.stream(download, body, { request, response, ending });
   }
 
   private async stream(
@@ -97,12 +124,12 @@ export class DownloadsService implements OnModuleInit {
   }
 
   /** Ends the transfer when its maker's rights or its time end. */
-  private watch({ principal }: OpenDownload, ending: AbortController): NodeJS.Timeout {
+  private watch({ principal }: AdmittedDownload, ending: AbortController): NodeJS.Timeout {
     const endsAtMs = performance.now() + this.config.downloads.secondsMax * 1_000;
     const timer = setInterval(() => {
       if (performance.now() > endsAtMs) ending.abort(new TransferEnded('the download has taken too long'));
       this.verifier.isRevoked(principal).then(
-        (isRevoked) => isRevoked && ending.abort(new TransferEnded('the right to it has ended')),
+        (isRevoked) => isRevoked && ending.abort(new TransferEnded('the right to it has ended', addressInvalid())),
         () => ending.abort(new TransferEnded('nobody can prove the right to it')),
       );
     }, checkMs);
@@ -115,7 +142,7 @@ export class DownloadsService implements OnModuleInit {
     this.isDraining = true;
     const until = performance.now() + this.config.service.drainSeconds * 500;
     while (this.underWay.size > 0 && performance.now() < until) await delay(100);
-    for (const ending of this.underWay) ending.abort(new TransferEnded('the gateway stops'));
+    for (const ending of this.underWay) ending.abort(new TransferEnded('the gateway stops', stopping()));
   }
 }
 

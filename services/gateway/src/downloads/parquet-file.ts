@@ -2,9 +2,10 @@ import { setImmediate } from 'node:timers/promises';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import type { PhysicalType } from './physical-type.js';
-import { readColumns } from './physical-values.js';
+import type { ColumnValues } from './physical-values.js';
 import type { ResultPages } from './result-pages.js';
 import { surveyTypes } from './survey-types.js';
+import { writeTypedPage } from './typed-page.js';
 
 type SchemaElement = ConstructorParameters<typeof ParquetWriter>[0]['schema'][number];
 
@@ -25,15 +26,29 @@ export async function* parquetFile(pages: ResultPages): AsyncGenerator<Uint8Arra
     createdBy: 'sluice',
   });
   for (let number = 0; number < pages.pages.length; number++) {
-    const columns = await readColumns(pages, types, number);
-    const columnData = columns.map((data, index) => ({ name: pages.columns[index]?.name ?? '', data: [...data] }));
-    await setImmediate();
-    await file.write({ columnData, rowGroupSize: columns[0]?.length ?? 1 });
-    yield taken(bytes);
+    yield await writeTypedPage(pages, types, number, async (columns) => {
+      await setImmediate();
+      await file.write({ columnData: columnData(pages, types, columns), rowGroupSize: columns[0]?.length ?? 1 });
+      return taken(bytes);
+    });
   }
   await file.finish();
   yield taken(bytes);
 }
+
+/**
+ * The least and the largest value of each row group stand in the footer, and are held until it is written: not those of texts and
+ * bytes, which have no bound, and a text that was cut out of a row holds on to the row.
+ */
+function columnData(pages: ResultPages, types: readonly PhysicalType[], columns: ColumnValues) {
+  return columns.map((data, index) => ({
+    name: pages.columns[index]?.name ?? '',
+    data: [...data],
+    statistics: !unbounded.has(types[index]?.kind ?? 'text'),
+  }));
+}
+
+const unbounded: ReadonlySet<PhysicalType['kind']> = new Set(['text', 'bytes']);
 
 /** What has been written so far, out of the writer's own buffer, which is used again. */
 function taken(bytes: ByteWriter): Uint8Array {

@@ -1,4 +1,5 @@
 import type { Column } from '#libs/contracts';
+import type { DecodedPage } from '#libs/result-store';
 import { memberText, textReader } from './member-text.js';
 import type { PhysicalType, PhysicalValue } from './physical-type.js';
 import type { ResultPages } from './result-pages.js';
@@ -10,11 +11,11 @@ export type ColumnValues = readonly (readonly PhysicalValue[])[];
 export async function readColumns(
   pages: ResultPages,
   types: readonly PhysicalType[],
-  number: number,
+  page: DecodedPage,
 ): Promise<ColumnValues> {
   const readers = pages.columns.map((column, index) => valueReader(column, types[index] ?? { kind: 'text' }));
   const columns: PhysicalValue[][] = readers.map(() => []);
-  for await (const rows of pages.chunksOf(number)) {
+  for await (const rows of pages.chunksIn(page)) {
     for (const [index, read] of readers.entries()) {
       const values = columns[index];
       for (const members of rows) values?.push(read(members[index] ?? 'null'));

@@ -25,15 +25,25 @@ export class ResultPages {
     private readonly allColumns: readonly Column[],
     private readonly indexes: readonly number[] | null,
     readonly pages: readonly ResultPage[],
+    /** Ends every reading, also one for which nobody waits yet. */
+    private readonly signal?: AbortSignal,
   ) {
     this.columns = indexes === null ? allColumns : indexes.map((index) => present(allColumns[index]));
     this.rowCount = pages.reduce((sum, { rowCount }) => sum + rowCount, 0);
   }
 
+  open(number: number): Promise<DecodedPage> {
+    return present(this.pages[number]).open();
+  }
+
   /** The rows of one page, some at a time. */
   async *chunksOf(number: number): AsyncGenerator<RowMembers[], void, undefined> {
-    const page = await present(this.pages[number]).open();
+    yield* this.chunksIn(await this.open(number));
+  }
+
+  async *chunksIn(page: DecodedPage): AsyncGenerator<RowMembers[], void, undefined> {
     for (let from = 0; from < page.rowCount;) {
+      this.signal?.throwIfAborted();
       const { count } = page.countWithin(from, page.rowCount, chunkBytes);
       const rows: RowMembers[] = [];
       for (let index = from; index < from + count; index++) rows.push(this.membersOf(page.row(index)));

@@ -15,7 +15,7 @@ async function surveyed(
   const columns = [{ name: 'c', type, nullable: true }];
   const pages = new ResultPages(columns, null, [{ firstRow: 0, rowCount: values.length, open }]);
   const types = await surveyTypes(pages);
-  const [read] = await readColumns(pages, types, 0);
+  const [read] = await readColumns(pages, types, await pages.open(0));
   return { type: types[0], values: read };
 }
 

@@ -1,11 +1,20 @@
 import { pipeline, Readable } from 'node:stream';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
 import type { Request, Response } from 'express';
+import type { AppError } from '#libs/kernel';
 
 export type ContentCoding = 'zstd' | 'gzip' | 'identity';
 
 /** A transfer that ended early, and by no fault of ours. */
-export class TransferEnded extends Error {}
+export class TransferEnded extends Error {
+  constructor(
+    message: string,
+    /** What is answered where nothing has been sent yet. */
+    readonly refusal?: AppError,
+  ) {
+    super(message);
+  }
+}
 
 interface TransferOptions {
   readonly coding: ContentCoding;
@@ -65,7 +74,8 @@ function encoded(body: AsyncGenerator<Uint8Array, void, undefined>, coding: Cont
   return pipeline(plain, coding === 'gzip' ? createGzip({ level: 4 }) : createZstdCompress(zstd), () => undefined);
 }
 
-const zstd = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
+/** With the window that belongs to the level, 2 MiB, each download would take 1.5 MB more, and rows come out no smaller. */
+const zstd = { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_windowLog]: 19 } };
 
 /** Resolves when the client has taken what was written. */
 function taken(response: Response, event: 'drain' | 'finish', { idleMs, signal }: TransferOptions): Promise<void> {
