@@ -30,7 +30,7 @@ describe('unpacked pages', () => {
     const pages = new DecodedPagesStore(
       {
         store: { kind: 'directory', path: directory },
-        rows: { cacheBytesMax: 50, responseBytesMax: 1 },
+        rows: { cacheBytesMax: 50, responseBytesMax: 1, eventBytesMax: 1 },
         masterKeys: MasterKeys.parse(testMasterKeys),
       },
       new MetricsRegistry('gateway'),

@@ -22,10 +22,10 @@ export class Subscriber implements AsyncGenerator<never, void, undefined> {
     this.end.resolve({ done: true, value: undefined });
   }
 
-  fail(error: unknown): void {
+  fail(fault: unknown): void {
     // Heard by whoever waits for the end; where nobody does it is nobody's, and must not end the process.
     this.end.promise.catch(() => undefined);
-    this.end.reject(error);
+    this.end.reject(fault);
   }
 
   next(): Promise<IteratorReturnResult<void>> {

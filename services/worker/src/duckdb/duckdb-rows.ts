@@ -1,5 +1,12 @@
 import { createRequire } from 'node:module';
-import { ResultReturnType, type DuckDBDataChunk, type DuckDBResult, type DuckDBVector } from '@duckdb/node-api';
+import { TextDecoder } from 'node:util';
+import {
+  ResultReturnType,
+  type DuckDBDataChunk,
+  type DuckDBResult,
+  type DuckDBValue,
+  type DuckDBVector,
+} from '@duckdb/node-api';
 import { AppError } from '#libs/kernel';
 import { RowBatch } from '#libs/result-store';
 import type { DuckdbColumnType } from './duckdb-types.js';
@@ -17,7 +24,7 @@ accessors.textDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The rows of a result that the engine computes as they are fetched. */
 export class DuckdbRows {
-  private vectors: readonly DuckDBVector<unknown>[] = [];
+  private vectors: readonly DuckDBVector<DuckDBValue>[] = [];
   private rowCount = 0;
   /** The next row of the chunk. */
   private at = 0;
@@ -57,7 +64,7 @@ export class DuckdbRows {
   private rowAt(row: number): string {
     const tokens = this.types.map(({ encode }, column) => {
       const value = this.vectors[column]?.getItem(row) ?? null;
-      return value === null ? 'null' : encode(value as never);
+      return value === null ? 'null' : encode(value);
     });
     // Joined at once: a string that is put together piece by piece keeps the pieces, at many times the size of the row.
     return `[${tokens.join(',')}]`;
