@@ -23,8 +23,6 @@ export class Subscriber implements AsyncGenerator<never, void, undefined> {
   }
 
   fail(fault: unknown): void {
-    // Heard by whoever waits for the end; where nobody does it is nobody's, and must not end the process.
-    this.end.promise.catch(() => undefined);
     this.end.reject(fault);
   }
 
