@@ -70,15 +70,24 @@ export class WebSocketEdge implements OnApplicationBootstrap {
       socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }
-    this.server.handleUpgrade(request, socket, head, (webSocket) => this.open(webSocket, request));
+    this.server.handleUpgrade(request, socket, head, (webSocket) => {
+      if (this.sessions.refusalOf(this.http.clientAddressOf(request)) === undefined) this.open(webSocket, request);
+      else this.sendAway(webSocket);
+    });
+  }
+
+  /** By a close code, as most clients take a handshake that is refused for an error that lasts. */
+  private sendAway(socket: WebSocket): void {
+    socket.on('error', () => undefined);
+    close(socket, closeCodes.tryAgainLater, 'Try again later');
+    this.closed.inc({ code: String(closeCodes.tryAgainLater) });
   }
 
   private refusalOf(request: IncomingMessage): number | undefined {
     const { url, headers } = request;
     const path = (url ?? '').split('?', 1)[0];
     if (path !== graphqlPath) return 404;
-    if (!this.origins.allows(headers.origin, headers.host)) return 403;
-    return this.sessions.refusalOf(this.http.clientAddressOf(request));
+    return this.origins.allows(headers.origin, headers.host) ? undefined : 403;
   }
 
   private open(socket: WebSocket, request: IncomingMessage): void {
