@@ -6,7 +6,7 @@ import { RunningMesh } from '../support/running-mesh.js';
 import { unique } from '../support/slow-queries.js';
 import { TestMesh } from '../support/test-mesh.js';
 
-// In `npm test` 200 MB; `npm run chaos` sets SLUICE_CHAOS_LONG=1 and makes it 2 GB.
+// By itself 200 MB; `npm run chaos` sets SLUICE_CHAOS_LONG=1 and makes it 2 GB.
 const isLong = process.env['SLUICE_CHAOS_LONG'] === '1';
 const rowCount = isLong ? 7_500_000 : 750_000;
 const residentMbMax = 350;
