@@ -79,7 +79,7 @@ describe('Subscribers who may be told the same', () => {
     await until(async () => JSON.stringify(await held()) === JSON.stringify(nothing));
   });
 
-  it('leave Redis and the heap as they found them, however many there were', { timeout: 60_000 }, async () => {
+  it('leave Redis and the heap as they found them, however many there were', { timeout: 120_000 }, async () => {
     const redis = new Redis(suite.redisUrl);
     const collectGarbage = gc();
     const cycle = async (): Promise<void> => {
@@ -93,15 +93,20 @@ describe('Subscribers who may be told the same', () => {
       const connections = (await redis.client('LIST')) as string;
       return { heapUsed, keys: await redis.dbsize(), connections: connections.trim().split('\n').length };
     };
-    // What is made once, for whoever comes first, is no leak.
+    // What is made once, for whoever comes first, is no leak; what the engine makes for itself comes in some windows
+    // only, a leak grows in each of them.
     for (let warmUp = 0; warmUp < 3; warmUp += 1) await cycle();
-    const before = await measure();
-    for (let count = 0; count < 10; count += 1) await cycle();
-    await until(async () => (await redis.dbsize()) <= before.keys);
-    const after = await measure();
-    expect(after.connections).toBe(before.connections);
-    // Nine hundred that each left a single kilobyte would be seen.
-    expect(after.heapUsed - before.heapUsed).toBeLessThan(900 * 1_024);
+    const growths: number[] = [];
+    for (let window = 0; window < 3; window += 1) {
+      const before = await measure();
+      for (let count = 0; count < 5; count += 1) await cycle();
+      await until(async () => (await redis.dbsize()) <= before.keys);
+      const after = await measure();
+      expect(after.connections).toBe(before.connections);
+      growths.push(after.heapUsed - before.heapUsed);
+    }
+    // Ninety times five that each left a single kilobyte would be seen.
+    expect(Math.min(...growths)).toBeLessThan(450 * 1_024);
     redis.disconnect();
   });
 
