@@ -16,6 +16,7 @@ import { CacheTtl1795250100000 } from './migrations/1795250100000-cache-ttl.js';
 import { QueryParameters1795270100000 } from './migrations/1795270100000-query-parameters.js';
 import { RowPolicies1795280100000 } from './migrations/1795280100000-row-policies.js';
 import { ResultLimits1795350000000 } from './migrations/1795350000000-result-limits.js';
+import { SampleRows1795450000000 } from './migrations/1795450000000-sample-rows.js';
 import { WorkspaceSettings1795310100000 } from './migrations/1795310100000-workspace-settings.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
 import { GroupClient } from './row-policy/group.client.js';
@@ -57,6 +58,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
         WorkspaceSettings1795310100000,
         SourceTimeout1795320100000,
         ResultLimits1795350000000,
+        SampleRows1795450000000,
       ],
     }),
   ],
