@@ -9,6 +9,8 @@ export type {
 } from './codec/request-contract.js';
 export { envelopeCodec, fromFailure, toFailure, type Actor, type Envelope, type Failure } from './envelope.js';
 export {
+  auditRecorded,
+  auditRequests,
   authRequests,
   dataSourceChanged,
   events,
@@ -35,7 +37,12 @@ export {
 } from './registry.js';
 export type {
   ApiKey,
+  AuditEntry,
+  AuditFault,
+  AuditFilter,
+  AuditForwarder,
   CacheStatus,
+  ChainedAuditEntry,
   Column,
   ColumnMask,
   ColumnType,

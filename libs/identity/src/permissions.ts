@@ -20,6 +20,8 @@ export const permissions = {
   'row_policy.manage': 'Make, change and delete row policies.',
   'webhook.manage':
     "Make, change and delete webhooks, which tell of everyone's executions, and see what they have sent.",
+  'audit.read': 'Read, export and verify the audit log.',
+  'audit.manage': 'Set how long the audit log is kept, and where it is forwarded to.',
   'workspace.manage': 'Change the settings of the workspace.',
   'operations.read': 'See what operators see: queues, workers and their state.',
 } as const satisfies Record<string, string>;

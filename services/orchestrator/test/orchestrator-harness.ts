@@ -12,6 +12,7 @@ import {
 } from '#libs/contracts';
 import { InboxRepository, OutboxRepository } from '#libs/database';
 import type { Principal, TokenVerifier } from '#libs/identity';
+import { ReceiverClient, type ResolveName } from '#libs/receivers';
 import type { RevisionCopies } from '#libs/redis';
 import { AppError, newId, SystemClock, type Clock } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
@@ -60,7 +61,6 @@ import { HeartbeatRepository } from '../src/worker/heartbeat.repository.js';
 import { HeartbeatService } from '../src/worker/heartbeat.service.js';
 import { WarmUpRepository } from '../src/warm-up/warm-up.repository.js';
 import { WarmUpService } from '../src/warm-up/warm-up.service.js';
-import { ReceiverClient, type ResolveName } from '../src/webhook/receiver.client.js';
 import { WebhookDeliveryRepository } from '../src/webhook/webhook-delivery.repository.js';
 import { WebhookDeliveryService } from '../src/webhook/webhook-delivery.service.js';
 import { WebhookFeedRepository } from '../src/webhook/webhook-feed.repository.js';
@@ -147,7 +147,7 @@ export function startOrchestrator(
     dispatch,
     submissions,
     webhooks: (resolve?: ResolveName) => {
-      const receivers = new ReceiverClient(config, resolve);
+      const receivers = new ReceiverClient(config.webhooks, resolve);
       const feed = new WebhookFeedRepository(dataSource);
       return {
         management: new WebhookService(new WebhookRepository(dataSource), deliveries, receivers, dataKeys),
