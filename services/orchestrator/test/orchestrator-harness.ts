@@ -10,7 +10,7 @@ import {
   type RunPlan,
   type SourceConnection,
 } from '#libs/contracts';
-import { InboxRepository, OutboxRepository } from '#libs/database';
+import { AuditRepository, InboxRepository, OutboxRepository } from '#libs/database';
 import type { Principal, TokenVerifier } from '#libs/identity';
 import { ReceiverClient, type ResolveName } from '#libs/receivers';
 import type { RevisionCopies } from '#libs/redis';
@@ -103,6 +103,7 @@ export function startOrchestrator(
   const expiredTokens = new Set<string>();
   // The one method that the orchestrator calls.
   const queue = store ?? ({ add: (plan: RunPlan) => void jobs.push(plan) } as unknown as RunQueueStore);
+  const audit = new AuditRepository(new OutboxRepository('orchestrator'), 'orchestrator');
   const runs = new RunRepository(dataSource, new OutboxRepository('orchestrator'));
   const changes = new RunChanges(bus.asClient(), new RunMetrics(metrics));
   const metadata = new MetadataClient(bus.asClient());
@@ -150,7 +151,7 @@ export function startOrchestrator(
       const receivers = new ReceiverClient(config.webhooks, resolve);
       const feed = new WebhookFeedRepository(dataSource);
       return {
-        management: new WebhookService(new WebhookRepository(dataSource), deliveries, receivers, dataKeys),
+        management: new WebhookService(new WebhookRepository(dataSource, audit), deliveries, receivers, dataKeys),
         /** Each look is the test's. */
         sending: new WebhookDeliveryService(feed, deliveries, receivers, logger, config, clock, metrics),
       };
@@ -168,8 +169,8 @@ export function startOrchestrator(
       config,
       metrics,
     ),
-    cache: new CacheService(new CacheRepository(dataSource), cacheMetrics, logger, config),
-    cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
+    cache: new CacheService(new CacheRepository(dataSource, audit), cacheMetrics, logger, config),
+    cancels: new CancelService(new CancelRepository(dataSource, runs, audit), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
     /** As the worker asks for it, whose request carries the run's workspace. */
     finish: async (input: Parameters<FinishService['finish']>[0]) => {

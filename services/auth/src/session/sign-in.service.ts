@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { authRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { AuthConfig } from '../auth.config.js';
@@ -31,6 +32,7 @@ export class SignInService {
     private readonly sessions: SessionRepository,
     private readonly tokens: SessionTokenService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly metrics: SessionMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'session'>,
@@ -53,6 +55,7 @@ export class SignInService {
     const isRight = await this.passwords.verify(candidate?.passwordHash, password, () => this.admit(attempt));
     if (!candidate || !isRight) {
       await this.throttle.failed(attempt);
+      await this.recordFailure(attempt.email, candidate);
       this.metrics.signIns.inc({ outcome: 'wrong' });
       throw wrongCredentials();
     }
@@ -89,9 +92,29 @@ export class SignInService {
       // Disabled since the password was read.
       if (!locked) throw wrongCredentials();
       const session = await this.sessions.insert(transaction, candidate, ttlSeconds);
+      await this.audit.add(transaction, {
+        action: 'session.signed_in',
+        target: { type: 'session', id: session.id },
+        workspaceId: candidate.workspaceId,
+        actor: { kind: 'USER', id: candidate.id, sessionId: session.id },
+        after: { by: 'PASSWORD' },
+      });
       await this.sessions.addToken(transaction, session, hash, idleSeconds);
       return { ...(await this.tokens.issue(locked, session)), refreshToken };
     });
+  }
+
+  /** Where the address is nobody's there is no workspace to tell, and it may be a password that was typed in the wrong place. */
+  private async recordFailure(email: string, candidate: SignInCandidate | undefined): Promise<void> {
+    if (!candidate) return;
+    await this.transactions.run((transaction) =>
+      this.audit.add(transaction, {
+        action: 'session.sign_in_failed',
+        target: { type: 'user', id: candidate.id, name: email },
+        workspaceId: candidate.workspaceId,
+        failure: 'WRONG_CREDENTIALS',
+      }),
+    );
   }
 
   /** Passwords move to today's parameters when they are next known. A failure is for the log: the user is signed in. */

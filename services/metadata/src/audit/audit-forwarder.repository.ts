@@ -84,7 +84,7 @@ export class AuditForwarderRepository {
         [id, workspaceId, name, kind, url, secret ?? null, createdById, fromBeginning],
       );
       const target = { type: 'audit_forwarder', id, name };
-      await this.audit.add(manager, { action: 'audit_forwarder.created', target, after: { name, kind, url } });
+      await this.audit.add(manager, { action: 'audit_forwarder.created', target, after: auditedOf({ name, kind, url }) });
       return get(manager, workspaceId, id);
     });
   }
@@ -121,7 +121,7 @@ export class AuditForwarderRepository {
       const { name, kind, url } = await get(manager, workspaceId, id);
       await manager.query(`delete from metadata.audit_forwarder where id = $1`, [id]);
       const target = { type: 'audit_forwarder', id, name };
-      await this.audit.add(manager, { action: 'audit_forwarder.deleted', target, before: { name, kind, url } });
+      await this.audit.add(manager, { action: 'audit_forwarder.deleted', target, before: auditedOf({ name, kind, url }) });
     });
   }
 
@@ -179,6 +179,11 @@ function toForwarder(row: Row): AuditForwarder {
     failingSince: row.failingSince ?? undefined,
     lastFailure: row.lastFailure ?? undefined,
   };
+}
+
+/** Of the address only the host: with some receivers, the path is what lets one in. */
+function auditedOf({ name, kind, url }: Pick<AuditForwarder, 'name' | 'kind' | 'url'>): object {
+  return { name, kind, receiver: new URL(url).host };
 }
 
 function changedMeanwhile(): AppError {

@@ -28,7 +28,7 @@ export class AuditController {
   }
 
   @HandlesRequest(auditRequests.recordAccess)
-  @AllowService('gateway')
+  @AllowService('gateway', 'worker')
   async recordAccess(
     @Payload() { entries }: RequestOf<Requests['recordAccess']>,
     @Ctx() { idempotencyKey, messageId }: BusContext,
