@@ -18,6 +18,7 @@ import { SessionController } from './session/session.controller.js';
 import { SessionMetrics } from './session/session.metrics.js';
 import { SessionRepository } from './session/session.repository.js';
 import { SessionService } from './session/session.service.js';
+import { SignInFailures } from './session/sign-in-failures.service.js';
 import { SignInService } from './session/sign-in.service.js';
 import { SigningController } from './signing/signing.controller.js';
 import { TokenIssuerService } from './signing/token-issuer.service.js';
@@ -67,6 +68,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SessionMetrics,
     SessionTokenService,
     SessionService,
+    SignInFailures,
     SignInService,
     ApiKeyRepository,
     ApiKeyService,

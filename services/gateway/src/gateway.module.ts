@@ -2,8 +2,13 @@ import type { ApolloDriverConfig } from '@nestjs/apollo';
 import { Module, type NestModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
+import { BusClient } from '#libs/bus';
 import { CONFIG } from '#libs/config';
 import { IdentityModule } from '#libs/identity';
+import { AccessRecorder } from '#libs/service';
+import { AuditExportController } from './audit/audit-export.controller.js';
+import { AuditSettingsResolver } from './audit/audit-settings.resolver.js';
+import { AuditResolver } from './audit/audit.resolver.js';
 import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
 import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
@@ -66,6 +71,8 @@ import { WorkspaceResolver } from './workspace/workspace.resolver.js';
 const resolvers = [
   ActorResolver,
   ApiKeysResolver,
+  AuditResolver,
+  AuditSettingsResolver,
   CacheResolver,
   DataSourcesResolver,
   DownloadsResolver,
@@ -95,10 +102,15 @@ const resolvers = [
       useFactory: graphqlOptions,
     }),
   ],
-  controllers: [CacheController, DownloadsController],
+  controllers: [AuditExportController, CacheController, DownloadsController],
   providers: [
     ...resolvers,
     { provide: APP_FILTER, useClass: ErrorPasserFilter },
+    {
+      provide: AccessRecorder,
+      inject: [BusClient],
+      useFactory: (bus: BusClient) => new AccessRecorder(bus, 'gateway'),
+    },
     BytePlaces,
     CompleteManifests,
     Cursors,

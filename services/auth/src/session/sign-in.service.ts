@@ -15,6 +15,7 @@ import { hashOfRefreshToken, newRefreshToken } from './refresh-token.js';
 import { SessionMetrics } from './session.metrics.js';
 import { SessionRepository } from './session.repository.js';
 import { SessionTokenService } from './session-token.service.js';
+import { SignInFailures } from './sign-in-failures.service.js';
 
 type SignInInput = RequestOf<typeof authRequests.signIn>;
 type SignedIn = ResponseOf<typeof authRequests.signIn>;
@@ -33,6 +34,7 @@ export class SignInService {
     private readonly tokens: SessionTokenService,
     private readonly transactions: TransactionRepository,
     private readonly audit: AuditRepository,
+    private readonly failures: SignInFailures,
     private readonly metrics: SessionMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'session'>,
@@ -52,10 +54,10 @@ export class SignInService {
 
   private async check(attempt: Attempt, { password, workspace }: SignInInput): Promise<SignInCandidate> {
     const [candidate, another] = await this.candidates(attempt.email, workspace);
-    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () => this.admit(attempt));
+    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () => this.admit(attempt, candidate));
     if (!candidate || !isRight) {
       await this.throttle.failed(attempt);
-      await this.recordFailure(attempt.email, candidate);
+      if (candidate) this.failures.note(candidate, 'WRONG_CREDENTIALS');
       this.metrics.signIns.inc({ outcome: 'wrong' });
       throw wrongCredentials();
     }
@@ -73,11 +75,12 @@ export class SignInService {
     return this.users.findForSignIn(email, workspace);
   }
 
-  private async admit(attempt: Attempt): Promise<void> {
+  private async admit(attempt: Attempt, candidate: SignInCandidate | undefined): Promise<void> {
     try {
       await this.throttle.admit(attempt);
     } catch (error) {
       this.metrics.signIns.inc({ outcome: 'throttled' });
+      if (candidate) this.failures.note(candidate, 'THROTTLED');
       throw error;
     }
   }
@@ -102,19 +105,6 @@ export class SignInService {
       await this.sessions.addToken(transaction, session, hash, idleSeconds);
       return { ...(await this.tokens.issue(locked, session)), refreshToken };
     });
-  }
-
-  /** Where the address is nobody's there is no workspace to tell, and it may be a password that was typed in the wrong place. */
-  private async recordFailure(email: string, candidate: SignInCandidate | undefined): Promise<void> {
-    if (!candidate) return;
-    await this.transactions.run((transaction) =>
-      this.audit.add(transaction, {
-        action: 'session.sign_in_failed',
-        target: { type: 'user', id: candidate.id, name: email },
-        workspaceId: candidate.workspaceId,
-        failure: 'WRONG_CREDENTIALS',
-      }),
-    );
   }
 
   /** Passwords move to today's parameters when they are next known. A failure is for the log: the user is signed in. */
