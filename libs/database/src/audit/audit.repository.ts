@@ -7,6 +7,7 @@ import type { OutboxRepository } from '../outbox/outbox.repository.js';
 
 /** What was done, as the code that does it says. Who did it, from where and for which request is known already. */
 export interface AuditRecord {
+  readonly workspaceId: string;
   /** `<area>.<past>`, such as `user.created`. */
   readonly action: string;
   readonly target: { readonly type: string; readonly id: string; readonly name?: string | undefined };
@@ -15,8 +16,7 @@ export interface AuditRecord {
   readonly after?: object | undefined;
   /** The class of a failure, one word; without it the record is of a success. */
   readonly failure?: string | undefined;
-  /** Where the request itself does not tell, as before signing in. */
-  readonly workspaceId?: string | undefined;
+  /** Where the request itself does not tell, as at signing in. */
   readonly actor?: WorkActor | undefined;
 }
 
@@ -53,12 +53,10 @@ export class AuditRepository {
 
   private entryOf(record: AuditRecord): AuditEntry {
     const work = currentWork();
-    const workspaceId = record.workspaceId ?? work?.workspaceId ?? '';
-    if (workspaceId === '') throw new Error(`${record.action} is recorded for no workspace`);
     const [before, after] = differing(record.before, record.after);
     return {
       id: newId('auditEntry'),
-      workspaceId,
+      workspaceId: record.workspaceId,
       occurredAt: new Date(),
       action: record.action,
       actor: record.actor ?? work?.actor ?? { kind: 'SERVICE', id: this.service },

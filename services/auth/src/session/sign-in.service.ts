@@ -54,7 +54,9 @@ export class SignInService {
 
   private async check(attempt: Attempt, { password, workspace }: SignInInput): Promise<SignInCandidate> {
     const [candidate, another] = await this.candidates(attempt.email, workspace);
-    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () => this.admit(attempt, candidate));
+    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () =>
+      this.admit(attempt, candidate),
+    );
     if (!candidate || !isRight) {
       await this.throttle.failed(attempt);
       if (candidate) this.failures.note(candidate, 'WRONG_CREDENTIALS');

@@ -32,7 +32,8 @@ export function parseAuditFilter(query: Readonly<Record<string, unknown>>): Audi
     return date;
   };
   const unknown = Object.keys(query).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw invalidInput(`there is no filter of this name; there are ${known.join(', ')}`, unknown);
+  if (unknown !== undefined)
+    throw invalidInput(`there is no filter of this name; there are ${known.join(', ')}`, unknown);
   const outcome = text('outcome');
   if (outcome !== undefined && outcome !== 'SUCCESS' && outcome !== 'FAILURE') {
     throw invalidInput('outcome must be SUCCESS or FAILURE', 'outcome');

@@ -43,11 +43,7 @@ export class PlainHttp {
   }
 
   /** Has `work` send its own answer. What fails before its first byte is refused, what fails later breaks the connection. */
-  async stream(
-    request: Request,
-    response: Response,
-    work: (context: RequestContext) => Promise<void>,
-  ): Promise<void> {
+  async stream(request: Request, response: Response, work: (context: RequestContext) => Promise<void>): Promise<void> {
     await this.inScope(request, async () => {
       try {
         await work(await this.contexts.forHttp(request, response));

@@ -87,15 +87,24 @@ export class AuditChainRepository {
     count: number,
   ): Promise<{ checked: number; end: ChainPlace; fault: AuditFault | undefined }> {
     const [row] = await this.database.query<
-      { checked: string; end_sequence: string | null; end_hash: Buffer | null; fault: AuditFault['kind'] | null; at: string | null }[]
+      {
+        checked: string;
+        end_sequence: string | null;
+        end_hash: Buffer | null;
+        fault: AuditFault['kind'] | null;
+        at: string | null;
+      }[]
     >(checking, [workspaceId, from.sequence, from.hash, count]);
-    const end =
-      row?.end_sequence && row.end_hash ? { sequence: Number(row.end_sequence), hash: row.end_hash } : from;
+    const end = row?.end_sequence && row.end_hash ? { sequence: Number(row.end_sequence), hash: row.end_hash } : from;
     const fault = row?.fault && row.at ? { kind: row.fault, sequence: Number(row.at) } : undefined;
     return { checked: Number(row?.checked ?? 0), end, fault };
   }
 
-  async setRetention(manager: EntityManager, workspaceId: string, days: number | undefined): Promise<number | undefined> {
+  async setRetention(
+    manager: EntityManager,
+    workspaceId: string,
+    days: number | undefined,
+  ): Promise<number | undefined> {
     await insertMissing(manager, workspaceId);
     const { retentionDays } = await stateOf(manager, workspaceId, 'for update');
     await manager.query(`update metadata.audit_chain set retention_days = $2 where workspace_id = $1`, [
@@ -134,8 +143,8 @@ const oldest = `
       from (
         select sequence, occurred_at from metadata.audit_entry
         where workspace_id = chain.workspace_id and sequence > chain.anchor_sequence order by sequence limit $1
-      ) first
-    ) leading where is_old
+      ) following
+    ) begun where is_old
   ) old
   join metadata.audit_entry entry on entry.workspace_id = chain.workspace_id and entry.sequence = old.sequence
   where chain.retention_days is not null

@@ -50,7 +50,7 @@ export class AuditEntryRepository {
          select *, sum(length(body)) over (order by sequence) - length(body) as before from (
            select ${columns} from metadata.audit_entry
            where ${condition} and sequence > $${next} order by sequence limit $${next + 1}
-         ) some
+         ) first_ones
        ) measured where before < $${next + 2} order by sequence`,
       [...values, sequence, count, charactersMax],
     );

@@ -84,7 +84,12 @@ export class AuditForwarderRepository {
         [id, workspaceId, name, kind, url, secret ?? null, createdById, fromBeginning],
       );
       const target = { type: 'audit_forwarder', id, name };
-      await this.audit.add(manager, { action: 'audit_forwarder.created', target, after: auditedOf({ name, kind, url }) });
+      await this.audit.add(manager, {
+        action: 'audit_forwarder.created',
+        workspaceId,
+        target,
+        after: auditedOf({ name, kind, url }),
+      });
       return get(manager, workspaceId, id);
     });
   }
@@ -107,6 +112,7 @@ export class AuditForwarderRepository {
       const after = await get(manager, workspaceId, id);
       await this.audit.add(manager, {
         action: 'audit_forwarder.updated',
+        workspaceId,
         target: { type: 'audit_forwarder', id, name: after.name },
         before: { name: before.name, enabled: before.enabled },
         after: { name: after.name, enabled: after.enabled },
@@ -121,7 +127,12 @@ export class AuditForwarderRepository {
       const { name, kind, url } = await get(manager, workspaceId, id);
       await manager.query(`delete from metadata.audit_forwarder where id = $1`, [id]);
       const target = { type: 'audit_forwarder', id, name };
-      await this.audit.add(manager, { action: 'audit_forwarder.deleted', target, before: auditedOf({ name, kind, url }) });
+      await this.audit.add(manager, {
+        action: 'audit_forwarder.deleted',
+        workspaceId,
+        target,
+        before: auditedOf({ name, kind, url }),
+      });
     });
   }
 

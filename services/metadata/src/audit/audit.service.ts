@@ -60,7 +60,7 @@ export class AuditService {
     if (input.begins) {
       const target = { type: 'audit_log', id: workspaceId };
       await this.writer.run((manager) =>
-        this.audit.add(manager, { action: 'audit_log.exported', target, after: { filter } }),
+        this.audit.add(manager, { action: 'audit_log.exported', workspaceId, target, after: { filter } }),
       );
     }
     const page = await this.entries.after(workspaceId, filter, input.afterSequence, exported);
@@ -111,6 +111,7 @@ export class AuditService {
       const before = await this.chains.setRetention(manager, workspaceId, days);
       await this.audit.add(manager, {
         action: 'audit_log.retention_changed',
+        workspaceId,
         target: { type: 'audit_log', id: workspaceId },
         before: { retentionDays: before ?? null },
         after: { retentionDays: days ?? null },

@@ -12,6 +12,6 @@ export function auditedOf(row: DataSourceEntity): object {
   };
 }
 
-export function targetOf({ id, name }: DataSourceEntity): AuditRecord['target'] {
-  return { type: 'data_source', id, name };
+export function targetOf({ id, name, workspaceId }: DataSourceEntity): Pick<AuditRecord, 'target' | 'workspaceId'> {
+  return { workspaceId, target: { type: 'data_source', id, name } };
 }

@@ -77,7 +77,11 @@ export class DataSourceRepository {
       this.revisions.change(row.workspaceId, async (manager) => {
         await manager.insert(DataSourceEntity, untyped(row));
         const made = await this.tell(manager, row, requestId);
-        await this.audit.add(manager, { action: 'data_source.created', target: targetOf(made), after: auditedOf(made) });
+        await this.audit.add(manager, {
+          action: 'data_source.created',
+          ...targetOf(made),
+          after: auditedOf(made),
+        });
         return made;
       }),
     );
@@ -105,7 +109,7 @@ export class DataSourceRepository {
         );
         const changed = await this.tell(manager, key, requestId);
         const [before, after] = [auditedOf(current), auditedOf(changed)];
-        await this.audit.add(manager, { action: 'data_source.updated', target: targetOf(changed), before, after });
+        await this.audit.add(manager, { action: 'data_source.updated', ...targetOf(changed), before, after });
         return changed;
       }),
     );
@@ -123,7 +127,7 @@ export class DataSourceRepository {
         { workspaceId: key.workspaceId, requestId },
       );
       const before = auditedOf(current);
-      await this.audit.add(manager, { action: 'data_source.deleted', target: targetOf(current), before });
+      await this.audit.add(manager, { action: 'data_source.deleted', ...targetOf(current), before });
     });
     await gone.catch((error: unknown) => {
       if (isForeignKeyViolation(error, 'saved_query_data_source_fkey')) throw inUse();

@@ -76,7 +76,7 @@ export class RowPolicyRepository {
       if ((await manager.countBy(RowPolicyEntity, { dataSourceId })) >= policiesOfSourceMax) throw tooMany();
       await manager.insert(RowPolicyEntity, row);
       const made = await manager.findOneByOrFail(RowPolicyEntity, { id: row.id });
-      await this.audit.add(manager, { action: 'row_policy.created', target: targetOf(made), after: auditedOf(made) });
+      await this.audit.add(manager, { action: 'row_policy.created', ...targetOf(made), after: auditedOf(made) });
       return made;
     });
   }
@@ -96,7 +96,7 @@ export class RowPolicyRepository {
       await manager.update(RowPolicyEntity, { id }, { ...change, version: version + 1, updatedAt: () => 'now()' });
       const changed = await manager.findOneByOrFail(RowPolicyEntity, { id });
       const [before, after] = [auditedOf(current), auditedOf(changed)];
-      await this.audit.add(manager, { action: 'row_policy.updated', target: targetOf(changed), before, after });
+      await this.audit.add(manager, { action: 'row_policy.updated', ...targetOf(changed), before, after });
       return changed;
     });
   }
@@ -111,7 +111,7 @@ export class RowPolicyRepository {
       if (!current) throw notFound();
       await manager.delete(RowPolicyEntity, { id });
       const before = auditedOf(current);
-      await this.audit.add(manager, { action: 'row_policy.deleted', target: targetOf(current), before });
+      await this.audit.add(manager, { action: 'row_policy.deleted', ...targetOf(current), before });
     });
   }
 }
@@ -128,8 +128,8 @@ export function sourceNotFound(): AppError {
   return new AppError('source.not_found', 'There is no such data source.', { path: ['dataSourceId'] });
 }
 
-function targetOf({ id, name }: RowPolicyEntity): AuditRecord['target'] {
-  return { type: 'row_policy', id, name };
+function targetOf({ id, name, workspaceId }: RowPolicyEntity): Pick<AuditRecord, 'target' | 'workspaceId'> {
+  return { workspaceId, target: { type: 'row_policy', id, name } };
 }
 
 function auditedOf(row: RowPolicyEntity): object {

@@ -67,7 +67,11 @@ export class SavedQueryRepository {
       return await this.revisions.change(row.workspaceId, async (manager) => {
         await written(manager).insert(row);
         const made = await manager.findOneByOrFail(SavedQueryEntity, { id: row.id });
-        await this.audit.add(manager, { action: 'saved_query.created', target: targetOf(made), after: auditedOf(made) });
+        await this.audit.add(manager, {
+          action: 'saved_query.created',
+          ...targetOf(made),
+          after: auditedOf(made),
+        });
         return made;
       });
     } catch (error) {
@@ -95,7 +99,7 @@ export class SavedQueryRepository {
       await written(manager).update({ id }, { ...change(current), version: version + 1, updatedAt: () => 'now()' });
       const changed = await manager.findOneByOrFail(SavedQueryEntity, { id });
       const [before, after] = [auditedOf(current), auditedOf(changed)];
-      await this.audit.add(manager, { action: 'saved_query.updated', target: targetOf(changed), before, after });
+      await this.audit.add(manager, { action: 'saved_query.updated', ...targetOf(changed), before, after });
       return changed;
     });
   }
@@ -110,7 +114,7 @@ export class SavedQueryRepository {
       if (!current) throw notFound();
       await manager.delete(SavedQueryEntity, { id });
       const before = auditedOf(current);
-      await this.audit.add(manager, { action: 'saved_query.deleted', target: targetOf(current), before });
+      await this.audit.add(manager, { action: 'saved_query.deleted', ...targetOf(current), before });
     });
   }
 }
@@ -120,8 +124,8 @@ function written(manager: EntityManager): Repository<ObjectLiteral> {
   return manager.getRepository<ObjectLiteral>(SavedQueryEntity);
 }
 
-function targetOf({ id, name }: SavedQueryEntity): AuditRecord['target'] {
-  return { type: 'saved_query', id, name };
+function targetOf({ id, name, workspaceId }: SavedQueryEntity): Pick<AuditRecord, 'target' | 'workspaceId'> {
+  return { workspaceId, target: { type: 'saved_query', id, name } };
 }
 
 /** Its parameters by name and type: what they are given is nobody's business here. */

@@ -61,7 +61,7 @@ export class WorkspaceSettingsRepository {
       const changed = toSettings({ ...next, version: version + 1 });
       const target = { type: 'workspace', id: workspaceId };
       const before = toSettings(current);
-      await this.audit.add(manager, { action: 'workspace.updated', target, before, after: changed });
+      await this.audit.add(manager, { action: 'workspace.updated', workspaceId, target, before, after: changed });
       return changed;
     });
   }

@@ -89,7 +89,13 @@ export class WebhookRepository {
       await write(manager, key, change);
       const changed = await get(manager, key);
       const [before, after] = [auditedOf(current), auditedOf(changed)];
-      await this.audit.add(manager, { action: 'webhook.updated', target: targetOf(changed), workspaceId, before, after });
+      await this.audit.add(manager, {
+        action: 'webhook.updated',
+        target: targetOf(changed),
+        workspaceId,
+        before,
+        after,
+      });
       return changed;
     });
   }
