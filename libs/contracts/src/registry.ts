@@ -4,6 +4,7 @@ import { messageCodec, type MessageCodec } from './codec/message-codec.js';
 import { requestContracts, type AnyRequestContract, type ServiceName } from './codec/request-contract.js';
 import { AuditRecordedSchema, AuditService } from './gen/sluice/audit/v1/audit_pb.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
+import { ScimService } from './gen/sluice/auth/v1/scim_pb.js';
 import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
 import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
 import {
@@ -30,13 +31,14 @@ export const auditRequests = requestContracts('metadata', AuditService);
 export const authRequests = requestContracts('auth', AuthService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
 export const runRequests = requestContracts('orchestrator', RunService);
+export const scimRequests = requestContracts('auth', ScimService);
 export const webhookRequests = requestContracts('orchestrator', WebhookService);
 export const workerRequests = requestContracts('worker', WorkerService);
 export const resultsRequests = requestContracts('results', ResultsService);
 
 /** The contracts that each service must handle, all of them: a service with a missing handler refuses to start. */
 export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequestContract[]>> = {
-  auth: Object.values(authRequests),
+  auth: [...Object.values(authRequests), ...Object.values(scimRequests)],
   metadata: [...Object.values(metadataRequests), ...Object.values(auditRequests)],
   orchestrator: [...Object.values(runRequests), ...Object.values(webhookRequests)],
   worker: Object.values(workerRequests),

@@ -3,6 +3,7 @@ import {
   databaseSettings,
   defineConfig,
   integerText,
+  listText,
   redisSettings,
   secret,
   serviceSettings,
@@ -10,7 +11,7 @@ import {
   type ConfigOf,
 } from '#libs/config';
 import { MasterKeys } from '#libs/encryption';
-import { accessTokenForm } from '#libs/identity';
+import { accessTokenForm, isRoleName } from '#libs/identity';
 import { parseSigningKeys } from './signing/signing-keys.js';
 import { slugPattern } from './workspace/slug.js';
 
@@ -44,6 +45,12 @@ export const authConfig = defineConfig({
     idleSeconds: setting('SLUICE_AUTH_SESSION_IDLE_SECONDS', integerText(60, 365 * day), {
       default: 7 * day,
       describe: 'How long a session lasts without being refreshed.',
+    }),
+  },
+  scim: {
+    roles: setting('SLUICE_AUTH_SCIM_ROLES', listText.refine((names) => names.every(isRoleName)), {
+      default: 'viewer',
+      describe: 'The roles, between commas, of users that an identity provider makes by SCIM; not those of an administrator.',
     }),
   },
   signIn: {

@@ -54,6 +54,10 @@ import { ResultsResolver } from './results/results.resolver.js';
 import { ResultsService } from './results/results.service.js';
 import { RowPoliciesResolver } from './row-policies/row-policies.resolver.js';
 import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js';
+import { ScimDiscoveryController } from './scim/scim-discovery.controller.js';
+import { ScimGroupsController } from './scim/scim-groups.controller.js';
+import { ScimHttp } from './scim/scim-http.js';
+import { ScimUsersController } from './scim/scim-users.controller.js';
 import { SessionsResolver } from './sessions/sessions.resolver.js';
 import { UsersResolver } from './users/users.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
@@ -102,7 +106,15 @@ const resolvers = [
       useFactory: graphqlOptions,
     }),
   ],
-  controllers: [AuditExportController, CacheController, DownloadsController],
+  controllers: [
+    AuditExportController,
+    CacheController,
+    DownloadsController,
+    ScimUsersController,
+    ScimGroupsController,
+    // Behind the others, as it answers for whatever is not there.
+    ScimDiscoveryController,
+  ],
   providers: [
     ...resolvers,
     { provide: APP_FILTER, useClass: ErrorPasserFilter },
@@ -138,6 +150,7 @@ const resolvers = [
     Refusals,
     RequestMetrics,
     ResultFormat,
+    ScimHttp,
     ResultsService,
     RunHubService,
     SessionsService,
