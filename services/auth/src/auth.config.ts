@@ -48,10 +48,15 @@ export const authConfig = defineConfig({
     }),
   },
   scim: {
-    roles: setting('SLUICE_AUTH_SCIM_ROLES', listText.refine((names) => names.every(isRoleName)), {
-      default: 'viewer',
-      describe: 'The roles, between commas, of users that an identity provider makes by SCIM; not those of an administrator.',
-    }),
+    roles: setting(
+      'SLUICE_AUTH_SCIM_ROLES',
+      listText.refine((names) => names.every(isRoleName)),
+      {
+        default: 'viewer',
+        describe:
+          'The roles, between commas, of users that an identity provider makes by SCIM; not those of an administrator.',
+      },
+    ),
   },
   signIn: {
     failuresMax: setting('SLUICE_AUTH_SIGN_IN_FAILURES_MAX', integerText(1, 1_000), {

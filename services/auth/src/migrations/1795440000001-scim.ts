@@ -21,7 +21,9 @@ export class Scim1795440000001 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`alter table auth.user_group drop column external_id, drop column version, drop column updated_at`);
+    await runner.query(
+      `alter table auth.user_group drop column external_id, drop column version, drop column updated_at`,
+    );
     await runner.query(`
       alter table auth.user_account
         drop column external_id, drop column user_name, drop column given_name, drop column family_name`);

@@ -56,7 +56,11 @@ function parsed(text: string): Filter {
   }
 }
 
-function comparison({ sql, type }: FilterColumn, { op, compValue }: Comparison, bind: (value: unknown) => string): string {
+function comparison(
+  { sql, type }: FilterColumn,
+  { op, compValue }: Comparison,
+  bind: (value: unknown) => string,
+): string {
   if (compValue === null) {
     if (op === 'eq') return `(${sql}) is null`;
     if (op === 'ne') return `(${sql}) is not null`;

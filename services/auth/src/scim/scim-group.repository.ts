@@ -181,9 +181,13 @@ async function refuseTooMany(transaction: Transaction, ids: readonly string[]): 
     [ids],
   );
   if (!over[0]) return;
-  throw new AppError('input.too_large', `A user is in at most ${groupsMax} groups, of ${groupBytesMax} bytes of names.`, {
-    path: ['members'],
-  });
+  throw new AppError(
+    'input.too_large',
+    `A user is in at most ${groupsMax} groups, of ${groupBytesMax} bytes of names.`,
+    {
+      path: ['members'],
+    },
+  );
 }
 
 function toScimGroup(row: Row): ScimGroup {

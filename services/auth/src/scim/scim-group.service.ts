@@ -61,7 +61,9 @@ export class ScimGroupService {
   /** Members who came or went have a new token on their next request: the one before is refused within seconds. */
   async patch(input: RequestOf<Requests['patchScimGroup']>, { workspaceId }: Principal): Promise<ScimGroup> {
     const key = { workspaceId, id: input.id };
-    refuseTooManyIds(input.changes.reduce((sum, { addedIds, removedIds }) => sum + addedIds.length + removedIds.length, 0));
+    refuseTooManyIds(
+      input.changes.reduce((sum, { addedIds, removedIds }) => sum + addedIds.length + removedIds.length, 0),
+    );
     return this.transactions.run(async (transaction) => {
       const current = await this.groups.lock(transaction, key);
       if (input.version !== undefined && input.version !== current.version) throw changedMeanwhile();
@@ -72,7 +74,11 @@ export class ScimGroupService {
       if (!isChanged && !hasNewId) return current;
       await this.groups.touch(transaction, key, input.externalId);
       const changed = await this.groups.lock(transaction, key);
-      const after = { externalId: changed.externalId, ...membersOf('added', touched.added), ...membersOf('removed', touched.removed) };
+      const after = {
+        externalId: changed.externalId,
+        ...membersOf('added', touched.added),
+        ...membersOf('removed', touched.removed),
+      };
       await this.record(transaction, workspaceId, changed, { action: 'group.updated', after });
       await this.revocations.add(transaction, 'USER', [...new Set([...touched.added, ...touched.removed])]);
       return changed;

@@ -49,7 +49,10 @@ const filters: FilterColumns = {
 export class ScimUserRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  async list(workspaceId: string, { filter, startIndex, count }: ScimPage): Promise<{ users: ScimUser[]; total: number }> {
+  async list(
+    workspaceId: string,
+    { filter, startIndex, count }: ScimPage,
+  ): Promise<{ users: ScimUser[]; total: number }> {
     const condition = filter === undefined ? { sql: 'true', values: [] } : filterToSql(filter, filters, 2);
     const values = [workspaceId, ...condition.values];
     const where = `u.workspace_id = $1 and (${condition.sql})`;
@@ -99,7 +102,10 @@ export class ScimUserRepository {
       `insert into auth.user_account (id, workspace_id, email, name, name_key, role_names, user_name, given_name,
          family_name, external_id, disabled)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-      [...[key.id, workspaceId, fields.email, fields.displayName, keyOf(fields.displayName), roleNames], ...own(fields)],
+      [
+        ...[key.id, workspaceId, fields.email, fields.displayName, keyOf(fields.displayName), roleNames],
+        ...own(fields),
+      ],
     );
     return key;
   }

@@ -34,7 +34,10 @@ export class ScimUserService {
     @InjectConfig() private readonly config: Pick<AuthConfig, 'scim'>,
   ) {}
 
-  list(input: RequestOf<Requests['listScimUsers']>, { workspaceId }: Principal): Promise<ResponseOf<Requests['listScimUsers']>> {
+  list(
+    input: RequestOf<Requests['listScimUsers']>,
+    { workspaceId }: Principal,
+  ): Promise<ResponseOf<Requests['listScimUsers']>> {
     return this.scim.list(workspaceId, toScimPage(input));
   }
 
@@ -62,7 +65,8 @@ export class ScimUserService {
       await this.scim.update(transaction, current, fields);
       if (!fields.active) await this.sessions.endAllOf(transaction, current.id);
       const changed = await this.scim.get(transaction, current);
-      const action = before?.active === fields.active ? 'user.updated' : fields.active ? 'user.enabled' : 'user.disabled';
+      const action =
+        before?.active === fields.active ? 'user.updated' : fields.active ? 'user.enabled' : 'user.disabled';
       await this.record(transaction, current, action, { before, after: fields });
       // Last, as its lock ends with the commit.
       if (before?.active !== fields.active) await this.revocations.add(transaction, 'USER', [current.id]);

@@ -14,7 +14,15 @@ export const memberIdsMax = 20_000;
 const countMax = 200;
 
 /** RFC 7644, 3.4.2.4: what is below the least is the least, and no more than there may be are given. */
-export function toScimPage({ filter, startIndex, count }: { filter?: string; startIndex: number; count: number }): ScimPage {
+export function toScimPage({
+  filter,
+  startIndex,
+  count,
+}: {
+  filter?: string;
+  startIndex: number;
+  count: number;
+}): ScimPage {
   return {
     filter: filter === undefined || filter.trim() === '' ? undefined : filter,
     startIndex: Math.max(1, startIndex),

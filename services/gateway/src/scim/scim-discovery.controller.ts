@@ -41,7 +41,8 @@ export class ScimDiscoveryController {
     response: Response,
   ): Promise<void> {
     await this.http.answer(request, response, async () => {
-      if (id === undefined) return { status: 200, body: listBody(all, all.length, { startIndex: 1, count: all.length }) };
+      if (id === undefined)
+        return { status: 200, body: listBody(all, all.length, { startIndex: 1, count: all.length }) };
       const one = all.find((each) => each['id'] === id);
       if (!one) throw noSuchAddress();
       return { status: 200, body: one };

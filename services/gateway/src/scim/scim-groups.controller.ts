@@ -20,7 +20,14 @@ export class ScimGroupsController {
       const args = listArgs(request.query);
       const { groups, total } = await context.ask(scimRequests.listScimGroups, args);
       const base = this.http.baseOf(request);
-      return { status: 200, body: listBody(groups.map((group) => groupResource(group, base)), total, args) };
+      return {
+        status: 200,
+        body: listBody(
+          groups.map((group) => groupResource(group, base)),
+          total,
+          args,
+        ),
+      };
     });
   }
 

@@ -22,7 +22,9 @@ export function patchedUser(resource: ScimObject, body: unknown): ScimObject {
     const patch = { schemas: [scimSchemas.patch], Operations: operations } as ScimPatch;
     patchBodyValidation(patch);
     const copy = structuredClone(resource) as unknown as ScimResource;
-    return { ...scimPatch(copy, operations as ScimPatchOperation[], { mutateDocument: false, treatMissingAsAdd: true }) };
+    return {
+      ...scimPatch(copy, operations as ScimPatchOperation[], { mutateDocument: false, treatMissingAsAdd: true }),
+    };
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : 'It cannot be read.';
     throw new AppError('input.invalid', `The PATCH cannot be done: ${message.slice(0, 200)}`, { cause });

@@ -17,7 +17,10 @@ export function etagOf(version: number): string {
 }
 
 /** A user as SCIM shows it. @param base the address of the SCIM API */
-export function userResource({ id, fields, groups, version, createdAt, updatedAt }: ScimUser, base: string): ScimObject {
+export function userResource(
+  { id, fields, groups, version, createdAt, updatedAt }: ScimUser,
+  base: string,
+): ScimObject {
   if (!fields) throw new Error('a user came without its fields');
   const { userName, email, displayName, givenName, familyName, externalId, active } = fields;
   return {
@@ -83,7 +86,11 @@ export function parseUser(body: unknown): UserFields {
   };
 }
 
-export function parseGroup(body: unknown): { displayName: string; externalId: string | undefined; memberIds: string[] } {
+export function parseGroup(body: unknown): {
+  displayName: string;
+  externalId: string | undefined;
+  memberIds: string[];
+} {
   const group = objectOf(body, 'the body');
   const displayName = textOf(group, 'displayName');
   if (displayName === undefined) throw invalid('displayName', 'displayName is needed.');
@@ -126,7 +133,8 @@ function primaryEmail(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (!Array.isArray(value)) throw invalid('emails', 'emails must be a list.');
   const emails = value.map((each) => objectOf(each, 'an email'));
-  const chosen = emails.find(({ primary }) => primary === true) ?? emails.find(({ type }) => type === 'work') ?? emails[0];
+  const chosen =
+    emails.find(({ primary }) => primary === true) ?? emails.find(({ type }) => type === 'work') ?? emails[0];
   return chosen && textOf(chosen, 'value');
 }
 

@@ -20,7 +20,14 @@ export class ScimUsersController {
       const args = listArgs(request.query);
       const { users, total } = await context.ask(scimRequests.listScimUsers, args);
       const base = this.http.baseOf(request);
-      return { status: 200, body: listBody(users.map((user) => userResource(user, base)), total, args) };
+      return {
+        status: 200,
+        body: listBody(
+          users.map((user) => userResource(user, base)),
+          total,
+          args,
+        ),
+      };
     });
   }
 
@@ -38,7 +45,10 @@ export class ScimUsersController {
     await this.http.answer(request, response, async (context) => {
       const { user } = await context.ask(scimRequests.createScimUser, { fields: parseUser(request.body) });
       const answer = this.answerOf(request, user, 201);
-      return { ...answer, headers: { ...answer.headers, location: `${this.http.baseOf(request)}/Users/${user?.id ?? ''}` } };
+      return {
+        ...answer,
+        headers: { ...answer.headers, location: `${this.http.baseOf(request)}/Users/${user?.id ?? ''}` },
+      };
     });
   }
 
@@ -58,7 +68,8 @@ export class ScimUsersController {
           return this.answerOf(request, await this.patchOnce(id, request, context), 200);
         } catch (error) {
           // Somebody came between the reading and the writing: whoever named no version wants it done all the same.
-          const isRace = error instanceof AppError && error.code === 'entity.conflict' && ifMatch(request) === undefined;
+          const isRace =
+            error instanceof AppError && error.code === 'entity.conflict' && ifMatch(request) === undefined;
           if (!isRace || attempt + 1 >= patchAttemptsMax) throw error;
           await delay(backoffMs(attempt, { initialMs: 10, maxMs: 200 }));
         }
