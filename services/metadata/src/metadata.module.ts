@@ -27,6 +27,7 @@ import { CacheTtl1795250100000 } from './migrations/1795250100000-cache-ttl.js';
 import { QueryParameters1795270100000 } from './migrations/1795270100000-query-parameters.js';
 import { RowPolicies1795280100000 } from './migrations/1795280100000-row-policies.js';
 import { ResultLimits1795350000000 } from './migrations/1795350000000-result-limits.js';
+import { SampleRows1795450000000 } from './migrations/1795450000000-sample-rows.js';
 import { WorkspaceSettings1795310100000 } from './migrations/1795310100000-workspace-settings.js';
 import { AuditLog1795441000001 } from './migrations/1795441000001-audit-log.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
@@ -70,6 +71,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
         SourceTimeout1795320100000,
         ResultLimits1795350000000,
         AuditLog1795441000001,
+        SampleRows1795450000000,
       ],
     }),
   ],

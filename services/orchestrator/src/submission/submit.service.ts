@@ -154,7 +154,11 @@ export class SubmitService {
   /** Everything that comes before a run: who may ask, what is asked, within which limits, and how it goes to the source. */
   async prepare(input: SubmitInput, principal: Principal, context: AskingContext): Promise<Prepared> {
     const question = await this.resolve(input, principal, context);
-    const limits = resolveLimits(input.limits, input.priority, this.config.limits, question.source);
+    const { source, savedQuery, settings } = question;
+    const limits = resolveLimits(input.limits, input.priority, this.config.limits, {
+      source,
+      sampleRowsDefault: savedQuery ? undefined : settings?.sampleRows,
+    });
     const nowMs = this.clock.nowMs();
     const session = await this.policies.sessionOf(question.source, principal, context, context.signal);
     const isClosed = session?.isClosed ?? false;
