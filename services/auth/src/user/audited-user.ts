@@ -19,10 +19,6 @@ export function auditedChange(before: UserRow, after: UserRow): AuditRecord {
   };
 }
 
-export function auditedDeletion(row: UserRow): AuditRecord {
-  return { action: 'user.deleted', target: targetOf(row), workspaceId: row.workspaceId, before: sideOf(row) };
-}
-
 function targetOf({ id, email }: UserRow): AuditRecord['target'] {
   return { type: 'user', id, name: email };
 }
