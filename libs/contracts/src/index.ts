@@ -9,6 +9,8 @@ export type {
 } from './codec/request-contract.js';
 export { envelopeCodec, fromFailure, toFailure, type Actor, type Envelope, type Failure } from './envelope.js';
 export {
+  auditRecorded,
+  auditRequests,
   authRequests,
   dataSourceChanged,
   events,
@@ -24,6 +26,7 @@ export {
   runFinished,
   runPlanCodec,
   runRequests,
+  scimRequests,
   webhookRequests,
   workerRequests,
   type AnyEventContract,
@@ -35,7 +38,12 @@ export {
 } from './registry.js';
 export type {
   ApiKey,
+  AuditEntry,
+  AuditFault,
+  AuditFilter,
+  AuditForwarder,
   CacheStatus,
+  ChainedAuditEntry,
   Column,
   ColumnMask,
   ColumnType,
@@ -60,6 +68,8 @@ export type {
   RunPlan,
   RunState,
   SavedQuery,
+  ScimGroup,
+  ScimUser,
   SourceConnection,
   SourceHandle,
   StoredPage,

@@ -8,16 +8,23 @@ import { ApiKeyService } from './api-key/api-key.service.js';
 import { BootstrapLockRepository } from './bootstrap/bootstrap-lock.repository.js';
 import { BootstrapService } from './bootstrap/bootstrap.service.js';
 import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
+import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
 import { PasswordService } from './password/password.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
 import { RevocationRepository } from './revocation/revocation.repository.js';
+import { ScimGroupRepository } from './scim/scim-group.repository.js';
+import { ScimGroupService } from './scim/scim-group.service.js';
+import { ScimUserRepository } from './scim/scim-user.repository.js';
+import { ScimUserService } from './scim/scim-user.service.js';
+import { ScimController } from './scim/scim.controller.js';
 import { SessionTokenService } from './session/session-token.service.js';
 import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
 import { SessionMetrics } from './session/session.metrics.js';
 import { SessionRepository } from './session/session.repository.js';
 import { SessionService } from './session/session.service.js';
+import { SignInFailures } from './session/sign-in-failures.service.js';
 import { SignInService } from './session/sign-in.service.js';
 import { SigningController } from './signing/signing.controller.js';
 import { TokenIssuerService } from './signing/token-issuer.service.js';
@@ -37,13 +44,14 @@ import { WorkspaceRepository } from './workspace/workspace.repository.js';
 import { WorkspaceService } from './workspace/workspace.service.js';
 
 @Module({
-  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateAuth1795219000000] })],
+  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateAuth1795219000000, Scim1795440000001] })],
   controllers: [
     SigningController,
     RevocationController,
     SessionController,
     ApiKeyController,
     GroupController,
+    ScimController,
     UserController,
     ViewerController,
     WorkspaceController,
@@ -67,6 +75,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SessionMetrics,
     SessionTokenService,
     SessionService,
+    SignInFailures,
     SignInService,
     ApiKeyRepository,
     ApiKeyService,
@@ -74,6 +83,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     BootstrapLockRepository,
     BootstrapService,
     RetentionService,
+    ...[ScimGroupRepository, ScimGroupService, ScimUserRepository, ScimUserService],
   ],
 })
 export class AuthModule {}
