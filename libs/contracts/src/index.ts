@@ -9,6 +9,7 @@ export type {
 } from './codec/request-contract.js';
 export { envelopeCodec, fromFailure, toFailure, type Actor, type Envelope, type Failure } from './envelope.js';
 export {
+  accountRequests,
   authRequests,
   dataSourceChanged,
   events,

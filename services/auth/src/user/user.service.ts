@@ -5,6 +5,7 @@ import { parsePage, toPage } from '#libs/database';
 import { permissionsOfRoles, type Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import { PasswordHelpService } from '../account/password-help.service.js';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch } from '../input/text.js';
 import { PasswordService } from '../password/password.service.js';
@@ -25,6 +26,7 @@ export class UserService {
     private readonly sessions: SessionRepository,
     private readonly revocations: RevocationRepository,
     private readonly passwords: PasswordService,
+    private readonly help: PasswordHelpService,
     private readonly logger: AppLogger,
   ) {}
 
@@ -57,14 +59,20 @@ export class UserService {
     return { users: shown.map((row) => toUser(row, caller)), cursors, pageInfo, totalCount };
   }
 
-  async create(input: RequestOf<typeof authRequests.createUser>, caller: Principal): Promise<User> {
+  /** Who gets no password is invited to set one. */
+  async create(
+    input: RequestOf<typeof authRequests.createUser>,
+    caller: Principal,
+  ): Promise<ResponseOf<typeof authRequests.createUser>> {
     const { password, ...user } = parseNewUser(input, caller.permissions);
     const passwordHash = password === undefined ? undefined : await this.passwords.hash(password);
-    const row = await this.transactions.run((transaction) =>
-      this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash }),
-    );
+    const { row, invitationUrl } = await this.transactions.run(async (transaction) => {
+      const inserted = await this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash });
+      const url = passwordHash === undefined ? await this.help.invite(transaction, inserted) : undefined;
+      return { row: inserted, invitationUrl: url };
+    });
     this.logger.info({ userId: row.id, byUserId: caller.userId, roles: row.roleNames }, 'a user was made');
-    return toUser(row, caller);
+    return { user: toUser(row, caller), ...(invitationUrl === undefined ? {} : { invitationUrl }) };
   }
 
   /** Tokens from before a change of rights are refused from its commit on. */

@@ -43,4 +43,16 @@ export class WorkspaceRepository {
       [id, known.wrappedKey, replacement.masterKeyId, replacement.wrappedKey],
     );
   }
+
+  async isSecondFactorRequired(id: string): Promise<boolean> {
+    const [row] = await this.database.query<{ isRequired: boolean }[]>(
+      `select second_factor_required as "isRequired" from auth.workspace where id = $1`,
+      [id],
+    );
+    return row?.isRequired ?? false;
+  }
+
+  async requireSecondFactor(id: string, isRequired: boolean): Promise<void> {
+    await this.database.query(`update auth.workspace set second_factor_required = $2 where id = $1`, [id, isRequired]);
+  }
 }

@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
+import type { authRequests, ResponseOf } from '#libs/contracts';
+import type { AuthConfig } from '../auth.config.js';
+import type { Transaction } from '../transaction/transaction.repository.js';
+import type { LockedUser } from '../user/user.repository.js';
+import { hashOfRefreshToken, newRefreshToken } from './refresh-token.js';
+import { SessionRepository, type SessionOrigin } from './session.repository.js';
+import { SessionTokenService } from './session-token.service.js';
+
+export type OpenedSession = ResponseOf<typeof authRequests.signIn>;
+
+/** Opens sessions, however somebody has proven who he is. Each has a new id and new tokens: nothing of before goes on in it. */
+@Injectable()
+export class SessionOpenerService {
+  constructor(
+    private readonly sessions: SessionRepository,
+    private readonly tokens: SessionTokenService,
+    @InjectConfig() private readonly config: Pick<AuthConfig, 'session'>,
+  ) {}
+
+  /** @param locked by UserRepository.lockForToken in the same transaction */
+  async open(transaction: Transaction, locked: LockedUser, origin: SessionOrigin): Promise<OpenedSession> {
+    const refreshToken = newRefreshToken();
+    const hash = hashOfRefreshToken(refreshToken);
+    if (!hash) throw new Error('a new refresh token has another form than an old one');
+    const { ttlSeconds, idleSeconds } = this.config.session;
+    const session = await this.sessions.insert(transaction, locked.user, ttlSeconds, origin);
+    await this.sessions.addToken(transaction, session, hash, idleSeconds);
+    return { ...(await this.tokens.issue(locked, session)), refreshToken };
+  }
+}
