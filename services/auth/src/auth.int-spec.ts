@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { authRequests, type AnyRequestContract } from '#libs/contracts';
+import { accountRequests, authRequests, type AnyRequestContract } from '#libs/contracts';
 import { MasterKeys, unwrapDataKey } from '#libs/encryption';
 import { TokenVerifier } from '#libs/identity';
 import { newId } from '#libs/kernel';
@@ -41,11 +41,15 @@ describe('the service', () => {
       expect(auth.patterns.toSorted()).toEqual(allRequests.map(({ pattern }) => pattern).toSorted());
     }));
 
-  it('answers nobody without a token but for signing in, refreshing, exchanging a key and the signing keys', () =>
+  it('answers nobody without a token but for what a password, a key or a token of its own proves, and for asking for a reset', () =>
     withAuth(async (auth) => {
-      const open = ['SignIn', 'RefreshSession', 'ExchangeApiKey', 'GetSigningKeys'];
+      const open = [
+        ...['SignIn', 'RefreshSession', 'ExchangeApiKey', 'GetSigningKeys'],
+        ...['BeginSecondFactor', 'ConfirmSecondFactor', 'RemoveSecondFactor'],
+        ...['RequestPasswordReset', 'ResetPassword', 'AcceptInvitation'],
+      ];
       const forServices = ['ActFor', 'EnsureGroups', 'ListRevocations', 'GetDataKey'];
-      for (const [name, contract] of Object.entries(authRequests)) {
+      for (const [name, contract] of Object.entries({ ...authRequests, ...accountRequests })) {
         const rpc = contract.pattern.split('/')[1] ?? '';
         if (open.includes(rpc)) continue;
         const expected = forServices.includes(rpc) ? 'auth.forbidden' : 'auth.unauthenticated';

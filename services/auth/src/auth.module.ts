@@ -7,6 +7,8 @@ import { PasswordHelpService } from './account/password-help.service.js';
 import { PasswordProofService } from './account/password-proof.service.js';
 import { PasswordController } from './account/password.controller.js';
 import { ApiKeyExchangeService } from './api-key/api-key-exchange.service.js';
+import { ApiKeyRotationRepository } from './api-key/api-key-rotation.repository.js';
+import { ApiKeyRotationService } from './api-key/api-key-rotation.service.js';
 import { ApiKeyController } from './api-key/api-key.controller.js';
 import { ApiKeyRepository } from './api-key/api-key.repository.js';
 import { ApiKeyService } from './api-key/api-key.service.js';
@@ -112,6 +114,8 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     MailSenderService,
     ApiKeyRepository,
     ApiKeyService,
+    ApiKeyRotationRepository,
+    ApiKeyRotationService,
     ApiKeyExchangeService,
     BootstrapLockRepository,
     BootstrapService,

@@ -4,6 +4,11 @@ import { APP_FILTER } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
 import { CONFIG } from '#libs/config';
 import { IdentityModule } from '#libs/identity';
+import { PasswordsResolver } from './accounts/passwords.resolver.js';
+import { RotateApiKeyResolver } from './accounts/rotate-api-key.resolver.js';
+import { SecondFactorResolver } from './accounts/second-factor.resolver.js';
+import { SessionListResolver } from './accounts/session-list.resolver.js';
+import { SignInRulesResolver } from './accounts/sign-in-rules.resolver.js';
 import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
 import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
@@ -73,10 +78,15 @@ const resolvers = [
   ExecutionsResolver,
   NodeResolver,
   ParametersResolver,
+  PasswordsResolver,
   ResultsResolver,
+  RotateApiKeyResolver,
   RowPoliciesResolver,
   SavedQueriesResolver,
+  SecondFactorResolver,
+  SessionListResolver,
   SessionsResolver,
+  SignInRulesResolver,
   UsersResolver,
   ViewerResolver,
   WebhookDeliveriesResolver,

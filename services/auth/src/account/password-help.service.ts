@@ -68,7 +68,11 @@ export class PasswordHelpService {
     return link;
   }
 
-  private async send(transaction: Transaction, userId: string, purpose: PasswordTokenPurpose): Promise<string | undefined> {
+  private async send(
+    transaction: Transaction,
+    userId: string,
+    purpose: PasswordTokenPurpose,
+  ): Promise<string | undefined> {
     if (!this.smtp.isConfigured) return this.links.make(userId, purpose, transaction);
     await this.mails.addForUser(transaction, userId, purpose);
     return undefined;

@@ -46,7 +46,7 @@ export class SmtpClient {
 
 /** Whether the mail server has refused this recipient for good; all else may be better later. */
 export function isRefusedForGood(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code, responseCode }: { code?: unknown; responseCode?: unknown } = error;
+  if (!(error instanceof Error) || !('code' in error) || !('responseCode' in error)) return false;
+  const { code, responseCode } = error;
   return code === 'EENVELOPE' && typeof responseCode === 'number' && responseCode >= 500;
 }

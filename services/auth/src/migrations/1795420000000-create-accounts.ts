@@ -68,7 +68,9 @@ export class CreateAccounts1795420000000 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
       drop table auth.retired_api_key_secret, auth.mail, auth.password_token, auth.recovery_code, auth.second_factor`);
-    await runner.query(`alter table auth.session drop column last_used_at, drop column user_agent, drop column client_address`);
+    await runner.query(
+      `alter table auth.session drop column last_used_at, drop column user_agent, drop column client_address`,
+    );
     await runner.query(`alter table auth.workspace drop column second_factor_required`);
   }
 }

@@ -60,7 +60,11 @@ function required(): AppError {
 }
 
 function setupRequired(): AppError {
-  return new AppError('auth.second_factor_setup_required', 'This workspace asks for a second factor. Set one up first.', {
-    path: ['secondFactor'],
-  });
+  return new AppError(
+    'auth.second_factor_setup_required',
+    'This workspace asks for a second factor. Set one up first.',
+    {
+      path: ['secondFactor'],
+    },
+  );
 }

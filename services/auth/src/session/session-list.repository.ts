@@ -36,7 +36,10 @@ export class SessionListRepository {
          from auth.session s where ${filter} and ($3::text is null or s.id < $3) order by s.id desc limit $4`,
         [workspaceId, id, page.after?.[0] ?? null, page.limit],
       ),
-      this.database.query<{ count: string }[]>(`select count(*) from auth.session s where ${filter}`, [workspaceId, id]),
+      this.database.query<{ count: string }[]>(`select count(*) from auth.session s where ${filter}`, [
+        workspaceId,
+        id,
+      ]),
     ]);
     return { rows, totalCount: Number(counted[0]?.count ?? 0) };
   }

@@ -50,6 +50,7 @@ export class GraphqlHttp {
       requestId,
       clientAddress: proxies.clientAddressOf(request),
       origin: proxies.originOf(request),
+      userAgent: request.headers['user-agent'],
     };
     context.with(trace.setSpan(parent, span), () =>
       runInScope(scope, () => {

@@ -9,6 +9,8 @@ export interface RequestScope {
   readonly clientAddress?: string | undefined;
   /** How the client addressed us, such as https://sluice.example.com, where that is known. */
   readonly origin?: string | undefined;
+  /** What the client says of itself. */
+  readonly userAgent?: string | undefined;
 }
 
 const scopes = new AsyncLocalStorage<RequestScope>();
@@ -31,6 +33,11 @@ export function currentClientAddress(): string | undefined {
 /** How the client of the request at hand addressed us, where that is known. */
 export function currentOrigin(): string | undefined {
   return scopes.getStore()?.origin;
+}
+
+/** What the client of the request at hand says of itself, where it does. */
+export function currentUserAgent(): string | undefined {
+  return scopes.getStore()?.userAgent;
 }
 
 const wellFormed = /^[A-Za-z0-9._-]{8,128}$/;
