@@ -11,6 +11,7 @@ export { envelopeCodec, fromFailure, toFailure, type Actor, type Envelope, type 
 export {
   accountRequests,
   authRequests,
+  dataKeyRequests,
   dataSourceChanged,
   events,
   eventStreams,
@@ -25,6 +26,7 @@ export {
   runFinished,
   runPlanCodec,
   runRequests,
+  secretRequests,
   webhookRequests,
   workerRequests,
   type AnyEventContract,
@@ -40,6 +42,7 @@ export type {
   Column,
   ColumnMask,
   ColumnType,
+  KeyProgress,
   DataSource,
   DataSourceChanged,
   EncryptedSecrets,

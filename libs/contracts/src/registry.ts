@@ -4,6 +4,7 @@ import { messageCodec, type MessageCodec } from './codec/message-codec.js';
 import { requestContracts, type AnyRequestContract, type ServiceName } from './codec/request-contract.js';
 import { AccountService } from './gen/sluice/auth/v1/account_pb.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
+import { DataKeyService, SecretService } from './gen/sluice/keys/v1/keys_pb.js';
 import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
 import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
 import {
@@ -28,17 +29,30 @@ import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
  */
 export const authRequests = requestContracts('auth', AuthService);
 export const accountRequests = requestContracts('auth', AccountService);
+export const dataKeyRequests = requestContracts('auth', DataKeyService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
 export const runRequests = requestContracts('orchestrator', RunService);
+/** The same request to each service that keeps secrets. */
+export const secretRequests = {
+  auth: requestContracts('auth', SecretService),
+  metadata: requestContracts('metadata', SecretService),
+  orchestrator: requestContracts('orchestrator', SecretService),
+};
 export const webhookRequests = requestContracts('orchestrator', WebhookService);
 export const workerRequests = requestContracts('worker', WorkerService);
 export const resultsRequests = requestContracts('results', ResultsService);
 
 /** The contracts that each service must handle, all of them: a service with a missing handler refuses to start. */
 export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequestContract[]>> = {
-  auth: [...Object.values(authRequests), ...Object.values(accountRequests)],
-  metadata: Object.values(metadataRequests),
-  orchestrator: [...Object.values(runRequests), ...Object.values(webhookRequests)],
+  auth: [
+    ...[...Object.values(authRequests), ...Object.values(accountRequests)],
+    ...[...Object.values(dataKeyRequests), ...Object.values(secretRequests.auth)],
+  ],
+  metadata: [...Object.values(metadataRequests), ...Object.values(secretRequests.metadata)],
+  orchestrator: [
+    ...[...Object.values(runRequests), ...Object.values(webhookRequests)],
+    ...Object.values(secretRequests.orchestrator),
+  ],
   worker: Object.values(workerRequests),
   results: Object.values(resultsRequests),
 };

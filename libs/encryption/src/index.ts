@@ -2,5 +2,5 @@ export { wrapDataKey, newDataKey, unwrapDataKey, type DataKey, type WrappedDataK
 export { DataKeys } from './data-keys.js';
 export { MasterKeys } from './master-keys.js';
 export { openBytes, sealBytes } from './sealed-bytes.js';
-export { openText, sealText } from './sealed-text.js';
+export { isTextSealedBy, openText, sealText } from './sealed-text.js';
 export { openSecrets, sealSecrets, type SealedSecrets } from './secrets.js';

@@ -1,6 +1,9 @@
 import { Module } from '@nestjs/common';
-import { databaseModule } from '#libs/database';
+import { DataSource } from 'typeorm';
+import { CONFIG } from '#libs/config';
+import { databaseModule, Resealer } from '#libs/database';
 import { IdentityModule } from '#libs/identity';
+import type { AuthConfig } from './auth.config.js';
 import { ManagedUserService } from './account/managed-user.service.js';
 import { PasswordChangeService } from './account/password-change.service.js';
 import { PasswordHelpService } from './account/password-help.service.js';
@@ -14,6 +17,10 @@ import { ApiKeyRepository } from './api-key/api-key.repository.js';
 import { ApiKeyService } from './api-key/api-key.service.js';
 import { BootstrapLockRepository } from './bootstrap/bootstrap-lock.repository.js';
 import { BootstrapService } from './bootstrap/bootstrap.service.js';
+import { DataKeyController } from './key-rotation/data-key.controller.js';
+import { DataKeyService } from './key-rotation/data-key.service.js';
+import { sealedPlaces } from './key-rotation/sealed-places.js';
+import { SecretController } from './key-rotation/secret.controller.js';
 import { MailSenderService } from './mail/mail-sender.service.js';
 import { MailRepository } from './mail/mail.repository.js';
 import { SmtpClient } from './mail/smtp.client.js';
@@ -70,6 +77,8 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SessionManagementController,
     SecondFactorController,
     PasswordController,
+    DataKeyController,
+    SecretController,
     ApiKeyController,
     GroupController,
     UserController,
@@ -120,6 +129,13 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     BootstrapLockRepository,
     BootstrapService,
     RetentionService,
+    DataKeyService,
+    {
+      provide: Resealer,
+      inject: [DataSource, CONFIG, WorkspaceService],
+      useFactory: (database: DataSource, { masterKeys }: AuthConfig, workspaces: WorkspaceService) =>
+        new Resealer(database, masterKeys, sealedPlaces, (id) => workspaces.getDataKey(id)),
+    },
   ],
 })
 export class AuthModule {}

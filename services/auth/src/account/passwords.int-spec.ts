@@ -145,7 +145,8 @@ describe('a password reset', () => {
   it('leaves a second factor as it is', async () => {
     const user = await auth.createUser(await auth.admin(), {});
     await auth.database.query(
-      `insert into auth.second_factor (user_id, sealed_secret, confirmed_at) values ($1, 'k1:x:x', now())`,
+      `insert into auth.second_factor (user_id, workspace_id, sealed_secret, confirmed_at)
+       select id, workspace_id, 'k1:x:x', now() from auth.user_account where id = $1`,
       [user.id],
     );
     await requestReset(user.email);

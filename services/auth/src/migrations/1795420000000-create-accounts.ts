@@ -7,7 +7,10 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  */
 export class CreateAccounts1795420000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    await runner.query(`alter table auth.workspace add column second_factor_required boolean not null default false`);
+    await runner.query(`
+      alter table auth.workspace
+        add column second_factor_required boolean not null default false,
+        add column data_key_made_at timestamptz(3) not null default now()`);
     await runner.query(`
       alter table auth.session
         add column last_used_at timestamptz(3) not null default now(),
@@ -17,11 +20,13 @@ export class CreateAccounts1795420000000 implements MigrationInterface {
 
     await runner.query(`
       create table auth.second_factor (
-        user_id text primary key references auth.user_account (id) on delete cascade,
+        user_id text primary key,
+        workspace_id text not null,
         sealed_secret text not null,
         confirmed_at timestamptz(3),
         last_step bigint not null default 0,
-        created_at timestamptz(3) not null default now()
+        created_at timestamptz(3) not null default now(),
+        foreign key (workspace_id, user_id) references auth.user_account (workspace_id, id) on delete cascade
       )`);
     await runner.query(`
       create table auth.recovery_code (
@@ -71,6 +76,6 @@ export class CreateAccounts1795420000000 implements MigrationInterface {
     await runner.query(
       `alter table auth.session drop column last_used_at, drop column user_agent, drop column client_address`,
     );
-    await runner.query(`alter table auth.workspace drop column second_factor_required`);
+    await runner.query(`alter table auth.workspace drop column second_factor_required, drop column data_key_made_at`);
   }
 }

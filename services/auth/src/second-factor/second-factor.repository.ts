@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import type { UserKey } from '../user/user.types.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
 
 export interface SecondFactorState {
@@ -30,12 +31,12 @@ export class SecondFactorRepository {
   }
 
   /** Keeps a secret that has yet to be confirmed. @returns false where the user has a confirmed one */
-  async begin(userId: string, sealedSecret: string): Promise<boolean> {
+  async begin({ workspaceId, id }: UserKey, sealedSecret: string): Promise<boolean> {
     const [begun] = await this.database.query<unknown[]>(
-      `insert into auth.second_factor as known (user_id, sealed_secret) values ($1, $2)
-       on conflict (user_id) do update set sealed_secret = $2, last_step = 0 where known.confirmed_at is null
+      `insert into auth.second_factor as known (user_id, workspace_id, sealed_secret) values ($1, $2, $3)
+       on conflict (user_id) do update set sealed_secret = $3, last_step = 0 where known.confirmed_at is null
        returning 1`,
-      [userId, sealedSecret],
+      [id, workspaceId, sealedSecret],
     );
     return begun !== undefined;
   }

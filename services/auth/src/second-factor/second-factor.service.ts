@@ -37,7 +37,7 @@ export class SecondFactorService {
     const { candidate, attempt } = await this.proofs.prove(proof);
     const secret = newTotpSecret();
     const dataKey = await this.workspaces.openDataKey(candidate.workspaceId);
-    const hasBegun = await this.factors.begin(candidate.id, sealText(secret, dataKey, aadOf(candidate)));
+    const hasBegun = await this.factors.begin(candidate, sealText(secret, dataKey, aadOf(candidate)));
     if (!hasBegun) throw alreadyThere();
     return { secret, uri: totpUri(secret, attempt.email) };
   }
