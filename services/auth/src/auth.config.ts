@@ -3,6 +3,7 @@ import {
   databaseSettings,
   defineConfig,
   integerText,
+  kmsSettings,
   redisSettings,
   secret,
   serviceSettings,
@@ -21,6 +22,7 @@ export const authConfig = defineConfig({
   service: serviceSettings('auth', { metricsPort: 4101 }),
   redis: redisSettings,
   database: databaseSettings('auth'),
+  kms: kmsSettings,
   masterKeys: secret(
     'SLUICE_MASTER_KEYS',
     parsedBy((text) => MasterKeys.parse(text)),
