@@ -4,7 +4,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppErrorFilter, BusClient, BusMetrics, BusServer, serviceContext, type MessageContext } from '#libs/bus';
-import { metadataRequests, requestsByService, type RequestContract } from '#libs/contracts';
+import { metadataRequests, requestsByService, secretRequests, type RequestContract } from '#libs/contracts';
 import { accessTokenForm, permissions, toClaims, type Permission } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
 import type { RedisConnections } from '#libs/redis';
@@ -80,7 +80,7 @@ const savedQueryId = newId('savedQuery');
 const rules: {
   ask(context: MessageContext): Promise<unknown>;
   name: string;
-  needs: readonly Permission[] | 'orchestrator' | 'results';
+  needs: readonly Permission[] | 'orchestrator' | 'results' | 'operator';
 }[] = [
   rule(metadataRequests.getDataSources, { ids: [id] }, []),
   rule(metadataRequests.listDataSources, { page }, ['data_source.read']),
@@ -117,12 +117,13 @@ const rules: {
   rule(metadataRequests.listHistoryRetentions, {}, 'orchestrator'),
   rule(metadataRequests.listResultLimits, {}, 'results'),
   rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1, afterId: '' }, 'orchestrator'),
+  rule(secretRequests.metadata.resealSecrets, { after: '' }, 'operator'),
 ];
 
 function rule<Request, Response>(
   contract: RequestContract<Request, Response>,
   input: Request,
-  needs: readonly Permission[] | 'orchestrator' | 'results',
+  needs: readonly Permission[] | 'orchestrator' | 'results' | 'operator',
 ) {
   const ask = (context: MessageContext) => client.request(contract, input, { context });
   return { name: contract.pattern, ask, needs };
