@@ -22,7 +22,7 @@ const [older, both, newer] = [`${one}`, `${two},${one}`, `${two}`].map((text) =>
 ];
 const places: readonly SealedPlace[] = [
   { table: 'token', id: 'id', column: 'sealed' },
-  { table: 'source', id: 'id', column: 'parts' },
+  { table: 'source', id: 'id' },
 ];
 /** More than one piece of the work. */
 const rows = 130;

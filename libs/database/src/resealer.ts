@@ -15,13 +15,13 @@ import {
 import { AppError } from '#libs/kernel';
 
 /**
- * Where a service keeps secrets: one sealed text in a column, or SealedSecrets in the three columns of their names. Each is
- * bound to `<workspace>/<id>`.
+ * Where a service keeps secrets: one sealed text in a column, or where none is named SealedSecrets in the three columns of
+ * their names. Each is bound to `<workspace>/<id>`.
  */
 export interface SealedPlace {
   readonly table: string;
   readonly id: string;
-  readonly column: string | 'parts';
+  readonly column?: string;
 }
 
 interface SealedRow extends SealedSecrets {
@@ -75,7 +75,7 @@ export class Resealer {
   ): Promise<'resealed' | 'unreadable' | 'current'> {
     const aad = `${row.workspaceId}/${row.id}`;
     try {
-      if (place.column === 'parts') {
+      if (place.column === undefined) {
         if (Buffer.from(dataKey.wrappedKey).equals(row.wrappedKey)) return 'current';
         const secrets = openSecrets(row, this.masterKeys, aad);
         await this.writeParts(place, row, sealSecrets(secrets, dataKey, aad));
@@ -93,7 +93,7 @@ export class Resealer {
 
   private read({ table, id, column }: SealedPlace, after: string): Promise<SealedRow[]> {
     const columns =
-      column === 'parts'
+      column === undefined
         ? 'master_key_id as "masterKeyId", wrapped_key as "wrappedKey", ciphertext'
         : `${column} as sealed`;
     return this.dataSource.query<SealedRow[]>(
@@ -123,8 +123,8 @@ export class Resealer {
   }
 }
 
-function presentIn(column: string): string {
-  return `${column === 'parts' ? 'ciphertext' : column} is not null`;
+function presentIn(column = 'ciphertext'): string {
+  return `${column} is not null`;
 }
 
 function placeOf(after: string): { index: number; id: string } {

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accountRequests, authRequests, dataKeyRequests, secretRequests, type AnyRequestContract } from '#libs/contracts';
+import {
+  accountRequests,
+  authRequests,
+  dataKeyRequests,
+  secretRequests,
+  type AnyRequestContract,
+} from '#libs/contracts';
 import { MasterKeys, unwrapDataKey } from '#libs/encryption';
 import { TokenVerifier } from '#libs/identity';
 import { newId } from '#libs/kernel';
