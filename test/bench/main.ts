@@ -18,6 +18,7 @@ import { hasMissed, thisMachine, toJson, toLine, withSection } from './report.ts
 import { benchRepeat } from './repeat.bench.ts';
 import { benchRows } from './rows.bench.ts';
 import { benchResume } from './resume.bench.ts';
+import { benchScim } from './scim.bench.ts';
 import { benchStart } from './start.bench.ts';
 import { benchSubscriptions, manySockets } from './subscriptions.bench.ts';
 
@@ -49,6 +50,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   subscriptions: (effort) => onMesh((mesh) => benchSubscriptions(mesh, effort, say), manySockets),
   firehose: (effort) => onMesh((mesh) => benchFirehose(mesh, effort, say), manySockets),
   resume: (effort) => onMesh((mesh) => benchResume(mesh, effort, say), manySockets),
+  scim: (effort) => onMesh((mesh) => benchScim(mesh, effort, say)),
   noisy: (effort) => onMesh((mesh) => benchNoisy(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(noisySlots) }),
 };
 

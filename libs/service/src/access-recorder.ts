@@ -1,4 +1,4 @@
-import { BusClient, serviceContext } from '#libs/bus';
+import { serviceContext, type BusClient } from '#libs/bus';
 import { auditRequests, type AuditEntry, type ServiceName } from '#libs/contracts';
 import { newId } from '#libs/kernel';
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { ScimUser } from '#libs/contracts';
+import { isUniqueViolation } from '#libs/database';
 import { AppError, isId, newId } from '#libs/kernel';
 import { keyOf } from '../input/text.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
@@ -79,16 +80,22 @@ export class ScimUserRepository {
     return toScimUser(rows[0]);
   }
 
-  /** Of two who take one name or address the second waits here. @throws AppError `auth.email_taken` */
+  /** Of two who take one name or one address the second waits here; others do not. @throws AppError `auth.email_taken` */
   async assertFree(transaction: Transaction, { workspaceId, id }: UserKey, fields: UserFields): Promise<void> {
-    await transaction.query(`select pg_advisory_xact_lock(hashtextextended('auth.scim' || $1, 0))`, [workspaceId]);
+    // In one order, so that two who take each other's do not wait for each other.
+    const names = [...new Set([fields.userName.toLowerCase(), fields.email])].sort();
+    for (const name of names) {
+      await transaction.query(`select pg_advisory_xact_lock(hashtextextended('auth.scim ' || $1 || ' ' || $2, 0))`, [
+        workspaceId,
+        name,
+      ]);
+    }
     const taken = await transaction.query<unknown[]>(
       `select 1 from auth.user_account u
        where u.workspace_id = $1 and u.id <> $2 and (lower(${userName}) = lower($3) or u.email = $4)`,
       [workspaceId, id, fields.userName, fields.email],
     );
-    if (taken.length === 0) return;
-    throw new AppError('auth.email_taken', 'A user of this name or address is there already.', { path: ['userName'] });
+    if (taken.length > 0) throw isTaken();
   }
 
   async insert(
@@ -98,7 +105,8 @@ export class ScimUserRepository {
     roleNames: readonly string[],
   ): Promise<UserKey> {
     const key = { workspaceId, id: newId('user') };
-    await transaction.query(
+    await refusingTaken(
+      transaction,
       `insert into auth.user_account (id, workspace_id, email, name, name_key, role_names, user_name, given_name,
          family_name, external_id, disabled)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
@@ -111,7 +119,8 @@ export class ScimUserRepository {
   }
 
   async update(transaction: Transaction, { id }: UserKey, fields: UserFields): Promise<void> {
-    await transaction.query(
+    await refusingTaken(
+      transaction,
       `update auth.user_account set email = $2, name = $3, name_key = $4, user_name = $5, given_name = $6,
          family_name = $7, external_id = $8, disabled = $9, version = version + 1, updated_at = now()
        where id = $1`,
@@ -123,6 +132,19 @@ export class ScimUserRepository {
   async delete(transaction: Transaction, { id }: UserKey): Promise<void> {
     await transaction.query(`delete from auth.user_account where id = $1`, [id]);
   }
+}
+
+/** Whoever makes users in another way takes no lock. */
+async function refusingTaken(transaction: Transaction, sql: string, values: unknown[]): Promise<void> {
+  try {
+    await transaction.query(sql, values);
+  } catch (error) {
+    throw isUniqueViolation(error, 'user_account_email_key') ? isTaken() : error;
+  }
+}
+
+function isTaken(): AppError {
+  return new AppError('auth.email_taken', 'A user of this name or address is there already.', { path: ['userName'] });
 }
 
 function own({ userName: name, givenName, familyName, externalId, active }: UserFields): unknown[] {

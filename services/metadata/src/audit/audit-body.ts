@@ -35,10 +35,14 @@ function canonical(value: object): string {
 }
 
 function sorted(value: JsonValue): JsonValue {
-  // What PostgreSQL cannot keep in JSON would keep the whole entry out of the chain.
-  if (typeof value === 'string') return value.toWellFormed().replaceAll('\0', '');
+  if (typeof value === 'string') return storable(value);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(sorted);
   const members = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
-  return Object.fromEntries(members.map(([name, member]) => [String(sorted(name)), sorted(member)]));
+  return Object.fromEntries(members.map(([name, member]) => [storable(name), sorted(member)]));
+}
+
+/** What PostgreSQL cannot keep in JSON would keep the whole entry out of the chain. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '');
 }

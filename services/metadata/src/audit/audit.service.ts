@@ -69,16 +69,14 @@ export class AuditService {
   }
 
   /** Checks as much of the chain as there is time for. */
-  async verify(
-    afterSequence: number,
-    { workspaceId, remainingMs }: Caller,
-  ): Promise<ResponseOf<Requests['verifyAuditChain']>> {
+  async verify(afterSequence: number, caller: Caller): Promise<ResponseOf<Requests['verifyAuditChain']>> {
+    const { workspaceId } = caller;
     const { anchor, last, retentionDays } = await this.chains.state(workspaceId);
     const begin = afterSequence > anchor.sequence ? await this.chains.place(workspaceId, afterSequence) : anchor;
     if (!begin) throw new AppError('input.invalid', 'There is no such entry.', { path: ['after'] });
     let [end, checked] = [begin, 0];
     let fault: ResponseOf<Requests['verifyAuditChain']>['fault'];
-    while (!fault && end.sequence < last.sequence && remainingMs() > answerMs) {
+    while (!fault && end.sequence < last.sequence && caller.remainingMs() > answerMs) {
       const part = await this.chains.check(workspaceId, end, checkedAtOnce);
       checked += part.checked;
       fault = part.fault;
