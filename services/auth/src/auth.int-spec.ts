@@ -64,7 +64,7 @@ describe('the service', () => {
       }
     }));
 
-  it('refuses a good token in the envelope of another workspace', () =>
+  it('token of another workspace: refuses a good token in the envelope of another', () =>
     withAuth(async (auth) => {
       const context = { ...(await auth.admin()), workspaceId: newId('workspace') };
       const error = await auth.refusal(auth.ask(authRequests.getViewer, {}, context));

@@ -17,7 +17,7 @@ export class MailServer {
         done(refusal === undefined ? null : Object.assign(new Error('not now'), { responseCode: refusal }));
       },
       onData: (stream, session, done) => {
-        void this.take(stream, session).then(() => done());
+        void this.take(stream, session, done);
       },
     });
   }
@@ -56,12 +56,13 @@ export class MailServer {
     await new Promise<void>((resolve) => void this.server.close(resolve));
   }
 
-  private async take(stream: SMTPServerDataStream, session: SMTPServerSession): Promise<void> {
+  private async take(stream: SMTPServerDataStream, session: SMTPServerSession, done: () => void): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
     await new Promise((resolve) => setTimeout(resolve, this.delayMs));
     // Long lines are folded by quoted-printable.
     const text = Buffer.concat(chunks).toString('utf8').replaceAll('=\r\n', '').replaceAll('=3D', '=');
     for (const { address } of session.envelope.rcptTo) this.mails.push({ to: address, text });
+    done();
   }
 }
