@@ -9,6 +9,7 @@ export type {
 } from './codec/request-contract.js';
 export { envelopeCodec, fromFailure, toFailure, type Actor, type Envelope, type Failure } from './envelope.js';
 export {
+  accessRequests,
   authRequests,
   dataSourceChanged,
   events,
@@ -34,7 +35,9 @@ export {
   type FirehoseContract,
 } from './registry.js';
 export type {
+  AccessLevel,
   ApiKey,
+  AssetAccess,
   CacheStatus,
   Column,
   ColumnMask,
@@ -45,12 +48,15 @@ export type {
   Execution,
   ExecutionChanged,
   FinishedPosition,
+  Grant,
+  Grantee,
   Manifest,
   ManifestState,
   PageArgs,
   PageInfo,
   ParameterDefinition,
   Priority,
+  Restriction,
   Revocation,
   RowPolicy,
   RowsCommitted,

@@ -3,6 +3,7 @@ import type { Domain } from './codec/domain.js';
 import { messageCodec, type MessageCodec } from './codec/message-codec.js';
 import { requestContracts, type AnyRequestContract, type ServiceName } from './codec/request-contract.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
+import { AccessService } from './gen/sluice/metadata/v1/access_pb.js';
 import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
 import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
 import {
@@ -27,6 +28,7 @@ import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
  */
 export const authRequests = requestContracts('auth', AuthService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
+export const accessRequests = requestContracts('metadata', AccessService);
 export const runRequests = requestContracts('orchestrator', RunService);
 export const webhookRequests = requestContracts('orchestrator', WebhookService);
 export const workerRequests = requestContracts('worker', WorkerService);
@@ -35,7 +37,7 @@ export const resultsRequests = requestContracts('results', ResultsService);
 /** The contracts that each service must handle, all of them: a service with a missing handler refuses to start. */
 export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequestContract[]>> = {
   auth: Object.values(authRequests),
-  metadata: Object.values(metadataRequests),
+  metadata: [...Object.values(metadataRequests), ...Object.values(accessRequests)],
   orchestrator: [...Object.values(runRequests), ...Object.values(webhookRequests)],
   worker: Object.values(workerRequests),
   results: Object.values(resultsRequests),

@@ -1,6 +1,7 @@
 import type { Domain } from './codec/domain.js';
 import type * as auth from './gen/sluice/auth/v1/auth_pb.js';
 import type * as common from './gen/sluice/common/v1/common_pb.js';
+import type * as access from './gen/sluice/metadata/v1/access_pb.js';
 import type * as metadata from './gen/sluice/metadata/v1/metadata_pb.js';
 import type * as results from './gen/sluice/results/v1/results_pb.js';
 import type * as run from './gen/sluice/run/v1/run_pb.js';
@@ -32,6 +33,12 @@ export type TableColumn = Domain<metadata.TableColumn>;
 export type SourceConnection = Domain<metadata.SourceConnection>;
 export type EncryptedSecrets = Domain<metadata.EncryptedSecrets>;
 export type DataSourceChanged = Domain<metadata.DataSourceChanged>;
+
+export type Restriction = Domain<access.Restriction>;
+export type AssetAccess = Domain<access.AssetAccess>;
+export type Grant = Domain<access.Grant>;
+export type Grantee = Domain<access.Grantee>;
+export type AccessLevel = Grant['level'];
 
 export type Execution = Domain<run.Execution>;
 export type RunState = Execution['state'];

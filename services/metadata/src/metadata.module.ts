@@ -4,6 +4,13 @@ import { databaseModule } from '#libs/database';
 import { MasterKeys } from '#libs/encryption';
 import { IdentityModule } from '#libs/identity';
 import { RedisConnections, RevisionCopies } from '#libs/redis';
+import { AccessController } from './access/access.controller.js';
+import { AccessService } from './access/access.service.js';
+import { AssetRepository } from './access/asset.repository.js';
+import { GranteeClient } from './access/grantee.client.js';
+import { GrantRepository } from './access/grant.repository.js';
+import { GrantService } from './access/grant.service.js';
+import { RestrictionRepository } from './access/restriction.repository.js';
 import { DataSourceController } from './data-source/data-source.controller.js';
 import { DataSourceEntity } from './data-source/data-source.entity.js';
 import { DataSourceRepository } from './data-source/data-source.repository.js';
@@ -17,6 +24,7 @@ import { QueryParameters1795270100000 } from './migrations/1795270100000-query-p
 import { RowPolicies1795280100000 } from './migrations/1795280100000-row-policies.js';
 import { ResultLimits1795350000000 } from './migrations/1795350000000-result-limits.js';
 import { WorkspaceSettings1795310100000 } from './migrations/1795310100000-workspace-settings.js';
+import { Grants1795431000000 } from './migrations/1795431000000-grants.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
 import { GroupClient } from './row-policy/group.client.js';
 import { RowPolicyController } from './row-policy/row-policy.controller.js';
@@ -57,10 +65,12 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
         WorkspaceSettings1795310100000,
         SourceTimeout1795320100000,
         ResultLimits1795350000000,
+        Grants1795431000000,
       ],
     }),
   ],
   controllers: [
+    AccessController,
     DataSourceController,
     SourceSchemaController,
     SavedQueryController,
@@ -95,6 +105,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     SourceTableRepository,
     WorkerClient,
     WorkspaceRevisions,
+    ...[AccessService, AssetRepository, GranteeClient, GrantRepository, GrantService, RestrictionRepository],
     ...[WorkspaceSettingsService, WorkspaceSettingsRepository],
   ],
 })

@@ -129,6 +129,7 @@ export function callerOf(workspaceId: string, permissions = everything): Caller 
     userId: newId('user'),
     requestId: newId('request'),
     permissions: new Set(permissions),
+    groups: [],
     remainingMs: () => 10_000,
   };
 }
