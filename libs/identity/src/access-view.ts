@@ -22,7 +22,9 @@ const workspacesMax = 1_000;
 /** The bound for a copy of a revision that was lost or has fallen back: older than this, nothing kept counts. */
 const keptMsMax = 5_000;
 /** Whoever has something open is looked after this often. */
-const watchedMsMax = 2_000;
+const watchedMsMax = 1_500;
+/** As long as revocations are believed that cannot be read anew. */
+const watchedStaleMsMax = 30_000;
 
 /**
  * What metadata says of who reaches which assets, kept while the revision of the workspace's assets stands: a change counts
@@ -41,14 +43,28 @@ export class AccessView {
     return (await this.ask(workspaceId)).access;
   }
 
-  /** As it was at most two seconds ago, without any message that could be lost. */
+  /**
+   * As it was at most two seconds ago, without any message that could be lost, for whoever has something open. While
+   * metadata is away nobody can change anything there, so what was known stands for a while.
+   */
   async watched(workspaceId: string): Promise<WorkspaceAccess> {
     const known = this.known.get(workspaceId);
     if (known && ageMs(known) <= watchedMsMax) return known.access;
-    // Shared by all who look at the same time; a request must not be answered by a question from before it.
-    const underWay = this.asking.get(workspaceId) ?? this.ask(workspaceId);
-    this.asking.set(workspaceId, underWay);
-    return (await underWay.finally(() => this.asking.delete(workspaceId))).access;
+    try {
+      return (await this.askTogether(workspaceId)).access;
+    } catch (error) {
+      if (known && ageMs(known) <= watchedStaleMsMax) return known.access;
+      throw error;
+    }
+  }
+
+  /** Shared by all who look at the same time. No request may share it: its question could be from before the request. */
+  private askTogether(workspaceId: string): Promise<Known> {
+    const underWay = this.asking.get(workspaceId);
+    if (underWay) return underWay;
+    const asking = this.ask(workspaceId).finally(() => this.asking.delete(workspaceId));
+    this.asking.set(workspaceId, asking);
+    return asking;
   }
 
   private async ask(workspaceId: string): Promise<Known> {

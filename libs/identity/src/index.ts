@@ -10,4 +10,4 @@ export { RevocationView } from './revocation-view.js';
 export { isRoleName, permissionsOfRoles, roles, type RoleName } from './roles.js';
 export { SigningKeySet } from './signing-key-set.js';
 export { TokenVerifier } from './token-verifier.js';
-export { WorkspaceAccess, type AccessFilter, type QueryPlace, type Reacher } from './workspace-access.js';
+export { WorkspaceAccess, type Reacher } from './workspace-access.js';

@@ -16,6 +16,12 @@ export interface QueryPlace {
   readonly dataSourceId: string;
 }
 
+/** What an execution has asked. */
+export interface AskedAssets {
+  readonly dataSourceId: string;
+  readonly savedQueryId?: string | undefined;
+}
+
 /** What of a list a caller reaches, for whoever reads it from a database; see accessCondition. */
 export interface AccessFilter {
   /** What the caller is confined to: these sources with their saved queries, and these saved queries. Absent: to nothing. */
@@ -40,6 +46,11 @@ export class WorkspaceAccess {
     this.restrictions = new Map(restrictions.map(({ assetId, grants }) => [assetId, grants]));
   }
 
+  /** Nothing is restricted. */
+  get isOpen(): boolean {
+    return this.restrictions.size === 0;
+  }
+
   isRestricted(assetId: string): boolean {
     return this.restrictions.has(assetId);
   }
@@ -55,6 +66,13 @@ export class WorkspaceAccess {
     const isInReach =
       !reach || reach.savedQueryIds.includes(query.id) || reach.dataSourceIds.includes(query.dataSourceId);
     return isInReach && isAtLeast(this.levelOfQuery(principal, query), level);
+  }
+
+  /** What was asked may still be asked: whoever may not, does not see what it has answered either. */
+  reachesExecution(principal: Reacher, { dataSourceId, savedQueryId }: AskedAssets): boolean {
+    return savedQueryId === undefined
+      ? this.reachesSource(principal, dataSourceId, 'RUN')
+      : this.reachesQuery(principal, { id: savedQueryId, dataSourceId }, 'RUN');
   }
 
   /** @throws AppError `source.not_found` where nothing of it may be known, otherwise `auth.forbidden` */

@@ -4,6 +4,12 @@ import { APP_FILTER } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
 import { CONFIG } from '#libs/config';
 import { IdentityModule } from '#libs/identity';
+import {
+  AssetAccessResolver,
+  DataSourceAccessResolver,
+  SavedQueryAccessResolver,
+} from './access/asset-access.resolver.js';
+import { GrantsResolver } from './access/grants.resolver.js';
 import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
 import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
@@ -66,16 +72,20 @@ import { WorkspaceResolver } from './workspace/workspace.resolver.js';
 const resolvers = [
   ActorResolver,
   ApiKeysResolver,
+  AssetAccessResolver,
   CacheResolver,
+  DataSourceAccessResolver,
   DataSourcesResolver,
   DownloadsResolver,
   EventsResolver,
   ExecutionsResolver,
+  GrantsResolver,
   NodeResolver,
   ParametersResolver,
   ResultsResolver,
   RowPoliciesResolver,
   SavedQueriesResolver,
+  SavedQueryAccessResolver,
   SessionsResolver,
   UsersResolver,
   ViewerResolver,

@@ -4,7 +4,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppErrorFilter, BusClient, BusMetrics, BusServer, serviceContext, type MessageContext } from '#libs/bus';
-import { metadataRequests, requestsByService, type RequestContract } from '#libs/contracts';
+import { accessRequests, metadataRequests, requestsByService, type RequestContract } from '#libs/contracts';
 import { accessTokenForm, permissions, toClaims, type Permission } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
 import type { RedisConnections } from '#libs/redis';
@@ -75,12 +75,13 @@ const page = { first: 1 };
 const id = newId('dataSource');
 const rowPolicyId = newId('rowPolicy');
 const savedQueryId = newId('savedQuery');
+const managers = ['data_source.manage', 'saved_query.manage', 'grant.manage'] as const;
 
 /** Every request, a harmless input, and the permissions any one of which is enough; none: any caller. */
 const rules: {
   ask(context: MessageContext): Promise<unknown>;
   name: string;
-  needs: readonly Permission[] | 'orchestrator' | 'results';
+  needs: readonly Permission[] | 'orchestrator' | 'results' | 'gateway';
 }[] = [
   rule(metadataRequests.getDataSources, { ids: [id] }, []),
   rule(metadataRequests.listDataSources, { page }, ['data_source.read']),
@@ -117,12 +118,19 @@ const rules: {
   rule(metadataRequests.listHistoryRetentions, {}, 'orchestrator'),
   rule(metadataRequests.listResultLimits, {}, 'results'),
   rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1, afterId: '' }, 'orchestrator'),
+  rule(accessRequests.listRestrictions, { workspaceId: 'wsp_1', knownRevision: 0 }, 'gateway'),
+  rule(accessRequests.getAssetAccess, { assetIds: [id] }, []),
+  rule(accessRequests.setRestricted, { assetId: id, restricted: true }, managers),
+  rule(accessRequests.getGrants, { ids: [] }, managers),
+  rule(accessRequests.listGrants, { page, assetId: id }, managers),
+  rule(accessRequests.createGrant, { assetId: id, grantee: { kind: 'GROUP', key: 'west' }, level: 'RUN' }, managers),
+  rule(accessRequests.deleteGrant, { id: newId('grant') }, managers),
 ];
 
 function rule<Request, Response>(
   contract: RequestContract<Request, Response>,
   input: Request,
-  needs: readonly Permission[] | 'orchestrator' | 'results',
+  needs: readonly Permission[] | 'orchestrator' | 'results' | 'gateway',
 ) {
   const ask = (context: MessageContext) => client.request(contract, input, { context });
   return { name: contract.pattern, ask, needs };
@@ -135,8 +143,9 @@ it('answers every request of its contract', () => {
 describe.each(rules)('$name', ({ ask, needs }) => {
   it('is refused to services that it is not for', async () => {
     const refused = typeof needs === 'string' ? 'auth.forbidden' : 'auth.unauthenticated';
-    expect(await outcomeOf(ask(serviceContext('gateway', workspaceId)))).toBe(refused);
-    expect(await outcomeOf(ask({ ...serviceContext('worker', workspaceId) }))).toBe(refused);
+    for (const service of (['gateway', 'worker'] as const).filter((each) => each !== needs)) {
+      expect(await outcomeOf(ask(serviceContext(service, workspaceId)))).toBe(refused);
+    }
   });
 
   it('is refused to callers who have every permission but the one that it needs', async () => {
@@ -149,9 +158,7 @@ describe.each(rules)('$name', ({ ask, needs }) => {
     const context =
       typeof needs === 'string' ? serviceContext(needs, workspaceId) : await callerWith(needs.slice(0, 1));
     const outcome = await outcomeOf(ask(context));
-    expect(['done', 'input.invalid', 'source.not_found', 'saved_query.not_found', 'row_policy.not_found']).toContain(
-      outcome,
-    );
+    expect(outcome).toMatch(/^(done|input\.invalid|(source|saved_query|row_policy|asset|grant)\.not_found)$/);
   });
 });
 

@@ -1,7 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { InjectConfig } from '#libs/config';
-import { TokenVerifier } from '#libs/identity';
+import type { Execution } from '#libs/contracts';
+import { AccessView, TokenVerifier, type Principal } from '#libs/identity';
 import { AppError, delay } from '#libs/kernel';
 import { Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
@@ -35,6 +36,7 @@ export class DownloadsService implements OnModuleInit {
     private readonly slots: DownloadSlots,
     private readonly places: BytePlaces,
     private readonly verifier: TokenVerifier,
+    private readonly access: AccessView,
     private readonly metrics: DownloadMetrics,
     private readonly logger: AppLogger,
     private readonly lifecycle: Lifecycle,
@@ -59,9 +61,12 @@ export class DownloadsService implements OnModuleInit {
       // A place is taken before anything is looked up: what is beyond the limit costs nobody anything.
       const release = this.slots.take(admitted.principal.userId);
       this.underWay.add(ending);
-      const watch = this.watch(admitted, ending);
+      const opened: { execution?: Execution } = {};
+      const watch = this.watch(admitted, opened, ending);
       try {
-        await this.answer(await this.opener.open(admitted, asked.requestId, ending.signal), request, response, ending);
+        const download = await this.opener.open(admitted, asked.requestId, ending.signal);
+        opened.execution = download.execution;
+        await this.answer(download, request, response, ending);
       } finally {
         clearInterval(watch);
         this.underWay.delete(ending);
@@ -124,17 +129,29 @@ export class DownloadsService implements OnModuleInit {
   }
 
   /** Ends the transfer when its maker's rights or its time end. */
-  private watch({ principal }: AdmittedDownload, ending: AbortController): NodeJS.Timeout {
+  private watch(
+    { principal }: AdmittedDownload,
+    opened: { readonly execution?: Execution },
+    ending: AbortController,
+  ): NodeJS.Timeout {
     const endsAtMs = performance.now() + this.config.downloads.secondsMax * 1_000;
     const timer = setInterval(() => {
       if (performance.now() > endsAtMs) ending.abort(new TransferEnded('the download has taken too long'));
-      this.verifier.isRevoked(principal).then(
-        (isRevoked) => isRevoked && ending.abort(new TransferEnded('the right to it has ended', addressInvalid())),
+      this.hasLost(principal, opened.execution).then(
+        (hasLost) => hasLost && ending.abort(new TransferEnded('the right to it has ended', addressInvalid())),
         () => ending.abort(new TransferEnded('nobody can prove the right to it')),
       );
     }, checkMs);
     timer.unref();
     return timer;
+  }
+
+  /** The caller's token may have ended long ago, so nobody is asked in the caller's name. */
+  private async hasLost(principal: Principal, execution: Execution | undefined): Promise<boolean> {
+    if (await this.verifier.isRevoked(principal)) return true;
+    if (!execution) return false;
+    const access = await this.access.watched(principal.workspaceId);
+    return !access.reachesExecution(principal, execution);
   }
 
   /** New ones are refused, those under way have half of the time that stopping may take. */

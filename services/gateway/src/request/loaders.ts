@@ -1,13 +1,16 @@
 import DataLoader from 'dataloader';
 import {
+  accessRequests,
   authRequests,
   metadataRequests,
   resultsRequests,
   runRequests,
   webhookRequests,
   type ApiKey,
+  type AssetAccess,
   type DataSource,
   type Execution,
+  type Grant,
   type Manifest,
   type RequestContract,
   type RowPolicy,
@@ -26,6 +29,8 @@ export interface Loaders {
   readonly apiKeys: Loader<ApiKey>;
   readonly dataSources: Loader<DataSource>;
   readonly savedQueries: Loader<SavedQuery>;
+  readonly assetAccess: Loader<AssetAccess>;
+  readonly grants: Loader<Grant>;
   readonly rowPolicies: Loader<RowPolicy>;
   readonly webhooks: Loader<Webhook>;
   readonly webhookDeliveries: Loader<WebhookDelivery>;
@@ -58,6 +63,11 @@ export function createLoaders(context: Asker): Loaders {
       async (ids) => (await context.ask(metadataRequests.getSavedQueries, { ids })).savedQueries,
       idOf,
     ),
+    assetAccess: loader(
+      async (assetIds) => (await context.ask(accessRequests.getAssetAccess, { assetIds })).assets,
+      (access) => access.assetId,
+    ),
+    grants: loader(async (ids) => (await context.ask(accessRequests.getGrants, { ids })).grants, idOf),
     rowPolicies: loader(async (ids) => (await context.ask(metadataRequests.getRowPolicies, { ids })).rowPolicies, idOf),
     webhooks: loader(async (ids) => (await context.ask(webhookRequests.getWebhooks, { ids })).webhooks, idOf),
     webhookDeliveries: loader(

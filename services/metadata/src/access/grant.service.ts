@@ -89,7 +89,11 @@ export class GrantService {
     else if (!caller.permissions.has('grant.manage') || caller.reach) {
       throw new AppError('auth.forbidden', 'Name an asset that you manage, or have the permission grant.manage.');
     }
-    const filters = { workspaceId, assetId: assetId ?? null, grantee: grantee ? `${grantee.kind} ${grantee.key}` : null };
+    const filters = {
+      workspaceId,
+      assetId: assetId ?? null,
+      grantee: grantee ? `${grantee.kind} ${grantee.key}` : null,
+    };
     const page = parsePage(pageArgs, 'grants', filters);
     const { rows, totalCount } = await this.grants.list({ workspaceId, assetId, grantee }, page);
     const { rows: grants, cursors, pageInfo } = toPage(rows, page, ({ id }) => [id]);
@@ -124,10 +128,7 @@ export class GrantService {
 
   /** @throws AppError `asset.not_found`, `auth.forbidden` where the caller may see it and no more */
   private async managed(id: string, caller: Caller, path: readonly string[]): Promise<Asset> {
-    const [[asset], access] = await Promise.all([
-      this.assets.find(caller.workspaceId, [id]),
-      this.access.of(caller),
-    ]);
+    const [[asset], access] = await Promise.all([this.assets.find(caller.workspaceId, [id]), this.access.of(caller)]);
     if (!asset || !levelOf(access, asset, caller)) {
       throw new AppError('asset.not_found', 'There is no such data source or saved query.', { path });
     }

@@ -23,7 +23,8 @@ export class GranteeClient {
       case 'USER': {
         const { key } = grantee;
         const ids = isId('user', key) ? [key] : [];
-        const { users } = ids.length > 0 ? await this.bus.request(authRequests.getUsers, { ids }, { context }) : { users: [] };
+        const { users } =
+          ids.length > 0 ? await this.bus.request(authRequests.getUsers, { ids }, { context }) : { users: [] };
         if (users.length > 0) return grantee;
         throw new AppError('auth.user_not_found', 'There is no such user.', { path: ['userId'] });
       }

@@ -19,17 +19,6 @@ export class AssetAccess {
 
 type Asked = Pick<Execution, 'dataSourceId' | 'savedQueryId'>;
 
-/** What was asked may still be asked by the caller: whoever may not does not see what it has answered either. */
-export function reachesExecution(
-  access: WorkspaceAccess,
-  principal: Principal,
-  { dataSourceId, savedQueryId }: Asked,
-): boolean {
-  return savedQueryId === undefined
-    ? access.reachesSource(principal, dataSourceId, 'RUN')
-    : access.reachesQuery(principal, { id: savedQueryId, dataSourceId }, 'RUN');
-}
-
 /** Whoever only runs a saved query may not learn what stands in it, neither from its statement nor from what it fails with. */
 export function readsText(
   access: WorkspaceAccess,

@@ -4,7 +4,7 @@ import { parsePage, toPage } from '#libs/database';
 import type { Principal, WorkspaceAccess } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { isSampled, showsPolicies } from '#libs/sql';
-import { AssetAccess, reachesExecution, readsText } from '../access/asset-access.service.js';
+import { AssetAccess, readsText } from '../access/asset-access.service.js';
 import { withoutText } from '../access/hidden-text.js';
 import { ExecutionRepository } from './execution.repository.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
@@ -95,7 +95,7 @@ export class ExecutionService {
 }
 
 function reachedBy(principal: Principal, access: WorkspaceAccess): (view: ExecutionView) => boolean {
-  return ({ execution }) => reachesExecution(access, principal, execution);
+  return ({ execution }) => access.reachesExecution(principal, execution);
 }
 
 function filterOf(
