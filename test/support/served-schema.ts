@@ -37,8 +37,10 @@ function toRootField(
   type: GraphQLObjectType,
   field: GraphQLField<unknown, unknown>,
 ): RootField {
-  const variables = field.args.map((arg) => `$${arg.name}: ${arg.type.toString()}`).join(', ');
-  const given = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
+  // What has a default is left to it.
+  const asked = field.args.filter(({ defaultValue }) => defaultValue === undefined);
+  const variables = asked.map((arg) => `$${arg.name}: ${arg.type.toString()}`).join(', ');
+  const given = asked.map(({ name }) => `${name}: $${name}`).join(', ');
   const head = variables === '' ? '' : ` (${variables})`;
   const call = given === '' ? '' : `(${given})`;
   return {
@@ -46,7 +48,7 @@ function toRootField(
     field: field.name,
     operation,
     document: `${operation}${head} { ${field.name}${call}${selectionOf(field.type, 0)} }`,
-    argumentNames: field.args.map(({ name }) => name),
+    argumentNames: asked.map(({ name }) => name),
   };
 }
 
@@ -56,7 +58,7 @@ function selectionOf(output: GraphQLOutputType, depth: number): string {
   if (isAbstractType(type)) return ' { __typename }';
   if (!isObjectType(type)) return '';
   const fields = Object.values(type.getFields()).filter(({ args }) => args.length === 0);
-  const names = new Set(['id', 'totalCount', 'code', 'path', 'message']);
+  const names = new Set(['id', 'totalCount', 'endCursor', 'code', 'path', 'message']);
   const inner = fields.flatMap((each) => {
     const of = getNamedType(each.type);
     if (isObjectType(of) || isAbstractType(of)) {

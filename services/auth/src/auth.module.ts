@@ -8,10 +8,14 @@ import { ApiKeyService } from './api-key/api-key.service.js';
 import { BootstrapLockRepository } from './bootstrap/bootstrap-lock.repository.js';
 import { BootstrapService } from './bootstrap/bootstrap.service.js';
 import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
+import { Roles1795430000000 } from './migrations/1795430000000-roles.js';
 import { PasswordService } from './password/password.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
 import { RevocationRepository } from './revocation/revocation.repository.js';
+import { RoleController } from './role/role.controller.js';
+import { RoleRepository } from './role/role.repository.js';
+import { RoleService } from './role/role.service.js';
 import { SessionTokenService } from './session/session-token.service.js';
 import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
@@ -37,13 +41,17 @@ import { WorkspaceRepository } from './workspace/workspace.repository.js';
 import { WorkspaceService } from './workspace/workspace.service.js';
 
 @Module({
-  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateAuth1795219000000] })],
+  imports: [
+    IdentityModule,
+    databaseModule({ entities: [], migrations: [CreateAuth1795219000000, Roles1795430000000] }),
+  ],
   controllers: [
     SigningController,
     RevocationController,
     SessionController,
     ApiKeyController,
     GroupController,
+    RoleController,
     UserController,
     ViewerController,
     WorkspaceController,
@@ -57,6 +65,8 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     WorkspaceService,
     GroupRepository,
     GroupService,
+    RoleRepository,
+    RoleService,
     UserRepository,
     UserService,
     ViewerService,

@@ -53,6 +53,7 @@ import { CompleteManifests } from './results/complete-manifests.store.js';
 import { DecodedPagesStore } from './results/decoded-pages.store.js';
 import { ResultsResolver } from './results/results.resolver.js';
 import { ResultsService } from './results/results.service.js';
+import { RolesResolver } from './roles/roles.resolver.js';
 import { RowPoliciesResolver } from './row-policies/row-policies.resolver.js';
 import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js';
 import { SessionsResolver } from './sessions/sessions.resolver.js';
@@ -83,6 +84,7 @@ const resolvers = [
   NodeResolver,
   ParametersResolver,
   ResultsResolver,
+  RolesResolver,
   RowPoliciesResolver,
   SavedQueriesResolver,
   SavedQueryAccessResolver,

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { permissionsOfRoles, type Permission } from '#libs/identity';
+import type { Permission } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import { permissionsOf } from '../role/permissions-of.js';
 import { tokenEnd, TokenIssuerService } from '../signing/token-issuer.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
@@ -29,7 +30,7 @@ export class ActForService {
       return this.issuer.issue({
         userId,
         workspaceId,
-        permissions: new Set(permissionsOfRoles(user.roleNames).has(lent) ? [lent] : []),
+        permissions: new Set(permissionsOf(user).has(lent) ? [lent] : []),
         groups: user.groupNames,
         issuedAt,
         expiresAt: tokenEnd(issuedAt, tokenTtlSeconds),

@@ -24,6 +24,10 @@ const userColumns = `
   u.id, u.workspace_id as "workspaceId", u.email, u.name, u.name_key as "nameKey", u.role_names as "roleNames",
   u.attributes, u.disabled, u.version, u.created_at as "createdAt",
   array(
+    select distinct permission from auth.role r, unnest(r.permissions) as permission
+    where r.workspace_id = u.workspace_id and r.name = any (u.role_names)
+  ) as "customPermissions",
+  array(
     select g.name from auth.user_group_member m join auth.user_group g on g.id = m.group_id
     where m.user_id = u.id order by g.name
   ) as "groupNames"`;

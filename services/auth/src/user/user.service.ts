@@ -2,17 +2,19 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { authRequests, RequestOf, ResponseOf, User } from '#libs/contracts';
 import { parsePage, toPage } from '#libs/database';
-import { permissionsOfRoles, type Principal } from '#libs/identity';
+import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch } from '../input/text.js';
 import { PasswordService } from '../password/password.service.js';
+import { permissionsOf } from '../role/permissions-of.js';
+import { RoleRepository } from '../role/role.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionRepository } from '../session/session.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { toUser } from './to-user.js';
-import { parseNewUser, parseUserChange, refuseExcess } from './user.input.js';
+import { checkRoles, parseNewUser, parseUserChange } from './user.input.js';
 import { UserRepository } from './user.repository.js';
 import type { UserChange, UserRow } from './user.types.js';
 
@@ -25,6 +27,7 @@ export class UserService {
     private readonly sessions: SessionRepository,
     private readonly revocations: RevocationRepository,
     private readonly passwords: PasswordService,
+    private readonly roles: RoleRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -58,11 +61,12 @@ export class UserService {
   }
 
   async create(input: RequestOf<typeof authRequests.createUser>, caller: Principal): Promise<User> {
-    const { password, ...user } = parseNewUser(input, caller.permissions);
+    const { password, ...user } = parseNewUser(input);
     const passwordHash = password === undefined ? undefined : await this.passwords.hash(password);
-    const row = await this.transactions.run((transaction) =>
-      this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash }),
-    );
+    const row = await this.transactions.run(async (transaction) => {
+      checkRoles(user.roleNames, await this.roles.lockAll(transaction, caller.workspaceId), caller.permissions);
+      return this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash });
+    });
     this.logger.info({ userId: row.id, byUserId: caller.userId, roles: row.roleNames }, 'a user was made');
     return toUser(row, caller);
   }
@@ -71,8 +75,10 @@ export class UserService {
   async update(input: RequestOf<typeof authRequests.updateUser>, caller: Principal): Promise<User> {
     const change = parseUserChange(input);
     const row = await this.transactions.run(async (transaction) => {
+      const known = await this.roles.lockAll(transaction, caller.workspaceId);
       const current = await this.users.lock(transaction, { workspaceId: caller.workspaceId, id: input.id });
       if (current.version !== input.version) throw changedMeanwhile();
+      checkRoles(change.roleNames ?? [], known, caller.permissions, current.roleNames);
       await this.refuseUnsafe(transaction, current, change, caller);
       const changed = await this.users.update(transaction, current, change);
       if (change.disabled === true) await this.sessions.endAllOf(transaction, current.id);
@@ -90,9 +96,7 @@ export class UserService {
     caller: Principal,
   ): Promise<void> {
     const issues = new Issues();
-    const added = (change.roleNames ?? []).map((role) => (current.roleNames.includes(role) ? '' : role));
-    refuseExcess(added, caller.permissions, issues);
-    if ([...permissionsOfRoles(current.roleNames)].some((permission) => !caller.permissions.has(permission))) {
+    if ([...permissionsOf(current)].some((permission) => !caller.permissions.has(permission))) {
       issues.forbid(['id'], 'This user has permissions that you do not have.');
     }
     issues.throwIfAny();

@@ -8,6 +8,8 @@ export interface UserRow {
   readonly name: string;
   readonly nameKey: string;
   readonly roleNames: string[];
+  /** What its custom roles allow. A permission of a newer release may be among them. */
+  readonly customPermissions: string[];
   readonly groupNames: string[];
   readonly attributes: JsonObject;
   readonly disabled: boolean;

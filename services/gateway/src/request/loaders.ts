@@ -4,6 +4,7 @@ import {
   authRequests,
   metadataRequests,
   resultsRequests,
+  roleRequests,
   runRequests,
   webhookRequests,
   type ApiKey,
@@ -13,6 +14,7 @@ import {
   type Grant,
   type Manifest,
   type RequestContract,
+  type Role,
   type RowPolicy,
   type SavedQuery,
   type User,
@@ -31,6 +33,7 @@ export interface Loaders {
   readonly savedQueries: Loader<SavedQuery>;
   readonly assetAccess: Loader<AssetAccess>;
   readonly grants: Loader<Grant>;
+  readonly roles: Loader<Role>;
   readonly rowPolicies: Loader<RowPolicy>;
   readonly webhooks: Loader<Webhook>;
   readonly webhookDeliveries: Loader<WebhookDelivery>;
@@ -68,6 +71,7 @@ export function createLoaders(context: Asker): Loaders {
       (access) => access.assetId,
     ),
     grants: loader(async (ids) => (await context.ask(accessRequests.getGrants, { ids })).grants, idOf),
+    roles: loader(async (ids) => (await context.ask(roleRequests.getRoles, { ids })).roles, idOf),
     rowPolicies: loader(async (ids) => (await context.ask(metadataRequests.getRowPolicies, { ids })).rowPolicies, idOf),
     webhooks: loader(async (ids) => (await context.ask(webhookRequests.getWebhooks, { ids })).webhooks, idOf),
     webhookDeliveries: loader(
