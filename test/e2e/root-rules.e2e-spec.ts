@@ -27,6 +27,7 @@ const fields = rootFields().toSorted(
 );
 
 function isAllowed({ needs }: RootRule, permissions: ReadonlySet<Permission>): boolean {
+  if (needs === 'a service account') return false;
   return typeof needs === 'string' || needs.some((permission) => permissions.has(permission));
 }
 

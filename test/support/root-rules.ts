@@ -6,8 +6,8 @@ export type IdOf = (kind: IdKind) => string;
 
 /** Who may use a root field of the served schema. */
 export interface RootRule {
-  /** Any one of these permissions; or everyone who is signed in; or everyone. */
-  readonly needs: readonly [Permission, ...Permission[]] | 'signed in' | 'nothing';
+  /** Any one of these permissions; or everyone who is signed in; or a service account with guest.mint; or everyone. */
+  readonly needs: readonly [Permission, ...Permission[]] | 'signed in' | 'a service account' | 'nothing';
   /** Arguments that ask for what `idOf` names, and change nothing where that is not there. */
   readonly args?: (idOf: IdOf) => Record<string, unknown>;
   /** It tells of what it was asked for by a number that is 0. */
@@ -44,6 +44,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Query.roles': { needs: ['role.manage', 'user.read'], args: () => page },
   'Query.rowPolicies': { needs: ['row_policy.read'], args: (idOf) => ({ ...page, dataSourceId: idOf('dataSource') }) },
   'Query.savedQueries': { needs: ['saved_query.read'], args: () => page },
+  'Query.serviceAccounts': { needs: ['service_account.manage'], args: () => page },
   'Query.users': { needs: ['user.read'], args: () => page },
   'Query.viewer': { needs: 'nothing' },
   'Query.webhookDeliveries': { needs: ['webhook.manage'], args: (idOf) => ({ ...page, webhookId: idOf('webhook') }) },
@@ -68,6 +69,10 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
     needs: ['saved_query.manage'],
     args: (idOf) => ({ input: { name: 'x', dataSourceId: idOf('dataSource'), sql: 'select 1' } }),
   },
+  'Mutation.createServiceAccount': {
+    needs: ['service_account.manage'],
+    args: () => ({ input: { name: '', roleNames: [] } }),
+  },
   'Mutation.createUser': {
     needs: ['user.manage'],
     args: () => ({ input: { email: '', name: '', roleNames: [] } }),
@@ -84,6 +89,11 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
     args: (idOf) => ({ input: { savedQueryIds: [idOf('savedQuery')], dataSourceIds: [idOf('dataSource')] } }),
     countsAs: 'invalidatedCount',
   },
+  // Nobody but a service account lets guests in, whatever its permissions.
+  'Mutation.mintGuest': {
+    needs: 'a service account',
+    args: (idOf) => ({ input: { savedQueryIds: [idOf('savedQuery')] } }),
+  },
   'Mutation.redeliverWebhook': {
     needs: ['webhook.manage'],
     args: (idOf) => ({ deliveryId: idOf('webhookDelivery') }),
@@ -92,6 +102,10 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Mutation.refreshSession': { needs: 'nothing', args: () => ({ refreshToken: 'none' }) },
   'Mutation.restrictAsset': { needs: managers, args: id('savedQuery') },
   'Mutation.revokeApiKey': { needs: ['api_key.manage'], args: id('apiKey') },
+  'Mutation.revokeGuests': {
+    needs: ['guest.mint', 'service_account.manage'],
+    args: (idOf) => ({ serviceAccountId: idOf('serviceAccount') }),
+  },
   'Mutation.rotateWebhookSecret': { needs: ['webhook.manage'], args: id('webhook') },
   'Mutation.runQueries': { needs: 'signed in', args: (idOf) => ({ inputs: [savedQueryOf(idOf)] }) },
   'Mutation.runQuery': { needs: runners, args: (idOf) => ({ input: savedQueryOf(idOf) }) },
@@ -106,6 +120,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   },
   'Mutation.updateRowPolicy': { needs: ['row_policy.manage'], args: change('rowPolicy') },
   'Mutation.updateSavedQuery': { needs: ['saved_query.manage'], args: change('savedQuery') },
+  'Mutation.updateServiceAccount': { needs: ['service_account.manage'], args: change('serviceAccount') },
   'Mutation.updateUser': { needs: ['user.manage'], args: change('user') },
   'Mutation.updateWebhook': { needs: ['webhook.manage'], args: change('webhook') },
   'Mutation.updateWorkspace': {

@@ -4,6 +4,7 @@ import { messageCodec, type MessageCodec } from './codec/message-codec.js';
 import { requestContracts, type AnyRequestContract, type ServiceName } from './codec/request-contract.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
 import { RoleService } from './gen/sluice/auth/v1/roles_pb.js';
+import { ServiceAccountService } from './gen/sluice/auth/v1/service_accounts_pb.js';
 import { AccessService } from './gen/sluice/metadata/v1/access_pb.js';
 import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
 import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
@@ -29,6 +30,7 @@ import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
  */
 export const authRequests = requestContracts('auth', AuthService);
 export const roleRequests = requestContracts('auth', RoleService);
+export const serviceAccountRequests = requestContracts('auth', ServiceAccountService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
 export const accessRequests = requestContracts('metadata', AccessService);
 export const runRequests = requestContracts('orchestrator', RunService);
@@ -38,7 +40,11 @@ export const resultsRequests = requestContracts('results', ResultsService);
 
 /** The contracts that each service must handle, all of them: a service with a missing handler refuses to start. */
 export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequestContract[]>> = {
-  auth: [...Object.values(authRequests), ...Object.values(roleRequests)],
+  auth: [
+    ...Object.values(authRequests),
+    ...Object.values(roleRequests),
+    ...Object.values(serviceAccountRequests),
+  ],
   metadata: [...Object.values(metadataRequests), ...Object.values(accessRequests)],
   orchestrator: [...Object.values(runRequests), ...Object.values(webhookRequests)],
   worker: Object.values(workerRequests),

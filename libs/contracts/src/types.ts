@@ -1,6 +1,7 @@
 import type { Domain } from './codec/domain.js';
 import type * as auth from './gen/sluice/auth/v1/auth_pb.js';
 import type * as roles from './gen/sluice/auth/v1/roles_pb.js';
+import type * as serviceAccounts from './gen/sluice/auth/v1/service_accounts_pb.js';
 import type * as common from './gen/sluice/common/v1/common_pb.js';
 import type * as access from './gen/sluice/metadata/v1/access_pb.js';
 import type * as metadata from './gen/sluice/metadata/v1/metadata_pb.js';
@@ -18,6 +19,7 @@ export type ColumnType = Column['type'];
 export type User = Domain<auth.User>;
 export type ApiKey = Domain<auth.ApiKey>;
 export type Workspace = Domain<auth.Workspace>;
+export type ServiceAccount = Domain<serviceAccounts.ServiceAccount>;
 export type Role = Domain<roles.Role>;
 export type Revocation = Domain<auth.Revocation>;
 

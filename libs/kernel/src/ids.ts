@@ -13,6 +13,7 @@ export const idPrefixes = {
   grant: 'grn',
   guest: 'gst',
   role: 'rol',
+  serviceAccount: 'svc',
   execution: 'exe',
   run: 'run',
   result: 'res',

@@ -9,6 +9,7 @@ import { BootstrapLockRepository } from './bootstrap/bootstrap-lock.repository.j
 import { BootstrapService } from './bootstrap/bootstrap.service.js';
 import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
 import { Roles1795430000000 } from './migrations/1795430000000-roles.js';
+import { ServiceAccounts1795430000001 } from './migrations/1795430000001-service-accounts.js';
 import { PasswordService } from './password/password.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
@@ -16,6 +17,10 @@ import { RevocationRepository } from './revocation/revocation.repository.js';
 import { RoleController } from './role/role.controller.js';
 import { RoleRepository } from './role/role.repository.js';
 import { RoleService } from './role/role.service.js';
+import { GuestService } from './service-account/guest.service.js';
+import { ServiceAccountController } from './service-account/service-account.controller.js';
+import { ServiceAccountRepository } from './service-account/service-account.repository.js';
+import { ServiceAccountService } from './service-account/service-account.service.js';
 import { SessionTokenService } from './session/session-token.service.js';
 import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
@@ -43,7 +48,10 @@ import { WorkspaceService } from './workspace/workspace.service.js';
 @Module({
   imports: [
     IdentityModule,
-    databaseModule({ entities: [], migrations: [CreateAuth1795219000000, Roles1795430000000] }),
+    databaseModule({
+      entities: [],
+      migrations: [CreateAuth1795219000000, Roles1795430000000, ServiceAccounts1795430000001],
+    }),
   ],
   controllers: [
     SigningController,
@@ -52,6 +60,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     ApiKeyController,
     GroupController,
     RoleController,
+    ServiceAccountController,
     UserController,
     ViewerController,
     WorkspaceController,
@@ -67,6 +76,9 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     GroupService,
     RoleRepository,
     RoleService,
+    GuestService,
+    ServiceAccountRepository,
+    ServiceAccountService,
     UserRepository,
     UserService,
     ViewerService,

@@ -56,6 +56,8 @@ import { ResultsService } from './results/results.service.js';
 import { RolesResolver } from './roles/roles.resolver.js';
 import { RowPoliciesResolver } from './row-policies/row-policies.resolver.js';
 import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js';
+import { GuestsResolver } from './service-accounts/guests.resolver.js';
+import { ServiceAccountsResolver } from './service-accounts/service-accounts.resolver.js';
 import { SessionsResolver } from './sessions/sessions.resolver.js';
 import { UsersResolver } from './users/users.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
@@ -81,6 +83,7 @@ const resolvers = [
   EventsResolver,
   ExecutionsResolver,
   GrantsResolver,
+  GuestsResolver,
   NodeResolver,
   ParametersResolver,
   ResultsResolver,
@@ -88,6 +91,7 @@ const resolvers = [
   RowPoliciesResolver,
   SavedQueriesResolver,
   SavedQueryAccessResolver,
+  ServiceAccountsResolver,
   SessionsResolver,
   UsersResolver,
   ViewerResolver,

@@ -55,6 +55,10 @@ export class ApiKeyExchangeService {
       workspaceId: user.workspaceId,
       apiKeyId: key.id,
       permissions,
+      ...(key.dataSourceIds && key.savedQueryIds
+        ? { reach: { dataSourceIds: key.dataSourceIds, savedQueryIds: key.savedQueryIds } }
+        : {}),
+      ...(key.networks ? { networks: key.networks } : {}),
       groups: user.groupNames,
       issuedAt,
       expiresAt: tokenEnd(issuedAt, tokenTtlSeconds, key.expiresAt),

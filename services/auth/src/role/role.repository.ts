@@ -17,6 +17,13 @@ export interface NewRole {
 
 const columns = `id, name, permissions, version, created_at as "createdAt"`;
 
+const namedPermissions = 'select name, permissions from auth.role where workspace_id = $1';
+
+interface Named {
+  readonly name: string;
+  readonly permissions: readonly string[];
+}
+
 /** Custom roles in PostgreSQL. */
 @Injectable()
 export class RoleRepository {
@@ -50,16 +57,14 @@ export class RoleRepository {
     return { rows, totalCount: Number(counted[0]?.count ?? 0) };
   }
 
+  /** What may be given to users, as it is at the moment. */
+  async all(workspaceId: string): Promise<KnownRoles> {
+    return toKnown(await this.database.query(namedPermissions, [workspaceId]));
+  }
+
   /** What may be given to users. They stay as they are until the transaction ends. */
   async lockAll(transaction: Transaction, workspaceId: string): Promise<KnownRoles> {
-    const custom = await transaction.query<{ name: string; permissions: string[] }[]>(
-      `select name, permissions from auth.role where workspace_id = $1 for share`,
-      [workspaceId],
-    );
-    return new Map<string, readonly Permission[]>([
-      ...custom.map(({ name, permissions }) => [name, permissions.filter(isPermission)] as const),
-      ...Object.entries(roles),
-    ]);
+    return toKnown(await transaction.query<Named[]>(`${namedPermissions} for share`, [workspaceId]));
   }
 
   async count(transaction: Transaction, workspaceId: string): Promise<number> {
@@ -113,4 +118,11 @@ export class RoleRepository {
     );
     return rows.map(({ id }) => id);
   }
+}
+
+function toKnown(custom: readonly Named[]): KnownRoles {
+  return new Map<string, readonly Permission[]>([
+    ...custom.map(({ name, permissions }) => [name, permissions.filter(isPermission)] as const),
+    ...Object.entries(roles),
+  ]);
 }

@@ -26,10 +26,15 @@ export interface ParsedNewUser {
 }
 
 /** @throws AppError with every fault at its place */
-export function parseNewUser(input: RequestOf<typeof authRequests.createUser>): ParsedNewUser {
+export function parseNewUser(
+  input: RequestOf<typeof authRequests.createUser>,
+  known: KnownRoles,
+  granter: Granter,
+): ParsedNewUser {
   const issues = new Issues();
   const email = normalizeEmail(input.email);
   if (email === undefined) issues.add(['email'], 'This is no email address.');
+  addRoleFaults(input.roleNames, { known, granter }, issues);
   if (input.password !== undefined) checkNewPassword(input.password, ['password'], issues);
   const parsed = {
     email: email ?? '',
@@ -73,6 +78,17 @@ export function checkRoles(
   had: readonly string[] = [],
 ): void {
   const issues = new Issues();
+  addRoleFaults(names, { known, granter, had }, issues);
+  issues.throwIfAny();
+}
+
+interface RoleGift {
+  readonly known: KnownRoles;
+  readonly granter: Granter;
+  readonly had?: readonly string[];
+}
+
+function addRoleFaults(names: readonly string[], { known, granter, had = [] }: RoleGift, issues: Issues): void {
   for (const [index, name] of names.entries()) {
     const path = ['roleNames', String(index)];
     const permissions = known.get(name);
@@ -80,7 +96,6 @@ export function checkRoles(
     if (!permissions) issues.add(path, `There is no such role. Roles are ${[...known.keys()].join(', ')}.`);
     else if (excess) issues.forbid(path, `The role ${name} has the permission ${excess}, which you do not have.`);
   }
-  issues.throwIfAny();
 }
 
 function checkGroups(names: readonly string[], issues: Issues): readonly string[] {

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { authRequests, RequestOf, ResponseOf, User } from '#libs/contracts';
 import { parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
-import { AppError } from '#libs/kernel';
+import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch } from '../input/text.js';
@@ -33,7 +33,7 @@ export class UserService {
 
   /** Those of them that are in the caller's workspace. */
   async get(ids: readonly string[], caller: Principal): Promise<User[]> {
-    const known = checkIds('user', ids);
+    const known = caller.guest ? [] : checkIds('user', ids);
     if (known.length === 0) return [];
     return (await this.users.find(caller.workspaceId, known)).map((row) => toUser(row, caller));
   }
@@ -61,7 +61,7 @@ export class UserService {
   }
 
   async create(input: RequestOf<typeof authRequests.createUser>, caller: Principal): Promise<User> {
-    const { password, ...user } = parseNewUser(input);
+    const { password, ...user } = parseNewUser(input, await this.roles.all(caller.workspaceId), caller.permissions);
     const passwordHash = password === undefined ? undefined : await this.passwords.hash(password);
     const row = await this.transactions.run(async (transaction) => {
       checkRoles(user.roleNames, await this.roles.lockAll(transaction, caller.workspaceId), caller.permissions);
@@ -73,6 +73,12 @@ export class UserService {
 
   /** Tokens from before a change of rights are refused from its commit on. */
   async update(input: RequestOf<typeof authRequests.updateUser>, caller: Principal): Promise<User> {
+    if (!isId('user', input.id)) throw new AppError('auth.user_not_found', 'There is no such user.', { path: ['id'] });
+    return toUser(await this.change(input, caller), caller);
+  }
+
+  /** A person or a service account. */
+  async change(input: RequestOf<typeof authRequests.updateUser>, caller: Principal): Promise<UserRow> {
     const change = parseUserChange(input);
     const row = await this.transactions.run(async (transaction) => {
       const known = await this.roles.lockAll(transaction, caller.workspaceId);
@@ -86,7 +92,7 @@ export class UserService {
       return changed;
     });
     this.logger.info({ userId: row.id, byUserId: caller.userId, fields: Object.keys(change) }, 'a user was changed');
-    return toUser(row, caller);
+    return row;
   }
 
   private async refuseUnsafe(

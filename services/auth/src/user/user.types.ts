@@ -4,7 +4,8 @@ import type { JsonObject } from '#libs/kernel';
 export interface UserRow {
   readonly id: string;
   readonly workspaceId: string;
-  readonly email: string;
+  /** Null: a service account, which has none. */
+  readonly email: string | null;
   readonly name: string;
   readonly nameKey: string;
   readonly roleNames: string[];

@@ -1,9 +1,9 @@
 import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
-import { accessRequests, type AccessLevel, type Grant, type Grantee, type User } from '#libs/contracts';
+import { accessRequests, type AccessLevel, type Grant, type Grantee } from '#libs/contracts';
 import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import { invalidInput } from '../errors/user-error.js';
-import { loadAsset, loadNode, type NodeLike } from '../node/node-kinds.js';
+import { loadActor, loadAsset, type NodeLike } from '../node/node-kinds.js';
 import type { RequestContext } from '../request/request-context.js';
 
 interface GranteeArgs {
@@ -59,9 +59,9 @@ export class GrantsResolver {
     return loadAsset(assetId, context);
   }
 
-  @ResolveField('user')
-  async user({ grantee }: Grant, _args: unknown, context: RequestContext): Promise<User | null> {
-    return grantee?.kind === 'USER' ? context.loaders.users.load(grantee.key) : null;
+  @ResolveField('grantee')
+  async grantee({ grantee }: Grant, _args: unknown, context: RequestContext): Promise<NodeLike | null> {
+    return grantee?.kind === 'USER' ? loadActor(grantee.key, context) : null;
   }
 
   @ResolveField('groupName')
@@ -71,7 +71,7 @@ export class GrantsResolver {
 
   @ResolveField('createdBy')
   createdBy({ createdById }: Grant, _args: unknown, context: RequestContext): Promise<NodeLike | null> {
-    return loadNode(createdById, context);
+    return loadActor(createdById, context);
   }
 }
 

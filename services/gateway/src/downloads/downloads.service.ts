@@ -7,6 +7,8 @@ import { AppError, delay } from '#libs/kernel';
 import { Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
+import { demandNetwork } from '../identity/networks.js';
+import { currentClientAddress } from '../request/request-scope.js';
 import { BytePlaces } from './byte-places.store.js';
 import { addressInvalid } from './download-addresses.js';
 import { DownloadMetrics, type DownloadOutcome } from './download-metrics.js';
@@ -58,6 +60,7 @@ export class DownloadsService implements OnModuleInit {
     response.once('close', onClose);
     try {
       const admitted = await this.opener.admit(asked.file, asked.signature);
+      demandNetwork(admitted.principal, currentClientAddress());
       // A place is taken before anything is looked up: what is beyond the limit costs nobody anything.
       const release = this.slots.take(admitted.principal.userId);
       this.underWay.add(ending);

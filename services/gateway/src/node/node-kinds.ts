@@ -4,6 +4,7 @@ import { resultOf } from '../results/result-view.js';
 
 export interface NodeLike {
   readonly id: string;
+  readonly name?: string;
 }
 
 interface NodeKind {
@@ -15,6 +16,9 @@ interface NodeKind {
 const nodeKinds: Partial<Record<IdKind, NodeKind>> = {
   workspace: { typeName: 'Workspace', load: (id, { loaders }) => loaders.workspaces.load(id) },
   user: { typeName: 'User', load: (id, { loaders }) => loaders.users.load(id) },
+  serviceAccount: { typeName: 'ServiceAccount', load: (id, { loaders }) => loaders.serviceAccounts.load(id) },
+  // There is nothing to be read of a guest but who it is.
+  guest: { typeName: 'Guest', load: async () => null },
   apiKey: { typeName: 'ApiKey', load: (id, { loaders }) => loaders.apiKeys.load(id) },
   dataSource: { typeName: 'DataSource', load: (id, { loaders }) => loaders.dataSources.load(id) },
   savedQuery: { typeName: 'SavedQuery', load: (id, { loaders }) => loaders.savedQueries.load(id) },
@@ -42,6 +46,11 @@ export function typeNameOf(id: string): string | undefined {
 /** Null: unknown, or not the caller's to see. */
 export async function loadNode(id: string, context: RequestContext): Promise<NodeLike | null> {
   return (await kindOf(id)?.load(id, context)) ?? null;
+}
+
+/** Who has done something. */
+export async function loadActor(id: string, context: RequestContext): Promise<NodeLike | null> {
+  return idKindOf(id) === 'guest' ? { id, name: 'Guest' } : loadNode(id, context);
 }
 
 /** The same for what grants are given on. */

@@ -6,6 +6,7 @@ import {
   resultsRequests,
   roleRequests,
   runRequests,
+  serviceAccountRequests,
   webhookRequests,
   type ApiKey,
   type AssetAccess,
@@ -17,6 +18,7 @@ import {
   type Role,
   type RowPolicy,
   type SavedQuery,
+  type ServiceAccount,
   type User,
   type Webhook,
   type WebhookDelivery,
@@ -34,6 +36,7 @@ export interface Loaders {
   readonly assetAccess: Loader<AssetAccess>;
   readonly grants: Loader<Grant>;
   readonly roles: Loader<Role>;
+  readonly serviceAccounts: Loader<ServiceAccount>;
   readonly rowPolicies: Loader<RowPolicy>;
   readonly webhooks: Loader<Webhook>;
   readonly webhookDeliveries: Loader<WebhookDelivery>;
@@ -71,6 +74,10 @@ export function createLoaders(context: Asker): Loaders {
       (access) => access.assetId,
     ),
     grants: loader(async (ids) => (await context.ask(accessRequests.getGrants, { ids })).grants, idOf),
+    serviceAccounts: loader(
+      async (ids) => (await context.ask(serviceAccountRequests.getServiceAccounts, { ids })).serviceAccounts,
+      idOf,
+    ),
     roles: loader(async (ids) => (await context.ask(roleRequests.getRoles, { ids })).roles, idOf),
     rowPolicies: loader(async (ids) => (await context.ask(metadataRequests.getRowPolicies, { ids })).rowPolicies, idOf),
     webhooks: loader(async (ids) => (await context.ask(webhookRequests.getWebhooks, { ids })).webhooks, idOf),

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { BusClient, type MessageContext } from '#libs/bus';
-import { authRequests, type Grantee } from '#libs/contracts';
+import { authRequests, serviceAccountRequests, type Grantee } from '#libs/contracts';
 import { AppError, isId } from '#libs/kernel';
 import { GroupClient } from '../row-policy/group.client.js';
 
@@ -20,14 +20,9 @@ export class GranteeClient {
    */
   async known(grantee: Grantee | undefined, context: MessageContext): Promise<Grantee> {
     switch (grantee?.kind) {
-      case 'USER': {
-        const { key } = grantee;
-        const ids = isId('user', key) ? [key] : [];
-        const { users } =
-          ids.length > 0 ? await this.bus.request(authRequests.getUsers, { ids }, { context }) : { users: [] };
-        if (users.length > 0) return grantee;
+      case 'USER':
+        if (await this.isThere(grantee.key, context)) return grantee;
         throw new AppError('auth.user_not_found', 'There is no such user.', { path: ['userId'] });
-      }
       case 'GROUP': {
         if (grantee.key === '' || grantee.key.length > groupNameMax) {
           throw new AppError('input.invalid', `A group's name has from 1 to ${groupNameMax} characters.`, {
@@ -40,5 +35,13 @@ export class GranteeClient {
       default:
         throw new AppError('input.invalid', 'A grant is given to one user or to one group.', { path: ['userId'] });
     }
+  }
+
+  private async isThere(id: string, context: MessageContext): Promise<boolean> {
+    const ids = [id];
+    if (isId('user', id)) return (await this.bus.request(authRequests.getUsers, { ids }, { context })).users.length > 0;
+    if (!isId('serviceAccount', id)) return false;
+    const { serviceAccounts } = await this.bus.request(serviceAccountRequests.getServiceAccounts, { ids }, { context });
+    return serviceAccounts.length > 0;
   }
 }

@@ -122,12 +122,14 @@ function filterOf(
   };
 }
 
+const callerKinds = ['user', 'apiKey', 'serviceAccount', 'guest'] as const;
+
 /** What is no id names nothing, and may hold what PostgreSQL takes for no text at all. */
 function isKnowable({ savedQueryId, submittedById, dataSourceId }: ListFilter): boolean {
   return (
     (savedQueryId === undefined || isId('savedQuery', savedQueryId)) &&
     (dataSourceId === undefined || isId('dataSource', dataSourceId)) &&
-    (submittedById === undefined || isId('user', submittedById) || isId('apiKey', submittedById))
+    (submittedById === undefined || callerKinds.some((kind) => isId(kind, submittedById)))
   );
 }
 

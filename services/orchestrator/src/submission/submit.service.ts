@@ -37,6 +37,7 @@ import { RunnableMemory } from '../source/runnable.memory.js';
 import { CacheMetrics } from '../cache/cache.metrics.js';
 import { cacheSubjects, querySubjects } from '../cache/cache-subjects.js';
 import { ceilingOf, sourceFor } from './ceiling.js';
+import { givenBy } from './given-by.js';
 import { flightKey } from './flight-key.js';
 import { resolveFreshness } from '../cache/freshness.js';
 import { inputHash } from './input-hash.js';
@@ -158,10 +159,7 @@ export class SubmitService {
   /** Everything that comes before a run: who may ask, what is asked, within which limits, and how it goes to the source. */
   async prepare(input: SubmitInput, principal: Principal, context: AskingContext): Promise<Prepared> {
     // Asked together, as both look at the revision of the workspace's assets.
-    const [question, access] = await Promise.all([
-      this.resolve(input, principal, context),
-      this.access.of(principal),
-    ]);
+    const [question, access] = await Promise.all([this.resolve(input, principal, context), this.access.of(principal)]);
     demandReach(access, principal, question, sourcePathOf(input));
     const limits = resolveLimits(input.limits, input.priority, this.config.limits, question.source);
     const nowMs = this.clock.nowMs();
@@ -190,7 +188,7 @@ export class SubmitService {
       policies,
       queryOptions,
       caller,
-      timeZone: input.timeZone ?? question.settings?.timeZone ?? defaultTimeZone,
+      timeZone: input.timeZone ?? principal.guest?.timeZone ?? question.settings?.timeZone ?? defaultTimeZone,
       nowMs,
     });
   }
@@ -264,7 +262,7 @@ export class SubmitService {
         );
         if (!savedQuery) throw new Error('metadata resolved a saved query without it');
         const definitions = toTemplateDefinitions(savedQuery.parameters);
-        const { parameters: given = {} } = query.value;
+        const given = givenBy(principal, query.value.parameters ?? {});
         const places = { text: path, parameters: ['query', 'savedQuery', 'parameters'] };
         return { ...resolved, text: savedQuery.sql, definitions, given, places, savedQuery };
       }
