@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '#libs/testing';
@@ -10,6 +11,7 @@ import { cancel, findExecution, run, runToEnd, sqlInput, tryRun } from '../suppo
 import { deleteGrant, newGrant, restrict } from '../support/grants.js';
 import { newPerson, type Person } from '../support/people.js';
 import { sharedMesh } from '../support/running-mesh.js';
+import { fencedBlocks } from '../support/readme-blocks.js';
 import { newSavedQuery } from '../support/saved-queries.js';
 import { slowQuery, unique } from '../support/slow-queries.js';
 
@@ -148,5 +150,37 @@ describe('Execute-only', () => {
     );
     expect(JSON.stringify([data, estimate.data, estimate.errors])).not.toContain(secret);
     expect(await codeOfRun(stranger.client, { query: { savedQuery: { id: query.id } } })).toBe('NOT_FOUND');
+  });
+});
+
+describe('docs/access.md', () => {
+  const guide = readFileSync('docs/access.md', 'utf8');
+  const show = <T>(name: string, variables: Record<string, unknown>): Promise<T> =>
+    mesh.admin.request<T>(fencedBlocks(guide, `graphql ${name}`).join(''), variables);
+
+  test('shows how to make a role, restrict a query, grant it and make a key for it that does that alone', async () => {
+    const query = await newSavedQuery(mesh.admin, sourceId, unique('select 1 as one'));
+    const role = await show<Record<string, object>>('role', { name: `loader ${randomUUID()}` });
+    expect(role['createRole']).toMatchObject({ errors: [], role: { version: 1 } });
+    expect(await show('restrict', { id: query.id })).toEqual({
+      restrictAsset: { asset: { id: query.id }, errors: [] },
+    });
+    const grant = await show('grant', { assetId: query.id, groupName: group });
+    expect(grant).toMatchObject({ createGrant: { grant: { groupName: group, level: 'RUN' }, errors: [] } });
+    const made = await show<{ createServiceAccount: { serviceAccount: { id: string } } }>('service-account', {
+      name: `report ${randomUUID()}`,
+    });
+    const serviceAccountId = made.createServiceAccount.serviceAccount.id;
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+    const { createApiKey } = await show<{ createApiKey: { secret: string; errors: unknown[] } }>('key', {
+      ...{ serviceAccountId, savedQueryId: query.id, expiresAt },
+    });
+    expect(createApiKey.errors).toEqual([]);
+    const robot = mesh.anonymous.as(`Bearer ${createApiKey.secret}`);
+    const runIt = { query: { savedQuery: { id: query.id } }, waitSeconds: 20 };
+    expect(await codeOfRun(robot, runIt)).toBe('NOT_FOUND');
+    await newGrant(mesh.admin, { assetId: query.id, userId: serviceAccountId, level: 'RUN' });
+    expect(await codeOfRun(robot, runIt)).toBe('OK');
+    expect(await codeOfRun(robot, sqlInput(sourceId, 'select 1'))).toBe('FORBIDDEN');
   });
 });
