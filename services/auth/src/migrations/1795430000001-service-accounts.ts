@@ -10,7 +10,7 @@ export class ServiceAccounts1795430000001 implements MigrationInterface {
       alter table auth.user_account
         alter column email drop not null,
         add column kind text not null default 'PERSON' check (kind in ('PERSON', 'SERVICE')),
-        add constraint user_account_kind_check check ((kind = 'PERSON') = (email is not null)),
+        add constraint user_account_address_check check ((kind = 'PERSON') = (email is not null)),
         add constraint user_account_service_check check (kind = 'PERSON' or password_hash is null)`);
     await runner.query(`
       alter table auth.api_key
@@ -37,7 +37,7 @@ export class ServiceAccounts1795430000001 implements MigrationInterface {
     await runner.query(`
       alter table auth.user_account
         drop constraint user_account_service_check,
-        drop constraint user_account_kind_check,
+        drop constraint user_account_address_check,
         drop column kind,
         alter column email set not null`);
   }

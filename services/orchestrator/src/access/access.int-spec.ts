@@ -210,3 +210,58 @@ it('nobody is let in while nobody can say who reaches what', async () => {
   expect(await outcome(submitSql(orchestrator, principal, source, 'select 1'))).toMatch('bus.timeout');
   expect(await outcome(seen())).toMatch('bus.timeout');
 });
+
+describe('an embedded guest', () => {
+  function guestOf(parameters: Record<string, string>, attributes: Record<string, string> = {}): Principal {
+    return newPrincipal({
+      ...{ userId: newId('guest'), workspaceId: principal.workspaceId, permissions: new Set(['saved_query.run']) },
+      reach: { dataSourceIds: [], savedQueryIds: [query.id] },
+      guest: { mintedById: principal.userId, parameters, attributes, timeZone: 'Pacific/Kiritimati' },
+    });
+  }
+
+  const text = { multiple: false, required: true } as const;
+
+  it('runs with the values and attributes that it was given, and asks nobody who it is', async () => {
+    query = {
+      ...query,
+      sql: 'select {{ customer }}, {{ user.region }}',
+      parameters: [{ name: 'customer', type: 'TEXT', ...text }],
+    };
+    restrict({ [query.id]: 'RUN', [source.id]: undefined });
+    const guest = guestOf({ customer: 'acme' }, { region: 'west' });
+    const { id, runId } = await runQuery(guest);
+    expect((await orchestrator.executions.get(id, guest)).parameters).toEqual({ customer: 'acme' });
+    const [plan] = orchestrator.jobs.filter((job) => job.runId === runId);
+    expect(plan?.values.map(({ value }) => value)).toEqual(['acme', 'west']);
+    expect(await seen(guest)).toEqual([id]);
+    expect(await seen(guestOf({ customer: 'acme' }))).toEqual([]);
+  });
+
+  it('chooses none of the values that were given for it, and leaves none of them out', async () => {
+    query = { ...query, sql: 'select {{ customer }}', parameters: [{ name: 'customer', type: 'TEXT', ...text }] };
+    const guest = guestOf({ customer: 'acme' });
+    const own = orchestrator.submit.submit(
+      {
+        query: { case: 'savedQuery', value: { id: query.id, parameters: { customer: 'other' } } },
+        ...{ priority: 'INTERACTIVE', queryOptions: [] },
+      },
+      guest,
+      newContext(guest),
+    );
+    expect(await outcome(own)).toBe('parameter.invalid query.savedQuery.parameters.customer');
+    query = { ...query, sql: 'select 1', parameters: [] };
+    expect(await outcome(runQuery(guest))).toMatch(/^parameter\.invalid/);
+  });
+
+  it('has today where it was told, unless the question says where', async () => {
+    query = {
+      ...query,
+      sql: 'select {{ day }}',
+      parameters: [{ name: 'day', type: 'DATE', ...text, default: 'today' }],
+    };
+    const { parameters } = await runQuery(guestOf({}));
+    const there = new Intl.DateTimeFormat('en-CA', { timeZone: 'Pacific/Kiritimati' }).format(new Date());
+    expect(parameters).toEqual({ day: there });
+  });
+});
