@@ -1,14 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { delay } from '#libs/kernel';
+import { delay, newId, type IdKind } from '#libs/kernel';
 import { until } from '#libs/testing';
 import type { ApiClient } from '../support/api-client.js';
 import { deleteDataSource, newDataSource, testDataSource, updateDataSource } from '../support/data-sources.js';
 import { collect, executionEvents, executionsFinished } from '../support/execution-events.js';
 import { cancel, findExecution, run, runToEnd, sendRows, sqlInput, tryRun } from '../support/executions.js';
+import { addressOf } from '../support/downloads.js';
+import { newGrant } from '../support/grants.js';
+import { outcomeOf } from '../support/outcomes.js';
 import { newApiKey, newPerson, revokeApiKey, updateUser } from '../support/people.js';
+import { rootRules } from '../support/root-rules.js';
+import { newRowPolicy } from '../support/row-policies.js';
 import { sharedMesh } from '../support/running-mesh.js';
 import { createSavedQuery, newSavedQuery, updateSavedQuery } from '../support/saved-queries.js';
 import { newWorkspace } from '../support/second-workspace.js';
+import { rootFields } from '../support/served-schema.js';
 import { slowQuery, unique } from '../support/slow-queries.js';
 
 const mesh = sharedMesh();
@@ -111,4 +117,100 @@ describe('An administrator of another workspace who knows our ids', () => {
     const [ours, theirs] = await Promise.all([runToEnd(mesh.admin, sourceId, text), runToEnd(stranger, own.id, text)]);
     expect([ours.cache.status, theirs.cache.status]).toEqual(['MISS', 'MISS']);
   });
+});
+
+/** One thing of each kind that callers can name, in our workspace. */
+async function ourThings(): Promise<Partial<Record<IdKind, string>>> {
+  const { client: keyOwner, user } = await newPerson(mesh.admin, 'admin');
+  const source = await newDataSource(mesh.admin, 'postgres', readerOptions());
+  const savedQuery = (await newSavedQuery(mesh.admin, source.id, 'select 1')).id;
+  const execution = (await runToEnd(mesh.admin, sourceId, unique('select 1'))).id;
+  const { createWebhook } = await mesh.admin.request<{ createWebhook: { webhook: { id: string } | null } }>(
+    `mutation { createWebhook(input: { name: "ours", url: "https://hooks.example.com/x", enabled: false }) {
+       webhook { id } errors { code message } } }`,
+  );
+  return {
+    ...{ dataSource: source.id, savedQuery, execution, user: user.id, apiKey: (await newApiKey(keyOwner)).id },
+    ...{ webhook: createWebhook.webhook?.id ?? '' },
+    rowPolicy: (await newRowPolicy(mesh.admin, sourceId, 'true', { enabled: false })).id,
+    grant: await newGrant(mesh.admin, { assetId: savedQuery, groupName: 'west', level: 'RUN' }),
+  };
+}
+
+/** What is there for nobody: the field was answered with nothing of what it was asked for. */
+function isNothing({ code, answer }: Awaited<ReturnType<typeof outcomeOf>>, countsAs: string | undefined): boolean {
+  if (code === 'NOT_FOUND' || code === 'NULL') return true;
+  if (code !== 'OK' || answer === null) return false;
+  return answer[countsAs ?? 'totalCount'] === 0 || (Array.isArray(answer['nodes']) && answer['nodes'].length === 0);
+}
+
+describe('Every query, mutation and subscription that names a thing of ours', () => {
+  test('answers the strongest caller of another workspace as if it were not there', async () => {
+    const ours = await ourThings();
+    const wrong: string[] = [];
+    const tried: string[] = [];
+    for (const field of rootFields()) {
+      const named: IdKind[] = [];
+      const args = rootRules[field.name]?.args?.((kind) => {
+        named.push(kind);
+        return ours[kind] ?? newId(kind);
+      });
+      if (!args || named.length === 0) continue;
+      tried.push(field.name);
+      const outcome = await outcomeOf(stranger, field, args);
+      if (!isNothing(outcome, rootRules[field.name]?.countsAs)) wrong.push(`${field.name}: ${outcome.code}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(tried.length).toBeGreaterThan(25);
+  });
+
+  test('and so does node, for every kind of thing', async () => {
+    const ours = await ourThings();
+    const { workspace } = (
+      await mesh.admin.request<{ viewer: { workspace: { id: string } } }>('{ viewer { workspace { id } } }')
+    ).viewer;
+    for (const id of [...Object.values(ours), workspace.id]) {
+      const { data, errors } = await stranger.send<{ node: unknown }>('query ($id: ID!) { node(id: $id) { id } }', {
+        id,
+      });
+      expect([id, data?.node, errors]).toEqual([id, null, []]);
+    }
+  });
+});
+
+describe('Every cursor of ours', () => {
+  const lists = rootFields().filter(
+    ({ operation, argumentNames }) => operation === 'query' && argumentNames.includes('after'),
+  );
+
+  test.each(lists)('of $field is INVALID_INPUT to a caller of another workspace', async (field) => {
+    const ours = await ourThings();
+    const named = rootRules[field.name]?.args?.((kind) => ours[kind] ?? newId(kind)) ?? {};
+    // Everyone's executions, so that there is one.
+    const args = field.field === 'executions' ? { first: 1 } : { ...named, first: 1 };
+    const { answer } = await outcomeOf(mesh.admin, field, args);
+    const { endCursor: after } = (answer?.['pageInfo'] ?? {}) as { endCursor?: string | null };
+    if (after === null || after === undefined) return;
+    const { code } = await outcomeOf(stranger, field, { ...args, after });
+    expect(['INVALID_INPUT', 'NOT_FOUND']).toContain(code);
+  });
+
+  test('of a subscription leads nobody else anywhere', async () => {
+    const { id } = await runToEnd(mesh.admin, sourceId, unique('select 1'));
+    const [snapshot] = await collect(executionEvents(mesh.admin, { id }));
+    const own = await newDataSource(stranger, 'postgres', readerOptions());
+    const theirs = await runToEnd(stranger, own.id, unique('select 1'));
+    const after = snapshot?.cursor ?? '';
+    await expect(collect(executionEvents(stranger, { id, after }))).rejects.toThrow('NOT_FOUND');
+    await expect(collect(executionEvents(stranger, { id: theirs.id, after }))).rejects.toThrow('INVALID_INPUT');
+  });
+});
+
+test('A download of ours is served to no signature of another workspace', async () => {
+  const own = await newDataSource(stranger, 'postgres', readerOptions());
+  const theirs = await runToEnd(stranger, own.id, unique('select 1 as a'));
+  const ours = await runToEnd(mesh.admin, sourceId, unique('select 1 as a'));
+  const address = await addressOf(stranger, theirs.id, { format: 'CSV' });
+  expect((await fetch(address)).status).toBe(200);
+  expect((await fetch(address.replace(theirs.id, ours.id))).status).toBe(403);
 });

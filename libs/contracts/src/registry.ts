@@ -7,6 +7,9 @@ import { AccountService } from './gen/sluice/auth/v1/account_pb.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
 import { ScimService } from './gen/sluice/auth/v1/scim_pb.js';
 import { DataKeyService, SecretService } from './gen/sluice/keys/v1/keys_pb.js';
+import { RoleService } from './gen/sluice/auth/v1/roles_pb.js';
+import { ServiceAccountService } from './gen/sluice/auth/v1/service_accounts_pb.js';
+import { AccessService } from './gen/sluice/metadata/v1/access_pb.js';
 import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
 import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
 import {
@@ -33,7 +36,10 @@ export const auditRequests = requestContracts('metadata', AuditService);
 export const authRequests = requestContracts('auth', AuthService);
 export const accountRequests = requestContracts('auth', AccountService);
 export const dataKeyRequests = requestContracts('auth', DataKeyService);
+export const roleRequests = requestContracts('auth', RoleService);
+export const serviceAccountRequests = requestContracts('auth', ServiceAccountService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
+export const accessRequests = requestContracts('metadata', AccessService);
 export const runRequests = requestContracts('orchestrator', RunService);
 export const scimRequests = requestContracts('auth', ScimService);
 /** The same request to each service that keeps secrets. */
@@ -50,10 +56,11 @@ export const resultsRequests = requestContracts('results', ResultsService);
 export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequestContract[]>> = {
   auth: [
     ...[...Object.values(authRequests), ...Object.values(accountRequests), ...Object.values(scimRequests)],
+    ...[...Object.values(roleRequests), ...Object.values(serviceAccountRequests)],
     ...[...Object.values(dataKeyRequests), ...Object.values(secretRequests.auth)],
   ],
   metadata: [
-    ...[...Object.values(metadataRequests), ...Object.values(auditRequests)],
+    ...[...Object.values(metadataRequests), ...Object.values(auditRequests), ...Object.values(accessRequests)],
     ...Object.values(secretRequests.metadata),
   ],
   orchestrator: [

@@ -1,9 +1,12 @@
 import type { Domain } from './codec/domain.js';
 import type * as audit from './gen/sluice/audit/v1/audit_pb.js';
 import type * as auth from './gen/sluice/auth/v1/auth_pb.js';
+import type * as roles from './gen/sluice/auth/v1/roles_pb.js';
 import type * as scim from './gen/sluice/auth/v1/scim_pb.js';
+import type * as serviceAccounts from './gen/sluice/auth/v1/service_accounts_pb.js';
 import type * as common from './gen/sluice/common/v1/common_pb.js';
 import type * as keys from './gen/sluice/keys/v1/keys_pb.js';
+import type * as access from './gen/sluice/metadata/v1/access_pb.js';
 import type * as metadata from './gen/sluice/metadata/v1/metadata_pb.js';
 import type * as results from './gen/sluice/results/v1/results_pb.js';
 import type * as run from './gen/sluice/run/v1/run_pb.js';
@@ -28,6 +31,8 @@ export type ScimUser = Domain<scim.ScimUser>;
 export type User = Domain<auth.User>;
 export type ApiKey = Domain<auth.ApiKey>;
 export type Workspace = Domain<auth.Workspace>;
+export type ServiceAccount = Domain<serviceAccounts.ServiceAccount>;
+export type Role = Domain<roles.Role>;
 export type Revocation = Domain<auth.Revocation>;
 
 export type KeyProgress = Domain<keys.Progress>;
@@ -46,6 +51,12 @@ export type TableColumn = Domain<metadata.TableColumn>;
 export type SourceConnection = Domain<metadata.SourceConnection>;
 export type EncryptedSecrets = Domain<metadata.EncryptedSecrets>;
 export type DataSourceChanged = Domain<metadata.DataSourceChanged>;
+
+export type Restriction = Domain<access.Restriction>;
+export type AssetAccess = Domain<access.AssetAccess>;
+export type Grant = Domain<access.Grant>;
+export type Grantee = Domain<access.Grantee>;
+export type AccessLevel = Grant['level'];
 
 export type Execution = Domain<run.Execution>;
 export type RunState = Execution['state'];

@@ -4,7 +4,9 @@ import { BusClient } from '#libs/bus';
 import type { ServiceName } from '#libs/contracts';
 import { SystemClock } from '#libs/kernel';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
+import { BusAccessAuthority } from './access-authority.client.js';
 import { AccessCheck } from './access-check.js';
+import { AccessView } from './access-view.js';
 import { BusIdentityAuthority, type IdentityAuthority } from './identity-authority.client.js';
 import { RevocationView } from './revocation-view.js';
 import { SigningKeySet } from './signing-key-set.js';
@@ -13,7 +15,7 @@ import { TokenVerifier } from './token-verifier.js';
 /** The token under which an IdentityAuthority is provided. */
 export const IDENTITY_AUTHORITY = Symbol('identity authority');
 
-/** Gives TokenVerifier to every module of a service, and AccessGuard with it. Needs what libs/service provides. */
+/** Gives TokenVerifier and AccessView to every module of a service, and AccessGuard with them. Needs what libs/service provides. */
 @Global()
 @Module({
   imports: [DiscoveryModule],
@@ -39,9 +41,15 @@ export const IDENTITY_AUTHORITY = Symbol('identity authority');
         return new TokenVerifier(new SigningKeySet(authority, clock), revocations, clock);
       },
     },
+    {
+      provide: AccessView,
+      inject: [BusClient, MetricsRegistry],
+      useFactory: (bus: BusClient, { service }: MetricsRegistry) =>
+        new AccessView(new BusAccessAuthority(bus, service as ServiceName | 'gateway')),
+    },
     AccessCheck,
   ],
-  exports: [TokenVerifier],
+  exports: [AccessView, TokenVerifier],
 })
 export class IdentityModule implements OnModuleInit, OnApplicationShutdown {
   constructor(

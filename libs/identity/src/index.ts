@@ -1,11 +1,13 @@
 export { accessTokenForm, toClaims, type AccessTokenClaims } from './access-token.js';
 export { Allow, AllowAnonymous, AllowAuthenticated, AllowService } from './access.decorators.js';
+export { AccessView, type AccessAuthority } from './access-view.js';
 export { IDENTITY_AUTHORITY, IdentityModule } from './identity.module.js';
 export type { IdentityAuthority, RevocationList } from './identity-authority.client.js';
 export { isPermission, permissionNames, permissions, type Permission } from './permissions.js';
-export type { Principal } from './principal.js';
+export type { Guest, Principal, Reach } from './principal.js';
 export { principalOf } from './principal-of.js';
 export { RevocationView } from './revocation-view.js';
 export { isRoleName, permissionsOfRoles, roles, type RoleName } from './roles.js';
 export { SigningKeySet } from './signing-key-set.js';
 export { TokenVerifier } from './token-verifier.js';
+export { WorkspaceAccess, type Reacher } from './workspace-access.js';

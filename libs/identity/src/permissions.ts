@@ -24,6 +24,10 @@ export const permissions = {
   'audit.read': 'Read, export and verify the audit log.',
   'audit.manage': 'Set how long the audit log is kept, and where it is forwarded to.',
   'workspace.manage': 'Change the settings of the workspace.',
+  'grant.manage': 'Reach everything that is restricted, and give and take grants on it.',
+  'role.manage': 'Make, change and delete custom roles.',
+  'service_account.manage': 'Make, change and disable service accounts, and make and revoke their API keys.',
+  'guest.mint': 'Let in embedded guests.',
   'operations.read': 'See what operators see: queues, workers and their state.',
 } as const satisfies Record<string, string>;
 

@@ -65,11 +65,18 @@ export class RevocationView {
     }
   }
 
-  isRevoked({ userId, sessionId, apiKeyId, issuedAt }: Principal): boolean {
+  /** A guest goes with the service account and the key that have let it in, and with all of their guests. */
+  isRevoked({ userId, sessionId, apiKeyId, guest, issuedAt }: Principal): boolean {
     const issuedAtMs = issuedAt.getTime();
     const isLate = (subject: Revocation['subject'], id: string | undefined): boolean =>
       id !== undefined && issuedAtMs < (this.notBeforeMs.get(keyOf(subject, id)) ?? Number.NEGATIVE_INFINITY);
-    return isLate('USER', userId) || isLate('SESSION', sessionId) || isLate('API_KEY', apiKeyId);
+    return (
+      isLate('USER', userId) ||
+      isLate('SESSION', sessionId) ||
+      isLate('API_KEY', apiKeyId) ||
+      isLate('USER', guest?.mintedById) ||
+      isLate('GUESTS_OF', guest?.mintedById)
+    );
   }
 
   private refresh(): Promise<void> {

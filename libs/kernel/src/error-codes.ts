@@ -46,6 +46,9 @@ export const errorCodes = {
   'auth.api_key_not_found': 'NOT_FOUND',
   'auth.workspace_not_found': 'NOT_FOUND',
   'auth.email_taken': 'CONFLICT',
+  'auth.role_not_found': 'NOT_FOUND',
+  'auth.service_account_not_found': 'NOT_FOUND',
+  'auth.in_use': 'CONFLICT',
 
   'entity.conflict': 'CONFLICT',
   'entity.name_taken': 'CONFLICT',
@@ -57,6 +60,8 @@ export const errorCodes = {
   'source.in_use': 'CONFLICT',
   'saved_query.not_found': 'NOT_FOUND',
   'row_policy.not_found': 'NOT_FOUND',
+  'grant.not_found': 'NOT_FOUND',
+  'asset.not_found': 'NOT_FOUND',
 
   'parameter.missing': 'PARAMETER_MISSING',
   'parameter.invalid': 'PARAMETER_INVALID',

@@ -29,6 +29,8 @@ import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.
 import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
 import { PasswordLinkService } from './password/password-link.service.js';
 import { PasswordTokenRepository } from './password/password-token.repository.js';
+import { Roles1795430000000 } from './migrations/1795430000000-roles.js';
+import { ServiceAccounts1795430000001 } from './migrations/1795430000001-service-accounts.js';
 import { PasswordService } from './password/password.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
@@ -46,6 +48,13 @@ import { SessionListRepository } from './session/session-list.repository.js';
 import { SessionManagementController } from './session/session-management.controller.js';
 import { SessionManagementService } from './session/session-management.service.js';
 import { SessionOpenerService } from './session/session-opener.service.js';
+import { RoleController } from './role/role.controller.js';
+import { RoleRepository } from './role/role.repository.js';
+import { RoleService } from './role/role.service.js';
+import { GuestService } from './service-account/guest.service.js';
+import { ServiceAccountController } from './service-account/service-account.controller.js';
+import { ServiceAccountRepository } from './service-account/service-account.repository.js';
+import { ServiceAccountService } from './service-account/service-account.service.js';
 import { SessionTokenService } from './session/session-token.service.js';
 import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
@@ -77,7 +86,10 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     IdentityModule,
     databaseModule({
       entities: [],
-      migrations: [CreateAuth1795219000000, CreateAccounts1795420000000, Scim1795440000001],
+      migrations: [
+        ...[CreateAuth1795219000000, CreateAccounts1795420000000, Roles1795430000000, ServiceAccounts1795430000001],
+        Scim1795440000001,
+      ],
     }),
   ],
   controllers: [
@@ -92,6 +104,8 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     ApiKeyController,
     GroupController,
     ScimController,
+    RoleController,
+    ServiceAccountController,
     UserController,
     ViewerController,
     WorkspaceController,
@@ -105,6 +119,11 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     WorkspaceService,
     GroupRepository,
     GroupService,
+    RoleRepository,
+    RoleService,
+    GuestService,
+    ServiceAccountRepository,
+    ServiceAccountService,
     UserRepository,
     UserService,
     ViewerService,

@@ -14,6 +14,12 @@ import { RotateApiKeyResolver } from './accounts/rotate-api-key.resolver.js';
 import { SecondFactorResolver } from './accounts/second-factor.resolver.js';
 import { SessionListResolver } from './accounts/session-list.resolver.js';
 import { SignInRulesResolver } from './accounts/sign-in-rules.resolver.js';
+import {
+  AssetAccessResolver,
+  DataSourceAccessResolver,
+  SavedQueryAccessResolver,
+} from './access/asset-access.resolver.js';
+import { GrantsResolver } from './access/grants.resolver.js';
 import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
 import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
@@ -57,12 +63,15 @@ import { CompleteManifests } from './results/complete-manifests.store.js';
 import { DecodedPagesStore } from './results/decoded-pages.store.js';
 import { ResultsResolver } from './results/results.resolver.js';
 import { ResultsService } from './results/results.service.js';
+import { RolesResolver } from './roles/roles.resolver.js';
 import { RowPoliciesResolver } from './row-policies/row-policies.resolver.js';
 import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js';
 import { ScimDiscoveryController } from './scim/scim-discovery.controller.js';
 import { ScimGroupsController } from './scim/scim-groups.controller.js';
 import { ScimHttp } from './scim/scim-http.js';
 import { ScimUsersController } from './scim/scim-users.controller.js';
+import { GuestsResolver } from './service-accounts/guests.resolver.js';
+import { ServiceAccountsResolver } from './service-accounts/service-accounts.resolver.js';
 import { SessionsResolver } from './sessions/sessions.resolver.js';
 import { UsersResolver } from './users/users.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
@@ -82,11 +91,15 @@ const resolvers = [
   ApiKeysResolver,
   AuditResolver,
   AuditSettingsResolver,
+  AssetAccessResolver,
   CacheResolver,
+  DataSourceAccessResolver,
   DataSourcesResolver,
   DownloadsResolver,
   EventsResolver,
   ExecutionsResolver,
+  GrantsResolver,
+  GuestsResolver,
   NodeResolver,
   ParametersResolver,
   PasswordsResolver,
@@ -96,6 +109,9 @@ const resolvers = [
   SavedQueriesResolver,
   SecondFactorResolver,
   SessionListResolver,
+  RolesResolver,
+  SavedQueryAccessResolver,
+  ServiceAccountsResolver,
   SessionsResolver,
   SignInRulesResolver,
   UsersResolver,

@@ -1,5 +1,5 @@
 import { BusClient, BusMetrics, BusServer, type BusContext } from '#libs/bus';
-import { requestsByService, type RequestContract, type ServiceName } from '#libs/contracts';
+import { accessRequests, requestsByService, type RequestContract, type ServiceName } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
@@ -10,7 +10,9 @@ export class FakeServices {
   private readonly answers = new Map<string, (input: unknown, context: BusContext) => unknown>();
   private readonly closing: (() => Promise<unknown>)[] = [];
 
-  constructor(private readonly redisUrl: string) {}
+  constructor(private readonly redisUrl: string) {
+    this.on(accessRequests.listRestrictions, () => ({ revision: 0, accessRevision: 0, restrictions: [] }));
+  }
 
   on<Request, Response>(
     contract: RequestContract<Request, Response>,

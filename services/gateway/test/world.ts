@@ -23,6 +23,8 @@ export class World {
   expired = false;
   reads = 0;
   isOlderRelease = false;
+  /** Its subscribers may no longer see it. */
+  isHidden = false;
   /** Another version of the truth: the caller has left the run. */
   own: { state: RunState; version: number } | undefined;
 
@@ -91,6 +93,7 @@ export class World {
       clock: this.clock,
       read: async () => {
         this.reads += 1;
+        if (this.isHidden) throw new AppError('run.not_found', 'There is no such execution.');
         return this.execution();
       },
       readRows: async (_execution, offset) => {

@@ -16,6 +16,13 @@ import { AuditWriterRepository } from './audit/audit-writer.repository.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditService } from './audit/audit.service.js';
 import { SyslogClient } from './audit/syslog.client.js';
+import { AccessController } from './access/access.controller.js';
+import { AccessService } from './access/access.service.js';
+import { AssetRepository } from './access/asset.repository.js';
+import { GranteeClient } from './access/grantee.client.js';
+import { GrantRepository } from './access/grant.repository.js';
+import { GrantService } from './access/grant.service.js';
+import { RestrictionRepository } from './access/restriction.repository.js';
 import { DataSourceController } from './data-source/data-source.controller.js';
 import { DataSourceEntity } from './data-source/data-source.entity.js';
 import { DataSourceRepository } from './data-source/data-source.repository.js';
@@ -33,6 +40,7 @@ import { ResultLimits1795350000000 } from './migrations/1795350000000-result-lim
 import { SampleRows1795450000000 } from './migrations/1795450000000-sample-rows.js';
 import { WorkspaceSettings1795310100000 } from './migrations/1795310100000-workspace-settings.js';
 import { AuditLog1795441000001 } from './migrations/1795441000001-audit-log.js';
+import { Grants1795431000000 } from './migrations/1795431000000-grants.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
 import { GroupClient } from './row-policy/group.client.js';
 import { RowPolicyController } from './row-policy/row-policy.controller.js';
@@ -75,11 +83,13 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
         ResultLimits1795350000000,
         AuditLog1795441000001,
         SampleRows1795450000000,
+        Grants1795431000000,
       ],
     }),
   ],
   controllers: [
     AuditController,
+    AccessController,
     DataSourceController,
     SourceSchemaController,
     SavedQueryController,
@@ -122,6 +132,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     SourceTableRepository,
     WorkerClient,
     WorkspaceRevisions,
+    ...[AccessService, AssetRepository, GranteeClient, GrantRepository, GrantService, RestrictionRepository],
     ...[WorkspaceSettingsService, WorkspaceSettingsRepository],
     {
       provide: Resealer,

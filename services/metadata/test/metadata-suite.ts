@@ -13,6 +13,7 @@ import { openSecrets } from '#libs/encryption';
 import type { Permission } from '#libs/identity';
 import { AppError, newId, type JsonObject } from '#libs/kernel';
 import { startPostgres, startRedis } from '#libs/testing';
+import { GrantService } from '../src/access/grant.service.js';
 import type { Caller } from '../src/caller.js';
 import { DataSourceService } from '../src/data-source/data-source.service.js';
 import { RunnableService } from '../src/runnable/runnable.service.js';
@@ -38,6 +39,7 @@ export class MetadataSuite {
   readonly queries: SavedQueryService;
   readonly schemas: SourceSchemaService;
   readonly runnables: RunnableService;
+  readonly grants: GrantService;
   readonly database: Database;
   caller = callerOf(newId('workspace'));
   /** Who may do the same in another workspace. */
@@ -53,6 +55,7 @@ export class MetadataSuite {
     this.queries = app.get(SavedQueryService);
     this.schemas = app.get(SourceSchemaService);
     this.runnables = app.get(RunnableService);
+    this.grants = app.get(GrantService);
     this.database = app.get(Database);
     this.refreshes = app.get(SchemaRefreshService);
   }
@@ -129,6 +132,7 @@ export function callerOf(workspaceId: string, permissions = everything): Caller 
     userId: newId('user'),
     requestId: newId('request'),
     permissions: new Set(permissions),
+    groups: [],
     remainingMs: () => 10_000,
   };
 }

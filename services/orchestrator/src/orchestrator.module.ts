@@ -62,6 +62,7 @@ import { SourceRepository } from './source/source.repository.js';
 import { SourceService } from './source/source.service.js';
 import { EstimateController } from './estimate/estimate.controller.js';
 import { EstimateService } from './estimate/estimate.service.js';
+import { AssetAccess } from './access/asset-access.service.js';
 import { SubmissionController } from './submission/submission.controller.js';
 import { SubmissionRepository } from './submission/submission.repository.js';
 import { SubmitService } from './submission/submit.service.js';
@@ -105,7 +106,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     ...[PolicyService, CallerMemory, DataKeys, MaskKeys, ValueSeals],
     ...[SubmitService, SubmissionRepository, EstimateService, CacheService, CacheRepository],
     ...[CacheMetrics, RepeatedHitsService, RepeatedHitsRepository],
-    ...[ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],
+    ...[AssetAccess, ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],
     ...[RunRepository, RunChanges, RunMetrics, ClaimService, FinishService, AttemptService],
     ...[QuestionRate, QuotaService, QuotaRepository],
     ...[DispatcherService, DispatchRepository, RunQueueStore],

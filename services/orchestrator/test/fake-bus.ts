@@ -23,6 +23,14 @@ export class FakeBus {
     this.answers.set(contract.pattern, answer as Answer);
   }
 
+  /** Where the test has no answer of its own. */
+  answerFirst<Request, Response>(
+    contract: RequestContract<Request, Response>,
+    answer: (input: Request, options: { instance?: string }) => Response | Promise<Response>,
+  ): void {
+    if (!this.answers.has(contract.pattern)) this.answer(contract, answer);
+  }
+
   countOf(contract: AnyRequestContract): number {
     return this.requests.filter(({ pattern }) => pattern === contract.pattern).length;
   }

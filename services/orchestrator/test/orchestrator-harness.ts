@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { loadConfig } from '#libs/config';
-import type { BusContext } from '#libs/bus';
+import { serviceContext, type BusContext } from '#libs/bus';
 import {
+  accessRequests,
   metadataRequests,
   resultsRequests,
   type Execution,
@@ -11,11 +12,12 @@ import {
   type SourceConnection,
 } from '#libs/contracts';
 import { AuditRepository, InboxRepository, OutboxRepository } from '#libs/database';
-import type { Principal, TokenVerifier } from '#libs/identity';
+import { AccessView, type Principal, type TokenVerifier } from '#libs/identity';
 import { ReceiverClient, type ResolveName } from '#libs/receivers';
 import type { RevisionCopies } from '#libs/redis';
 import { AppError, newId, SystemClock, type Clock } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { AssetAccess } from '../src/access/asset-access.service.js';
 import { CacheMetrics } from '../src/cache/cache.metrics.js';
 import { CacheRepository } from '../src/cache/cache.repository.js';
 import { CacheService } from '../src/cache/cache.service.js';
@@ -108,6 +110,18 @@ export function startOrchestrator(
   const changes = new RunChanges(bus.asClient(), new RunMetrics(metrics));
   const metadata = new MetadataClient(bus.asClient());
   const runnables = new RunnableMemory(metadata, noRevisions, logger);
+  bus.answerFirst(accessRequests.listRestrictions, () => ({ revision: 1, accessRevision: 0, restrictions: [] }));
+  const restrictions = {
+    restrictions: (workspaceId: string, knownRevision: number) =>
+      bus
+        .asClient()
+        .request(
+          accessRequests.listRestrictions,
+          { workspaceId, knownRevision },
+          { context: serviceContext('orchestrator', workspaceId) },
+        ),
+  };
+  const access = new AssetAccess(new AccessView(restrictions), noRevisions);
   const auth = new AuthClient(bus.asClient());
   const callers = new CallerMemory(auth);
   const dataKeys = new DataKeys(auth, config);
@@ -117,7 +131,11 @@ export function startOrchestrator(
   const sources = new SourceCancelService(metadata, snapshots, workers, logger, config, metrics);
   const stops = new StopService(runs, changes, workers, sources, results, logger, config);
   const attempts = new AttemptService(runs, results, sources, changes, config);
-  const executions = new ExecutionService(new ExecutionRepository(dataSource), new FinishedRepository(dataSource));
+  const executions = new ExecutionService(
+    new ExecutionRepository(dataSource),
+    new FinishedRepository(dataSource),
+    access,
+  );
   const dispatch = new DispatchRepository(dataSource, config);
   const submissions = new SubmissionRepository(dataSource, config);
   const finishes = new FinishService(runs, attempts, changes, logger);
@@ -127,6 +145,7 @@ export function startOrchestrator(
     submissions,
     executions,
     runnables,
+    access,
     new PolicyService(metadata, callers, new MaskKeys(dataKeys)),
     new QueryPlanner(logger),
     new ValueSeals(dataKeys),

@@ -9,6 +9,7 @@ import type {
 import type { RevocationSubject } from '../gen/sluice/auth/v1/auth_pb.js';
 import type { MessageKind } from '../gen/sluice/bus/v1/envelope_pb.js';
 import type { ColumnType } from '../gen/sluice/common/v1/common_pb.js';
+import type { AccessLevel, GranteeKind } from '../gen/sluice/metadata/v1/access_pb.js';
 import type { MaskKind, ParameterType } from '../gen/sluice/metadata/v1/metadata_pb.js';
 import type { ManifestState } from '../gen/sluice/results/v1/results_pb.js';
 import type { CacheStatus, Priority, QuotaKind, QuotaScope, RunState } from '../gen/sluice/run/v1/run_pb.js';
@@ -53,7 +54,11 @@ type AuditEnumName<E> = E extends AuditActorKind
       ? Named<typeof AuditFaultKind>
       : E extends AuditForwarderKind
         ? Named<typeof AuditForwarderKind>
-        : never;
+        : E extends AccessLevel
+          ? Named<typeof AccessLevel>
+          : E extends GranteeKind
+            ? Named<typeof GranteeKind>
+            : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;

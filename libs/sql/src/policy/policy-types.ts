@@ -36,7 +36,8 @@ export interface RowPolicy {
 /** Who asks, as the token and the identity provider say; nothing of it may come from the request. */
 export interface PolicyCaller {
   readonly id: string;
-  readonly email: string;
+  /** Null: a service account or a guest, which has none. */
+  readonly email: string | null;
   readonly groupNames: readonly string[];
   /** An attribute that is absent, or null, leaves no rows to the policies that name it. */
   readonly attributes: Readonly<Record<string, TypedValue | readonly TypedValue[]>>;

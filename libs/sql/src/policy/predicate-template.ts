@@ -28,7 +28,7 @@ export function valuesOfCaller(caller: PolicyCaller, name: string): readonly Typ
     case 'id':
       return [{ type: 'text', value: caller.id }];
     case 'email':
-      return [{ type: 'text', value: caller.email }];
+      return caller.email === null ? undefined : [{ type: 'text', value: caller.email }];
     case 'groups':
       return caller.groupNames.map((value) => ({ type: 'text', value }));
     default: {

@@ -38,6 +38,8 @@ export class PasswordChangeService {
     issues.throwIfAny();
     const key = { workspaceId, id: userId };
     const { email } = await this.userService.getSelf(caller);
+    // Service accounts have neither, and no session to come here by.
+    if (email === null) throw wrongPassword();
     const known = await this.users.findPasswordHash(key);
     const attempt: Attempt = { email, clientAddress };
     const isRight = await this.passwords.verify(known, currentPassword, () => this.throttle.admit(attempt));

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { isPermission, permissionsOfRoles } from '#libs/identity';
+import { isPermission } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import { permissionsOf } from '../role/permissions-of.js';
 import { tokenEnd, TokenIssuerService, type IssuedToken } from '../signing/token-issuer.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { UserRepository, type LockedUser } from '../user/user.repository.js';
@@ -45,7 +46,7 @@ export class ApiKeyExchangeService {
 
   /** What the key allows of what its maker may do now. */
   private issue(key: ApiKeyRow, { user, issuedAt }: LockedUser): Promise<IssuedToken> {
-    const ofMaker = permissionsOfRoles(user.roleNames);
+    const ofMaker = permissionsOf(user);
     const permissions = key.permissions
       ? new Set(key.permissions.filter(isPermission).filter((permission) => ofMaker.has(permission)))
       : ofMaker;
@@ -54,6 +55,10 @@ export class ApiKeyExchangeService {
       workspaceId: user.workspaceId,
       apiKeyId: key.id,
       permissions,
+      ...(key.dataSourceIds && key.savedQueryIds
+        ? { reach: { dataSourceIds: key.dataSourceIds, savedQueryIds: key.savedQueryIds } }
+        : {}),
+      ...(key.networks ? { networks: key.networks } : {}),
       groups: user.groupNames,
       issuedAt,
       expiresAt: tokenEnd(issuedAt, tokenTtlSeconds, key.expiresAt),

@@ -7,6 +7,7 @@ import { TransactionRepository } from '../transaction/transaction.repository.js'
 import { ApiKeyRotationRepository } from './api-key-rotation.repository.js';
 import { newSecret } from './api-key-secret.js';
 import { ApiKeyRepository } from './api-key.repository.js';
+import { ApiKeyService } from './api-key.service.js';
 import { toApiKey } from './to-api-key.js';
 
 const overlapSecondsMax = 30 * 86_400;
@@ -16,6 +17,7 @@ const overlapSecondsMax = 30 * 86_400;
 export class ApiKeyRotationService {
   constructor(
     private readonly keys: ApiKeyRepository,
+    private readonly apiKeys: ApiKeyService,
     private readonly rotations: ApiKeyRotationRepository,
     private readonly transactions: TransactionRepository,
     private readonly logger: AppLogger,
@@ -23,25 +25,26 @@ export class ApiKeyRotationService {
 
   async rotate(
     { id, overlapSeconds }: RequestOf<typeof accountRequests.rotateApiKey>,
-    { workspaceId, userId, apiKeyId }: Principal,
+    caller: Principal,
   ): Promise<ResponseOf<typeof accountRequests.rotateApiKey>> {
     if (overlapSeconds < 0 || overlapSeconds > overlapSecondsMax) {
       throw new AppError('input.invalid', `overlapSeconds must be from 0 to ${overlapSecondsMax}.`, {
         path: ['overlapSeconds'],
       });
     }
+    const { userId, apiKeyId } = caller;
     // Or a key with few permissions would become one with all.
     if (apiKeyId !== undefined && apiKeyId !== id) {
       throw new AppError('auth.forbidden', 'An API key gives a new secret to itself alone.', { path: ['id'] });
     }
-    const owner = { workspaceId, id: userId };
+    const owner = await this.apiKeys.ownerOfKey(id, caller);
     const secret = newSecret();
     const hasRotated =
       isId('apiKey', id) &&
       (await this.transactions.run((transaction) =>
         this.rotations.replaceSecret(transaction, owner, id, { secret, overlapSeconds }),
       ));
-    const [row] = hasRotated ? await this.keys.find(owner, [id]) : [];
+    const [row] = hasRotated ? await this.keys.find(owner, [id], false) : [];
     if (!row) throw new AppError('auth.api_key_not_found', 'There is no such API key.', { path: ['id'] });
     this.logger.info({ userId, keyId: id, overlapSeconds }, 'an API key was given a new secret');
     return { apiKey: toApiKey(row), secret: secret.secret };

@@ -1,12 +1,16 @@
 import type { authRequests, RequestOf } from '#libs/contracts';
-import { isPermission, type Permission } from '#libs/identity';
+import { isPermission, type Permission, type Reach } from '#libs/identity';
+import { isId, type IdKind } from '#libs/kernel';
 import { Issues } from '../input/issues.js';
+import { isNetwork } from '../input/network.js';
 import { checkName } from '../input/text.js';
 import type { ApiKeyRow } from './api-key.repository.js';
 
 export interface ParsedApiKey {
   readonly name: string;
   readonly permissions: readonly Permission[] | undefined;
+  readonly reach: Reach | undefined;
+  readonly networks: readonly string[] | undefined;
   readonly expiresAt: Date | undefined;
 }
 
@@ -28,6 +32,8 @@ export function parseApiKey(
   const parsed = {
     name: checkName(input.name, ['name'], issues),
     permissions: input.permissions && checkPermissions(input.permissions.values, maker, issues),
+    reach: checkReach(input, issues),
+    networks: checkNetworks(input.networks?.values ?? maker.key?.networks ?? undefined, issues),
     expiresAt,
   };
   if (maker.key) refuseOutgrown(parsed, maker.key, issues);
@@ -44,7 +50,50 @@ function checkPermissions(names: readonly string[], { permissions }: Maker, issu
   return [...new Set(names.filter(isPermission))];
 }
 
-function refuseOutgrown({ permissions, expiresAt }: ParsedApiKey, maker: ApiKeyRow, issues: Issues): void {
+/** They travel in each of the key's tokens. */
+const idsMax = 30;
+const networksMax = 20;
+
+/** Either list alone confines too: to what it names, and to nothing of the other kind. */
+function checkReach(
+  { dataSourceIds, savedQueryIds }: RequestOf<typeof authRequests.createApiKey>,
+  issues: Issues,
+): Reach | undefined {
+  if (!dataSourceIds && !savedQueryIds) return undefined;
+  return {
+    dataSourceIds: checkIdsOf('dataSource', dataSourceIds?.values ?? [], 'dataSourceIds', issues),
+    savedQueryIds: checkIdsOf('savedQuery', savedQueryIds?.values ?? [], 'savedQueryIds', issues),
+  };
+}
+
+function checkIdsOf(kind: IdKind, ids: readonly string[], field: string, issues: Issues): readonly string[] {
+  if (ids.length > idsMax) issues.add([field], `A key names at most ${idsMax} of them.`);
+  for (const [index, id] of ids.entries())
+    if (!isId(kind, id)) issues.add([field, String(index)], 'This is no such id.');
+  return [...new Set(ids)];
+}
+
+function checkNetworks(networks: readonly string[] | undefined, issues: Issues): readonly string[] | undefined {
+  if (!networks) return undefined;
+  if (networks.length === 0 || networks.length > networksMax) {
+    issues.add(['networks'], `A key is for 1 to ${networksMax} networks, or for all.`);
+  }
+  for (const [index, network] of networks.entries()) {
+    if (!isNetwork(network)) issues.add(['networks', String(index)], 'Give a network as 10.0.0.0/8 or 2001:db8::/32.');
+  }
+  return [...new Set(networks)];
+}
+
+function refuseOutgrown(key: ParsedApiKey, maker: ApiKeyRow, issues: Issues): void {
+  const { permissions, expiresAt, reach, networks } = key;
+  const isWithin = (ids: readonly string[] | undefined, makers: readonly string[] | null): boolean =>
+    !makers || (ids !== undefined && ids.every((id) => makers.includes(id)));
+  if (!isWithin(reach?.dataSourceIds, maker.dataSourceIds) || !isWithin(reach?.savedQueryIds, maker.savedQueryIds)) {
+    issues.forbid(['dataSourceIds'], 'An API key that is confined makes only keys that reach no more.');
+  }
+  if (!isWithin(networks, maker.networks)) {
+    issues.forbid(['networks'], 'An API key of some networks makes only keys of these.');
+  }
   if (maker.permissions && !permissions) {
     issues.forbid(['permissions'], 'An API key with permissions of its own makes only keys with permissions.');
   }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { ParsedPage } from '#libs/database';
-import type { Permission } from '#libs/identity';
+import type { Permission, Reach } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import type { Transaction } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
@@ -14,6 +14,11 @@ export interface ApiKeyRow {
   readonly prefix: string;
   /** Null: all that its maker may do. A permission of a newer release may be among them. */
   readonly permissions: string[] | null;
+  /** Null, both: it is confined to nothing. */
+  readonly dataSourceIds: string[] | null;
+  readonly savedQueryIds: string[] | null;
+  /** Null: it may be used from anywhere. */
+  readonly networks: string[] | null;
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
   readonly lastUsedAt: Date | null;
@@ -28,13 +33,16 @@ export interface StoredSecret {
 export interface NewApiKey {
   readonly name: string;
   readonly permissions: readonly Permission[] | undefined;
+  readonly reach: Reach | undefined;
+  readonly networks: readonly string[] | undefined;
   readonly expiresAt: Date | undefined;
   readonly makerKeyId: string | undefined;
   readonly secret: NewSecret;
 }
 
 const columns = `
-  id, name, prefix, permissions, created_at as "createdAt", expires_at as "expiresAt", last_used_at as "lastUsedAt"`;
+  id, name, prefix, permissions, data_source_ids as "dataSourceIds", saved_query_ids as "savedQueryIds", networks,
+  created_at as "createdAt", expires_at as "expiresAt", last_used_at as "lastUsedAt"`;
 const good = `revoked_at is null and (expires_at is null or expires_at > now())`;
 
 /** API keys in PostgreSQL. Those that were revoked are kept, and seen by nobody. */
@@ -42,11 +50,13 @@ const good = `revoked_at is null and (expires_at is null or expires_at > now())`
 export class ApiKeyRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  find({ workspaceId, id }: UserKey, ids: readonly string[]): Promise<ApiKeyRow[]> {
+  /** The owner's, and those of service accounts for one who manages them. */
+  find({ workspaceId, id }: UserKey, ids: readonly string[], isManager: boolean): Promise<ApiKeyRow[]> {
     return this.database.query<ApiKeyRow[]>(
       `select ${columns} from auth.api_key
-       where workspace_id = $1 and user_id = $2 and id = any ($3::text[]) and revoked_at is null`,
-      [workspaceId, id, ids],
+       where workspace_id = $1 and (user_id = $2 or ($4 and user_id like 'svc\\_%')) and id = any ($3::text[])
+         and revoked_at is null`,
+      [workspaceId, id, ids, isManager],
     );
   }
 
@@ -70,15 +80,26 @@ export class ApiKeyRepository {
   async insert(transaction: Transaction, { workspaceId, id }: UserKey, key: NewApiKey): Promise<ApiKeyRow> {
     const [row] = await transaction.query<ApiKeyRow[]>(
       `insert into auth.api_key
-         (id, workspace_id, user_id, maker_key_id, name, prefix, secret_hash, permissions, expires_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning ${columns}`,
+         (id, workspace_id, user_id, maker_key_id, name, prefix, secret_hash, permissions, expires_at,
+          data_source_ids, saved_query_ids, networks)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning ${columns}`,
       [
         ...[newId('apiKey'), workspaceId, id, key.makerKeyId ?? null, key.name],
         ...[key.secret.prefix, key.secret.hash, key.permissions ?? null, key.expiresAt ?? null],
+        ...[key.reach?.dataSourceIds ?? null, key.reach?.savedQueryIds ?? null, key.networks ?? null],
       ],
     );
     if (!row) throw new Error('an insert returns its row');
     return row;
+  }
+
+  /** Whose key it is. */
+  async ownerOf(workspaceId: string, id: string): Promise<UserKey | undefined> {
+    const [row] = await this.database.query<{ userId: string }[]>(
+      `select user_id as "userId" from auth.api_key where workspace_id = $1 and id = $2 and revoked_at is null`,
+      [workspaceId, id],
+    );
+    return row && { workspaceId, id: row.userId };
   }
 
   /** By the prefix of its secret, or of one that it had before and that still works. */

@@ -9,7 +9,9 @@ import { checkIds } from '../input/text.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
-import type { UserKey } from '../user/user.types.js';
+import type { UserKey, UserRow } from '../user/user.types.js';
+import { permissionsOf } from '../role/permissions-of.js';
+import { accountNotFound } from '../service-account/account-not-found.js';
 import { parseApiKey } from './api-key.input.js';
 import { ApiKeyRepository } from './api-key.repository.js';
 import { newSecret } from './api-key-secret.js';
@@ -31,16 +33,17 @@ export class ApiKeyService {
   async get(ids: readonly string[], caller: Principal): Promise<ApiKey[]> {
     const known = checkIds('apiKey', ids);
     if (known.length === 0) return [];
-    return (await this.keys.find(ownerOf(caller), known)).map(toApiKey);
+    const isManager = caller.permissions.has('service_account.manage');
+    return (await this.keys.find(ownerOf(caller), known, isManager)).map(toApiKey);
   }
 
   async list(
     input: RequestOf<typeof authRequests.listApiKeys>,
     caller: Principal,
   ): Promise<ResponseOf<typeof authRequests.listApiKeys>> {
-    const { workspaceId, userId } = caller;
-    const page = parsePage(input.page, 'apiKeys', { workspaceId, userId });
-    const { rows, totalCount } = await this.keys.list(ownerOf(caller), page);
+    const owner = await this.ownerFor(input.serviceAccountId, caller);
+    const page = parsePage(input.page, 'apiKeys', { workspaceId: owner.workspaceId, userId: owner.id });
+    const { rows, totalCount } = await this.keys.list(owner, page);
     const { rows: shown, cursors, pageInfo } = toPage(rows, page, ({ id }) => [id]);
     return { apiKeys: shown.map(toApiKey), cursors, pageInfo, totalCount };
   }
@@ -51,12 +54,13 @@ export class ApiKeyService {
     caller: Principal,
   ): Promise<ResponseOf<typeof authRequests.createApiKey>> {
     const secret = newSecret();
-    const owner = ownerOf(caller);
+    const owner = await this.ownerFor(input.serviceAccountId, caller);
     const row = await this.transactions.run(async (transaction) => {
       // Both locked, so that neither a disabled user nor a revoked key leaves a new key behind.
       const locked = await this.users.lockForToken(transaction, owner);
       const key = caller.apiKeyId && (await this.keys.lockGood(transaction, caller.apiKeyId));
       if (!locked || (caller.apiKeyId !== undefined && !key)) throw noLongerGood();
+      if (input.serviceAccountId !== undefined) refuseStronger(locked.user, caller);
       const parsed = parseApiKey(input, { permissions: caller.permissions, key: key || undefined }, this.clock.nowMs());
       const made = await this.keys.insert(transaction, owner, { ...parsed, makerKeyId: caller.apiKeyId, secret });
       const { id, name, prefix, permissions, expiresAt } = made;
@@ -69,8 +73,29 @@ export class ApiKeyService {
     return { apiKey: toApiKey(row), secret: secret.secret };
   }
 
+  /** The caller, or a service account for one who manages them. */
+  private async ownerFor(serviceAccountId: string | undefined, caller: Principal): Promise<UserKey> {
+    if (serviceAccountId === undefined) return ownerOf(caller);
+    if (!caller.permissions.has('service_account.manage')) {
+      throw new AppError('auth.forbidden', 'This needs the permission service_account.manage.');
+    }
+    const { workspaceId } = caller;
+    const known = isId('serviceAccount', serviceAccountId)
+      ? await this.users.find(workspaceId, [serviceAccountId])
+      : [];
+    if (known.length === 0) throw accountNotFound(['serviceAccountId']);
+    return { workspaceId, id: serviceAccountId };
+  }
+
+  /** Whose key it is where the caller may manage it as another's, else the caller. */
+  async ownerOfKey(id: string, caller: Principal): Promise<UserKey> {
+    const owner = isId('apiKey', id) ? await this.keys.ownerOf(caller.workspaceId, id) : undefined;
+    const isManaged = owner && isId('serviceAccount', owner.id) && caller.permissions.has('service_account.manage');
+    return isManaged ? owner : ownerOf(caller);
+  }
+
   async revoke(id: string, caller: Principal): Promise<void> {
-    const owner = ownerOf(caller);
+    const owner = await this.ownerOfKey(id, caller);
     const revoked = await this.transactions.run(async (transaction) => {
       const ids = isId('apiKey', id) ? await this.keys.revoke(transaction, owner, id) : [];
       const { workspaceId } = owner;
@@ -88,6 +113,14 @@ export class ApiKeyService {
     }
     this.logger.info({ userId: owner.id, keyIds: revoked }, 'API keys were revoked');
   }
+}
+
+/** Nobody makes a key for one who may do more. */
+function refuseStronger(user: UserRow, caller: Principal): void {
+  if ([...permissionsOf(user)].every((permission) => caller.permissions.has(permission))) return;
+  throw new AppError('auth.forbidden', 'This service account has permissions that you do not have.', {
+    path: ['serviceAccountId'],
+  });
 }
 
 function ownerOf({ workspaceId, userId }: Principal): UserKey {

@@ -1,10 +1,15 @@
 import type { ApiKey } from '#libs/contracts';
 import type { ApiKeyRow } from './api-key.repository.js';
 
-export function toApiKey({ id, name, prefix, permissions, createdAt, expiresAt, lastUsedAt }: ApiKeyRow): ApiKey {
+export function toApiKey(row: ApiKeyRow): ApiKey {
+  const { id, name, prefix, permissions, dataSourceIds, savedQueryIds, networks, createdAt, expiresAt, lastUsedAt } =
+    row;
   return {
     ...{ id, name, prefix, createdAt },
     ...(permissions ? { permissions: { values: permissions } } : {}),
+    ...(dataSourceIds ? { dataSourceIds: { values: dataSourceIds } } : {}),
+    ...(savedQueryIds ? { savedQueryIds: { values: savedQueryIds } } : {}),
+    ...(networks ? { networks: { values: networks } } : {}),
     ...(expiresAt ? { expiresAt } : {}),
     ...(lastUsedAt ? { lastUsedAt } : {}),
   };

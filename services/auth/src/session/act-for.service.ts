@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { AuditRepository } from '#libs/database';
-import { permissionsOfRoles, type Permission } from '#libs/identity';
+import type { Permission } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import { permissionsOf } from '../role/permissions-of.js';
 import { tokenEnd, TokenIssuerService } from '../signing/token-issuer.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
@@ -28,12 +29,12 @@ export class ActForService {
       const locked = await this.users.lockForToken(transaction, { workspaceId, id: userId });
       if (!locked) return undefined;
       const { user, issuedAt } = locked;
-      const target = { type: 'user', id: userId, name: user.email };
+      const target = { type: 'user', id: userId, name: user.email ?? user.name };
       await this.audit.add(transaction, { action: 'user.acted_for', target, workspaceId });
       return this.issuer.issue({
         userId,
         workspaceId,
-        permissions: new Set(permissionsOfRoles(user.roleNames).has(lent) ? [lent] : []),
+        permissions: new Set(permissionsOf(user).has(lent) ? [lent] : []),
         groups: user.groupNames,
         issuedAt,
         expiresAt: tokenEnd(issuedAt, tokenTtlSeconds),

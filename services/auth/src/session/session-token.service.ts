@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
-import { permissionsOfRoles } from '#libs/identity';
 import type { AuthConfig } from '../auth.config.js';
+import { permissionsOf } from '../role/permissions-of.js';
 import { tokenEnd, TokenIssuerService, type IssuedToken } from '../signing/token-issuer.service.js';
 import type { LockedUser } from '../user/user.repository.js';
 import type { SessionRow } from './session.repository.js';
@@ -19,7 +19,7 @@ export class SessionTokenService {
       userId: user.id,
       workspaceId: user.workspaceId,
       sessionId: session.id,
-      permissions: permissionsOfRoles(user.roleNames),
+      permissions: permissionsOf(user),
       groups: user.groupNames,
       issuedAt,
       expiresAt: tokenEnd(issuedAt, this.config.accessTokenTtlSeconds, session.expiresAt),

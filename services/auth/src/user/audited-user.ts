@@ -19,8 +19,8 @@ export function auditedChange(before: UserRow, after: UserRow): AuditRecord {
   };
 }
 
-function targetOf({ id, email }: UserRow): AuditRecord['target'] {
-  return { type: 'user', id, name: email };
+function targetOf({ id, email, name }: UserRow): AuditRecord['target'] {
+  return { type: 'user', id, name: email ?? name };
 }
 
 function sideOf({ email, name, roleNames, groupNames, attributes, disabled }: UserRow): object {

@@ -8,7 +8,7 @@ export function toUser(row: UserRow, caller: Principal): User {
   const privateReadable = id === caller.userId || caller.permissions.has('user.read');
   return {
     ...{ id, name, disabled, version, createdAt, privateReadable },
-    email: privateReadable ? row.email : '',
+    email: privateReadable ? (row.email ?? '') : '',
     roleNames: privateReadable ? row.roleNames : [],
     groupNames: privateReadable ? row.groupNames : [],
     ...(privateReadable ? { attributes: row.attributes } : {}),

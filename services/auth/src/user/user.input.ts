@@ -1,10 +1,11 @@
-import { isRoleName, roles, type Permission } from '#libs/identity';
+import type { Permission } from '#libs/identity';
 import type { authRequests, RequestOf } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import { normalizeEmail } from '../input/email.js';
 import { Issues } from '../input/issues.js';
 import { checkNewPassword } from '../input/password.js';
 import { checkName } from '../input/text.js';
+import type { KnownRoles } from '../role/role.repository.js';
 import { checkAttributes } from './attributes.js';
 import { checkGroupNames } from './group-names.js';
 import type { UserChange } from './user.types.js';
@@ -25,16 +26,21 @@ export interface ParsedNewUser {
 }
 
 /** @throws AppError with every fault at its place */
-export function parseNewUser(input: RequestOf<typeof authRequests.createUser>, granter: Granter): ParsedNewUser {
+export function parseNewUser(
+  input: RequestOf<typeof authRequests.createUser>,
+  known: KnownRoles,
+  granter: Granter,
+): ParsedNewUser {
   const issues = new Issues();
   const email = normalizeEmail(input.email);
   if (email === undefined) issues.add(['email'], 'This is no email address.');
+  addRoleFaults(input.roleNames, { known, granter }, issues);
   if (input.password !== undefined) checkNewPassword(input.password, ['password'], issues);
   const parsed = {
     email: email ?? '',
     name: checkName(input.name, ['name'], issues),
     password: input.password,
-    roleNames: checkRoles(input.roleNames, granter, issues),
+    roleNames: [...new Set(input.roleNames)],
     groupNames: checkGroups(input.groupNames, issues),
     attributes: checkAttributes(input.attributes ?? {}, issues),
   };
@@ -51,7 +57,7 @@ export function parseUserChange(input: RequestOf<typeof authRequests.updateUser>
   const attributes = input.cleared.includes('attributes') ? {} : input.attributes;
   const change: UserChange = {
     ...(input.name === undefined ? {} : { name: checkName(input.name, ['name'], issues) }),
-    ...(input.roleNames === undefined ? {} : { roleNames: checkKnownRoles(input.roleNames.values, issues) }),
+    ...(input.roleNames === undefined ? {} : { roleNames: [...new Set(input.roleNames.values)] }),
     ...(input.groupNames === undefined ? {} : { groupNames: checkGroups(input.groupNames.values, issues) }),
     ...(attributes === undefined ? {} : { attributes: checkAttributes(attributes, issues) }),
     ...(input.disabled === undefined ? {} : { disabled: input.disabled }),
@@ -60,32 +66,36 @@ export function parseUserChange(input: RequestOf<typeof authRequests.updateUser>
   return change;
 }
 
-/** Nobody gives what he does not have; nor takes over one who has more. */
-export function refuseExcess(roleNames: readonly string[], granter: Granter, issues: Issues): void {
-  for (const [index, role] of roleNames.entries()) {
-    const excess = isRoleName(role) && roles[role].find((permission) => !granter.has(permission));
-    if (excess) {
-      issues.forbid(
-        ['roleNames', String(index)],
-        `The role ${role} has the permission ${excess}, which you do not have.`,
-      );
-    }
-  }
+/**
+ * Nobody gives what he does not have; nor takes over one who has more.
+ * @param had roles that stay are nobody's gift
+ * @throws AppError with every fault at its place
+ */
+export function checkRoles(
+  names: readonly string[],
+  known: KnownRoles,
+  granter: Granter,
+  had: readonly string[] = [],
+): void {
+  const issues = new Issues();
+  addRoleFaults(names, { known, granter, had }, issues);
+  issues.throwIfAny();
 }
 
-function checkRoles(names: readonly string[], granter: Granter, issues: Issues): readonly string[] {
-  const known = checkKnownRoles(names, issues);
-  refuseExcess(names, granter, issues);
-  return known;
+interface RoleGift {
+  readonly known: KnownRoles;
+  readonly granter: Granter;
+  readonly had?: readonly string[];
 }
 
-function checkKnownRoles(names: readonly string[], issues: Issues): readonly string[] {
-  const known = Object.keys(roles);
+function addRoleFaults(names: readonly string[], { known, granter, had = [] }: RoleGift, issues: Issues): void {
   for (const [index, name] of names.entries()) {
-    if (!isRoleName(name))
-      issues.add(['roleNames', String(index)], `There is no such role. Roles are ${known.join(', ')}.`);
+    const path = ['roleNames', String(index)];
+    const permissions = known.get(name);
+    const excess = had.includes(name) ? undefined : permissions?.find((permission) => !granter.has(permission));
+    if (!permissions) issues.add(path, `There is no such role. Roles are ${[...known.keys()].join(', ')}.`);
+    else if (excess) issues.forbid(path, `The role ${name} has the permission ${excess}, which you do not have.`);
   }
-  return [...new Set(names)];
 }
 
 function checkGroups(names: readonly string[], issues: Issues): readonly string[] {

@@ -20,9 +20,13 @@ export interface LockedUser {
   readonly issuedAt: Date;
 }
 
-const userColumns = `
+export const userColumns = `
   u.id, u.workspace_id as "workspaceId", u.email, u.name, u.name_key as "nameKey", u.role_names as "roleNames",
   u.attributes, u.disabled, u.version, u.created_at as "createdAt",
+  array(
+    select distinct permission from auth.role r, unnest(r.permissions) as permission
+    where r.workspace_id = u.workspace_id and r.name = any (u.role_names)
+  ) as "customPermissions",
   array(
     select g.name from auth.user_group_member m join auth.user_group g on g.id = m.group_id
     where m.user_id = u.id order by g.name
@@ -50,7 +54,7 @@ export class UserRepository {
     page: ParsedPage<UserOrder>,
   ): Promise<{ rows: UserRow[]; totalCount: number }> {
     const pattern = search === undefined ? null : `%${escapeLike(search)}%`;
-    const filter = `u.workspace_id = $1 and ($2::text is null or u.name_key like $2 or u.email like $2)`;
+    const filter = `u.workspace_id = $1 and u.kind = 'PERSON' and ($2::text is null or u.name_key like $2 or u.email like $2)`;
     const [afterName, afterId] = page.after ?? [null, null];
     const [rows, counted] = await Promise.all([
       this.database.query<UserRow[]>(
@@ -163,7 +167,7 @@ export class UserRepository {
   /** The user, whom nobody else changes until the transaction ends. @throws AppError `auth.user_not_found` */
   async lock(transaction: Transaction, { workspaceId, id }: UserKey): Promise<UserRow> {
     const locked =
-      isId('user', id) &&
+      (isId('user', id) || isId('serviceAccount', id)) &&
       (await transaction.query<unknown[]>(
         `select 1 from auth.user_account where workspace_id = $1 and id = $2 for update`,
         [workspaceId, id],
@@ -194,7 +198,7 @@ export class UserRepository {
     await transaction.query(`select 1 from auth.workspace where id = $1 for update`, [workspaceId]);
     const others = await transaction.query<unknown[]>(
       `select 1 from auth.user_account
-       where workspace_id = $1 and id <> $2 and not disabled and 'admin' = any (role_names) limit 1`,
+       where workspace_id = $1 and id <> $2 and kind = 'PERSON' and not disabled and 'admin' = any (role_names) limit 1`,
       [workspaceId, id],
     );
     return others.length > 0;

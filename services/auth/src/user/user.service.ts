@@ -2,19 +2,21 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { authRequests, RequestOf, ResponseOf, User } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
-import { permissionsOfRoles, type Principal } from '#libs/identity';
-import { AppError } from '#libs/kernel';
+import type { Principal } from '#libs/identity';
+import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { PasswordHelpService } from '../account/password-help.service.js';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch } from '../input/text.js';
 import { PasswordService } from '../password/password.service.js';
+import { permissionsOf } from '../role/permissions-of.js';
+import { RoleRepository } from '../role/role.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionRepository } from '../session/session.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { auditedChange, auditedNewUser } from './audited-user.js';
 import { toUser } from './to-user.js';
-import { parseNewUser, parseUserChange, refuseExcess } from './user.input.js';
+import { checkRoles, parseNewUser, parseUserChange } from './user.input.js';
 import { UserRepository } from './user.repository.js';
 import type { UserChange, UserRow } from './user.types.js';
 
@@ -29,12 +31,13 @@ export class UserService {
     private readonly passwords: PasswordService,
     private readonly audit: AuditRepository,
     private readonly help: PasswordHelpService,
+    private readonly roles: RoleRepository,
     private readonly logger: AppLogger,
   ) {}
 
   /** Those of them that are in the caller's workspace. */
   async get(ids: readonly string[], caller: Principal): Promise<User[]> {
-    const known = checkIds('user', ids);
+    const known = caller.guest ? [] : checkIds('user', ids);
     if (known.length === 0) return [];
     return (await this.users.find(caller.workspaceId, known)).map((row) => toUser(row, caller));
   }
@@ -66,9 +69,10 @@ export class UserService {
     input: RequestOf<typeof authRequests.createUser>,
     caller: Principal,
   ): Promise<ResponseOf<typeof authRequests.createUser>> {
-    const { password, ...user } = parseNewUser(input, caller.permissions);
+    const { password, ...user } = parseNewUser(input, await this.roles.all(caller.workspaceId), caller.permissions);
     const passwordHash = password === undefined ? undefined : await this.passwords.hash(password);
     const { row, invitationUrl } = await this.transactions.run(async (transaction) => {
+      checkRoles(user.roleNames, await this.roles.lockAll(transaction, caller.workspaceId), caller.permissions);
       const inserted = await this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash });
       const url = passwordHash === undefined ? await this.help.invite(transaction, inserted) : undefined;
       await this.audit.add(transaction, auditedNewUser(inserted));
@@ -80,10 +84,18 @@ export class UserService {
 
   /** Tokens from before a change of rights are refused from its commit on. */
   async update(input: RequestOf<typeof authRequests.updateUser>, caller: Principal): Promise<User> {
+    if (!isId('user', input.id)) throw new AppError('auth.user_not_found', 'There is no such user.', { path: ['id'] });
+    return toUser(await this.change(input, caller), caller);
+  }
+
+  /** A person or a service account. */
+  async change(input: RequestOf<typeof authRequests.updateUser>, caller: Principal): Promise<UserRow> {
     const change = parseUserChange(input);
     const row = await this.transactions.run(async (transaction) => {
+      const known = await this.roles.lockAll(transaction, caller.workspaceId);
       const current = await this.users.lock(transaction, { workspaceId: caller.workspaceId, id: input.id });
       if (current.version !== input.version) throw changedMeanwhile();
+      checkRoles(change.roleNames ?? [], known, caller.permissions, current.roleNames);
       await this.refuseUnsafe(transaction, current, change, caller);
       const changed = await this.users.update(transaction, current, change);
       if (change.disabled === true) await this.sessions.endAllOf(transaction, current.id);
@@ -92,7 +104,7 @@ export class UserService {
       return changed;
     });
     this.logger.info({ userId: row.id, byUserId: caller.userId, fields: Object.keys(change) }, 'a user was changed');
-    return toUser(row, caller);
+    return row;
   }
 
   private async refuseUnsafe(
@@ -102,9 +114,7 @@ export class UserService {
     caller: Principal,
   ): Promise<void> {
     const issues = new Issues();
-    const added = (change.roleNames ?? []).map((role) => (current.roleNames.includes(role) ? '' : role));
-    refuseExcess(added, caller.permissions, issues);
-    if ([...permissionsOfRoles(current.roleNames)].some((permission) => !caller.permissions.has(permission))) {
+    if ([...permissionsOf(current)].some((permission) => !caller.permissions.has(permission))) {
       issues.forbid(['id'], 'This user has permissions that you do not have.');
     }
     issues.throwIfAny();

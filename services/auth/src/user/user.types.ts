@@ -4,10 +4,13 @@ import type { JsonObject } from '#libs/kernel';
 export interface UserRow {
   readonly id: string;
   readonly workspaceId: string;
-  readonly email: string;
+  /** Null: a service account, which has none. */
+  readonly email: string | null;
   readonly name: string;
   readonly nameKey: string;
   readonly roleNames: string[];
+  /** What its custom roles allow. A permission of a newer release may be among them. */
+  readonly customPermissions: string[];
   readonly groupNames: string[];
   readonly attributes: JsonObject;
   readonly disabled: boolean;

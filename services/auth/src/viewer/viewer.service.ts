@@ -14,11 +14,16 @@ export class ViewerService {
   ) {}
 
   async get(caller: Principal): Promise<ResponseOf<typeof authRequests.getViewer>> {
+    const { guest } = caller;
+    if (guest) {
+      const [workspace, permissions] = [await this.workspaces.getOwn(caller), [...caller.permissions]];
+      return { id: caller.userId, workspace, permissions, attributes: guest.attributes };
+    }
     const [row, workspace] = await Promise.all([this.users.getSelf(caller), this.workspaces.getOwn(caller)]);
     return {
       // An API key may do less than its maker, so its caches are not its maker's.
       id: caller.apiKeyId ?? caller.userId,
-      user: toUser(row, caller),
+      ...(row.email === null ? {} : { user: toUser(row, caller) }),
       workspace,
       permissions: [...caller.permissions],
       attributes: row.attributes,

@@ -10,6 +10,10 @@ interface CreateApiKeyArgs {
     readonly name: string;
     readonly permissions?: string[] | null;
     readonly expiresAt?: Date | null;
+    readonly serviceAccountId?: string | null;
+    readonly dataSourceIds?: string[] | null;
+    readonly savedQueryIds?: string[] | null;
+    readonly networks?: string[] | null;
   };
 }
 
@@ -27,12 +31,16 @@ export class ApiKeysResolver {
     { input }: CreateApiKeyArgs,
     context: RequestContext,
   ): Promise<Payload<{ apiKey: ApiKey | undefined; secret: string }>> {
-    const { name, permissions, expiresAt } = input;
+    const { name, permissions, expiresAt, serviceAccountId, dataSourceIds, savedQueryIds, networks } = input;
     return payloadOf(() =>
       context.ask(authRequests.createApiKey, {
         name,
         permissions: listOf(permissions),
         expiresAt: expiresAt ?? undefined,
+        serviceAccountId: serviceAccountId ?? undefined,
+        dataSourceIds: listOf(dataSourceIds),
+        savedQueryIds: listOf(savedQueryIds),
+        networks: listOf(networks),
       }),
     );
   }
@@ -49,5 +57,20 @@ export class ApiKeysResolver {
   @ResolveField('permissions')
   permissions(key: ApiKey): readonly string[] | null {
     return key.permissions?.values ?? null;
+  }
+
+  @ResolveField('dataSourceIds')
+  dataSourceIds(key: ApiKey): readonly string[] | null {
+    return key.dataSourceIds?.values ?? null;
+  }
+
+  @ResolveField('savedQueryIds')
+  savedQueryIds(key: ApiKey): readonly string[] | null {
+    return key.savedQueryIds?.values ?? null;
+  }
+
+  @ResolveField('networks')
+  networks(key: ApiKey): readonly string[] | null {
+    return key.networks?.values ?? null;
   }
 }

@@ -22,6 +22,7 @@ export interface AdmittedDownload {
 
 /** What an address leads to, with every right proven anew. */
 export interface OpenDownload extends AdmittedDownload {
+  readonly execution: Execution;
   readonly pages: ResultPages;
   readonly fileName: string;
   /** Stands for every byte of the file, on any gateway. */
@@ -70,6 +71,7 @@ export class DownloadOpener {
     return {
       grant,
       principal,
+      execution,
       pages: new ResultPages(manifest.columns, grant.columns, pages, signal),
       fileName: fileName(title, formats[grant.format].extension),
       tag: tagOf(manifest, grant),

@@ -1,12 +1,15 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { InjectConfig } from '#libs/config';
-import { TokenVerifier } from '#libs/identity';
+import type { Execution } from '#libs/contracts';
+import { AccessView, TokenVerifier, type Principal } from '#libs/identity';
 import { AppError, delay } from '#libs/kernel';
 import { AccessRecorder, Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
 import { auditedDownload } from './audited-download.js';
+import { demandNetwork } from '../identity/networks.js';
+import { currentClientAddress } from '../request/request-scope.js';
 import { BytePlaces } from './byte-places.store.js';
 import { addressInvalid } from './download-addresses.js';
 import { DownloadMetrics, type DownloadOutcome } from './download-metrics.js';
@@ -37,6 +40,7 @@ export class DownloadsService implements OnModuleInit {
     private readonly places: BytePlaces,
     private readonly recorder: AccessRecorder,
     private readonly verifier: TokenVerifier,
+    private readonly access: AccessView,
     private readonly metrics: DownloadMetrics,
     private readonly logger: AppLogger,
     private readonly lifecycle: Lifecycle,
@@ -58,14 +62,17 @@ export class DownloadsService implements OnModuleInit {
     response.once('close', onClose);
     try {
       const admitted = await this.opener.admit(asked.file, asked.signature);
+      demandNetwork(admitted.principal, currentClientAddress());
       // A place is taken before anything is looked up: what is beyond the limit costs nobody anything.
       const release = this.slots.take(admitted.principal.userId);
       this.underWay.add(ending);
-      const watch = this.watch(admitted, ending);
+      const opened: { execution?: Execution } = {};
+      const watch = this.watch(admitted, opened, ending);
       try {
         const download = await this.opener.open(admitted, asked.requestId, ending.signal);
         // Before the first byte: what left is in the audit log, whatever happens to us next.
         if (request.method !== 'HEAD') await this.recorder.record(auditedDownload(download, asked.requestId, request));
+        opened.execution = download.execution;
         await this.answer(download, request, response, ending);
       } finally {
         clearInterval(watch);
@@ -129,17 +136,29 @@ export class DownloadsService implements OnModuleInit {
   }
 
   /** Ends the transfer when its maker's rights or its time end. */
-  private watch({ principal }: AdmittedDownload, ending: AbortController): NodeJS.Timeout {
+  private watch(
+    { principal }: AdmittedDownload,
+    opened: { readonly execution?: Execution },
+    ending: AbortController,
+  ): NodeJS.Timeout {
     const endsAtMs = performance.now() + this.config.downloads.secondsMax * 1_000;
     const timer = setInterval(() => {
       if (performance.now() > endsAtMs) ending.abort(new TransferEnded('the download has taken too long'));
-      this.verifier.isRevoked(principal).then(
-        (isRevoked) => isRevoked && ending.abort(new TransferEnded('the right to it has ended', addressInvalid())),
+      this.hasLost(principal, opened.execution).then(
+        (hasLost) => hasLost && ending.abort(new TransferEnded('the right to it has ended', addressInvalid())),
         () => ending.abort(new TransferEnded('nobody can prove the right to it')),
       );
     }, checkMs);
     timer.unref();
     return timer;
+  }
+
+  /** The caller's token may have ended long ago, so nobody is asked in the caller's name. */
+  private async hasLost(principal: Principal, execution: Execution | undefined): Promise<boolean> {
+    if (await this.verifier.isRevoked(principal)) return true;
+    if (!execution) return false;
+    const access = await this.access.watched(principal.workspaceId);
+    return !access.reachesExecution(principal, execution);
   }
 
   /** New ones are refused, those under way have half of the time that stopping may take. */

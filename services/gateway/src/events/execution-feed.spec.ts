@@ -296,4 +296,20 @@ describe('the events of an execution', () => {
     expect(partial.seen.names.at(-1)).toBe('ExecutionStateChanged');
     expect(world.runs.size).toBe(0);
   });
+
+  it('end with what was lost where the subscriber may no longer see it, also among the last rows', async () => {
+    const world = new World();
+    world.commitRows(9, false);
+    const waiting = world.subscribe({ includeRows: false, nextRow: 0 });
+    await waiting.next();
+    world.change('RUNNING', false);
+    world.change('SUCCEEDED', false);
+    const reading = world.subscribe({ includeRows: true, nextRow: 0 });
+    expect((await reading.next()).value?.__typename).toBe('ExecutionSnapshot');
+    expect((await reading.next()).value?.__typename).toBe('RowsAppended');
+    world.isHidden = true;
+    world.runs.doubtWorkspace('wsp_1');
+    for (const feed of [waiting, reading]) await expect(feed.next()).rejects.toThrow('There is no such execution.');
+    expect(world.runs.size).toBe(0);
+  });
 });

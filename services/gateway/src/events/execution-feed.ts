@@ -80,6 +80,8 @@ export class ExecutionFeed {
       for (let rows = await this.lastRows(signal); rows; rows = await this.lastRows(signal)) {
         yield rows;
         if (signal.aborted) return;
+        // Sending may take long, and whoever may no longer see the execution is sent no more of it.
+        await this.catchUp();
       }
       if (signal.aborted) return;
       yield this.toldState();

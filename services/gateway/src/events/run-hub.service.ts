@@ -8,9 +8,11 @@ import {
   type ExecutionChanged,
   type RunChanged,
 } from '#libs/contracts';
+import { AccessView } from '#libs/identity';
 import { Lifecycle } from '#libs/service';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { isFinal } from '../results/result-view.js';
+import { AccessRounds } from './access-rounds.js';
 import type { RunWatch, WatchedIds } from './run-watch.js';
 import { WatchedRuns } from './watched-runs.js';
 import { WorkspaceEar, WorkspaceEars } from './workspace-ears.js';
@@ -32,6 +34,7 @@ export class RunHubService implements OnApplicationBootstrap {
   private timer: NodeJS.Timeout | undefined;
   private placesTimer: NodeJS.Timeout | undefined;
   private lastPlaced = '';
+  private readonly accessRounds: AccessRounds;
 
   constructor(
     private readonly bus: BusClient,
@@ -39,7 +42,9 @@ export class RunHubService implements OnApplicationBootstrap {
     private readonly logger: AppLogger,
     private readonly lifecycle: Lifecycle,
     metrics: MetricsRegistry,
+    access: AccessView,
   ) {
+    this.accessRounds = new AccessRounds(access, this.runs, logger);
     metrics.gauge({ name: 'watches', help: 'Executions that are watched, once for each watcher.' }, (gauge) =>
       gauge.set(this.runs.size),
     );
@@ -58,9 +63,11 @@ export class RunHubService implements OnApplicationBootstrap {
     this.timer.unref();
     this.placesTimer = setTimeout(() => void this.tellPlaces(), placesMs);
     this.placesTimer.unref();
+    this.accessRounds.start();
     this.lifecycle.onDrain('hearing of runs', async () => {
       clearTimeout(this.timer);
       clearTimeout(this.placesTimer);
+      this.accessRounds.stop();
       await this.firehose.stop();
     });
   }

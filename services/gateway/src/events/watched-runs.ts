@@ -61,6 +61,20 @@ export class WatchedRuns {
     for (const watches of this.byExecution.values()) for (const watch of watches) watch.doubt();
   }
 
+  /** Of all that is watched. */
+  workspaceIds(): Set<string> {
+    const ids = new Set<string>();
+    for (const watches of this.byExecution.values()) for (const watch of watches) ids.add(watch.ids.workspaceId);
+    return ids;
+  }
+
+  /** Who may see what may have changed there. */
+  doubtWorkspace(workspaceId: string): void {
+    for (const watches of this.byExecution.values()) {
+      for (const watch of watches) if (watch.ids.workspaceId === workspaceId) watch.doubt();
+    }
+  }
+
   /** What is watched, for the reconciler. */
   executionIds(): string[] {
     return [...this.byExecution.keys()];

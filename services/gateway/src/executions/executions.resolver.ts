@@ -1,16 +1,10 @@
 import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import type { GraphQLResolveInfo } from 'graphql';
-import {
-  runRequests,
-  type DataSource,
-  type Execution,
-  type RunState,
-  type SavedQuery,
-  type User,
-} from '#libs/contracts';
+import { runRequests, type DataSource, type Execution, type RunState, type SavedQuery } from '#libs/contracts';
 import { isErrorCode, toPublicErrorCode, type PublicErrorCode } from '#libs/kernel';
 import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
 import { wholeSeconds } from '../errors/user-error.js';
+import { loadActor, type NodeLike } from '../node/node-kinds.js';
 import type { RequestContext } from '../request/request-context.js';
 import { selects } from '../request/selects.js';
 import { CompleteManifests } from '../results/complete-manifests.store.js';
@@ -104,8 +98,8 @@ export class ExecutionsResolver {
   }
 
   @ResolveField('submittedBy')
-  submittedBy({ submittedById }: Execution, _args: unknown, { loaders }: RequestContext): Promise<User | null> {
-    return loaders.users.load(submittedById);
+  submittedBy({ submittedById }: Execution, _args: unknown, context: RequestContext): Promise<NodeLike | null> {
+    return loadActor(submittedById, context);
   }
 
   @ResolveField('progress')

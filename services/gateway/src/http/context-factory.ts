@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { BusClient } from '#libs/bus';
 import { AuthenticatorService } from '../identity/authenticator.service.js';
 import { RequestContext, type Credentials, type Listener } from '../request/request-context.js';
-import { currentRequestId } from '../request/request-scope.js';
+import { currentClientAddress, currentRequestId } from '../request/request-scope.js';
 
 /** Makes what resolvers know of a request. */
 @Injectable()
@@ -22,7 +22,10 @@ export class ContextFactory {
   private async credentialsOf(authorization: string | undefined, requestId: string): Promise<Credentials> {
     if (authorization === undefined) return { kind: 'none' };
     try {
-      return { kind: 'good', caller: await this.authenticator.authenticate(authorization, requestId) };
+      return {
+        kind: 'good',
+        caller: await this.authenticator.authenticate(authorization, requestId, currentClientAddress() ?? ''),
+      };
     } catch (error) {
       return { kind: 'refused', error };
     }

@@ -3,6 +3,7 @@ import { TokenVerifier } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { ApiKeyExchange } from './api-key-exchange.js';
 import type { Caller } from './caller.js';
+import { demandNetwork } from './networks.js';
 
 const lengthMax = 8_192;
 const apiKeyPrefix = 'slk_';
@@ -16,9 +17,16 @@ export class AuthenticatorService {
   ) {}
 
   /**
+   * @param clientAddress where the caller comes from; absent where the same connection has been checked before
    * @throws AppError of the area auth where the credentials are not good, and of bus where nobody could say
    */
-  async authenticate(authorization: string, requestId: string): Promise<Caller> {
+  async authenticate(authorization: string, requestId: string, clientAddress?: string): Promise<Caller> {
+    const caller = await this.prove(authorization, requestId);
+    if (clientAddress !== undefined) demandNetwork(caller.principal, clientAddress);
+    return caller;
+  }
+
+  private async prove(authorization: string, requestId: string): Promise<Caller> {
     const { apiKey, accessToken } = readCredentials(authorization);
     if (apiKey === undefined) return { principal: await this.verifier.verify(accessToken), accessToken };
     const exchanged = await this.apiKeys.accessToken(apiKey, requestId);

@@ -10,5 +10,5 @@ export interface Caller {
 
 /** The same caller in the same workspace has the same; API keys are callers of their own. */
 export function callerIdOf({ principal }: Caller): string {
-  return principal.apiKeyId ?? principal.userId;
+  return principal.guest ? principal.userId : (principal.apiKeyId ?? principal.userId);
 }

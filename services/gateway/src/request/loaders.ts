@@ -1,17 +1,24 @@
 import DataLoader from 'dataloader';
 import {
+  accessRequests,
   authRequests,
   metadataRequests,
   resultsRequests,
+  roleRequests,
   runRequests,
+  serviceAccountRequests,
   webhookRequests,
   type ApiKey,
+  type AssetAccess,
   type DataSource,
   type Execution,
+  type Grant,
   type Manifest,
   type RequestContract,
+  type Role,
   type RowPolicy,
   type SavedQuery,
+  type ServiceAccount,
   type User,
   type Webhook,
   type WebhookDelivery,
@@ -26,6 +33,10 @@ export interface Loaders {
   readonly apiKeys: Loader<ApiKey>;
   readonly dataSources: Loader<DataSource>;
   readonly savedQueries: Loader<SavedQuery>;
+  readonly assetAccess: Loader<AssetAccess>;
+  readonly grants: Loader<Grant>;
+  readonly roles: Loader<Role>;
+  readonly serviceAccounts: Loader<ServiceAccount>;
   readonly rowPolicies: Loader<RowPolicy>;
   readonly webhooks: Loader<Webhook>;
   readonly webhookDeliveries: Loader<WebhookDelivery>;
@@ -58,6 +69,16 @@ export function createLoaders(context: Asker): Loaders {
       async (ids) => (await context.ask(metadataRequests.getSavedQueries, { ids })).savedQueries,
       idOf,
     ),
+    assetAccess: loader(
+      async (assetIds) => (await context.ask(accessRequests.getAssetAccess, { assetIds })).assets,
+      (access) => access.assetId,
+    ),
+    grants: loader(async (ids) => (await context.ask(accessRequests.getGrants, { ids })).grants, idOf),
+    serviceAccounts: loader(
+      async (ids) => (await context.ask(serviceAccountRequests.getServiceAccounts, { ids })).serviceAccounts,
+      idOf,
+    ),
+    roles: loader(async (ids) => (await context.ask(roleRequests.getRoles, { ids })).roles, idOf),
     rowPolicies: loader(async (ids) => (await context.ask(metadataRequests.getRowPolicies, { ids })).rowPolicies, idOf),
     webhooks: loader(async (ids) => (await context.ask(webhookRequests.getWebhooks, { ids })).webhooks, idOf),
     webhookDeliveries: loader(

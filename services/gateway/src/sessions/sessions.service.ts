@@ -82,7 +82,7 @@ export class SessionsService implements OnApplicationBootstrap {
    * @throws AppError where the credentials are not good, or where this caller has too many sockets
    */
   async signIn(session: Session, authorization: string): Promise<void> {
-    const caller = await this.authenticator.authenticate(authorization, session.requestId);
+    const caller = await this.authenticator.authenticate(authorization, session.requestId, session.clientAddress);
     const callerId = callerIdOf(caller);
     const others = this.byCaller.get(callerId) ?? new Set();
     if (others.size >= this.config.sockets.perCallerMax) {

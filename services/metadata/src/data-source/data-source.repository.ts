@@ -9,8 +9,11 @@ import {
   isUniqueViolation,
   OutboxRepository,
   type ParsedPage,
+  type ReachedAssets,
 } from '#libs/database';
 import { AppError } from '#libs/kernel';
+import { GrantRepository } from '../access/grant.repository.js';
+import { accessWhere } from '../access/access-where.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { auditedOf, targetOf } from './audited-data-source.js';
 import { DataSourceEntity } from './data-source.entity.js';
@@ -18,6 +21,8 @@ import { DataSourceEntity } from './data-source.entity.js';
 export interface DataSourceFilter {
   readonly workspaceId: string;
   readonly search: string | undefined;
+  /** Undefined: all. */
+  readonly reached: ReachedAssets | undefined;
 }
 
 /** One source as a caller names it: within its workspace. */
@@ -37,6 +42,7 @@ export class DataSourceRepository {
     private readonly outbox: OutboxRepository,
     private readonly audit: AuditRepository,
     private readonly revisions: WorkspaceRevisions,
+    private readonly grants: GrantRepository,
   ) {}
 
   find(workspaceId: string, ids: readonly string[]): Promise<DataSourceEntity[]> {
@@ -56,7 +62,7 @@ export class DataSourceRepository {
   }
 
   async list(
-    { workspaceId, search }: DataSourceFilter,
+    { workspaceId, search, reached }: DataSourceFilter,
     page: ParsedPage<readonly ['string']>,
   ): Promise<{ rows: DataSourceEntity[]; totalCount: number }> {
     const all = this.database
@@ -64,6 +70,7 @@ export class DataSourceRepository {
       .createQueryBuilder('source')
       .where('source.workspaceId = :workspaceId', { workspaceId });
     if (search !== undefined) all.andWhere('source.nameKey like :search', { search: `%${escapeLike(search)}%` });
+    if (reached) accessWhere(all, reached, { source: 'source.id' });
     const rows = all.clone().orderBy('source.nameKey').limit(page.limit);
     if (page.after) rows.andWhere('source.nameKey > :after', { after: page.after[0] });
     const [totalCount, shown] = await Promise.all([all.getCount(), rows.getMany()]);
@@ -117,9 +124,10 @@ export class DataSourceRepository {
 
   /** @throws AppError `source.not_found`, `source.in_use` */
   async delete(key: DataSourceKey, requestId: string): Promise<void> {
-    const gone = this.revisions.change(key.workspaceId, async (manager) => {
+    const gone = this.revisions.changeAccess(key.workspaceId, async (manager) => {
       const current = await lock(manager, key);
       await manager.delete(DataSourceEntity, { id: key.id });
+      await this.grants.deleteOf(manager, key.id);
       await this.outbox.add(
         manager,
         dataSourceChanged,

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { metadataRequests, DataSource, PageArgs, RequestOf, ResponseOf } from '#libs/contracts';
 import { parsePage, toPage } from '#libs/database';
-import { newId, type JsonObject } from '#libs/kernel';
+import { AppError, newId, type JsonObject } from '#libs/kernel';
 import { findSourceType } from '#libs/source-types';
+import { AccessService } from '../access/access.service.js';
 import type { Caller } from '../caller.js';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch, keyOf } from '../input/text.js';
@@ -20,6 +21,7 @@ export class DataSourceService {
     private readonly sources: DataSourceRepository,
     private readonly secrets: SecretService,
     private readonly refresh: SchemaRefreshService,
+    private readonly access: AccessService,
   ) {}
 
   /** Those that exist in the caller's workspace; none for who may not read them. */
@@ -28,7 +30,9 @@ export class DataSourceService {
     checkIds(ids, issues);
     issues.throwIfAny();
     if (ids.length === 0 || !caller.permissions.has('data_source.read')) return [];
-    return (await this.sources.find(caller.workspaceId, ids)).map((row) => toDataSource(row, caller));
+    const [access, rows] = await Promise.all([this.access.of(caller), this.sources.find(caller.workspaceId, ids)]);
+    const seen = rows.filter(({ id }) => access.reachesSource(caller, id, 'DISCOVER'));
+    return seen.map((row) => toDataSource(row, caller));
   }
 
   /** Alphabetical. */
@@ -41,13 +45,16 @@ export class DataSourceService {
     const search = checkSearch(input.search, issues);
     issues.throwIfAny();
     const page = parsePage(input.page, 'dataSources', { workspaceId, search: search ?? null });
-    const { rows, totalCount } = await this.sources.list({ workspaceId, search }, page);
+    const reached = (await this.access.of(caller)).filterFor(caller, 'DISCOVER');
+    const { rows, totalCount } = await this.sources.list({ workspaceId, search, reached }, page);
     const { rows: shown, cursors, pageInfo } = toPage(rows, page, (row) => [row.nameKey]);
     return { dataSources: shown.map((row) => toDataSource(row, caller)), cursors, pageInfo, totalCount };
   }
 
   async create(input: RequestOf<typeof metadataRequests.createDataSource>, caller: Caller): Promise<DataSource> {
     const { workspaceId, requestId } = caller;
+    // It would reach more than it was confined to.
+    if (caller.reach) throw new AppError('auth.forbidden', 'These credentials are for some data sources only.');
     const { name, type, options, secrets, maxConcurrentExecutions, cacheTtlSeconds, timeoutSeconds } =
       parseNewDataSource(input);
     const id = newId('dataSource');
@@ -75,6 +82,7 @@ export class DataSourceService {
   async update(input: RequestOf<typeof metadataRequests.updateDataSource>, caller: Caller): Promise<DataSource> {
     const { workspaceId, requestId } = caller;
     const change = parseDataSourceChange(input);
+    (await this.access.of(caller)).demandSource(caller, input.id, 'EDIT');
     // Asked for before the row is locked: nothing waits for another service while it holds a lock.
     const sealer = change.touchesSecrets ? await this.secrets.sealer(workspaceId) : undefined;
     const row = await this.sources.update({ workspaceId, id: input.id }, input.version, requestId, (current) => ({
@@ -93,6 +101,7 @@ export class DataSourceService {
 
   /** The secrets and the row policies are gone with it. Refused while saved queries ask it. */
   async delete(id: string, caller: Caller): Promise<void> {
+    (await this.access.of(caller)).demandSource(caller, id, 'MANAGE');
     await this.sources.delete({ workspaceId: caller.workspaceId, id }, caller.requestId);
   }
 }

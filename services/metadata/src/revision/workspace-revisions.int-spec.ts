@@ -6,6 +6,7 @@ import { AppLogger } from '#libs/telemetry';
 import { startPostgres, startRedis, type PostgresServer, type RedisServer } from '#libs/testing';
 import { connectRedis } from '../../test/metadata-harness.js';
 import { CountChanges1795240100000 } from '../migrations/1795240100000-count-changes.js';
+import { Grants1795431000000 } from '../migrations/1795431000000-grants.js';
 import { WorkspaceRevisions } from './workspace-revisions.repository.js';
 
 let postgres: PostgresServer;
@@ -18,7 +19,8 @@ let revisions: WorkspaceRevisions;
 beforeAll(async () => {
   [postgres, server] = await Promise.all([startPostgres(), startRedis()]);
   const url = await postgres.createDatabase();
-  database = await new DataSource({ type: 'postgres', url, migrations: [CountChanges1795240100000] }).initialize();
+  const migrations = [CountChanges1795240100000, Grants1795431000000];
+  database = await new DataSource({ type: 'postgres', url, migrations }).initialize();
   await database.query('create schema metadata');
   await database.runMigrations();
   redis = connectRedis(server.url);

@@ -18,11 +18,24 @@ export class WorkspaceRevisions {
    * Does `work` in a transaction that raises the revision. When it resolves, whoever asks from now on is answered by what
    * is there now; where Redis did not take the copy, within the few seconds for which others keep what they have.
    */
-  async change<T>(workspaceId: string, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  change<T>(workspaceId: string, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return this.changeAnd(workspaceId, 'assets', work);
+  }
+
+  /** The same for a change of who reaches what. */
+  changeAccess<T>(workspaceId: string, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return this.changeAnd(workspaceId, 'access', work);
+  }
+
+  private async changeAnd<T>(
+    workspaceId: string,
+    what: 'assets' | 'access',
+    work: (manager: EntityManager) => Promise<T>,
+  ): Promise<T> {
     const { result, revision } = await inTransaction(this.database, async (manager) => {
       const done = await work(manager);
       // Last, as it makes the workspace's other changes wait until the commit.
-      return { result: done, revision: await raise(manager, workspaceId) };
+      return { result: done, revision: await raise(manager, workspaceId, what === 'access') };
     });
     await this.copies
       .raise(workspaceId, 'metadata', revision)
@@ -40,11 +53,12 @@ export class WorkspaceRevisions {
   }
 }
 
-async function raise(manager: EntityManager, workspaceId: string): Promise<number> {
+async function raise(manager: EntityManager, workspaceId: string, isOfAccess: boolean): Promise<number> {
   const [row]: { revision: string }[] = await manager.query(
-    `insert into metadata.workspace_revision as r (workspace_id, revision) values ($1, 1)
-     on conflict (workspace_id) do update set revision = r.revision + 1 returning revision`,
-    [workspaceId],
+    `insert into metadata.workspace_revision as r (workspace_id, revision, access_revision) values ($1, 1, $2)
+     on conflict (workspace_id) do update
+       set revision = r.revision + 1, access_revision = r.access_revision + $2 returning revision`,
+    [workspaceId, isOfAccess ? 1 : 0],
   );
   return Number(row?.revision);
 }

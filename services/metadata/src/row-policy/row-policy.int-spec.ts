@@ -54,6 +54,7 @@ beforeEach(async () => {
     userId: newId('user'),
     requestId: newId('request'),
     permissions: new Set(['data_source.manage', 'row_policy.manage', 'query.run'] as const),
+    groups: [],
     remainingMs: () => 10_000,
   };
   dataSourceId = (await app.get(DataSourceService).create({ name: 'Sales', type: 'postgres', options }, caller)).id;

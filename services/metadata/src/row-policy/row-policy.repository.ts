@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In } from 'typeorm';
-import { AuditRepository, type AuditRecord, type ParsedPage } from '#libs/database';
+import { AuditRepository, type AuditRecord, type ParsedPage, type ReachedAssets } from '#libs/database';
 import { AppError } from '#libs/kernel';
+import { accessWhere } from '../access/access-where.js';
 import { DataSourceEntity } from '../data-source/data-source.entity.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { RowPolicyEntity } from './row-policy.entity.js';
@@ -10,6 +11,13 @@ import { RowPolicyEntity } from './row-policy.entity.js';
 export interface RowPolicyKey {
   readonly workspaceId: string;
   readonly id: string;
+}
+
+interface RowPolicyFilter {
+  readonly workspaceId: string;
+  readonly dataSourceId: string | undefined;
+  /** Undefined: all. */
+  readonly reached: ReachedAssets | undefined;
 }
 
 type NewRow = Omit<RowPolicyEntity, 'version' | 'createdAt' | 'updatedAt'>;
@@ -34,7 +42,7 @@ export class RowPolicyRepository {
   /** @throws AppError `row_policy.not_found` */
   async get({ workspaceId, id }: RowPolicyKey): Promise<RowPolicyEntity> {
     const found = await this.database.manager.findOneBy(RowPolicyEntity, { workspaceId, id });
-    if (!found) throw notFound();
+    if (!found) throw rowPolicyNotFound();
     return found;
   }
 
@@ -46,7 +54,7 @@ export class RowPolicyRepository {
   }
 
   async list(
-    { workspaceId, dataSourceId }: { workspaceId: string; dataSourceId: string | undefined },
+    { workspaceId, dataSourceId, reached }: RowPolicyFilter,
     page: ParsedPage<readonly ['string', 'string']>,
   ): Promise<{ rows: RowPolicyEntity[]; totalCount: number }> {
     const all = this.database
@@ -54,6 +62,7 @@ export class RowPolicyRepository {
       .createQueryBuilder('policy')
       .where('policy.workspaceId = :workspaceId', { workspaceId });
     if (dataSourceId !== undefined) all.andWhere('policy.dataSourceId = :dataSourceId', { dataSourceId });
+    if (reached) accessWhere(all, reached, { source: 'policy.dataSourceId' });
     const rows = all.clone().orderBy('policy.nameKey').addOrderBy('policy.id').limit(page.limit);
     if (page.after) {
       const [nameKey, id] = page.after;
@@ -91,7 +100,7 @@ export class RowPolicyRepository {
         where: { workspaceId, id },
         lock: { mode: 'pessimistic_write' },
       });
-      if (!current) throw notFound();
+      if (!current) throw rowPolicyNotFound();
       assertVersion(current, version);
       await manager.update(RowPolicyEntity, { id }, { ...change, version: version + 1, updatedAt: () => 'now()' });
       const changed = await manager.findOneByOrFail(RowPolicyEntity, { id });
@@ -108,7 +117,7 @@ export class RowPolicyRepository {
         where: { workspaceId, id },
         lock: { mode: 'pessimistic_write' },
       });
-      if (!current) throw notFound();
+      if (!current) throw rowPolicyNotFound();
       await manager.delete(RowPolicyEntity, { id });
       const before = auditedOf(current);
       await this.audit.add(manager, { action: 'row_policy.deleted', ...targetOf(current), before });
@@ -137,7 +146,7 @@ function auditedOf(row: RowPolicyEntity): object {
   return { name, dataSourceId, table, groupNames, exemptGroupNames, key, predicate, masks, enabled };
 }
 
-function notFound(): AppError {
+export function rowPolicyNotFound(): AppError {
   return new AppError('row_policy.not_found', 'There is no such row policy.', { path: ['id'] });
 }
 

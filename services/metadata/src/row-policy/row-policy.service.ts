@@ -3,6 +3,7 @@ import type { metadataRequests, RequestOf, ResponseOf, RowPolicy } from '#libs/c
 import { parsePage, toPage } from '#libs/database';
 import { AppError, newId } from '#libs/kernel';
 import { faultOfPolicy, sqlDialectOf } from '#libs/sql';
+import { AccessService } from '../access/access.service.js';
 import type { Caller } from '../caller.js';
 import type { DataSourceEntity } from '../data-source/data-source.entity.js';
 import { DataSourceRepository } from '../data-source/data-source.repository.js';
@@ -11,7 +12,8 @@ import { checkIds, keyOf } from '../input/text.js';
 import { SchemaRefreshService } from '../source-schema/schema-refresh.service.js';
 import { GroupClient } from './group.client.js';
 import { parseNewRowPolicy, parseRowPolicyChange, type NewRowPolicy } from './row-policy.input.js';
-import { assertVersion, RowPolicyRepository, sourceNotFound } from './row-policy.repository.js';
+import { assertVersion, rowPolicyNotFound, RowPolicyRepository, sourceNotFound } from './row-policy.repository.js';
+import type { RowPolicyEntity } from './row-policy.entity.js';
 import { SourcePoliciesService } from './source-policies.service.js';
 import { toRowPolicy } from './to-row-policy.js';
 
@@ -24,24 +26,30 @@ export class RowPolicyService {
     private readonly sourcePolicies: SourcePoliciesService,
     private readonly refreshes: SchemaRefreshService,
     private readonly groups: GroupClient,
+    private readonly access: AccessService,
   ) {}
 
-  async get(ids: readonly string[], { workspaceId }: Caller): Promise<RowPolicy[]> {
+  /** Those whose source the caller reaches. */
+  async get(ids: readonly string[], caller: Caller): Promise<RowPolicy[]> {
     const issues = new Issues();
     checkIds(ids, issues);
     issues.throwIfAny();
-    return ids.length === 0 ? [] : (await this.policies.find(workspaceId, ids)).map(toRowPolicy);
+    if (ids.length === 0) return [];
+    const [access, rows] = await Promise.all([this.access.of(caller), this.policies.find(caller.workspaceId, ids)]);
+    return rows.filter(({ dataSourceId }) => access.reachesSource(caller, dataSourceId, 'DISCOVER')).map(toRowPolicy);
   }
 
   /** Alphabetical. */
   async list(
     input: RequestOf<typeof metadataRequests.listRowPolicies>,
-    { workspaceId }: Caller,
+    caller: Caller,
   ): Promise<ResponseOf<typeof metadataRequests.listRowPolicies>> {
+    const { workspaceId } = caller;
     const { dataSourceId } = input;
     const filters = { workspaceId, dataSourceId: dataSourceId ?? null };
     const page = parsePage(input.page, 'rowPolicies', filters, ['string', 'string']);
-    const { rows, totalCount } = await this.policies.list({ workspaceId, dataSourceId }, page);
+    const reached = (await this.access.of(caller)).filterFor(caller, 'DISCOVER');
+    const { rows, totalCount } = await this.policies.list({ workspaceId, dataSourceId, reached }, page);
     const { rows: shown, cursors, pageInfo } = toPage(rows, page, (row) => [row.nameKey, row.id]);
     return { rowPolicies: shown.map(toRowPolicy), cursors, pageInfo, totalCount };
   }
@@ -68,7 +76,7 @@ export class RowPolicyService {
     const { workspaceId, userId } = caller;
     const change = parseRowPolicyChange(input);
     const key = { workspaceId, id: input.id };
-    const current = await this.policies.get(key);
+    const current = await this.reached(key.id, caller);
     assertVersion(current, input.version);
     const next = {
       name: change.name ?? current.name,
@@ -92,8 +100,20 @@ export class RowPolicyService {
     return toRowPolicy(row);
   }
 
-  async delete(id: string, { workspaceId }: Caller): Promise<void> {
+  async delete(id: string, caller: Caller): Promise<void> {
+    const { workspaceId } = caller;
+    await this.reached(id, caller);
     await this.policies.delete({ workspaceId, id });
+  }
+
+  /** @throws AppError `row_policy.not_found`, also where its source is not for the caller */
+  private async reached(id: string, caller: Caller): Promise<RowPolicyEntity> {
+    const [access, row] = await Promise.all([
+      this.access.of(caller),
+      this.policies.get({ workspaceId: caller.workspaceId, id }),
+    ]);
+    if (!access.reachesSource(caller, row.dataSourceId, 'DISCOVER')) throw rowPolicyNotFound();
+    return row;
   }
 
   private async assertEnforceable(policy: NewRowPolicy, caller: Caller): Promise<void> {
@@ -111,7 +131,8 @@ export class RowPolicyService {
   /** With its tables known: what a predicate names is looked for among them. */
   private async sourceOf(id: string, caller: Caller): Promise<DataSourceEntity> {
     const [source] = await this.sources.find(caller.workspaceId, [id]);
-    if (!source) throw sourceNotFound();
+    const access = await this.access.of(caller);
+    if (!source || !access.reachesSource(caller, id, 'DISCOVER')) throw sourceNotFound();
     if (source.schemaRefreshedAt) return source;
     await this.refreshes.readFirst(source, caller.requestId, caller.remainingMs());
     return this.sources.get(source);

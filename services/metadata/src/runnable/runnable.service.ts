@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { metadataRequests, RequestOf, ResponseOf, SourceConnection, WarmUp } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import type { Permission } from '#libs/identity';
+import { AccessService } from '../access/access.service.js';
 import type { Caller } from '../caller.js';
 import { DataSourceRepository } from '../data-source/data-source.repository.js';
 import { toConnection } from '../data-source/to-data-source.js';
@@ -22,6 +23,7 @@ export class RunnableService {
     private readonly revisions: WorkspaceRevisions,
     private readonly policies: SourcePoliciesService,
     private readonly settings: WorkspaceSettingsRepository,
+    private readonly access: AccessService,
   ) {}
 
   /**
@@ -38,6 +40,7 @@ export class RunnableService {
       case 'dataSourceId': {
         demand(caller, 'query.run');
         const revision = await this.revisions.now(workspaceId);
+        (await this.access.of(caller)).demandSource(caller, subject.value, 'RUN');
         return { revision, ...(await this.governedSource(workspaceId, subject.value)) };
       }
       case 'savedQueryId': {
@@ -45,6 +48,7 @@ export class RunnableService {
         const revision = await this.revisions.now(workspaceId);
         const [query] = await this.queries.find(workspaceId, [subject.value]);
         if (!query) throw new AppError('saved_query.not_found', 'There is no such saved query.');
+        (await this.access.of(caller)).demandQuery(caller, query, 'RUN');
         const source = await this.governedSource(workspaceId, query.dataSourceId);
         return { revision, ...source, savedQuery: toSavedQuery(query) };
       }

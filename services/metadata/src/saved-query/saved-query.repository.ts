@@ -1,8 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In, MoreThan, type EntityManager, type ObjectLiteral, type Repository } from 'typeorm';
-import { AuditRepository, escapeLike, isForeignKeyViolation, type AuditRecord, type ParsedPage } from '#libs/database';
+import {
+  AuditRepository,
+  escapeLike,
+  isForeignKeyViolation,
+  type AuditRecord,
+  type ParsedPage,
+  type ReachedAssets,
+} from '#libs/database';
 import { AppError } from '#libs/kernel';
+import { accessWhere } from '../access/access-where.js';
+import { GrantRepository } from '../access/grant.repository.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { SavedQueryEntity } from './saved-query.entity.js';
 
@@ -10,6 +19,8 @@ export interface SavedQueryFilter {
   readonly workspaceId: string;
   readonly search: string | undefined;
   readonly tags: readonly string[];
+  /** Undefined: all. */
+  readonly reached: ReachedAssets | undefined;
 }
 
 export interface SavedQueryKey {
@@ -27,6 +38,7 @@ export class SavedQueryRepository {
     @InjectDataSource() private readonly database: DataSource,
     private readonly revisions: WorkspaceRevisions,
     private readonly audit: AuditRepository,
+    private readonly grants: GrantRepository,
   ) {}
 
   find(workspaceId: string, ids: readonly string[]): Promise<SavedQueryEntity[]> {
@@ -43,7 +55,7 @@ export class SavedQueryRepository {
   }
 
   async list(
-    { workspaceId, search, tags }: SavedQueryFilter,
+    { workspaceId, search, tags, reached }: SavedQueryFilter,
     page: ParsedPage<readonly ['string', 'string']>,
   ): Promise<{ rows: SavedQueryEntity[]; totalCount: number }> {
     const all = this.database
@@ -52,6 +64,7 @@ export class SavedQueryRepository {
       .where('query.workspaceId = :workspaceId', { workspaceId });
     if (search !== undefined) all.andWhere('query.searchKey like :search', { search: `%${escapeLike(search)}%` });
     if (tags.length > 0) all.andWhere('query.tags @> :tags', { tags: [...tags] });
+    if (reached) accessWhere(all, reached, { source: 'query.dataSourceId', query: 'query.id' });
     const rows = all.clone().orderBy('query.nameKey').addOrderBy('query.id').limit(page.limit);
     if (page.after) {
       const [nameKey, id] = page.after;
@@ -106,7 +119,8 @@ export class SavedQueryRepository {
 
   /** @throws AppError `saved_query.not_found` */
   async delete({ workspaceId, id }: SavedQueryKey): Promise<void> {
-    await this.revisions.change(workspaceId, async (manager) => {
+    await this.revisions.changeAccess(workspaceId, async (manager) => {
+      await this.grants.deleteOf(manager, id);
       const current = await manager.findOne(SavedQueryEntity, {
         where: { workspaceId, id },
         lock: { mode: 'pessimistic_write' },

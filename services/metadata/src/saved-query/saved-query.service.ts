@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { metadataRequests, RequestOf, ResponseOf, SavedQuery } from '#libs/contracts';
 import { parsePage, toPage } from '#libs/database';
 import { newId } from '#libs/kernel';
+import { AccessService } from '../access/access.service.js';
 import type { Caller } from '../caller.js';
 import { Issues } from '../input/issues.js';
 import { checkTags } from '../input/tags.js';
@@ -13,7 +14,10 @@ import { toShownQuery } from './to-saved-query.js';
 /** Saved queries of a workspace. */
 @Injectable()
 export class SavedQueryService {
-  constructor(private readonly queries: SavedQueryRepository) {}
+  constructor(
+    private readonly queries: SavedQueryRepository,
+    private readonly access: AccessService,
+  ) {}
 
   /** Those that exist in the caller's workspace; none for who may neither see nor run them. */
   async get(ids: readonly string[], caller: Caller): Promise<SavedQuery[]> {
@@ -23,7 +27,9 @@ export class SavedQueryService {
     const { workspaceId, permissions } = caller;
     const isKnown = permissions.has('saved_query.read') || permissions.has('saved_query.run');
     if (ids.length === 0 || !isKnown) return [];
-    return (await this.queries.find(workspaceId, ids)).map((row) => toShownQuery(row, caller));
+    const [access, rows] = await Promise.all([this.access.of(caller), this.queries.find(workspaceId, ids)]);
+    const seen = rows.filter((row) => access.reachesQuery(caller, row, 'DISCOVER'));
+    return seen.map((row) => toShownQuery(row, caller, access));
   }
 
   /** Alphabetical. */
@@ -38,14 +44,18 @@ export class SavedQueryService {
     issues.throwIfAny();
     const filters = { workspaceId, search: search ?? null, tags };
     const page = parsePage(input.page, 'savedQueries', filters, ['string', 'string']);
-    const { rows, totalCount } = await this.queries.list({ workspaceId, search, tags }, page);
+    const access = await this.access.of(caller);
+    const reached = access.filterFor(caller, 'DISCOVER');
+    const { rows, totalCount } = await this.queries.list({ workspaceId, search, tags, reached }, page);
     const { rows: shown, cursors, pageInfo } = toPage(rows, page, (row) => [row.nameKey, row.id]);
-    return { savedQueries: shown.map((row) => toShownQuery(row, caller)), cursors, pageInfo, totalCount };
+    return { savedQueries: shown.map((row) => toShownQuery(row, caller, access)), cursors, pageInfo, totalCount };
   }
 
   async create(input: RequestOf<typeof metadataRequests.createSavedQuery>, caller: Caller): Promise<SavedQuery> {
     const { workspaceId, userId } = caller;
     const query = parseNewSavedQuery(input);
+    const access = await this.access.of(caller);
+    access.demandSource(caller, query.dataSourceId, 'RUN', ['dataSourceId']);
     const row = await this.queries.insert({
       id: newId('savedQuery'),
       workspaceId,
@@ -54,13 +64,17 @@ export class SavedQueryService {
       createdById: userId,
       updatedById: userId,
     });
-    return toShownQuery(row, caller);
+    return toShownQuery(row, caller, access);
   }
 
   async update(input: RequestOf<typeof metadataRequests.updateSavedQuery>, caller: Caller): Promise<SavedQuery> {
     const { workspaceId, userId } = caller;
     const { name, description, sql, parameters, tags, cacheTtlSeconds, warmUp } = parseSavedQueryChange(input);
+    const access = await this.access.of(caller);
     const row = await this.queries.update({ workspaceId, id: input.id }, input.version, (current) => {
+      access.demandQuery(caller, current, 'EDIT');
+      // Its text says what is asked of the source, and so is for those who may ask it themselves.
+      access.demandSource(caller, current.dataSourceId, 'RUN');
       const next = {
         name: name ?? current.name,
         description: description === undefined ? current.description : description,
@@ -72,10 +86,13 @@ export class SavedQueryService {
       };
       return { ...next, ...keysOf(next), updatedById: userId };
     });
-    return toShownQuery(row, caller);
+    return toShownQuery(row, caller, access);
   }
 
-  async delete(id: string, { workspaceId }: Caller): Promise<void> {
+  async delete(id: string, caller: Caller): Promise<void> {
+    const { workspaceId } = caller;
+    const [[row], access] = await Promise.all([this.queries.find(workspaceId, [id]), this.access.of(caller)]);
+    if (row) access.demandQuery(caller, row, 'MANAGE');
     await this.queries.delete({ workspaceId, id });
   }
 }

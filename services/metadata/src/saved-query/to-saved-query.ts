@@ -1,4 +1,5 @@
 import type { SavedQuery } from '#libs/contracts';
+import type { WorkspaceAccess } from '#libs/identity';
 import type { Caller } from '../caller.js';
 import type { SavedQueryEntity } from './saved-query.entity.js';
 
@@ -26,7 +27,8 @@ export function toSavedQuery(row: SavedQueryEntity): SavedQuery {
 }
 
 /** A query as the caller sees it. Its text says what its source holds, so it is for those who may see that. */
-export function toShownQuery(row: SavedQueryEntity, { permissions }: Pick<Caller, 'permissions'>): SavedQuery {
+export function toShownQuery(row: SavedQueryEntity, caller: Caller, access: WorkspaceAccess): SavedQuery {
   const query = toSavedQuery(row);
-  return permissions.has('data_source.read') ? query : { ...query, sql: '' };
+  const isReadable = caller.permissions.has('data_source.read') && access.readsText(caller, row);
+  return isReadable ? query : { ...query, sql: '' };
 }

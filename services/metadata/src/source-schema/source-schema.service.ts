@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { DataSource, metadataRequests, RequestOf, ResponseOf, Table } from '#libs/contracts';
 import { parsePage, toPage } from '#libs/database';
+import { AccessService } from '../access/access.service.js';
 import type { Caller } from '../caller.js';
 import { DataSourceRepository } from '../data-source/data-source.repository.js';
 import { toConnection, toDataSource } from '../data-source/to-data-source.js';
@@ -19,6 +20,7 @@ export class SourceSchemaService {
     private readonly tables: SourceTableRepository,
     private readonly refreshes: SchemaRefreshService,
     private readonly worker: WorkerClient,
+    private readonly access: AccessService,
   ) {}
 
   /** By catalog, schema and name. Of a source that was never read, after reading it. */
@@ -31,6 +33,7 @@ export class SourceSchemaService {
     const search = checkSearch(input.search, issues);
     issues.throwIfAny();
     const page = parsePage(input.page, 'tables', { dataSourceId, search: search ?? null });
+    (await this.access.of(caller)).demandSource(caller, dataSourceId, 'DISCOVER');
     const source = await this.sources.get({ workspaceId: caller.workspaceId, id: dataSourceId });
     if (!source.schemaRefreshedAt) {
       await this.refreshes.readFirst(source, caller.requestId, caller.remainingMs());
@@ -42,12 +45,14 @@ export class SourceSchemaService {
 
   async refresh(id: string, caller: Caller): Promise<DataSource> {
     const key = { workspaceId: caller.workspaceId, id };
+    (await this.access.of(caller)).demandSource(caller, id, 'EDIT');
     await this.refreshes.refresh(key, caller.requestId, caller.remainingMs());
     return toDataSource(await this.sources.get(key), caller);
   }
 
   /** A paused source can be tested: that is how one finds out whether it can go on. */
   async test(id: string, caller: Caller): Promise<ResponseOf<typeof metadataRequests.testDataSource>> {
+    (await this.access.of(caller)).demandSource(caller, id, 'EDIT');
     const source = await this.sources.get({ workspaceId: caller.workspaceId, id });
     return this.worker.testSource(toConnection(source), {
       requestId: caller.requestId,

@@ -34,6 +34,7 @@ beforeEach(() => {
     userId: newId('user'),
     requestId: newId('request'),
     permissions: new Set(['workspace.manage']),
+    groups: [],
     remainingMs: () => 10_000,
   };
 });

@@ -3,6 +3,7 @@ import { BusClient, serviceContext, type BusContext } from '#libs/bus';
 import { workerRequests, type RequestOf, type ResponseOf, type runRequests } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
+import { readsText } from '../access/asset-access.service.js';
 import { canReadSql } from '../execution/execution.service.js';
 import { toPlanReach, toPlanValues } from '../run/bound-values.js';
 import { SubmitService } from '../submission/submit.service.js';
@@ -25,7 +26,7 @@ export class EstimateService {
 
   /** @throws AppError what a submission throws; `run.estimate_hidden`; what the source says of the statement */
   async estimate(input: EstimateInput, principal: Principal, context: BusContext): Promise<Estimate> {
-    const { question, plan, limits, session } = await this.submissions.prepare(
+    const { question, access, plan, limits, session } = await this.submissions.prepare(
       { ...input, priority: 'INTERACTIVE' },
       principal,
       context,
@@ -53,7 +54,9 @@ export class EstimateService {
       { context: serviceContext('orchestrator', principal.workspaceId, context.requestId), ttlMs: timeoutMs },
     );
     // A plan repeats the statement's tables and conditions.
-    return canReadSql(principal, plan.sql) ? estimate : { ...estimate, plan: undefined };
+    const asked = { dataSourceId: question.source.id, savedQueryId: question.savedQuery?.id };
+    const mayRead = canReadSql(principal, plan.sql) && readsText(access, principal, asked);
+    return mayRead ? estimate : { ...estimate, plan: undefined };
   }
 
   private readonly ask: BusClient['request'] = async (...request) => {

@@ -20,6 +20,8 @@ export class CancelService {
   /** Cancels one caller's execution, their own or with `execution.manage` anyone's. Already final: no error. */
   async cancel(executionId: string, principal: Principal): Promise<Execution> {
     const reach = reachOf(principal);
+    // What the caller no longer sees is not there to be cancelled.
+    await this.executions.get(executionId, principal, widest(reach, sightOf(principal)));
     const outcome = isId('execution', executionId)
       ? await this.repository.leave(executionId, reach, principal.userId)
       : ({ kind: 'absent' } as const);
@@ -40,6 +42,10 @@ export class CancelService {
     }
     return this.executions.get(executionId, principal, reach);
   }
+}
+
+function widest(one: Sight, other: Sight): Sight {
+  return one.callerId === undefined ? one : other;
 }
 
 function reachOf(principal: Principal): Sight {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { ResponseOf, runRequests, RunState } from '#libs/contracts';
-import { escapeLike, queryPrepared } from '#libs/database';
+import { accessCondition, escapeLike, queryPrepared, type ReachedAssets } from '#libs/database';
 import { fenceAlias } from '#libs/sql';
 import { placeColumns, toPlace, toView, viewColumns, type Place, type ViewRow } from './execution.row.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
@@ -40,6 +40,16 @@ export class ExecutionRepository {
       parameters.push(value);
       conditions.push(condition(`$${parameters.length}`));
     };
+    const reached = (assets: ReachedAssets): string =>
+      accessCondition(assets, { source: 'r.source_id', query: 'e.saved_query_id' }, (ids) => {
+        parameters.push(ids);
+        return `$${parameters.length}`;
+      });
+    if (filter.reached) conditions.push(reached(filter.reached));
+    // Nor what stands in a saved query that one may only run.
+    if (filter.search !== undefined && filter.readable) {
+      conditions.push(`(e.saved_query_id is null or ${reached(filter.readable)})`);
+    }
     if (filter.callerId !== undefined) where((place) => `e.caller_id = ${place}`, filter.callerId);
     if (filter.submittedById !== undefined) where((place) => `e.caller_id = ${place}`, filter.submittedById);
     if (filter.savedQueryId !== undefined) where((place) => `e.saved_query_id = ${place}`, filter.savedQueryId);

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Execution, FinishedPosition, RequestOf, ResponseOf, runRequests } from '#libs/contracts';
 import { parsePage, toPage } from '#libs/database';
-import type { Principal } from '#libs/identity';
+import type { Principal, WorkspaceAccess } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { isSampled, showsPolicies } from '#libs/sql';
+import { AssetAccess, readsText } from '../access/asset-access.service.js';
+import { withoutText } from '../access/hidden-text.js';
 import { ExecutionRepository } from './execution.repository.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
 import { FinishedRepository } from './finished.repository.js';
@@ -18,35 +20,44 @@ export class ExecutionService {
   constructor(
     private readonly repository: ExecutionRepository,
     private readonly finished: FinishedRepository,
+    private readonly access: AssetAccess,
   ) {}
 
   /** @throws AppError `run.not_found` */
   async get(id: string, principal: Principal, sight: Sight = sightOf(principal)): Promise<Execution> {
-    const [view] = await this.repository.findMany(wellFormed([id]), sight);
-    if (!view) throw new AppError('run.not_found', 'There is no such execution.', { path: ['id'] });
-    return toExecution(view, principal);
+    const [execution] = await this.read([id], principal, sight);
+    if (!execution) throw new AppError('run.not_found', 'There is no such execution.', { path: ['id'] });
+    return execution;
   }
 
   async getMany(ids: readonly string[], principal: Principal): Promise<Execution[]> {
-    const views = await this.repository.findMany(wellFormed(bounded(ids)), sightOf(principal));
-    return views.map((view) => toExecution(view, principal));
+    return this.read(bounded(ids), principal, sightOf(principal));
+  }
+
+  private async read(ids: readonly string[], principal: Principal, sight: Sight): Promise<Execution[]> {
+    const [access, views] = await Promise.all([
+      this.access.of(principal),
+      this.repository.findMany(wellFormed(ids), sight),
+    ]);
+    return views.filter(reachedBy(principal, access)).map((view) => toExecution(view, principal, access));
   }
 
   async list(
     input: RequestOf<typeof runRequests.listExecutions>,
     principal: Principal,
   ): Promise<ResponseOf<typeof runRequests.listExecutions>> {
-    const filter = filterOf(input, principal);
+    const access = await this.access.of(principal);
+    const filter = filterOf(input, principal, access);
     const page = parsePage(
       input.page,
       'executions',
-      { filter: JSON.stringify({ ...filter, states: [...filter.states].sort() }) },
+      { filter: JSON.stringify({ ...filter, reached: null, readable: null, states: [...filter.states].sort() }) },
       ['number', 'string'],
     );
     const after = page.after && { micros: page.after[0], id: page.after[1] };
     const views = isKnowable(filter) ? await this.repository.list(filter, page.limit, after) : [];
     const { rows, cursors, pageInfo } = toPage(views, page, (view) => [view.submittedMicros, view.execution.id]);
-    return { executions: rows.map((view) => toExecution(view, principal)), cursors, pageInfo };
+    return { executions: rows.map((view) => toExecution(view, principal, access)), cursors, pageInfo };
   }
 
   async listFinished(
@@ -57,9 +68,15 @@ export class ExecutionService {
     if (limit < 1 || limit > finishedMax) {
       throw new AppError('input.invalid', `limit must be from 1 to ${finishedMax}.`, { path: ['limit'] });
     }
-    const read = await this.finished.list(principal.workspaceId, principal.userId, checked(after), limit);
+    const [access, read] = await Promise.all([
+      this.access.of(principal),
+      this.finished.list(principal.workspaceId, principal.userId, checked(after), limit),
+    ]);
+    const isReached = reachedBy(principal, access);
     return {
-      finished: read.finished.map(({ position, view }) => ({ position, execution: toExecution(view, principal) })),
+      finished: read.finished
+        .filter(({ view }) => isReached(view))
+        .map(({ position, view }) => ({ position, execution: toExecution(view, principal, access) })),
       position: read.horizon,
       skipped: read.isSkipped,
     };
@@ -77,7 +94,15 @@ export class ExecutionService {
   }
 }
 
-function filterOf(input: RequestOf<typeof runRequests.listExecutions>, principal: Principal): ListFilter {
+function reachedBy(principal: Principal, access: WorkspaceAccess): (view: ExecutionView) => boolean {
+  return ({ execution }) => access.reachesExecution(principal, execution);
+}
+
+function filterOf(
+  input: RequestOf<typeof runRequests.listExecutions>,
+  principal: Principal,
+  access: WorkspaceAccess,
+): ListFilter {
   const { states, savedQueryId, submittedById, dataSourceId, search, submittedFrom, submittedTo } = input;
   // Who may not read statements would find out by searching what stands in them.
   if (search !== undefined && !canReadSql(principal, '')) {
@@ -92,15 +117,19 @@ function filterOf(input: RequestOf<typeof runRequests.listExecutions>, principal
     ...sightOf(principal),
     ...{ states, savedQueryId, submittedById, dataSourceId, search, submittedFrom, submittedTo },
     readsPolicies: principal.permissions.has('row_policy.read'),
+    reached: access.filterFor(principal, 'RUN'),
+    readable: access.filterFor(principal, 'EDIT'),
   };
 }
+
+const callerKinds = ['user', 'apiKey', 'serviceAccount', 'guest'] as const;
 
 /** What is no id names nothing, and may hold what PostgreSQL takes for no text at all. */
 function isKnowable({ savedQueryId, submittedById, dataSourceId }: ListFilter): boolean {
   return (
     (savedQueryId === undefined || isId('savedQuery', savedQueryId)) &&
     (dataSourceId === undefined || isId('dataSource', dataSourceId)) &&
-    (submittedById === undefined || isId('user', submittedById) || isId('apiKey', submittedById))
+    (submittedById === undefined || callerKinds.some((kind) => isId(kind, submittedById)))
   );
 }
 
@@ -113,8 +142,13 @@ export function sightOf(principal: Principal): Sight {
 }
 
 /** What this caller may read of an execution. */
-export function toExecution({ execution, sql }: ExecutionView, principal: Principal): Execution {
+export function toExecution(
+  { execution, sql }: ExecutionView,
+  principal: Principal,
+  access: WorkspaceAccess,
+): Execution {
   const seen = isSampled(sql) ? { ...execution, sampled: true } : execution;
+  if (!readsText(access, principal, execution)) return withoutText(seen);
   return canReadSql(principal, sql) ? { ...seen, sql } : seen;
 }
 

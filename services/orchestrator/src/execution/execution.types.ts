@@ -1,4 +1,5 @@
 import type { Execution, FinishedPosition, RunState } from '#libs/contracts';
+import type { ReachedAssets } from '#libs/database';
 
 /** Who looks: their own executions, or everyone's in the workspace. */
 export interface Sight {
@@ -24,6 +25,10 @@ export interface ListFilter extends Sight {
   /** In the statement, whatever the case of its letters. */
   readonly search: string | undefined;
   readonly readsPolicies: boolean;
+  /** What the caller may still ask; undefined: everything. */
+  readonly reached: ReachedAssets | undefined;
+  /** Of which saved queries the caller may read the text; undefined: of all. */
+  readonly readable: ReachedAssets | undefined;
   readonly submittedFrom: Date | undefined;
   /** Not included. */
   readonly submittedTo: Date | undefined;

@@ -22,6 +22,12 @@ export class CallerMemory {
 
   /** Undefined where auth knows nobody of that id any more. */
   async get(principal: Principal, context: MessageContext, signal: AbortSignal): Promise<PolicyCaller | undefined> {
+    const { guest } = principal;
+    if (guest) {
+      // Its token says all of it.
+      const attributes = toAttributes(guest.attributes);
+      return { id: principal.userId, email: null, groupNames: principal.groups, attributes };
+    }
     const { actor } = context;
     if (actor.case !== 'accessToken') return undefined;
     const known = this.known.get(actor.value);
@@ -30,10 +36,10 @@ export class CallerMemory {
       if (error instanceof AppError && error.code === 'auth.user_not_found') return undefined;
       throw error;
     });
-    if (!viewer?.user) return undefined;
+    if (!viewer) return undefined;
     const caller = {
       id: principal.userId,
-      email: viewer.user.email,
+      email: viewer.user?.email || null,
       groupNames: principal.groups,
       attributes: toAttributes(viewer.attributes ?? {}),
     };

@@ -32,7 +32,7 @@ function textOf(name: string, caller: PolicyCaller | undefined): string | undefi
     case 'user.id':
       return caller.id;
     case 'user.email':
-      return caller.email;
+      return caller.email ?? undefined;
     case 'user.groups':
       return arrayText([...caller.groupNames].sort());
     default: {

@@ -10,11 +10,13 @@ import type {
   SourceConnection,
   WorkspaceSettings,
 } from '#libs/contracts';
-import type { Principal } from '#libs/identity';
+import type { Principal, WorkspaceAccess } from '#libs/identity';
 import { AppError, newId, type Clock, type JsonObject } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
 import { checkDefinitions, type ParameterDefinition } from '#libs/sql';
 import { AppLogger } from '#libs/telemetry';
+import { AssetAccess, readsText } from '../access/asset-access.service.js';
+import { refusalWithoutText } from '../access/hidden-text.js';
 import { RunQueueStore } from '../dispatch/run-queue.store.js';
 import { ExecutionService, toExecution } from '../execution/execution.service.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
@@ -35,6 +37,7 @@ import { RunnableMemory } from '../source/runnable.memory.js';
 import { CacheMetrics } from '../cache/cache.metrics.js';
 import { cacheSubjects, querySubjects } from '../cache/cache-subjects.js';
 import { ceilingOf, sourceFor } from './ceiling.js';
+import { givenBy } from './given-by.js';
 import { flightKey } from './flight-key.js';
 import { resolveFreshness } from '../cache/freshness.js';
 import { inputHash } from './input-hash.js';
@@ -74,6 +77,7 @@ interface Asking {
 
 export interface Prepared {
   readonly question: Question;
+  readonly access: WorkspaceAccess;
   readonly limits: ResolvedLimits;
   readonly plan: QueryPlan;
   readonly session: SessionIdentity | undefined;
@@ -91,6 +95,7 @@ export class SubmitService {
     private readonly repository: SubmissionRepository,
     private readonly executions: ExecutionService,
     private readonly runnables: RunnableMemory,
+    private readonly access: AssetAccess,
     private readonly policies: PolicyService,
     private readonly planner: QueryPlanner,
     private readonly seals: ValueSeals,
@@ -109,7 +114,7 @@ export class SubmitService {
       const earlier = await this.findEarlier(idempotency, principal);
       if (earlier) return { execution: earlier };
     }
-    const { question, limits, plan, session, nowMs } = await this.prepare(input, principal, context);
+    const { question, access, limits, plan, session, nowMs } = await this.prepare(input, principal, context);
     const { savedQuery, settings, revision } = question;
     const source = sourceFor(principal, question.source, session);
     const runId = newId('run');
@@ -145,7 +150,7 @@ export class SubmitService {
       requestId: context.requestId,
       ...traceOfWork(),
     };
-    const execution = await this.accept(submission, principal, sourcePathOf(input));
+    const execution = await this.accept(submission, { principal, access }, sourcePathOf(input));
     const isRepeatable =
       execution.cacheStatus === 'HIT' && !idempotency && staysEqual(question.definitions, plan, nowMs);
     return isRepeatable ? { execution, repeatableAtRevision: revision } : { execution };
@@ -153,7 +158,9 @@ export class SubmitService {
 
   /** Everything that comes before a run: who may ask, what is asked, within which limits, and how it goes to the source. */
   async prepare(input: SubmitInput, principal: Principal, context: AskingContext): Promise<Prepared> {
-    const question = await this.resolve(input, principal, context);
+    // Asked together, as both look at the revision of the workspace's assets.
+    const [question, access] = await Promise.all([this.resolve(input, principal, context), this.access.of(principal)]);
+    demandReach(access, principal, question, sourcePathOf(input));
     const { source, savedQuery, settings } = question;
     const limits = resolveLimits(input.limits, input.priority, this.config.limits, {
       source,
@@ -162,8 +169,12 @@ export class SubmitService {
     const nowMs = this.clock.nowMs();
     const session = await this.policies.sessionOf(question.source, principal, context, context.signal);
     const isClosed = session?.isClosed ?? false;
-    const plan = await this.plan({ ...question, limits, isClosed }, input, { principal, context, nowMs });
-    return { question, limits, plan, session, nowMs };
+    const asked = { dataSourceId: question.source.id, savedQueryId: question.savedQuery?.id };
+    const planning = this.plan({ ...question, limits, isClosed }, input, { principal, context, nowMs });
+    const plan = await planning.catch((error: unknown) => {
+      throw readsText(access, principal, asked) ? error : refusalWithoutText(error);
+    });
+    return { question, access, limits, plan, session, nowMs };
   }
 
   private async plan(
@@ -181,12 +192,16 @@ export class SubmitService {
       policies,
       queryOptions,
       caller,
-      timeZone: input.timeZone ?? question.settings?.timeZone ?? defaultTimeZone,
+      timeZone: input.timeZone ?? principal.guest?.timeZone ?? question.settings?.timeZone ?? defaultTimeZone,
       nowMs,
     });
   }
 
-  private async accept(submission: Submission, principal: Principal, path: readonly string[]): Promise<Execution> {
+  private async accept(
+    submission: Submission,
+    { principal, access }: { principal: Principal; access: WorkspaceAccess },
+    path: readonly string[],
+  ): Promise<Execution> {
     const outcome = await this.repository.accept(submission);
     switch (outcome.kind) {
       case 'accepted': {
@@ -198,7 +213,7 @@ export class SubmitService {
         this.cacheMetrics.answered(view.execution);
         if (begun?.isDispatched) this.queue.add(planOf(submission, begun));
         else if (begun) this.changes.queueChanged(defaultPool);
-        return toExecution(view, principal);
+        return toExecution(view, principal, access);
       }
       case 'repeated': {
         const earlier = submission.idempotency && (await this.findEarlier(submission.idempotency, principal));
@@ -251,7 +266,7 @@ export class SubmitService {
         );
         if (!savedQuery) throw new Error('metadata resolved a saved query without it');
         const definitions = toTemplateDefinitions(savedQuery.parameters);
-        const { parameters: given = {} } = query.value;
+        const given = givenBy(principal, query.value.parameters ?? {});
         const places = { text: path, parameters: ['query', 'savedQuery', 'parameters'] };
         return { ...resolved, text: savedQuery.sql, definitions, given, places, savedQuery };
       }
@@ -274,6 +289,17 @@ export class SubmitService {
     const { savedQuery, revision, policiesFingerprint, settings } = resolved;
     return { source, savedQuery, revision, policiesFingerprint, settings };
   }
+}
+
+/** What may be run is remembered; who may run it is looked at each time. */
+function demandReach(
+  access: WorkspaceAccess,
+  principal: Principal,
+  { source, savedQuery }: Question,
+  path: readonly string[],
+): void {
+  if (savedQuery) access.demandQuery(principal, { id: savedQuery.id, dataSourceId: source.id }, 'RUN', path);
+  else access.demandSource(principal, source.id, 'RUN', path);
 }
 
 /** @throws AppError for definitions that do not fit together */

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { MessageContext } from '#libs/bus';
+import { authRequests, roleRequests, type Role } from '#libs/contracts';
+import { TokenVerifier } from '#libs/identity';
+import { newId } from '#libs/kernel';
+import { startPostgres, until, type PostgresServer } from '#libs/testing';
+import { AuthHarness } from '../../test/auth-harness.js';
+
+let server: PostgresServer;
+let auth: AuthHarness;
+let admin: MessageContext;
+beforeAll(async () => {
+  server = await startPostgres();
+  auth = await AuthHarness.start(await server.createDatabase());
+  admin = await auth.admin();
+});
+afterAll(async () => {
+  await auth.stop();
+  await server.stop();
+});
+
+async function newRole(permissions: string[], context = admin, name: string = newId('role')): Promise<Role> {
+  const { role } = await auth.ask(roleRequests.createRole, { name, permissions }, context);
+  if (!role) throw new Error('no role came back');
+  return role;
+}
+
+async function signedIn(roleNames: string[]) {
+  const user = await auth.createUser(admin, { roleNames });
+  const { accessToken } = await auth.signIn(user);
+  return { user, accessToken, context: await auth.as(accessToken) };
+}
+
+const codeOf = async (work: Promise<unknown>): Promise<string> => (await auth.refusal(work)).code;
+
+describe('a custom role', () => {
+  it('allows what it names, together with the other roles of a user', async () => {
+    const role = await newRole(['cache.invalidate', 'execution.read']);
+    const { context } = await signedIn(['viewer', role.name]);
+    const { permissions } = await auth.ask(authRequests.getViewer, {}, context);
+    expect(permissions).toEqual([
+      'saved_query.read',
+      'saved_query.run',
+      'api_key.manage',
+      'execution.read',
+      'cache.invalidate',
+    ]);
+  });
+
+  it('is made with no permission that its maker lacks, nor of a name that is taken', async () => {
+    const maker = await newRole(['role.manage', 'saved_query.run']);
+    const { context } = await signedIn([maker.name]);
+    const refused = auth.ask(roleRequests.createRole, { name: 'x', permissions: ['user.manage', 'nonsense'] }, context);
+    expect((await auth.refusal(refused)).issues.map(({ code, path }) => [code, ...path])).toEqual([
+      ['auth.forbidden', 'permissions', '0'],
+      ['input.invalid', 'permissions', '1'],
+    ]);
+    expect((await newRole(['saved_query.run'], context)).permissions).toEqual(['saved_query.run']);
+    expect(await codeOf(newRole([], admin, maker.name))).toBe('entity.name_taken');
+    expect(await codeOf(newRole([], admin, 'admin'))).toBe('input.invalid');
+  });
+
+  it('with more than one has is neither changed, deleted nor given by one', async () => {
+    const maker = await newRole(['role.manage', 'user.manage', 'user.read']);
+    const high = await newRole(['row_policy.manage']);
+    const { context } = await signedIn([maker.name]);
+    const change = { id: high.id, version: 1, permissions: [] };
+    expect(await codeOf(auth.ask(roleRequests.updateRole, change, context))).toBe('auth.forbidden');
+    expect(await codeOf(auth.ask(roleRequests.deleteRole, { id: high.id }, context))).toBe('auth.forbidden');
+    const user = { email: `${newId('user')}@example.com`, name: 'Ann', groupNames: [] };
+    const given = auth.ask(authRequests.createUser, { ...user, roleNames: [high.name] }, context);
+    expect((await auth.refusal(given)).issues.map(({ code, path }) => [code, ...path])).toEqual([
+      ['auth.forbidden', 'roleNames', '0'],
+    ]);
+  });
+
+  it('Role change: counts for everyone who has it, whose tokens from before are refused', async () => {
+    const role = await newRole(['cache.invalidate']);
+    const { user, accessToken, context } = await signedIn([role.name]);
+    const change = { id: role.id, version: 1, permissions: ['execution.read'] };
+    await auth.ask(roleRequests.updateRole, change, admin);
+    const verifier = auth.get(TokenVerifier);
+    await until(
+      async () =>
+        (await verifier.verify(accessToken).catch((error: { code: string }) => error.code)) === 'auth.token_revoked',
+      {
+        timeoutMs: 5_000,
+        what: 'the refusal',
+      },
+    );
+    expect(await codeOf(auth.ask(authRequests.getViewer, {}, context))).toBe('auth.token_revoked');
+    const again = await auth.as((await auth.signIn(user)).accessToken);
+    expect((await auth.ask(authRequests.getViewer, {}, again)).permissions).toEqual(['execution.read']);
+  });
+
+  it('is not deleted while somebody has it, and is unknown afterwards', async () => {
+    const role = await newRole(['cache.invalidate']);
+    const { user } = await signedIn([role.name]);
+    expect(await codeOf(auth.ask(roleRequests.deleteRole, { id: role.id }, admin))).toBe('auth.in_use');
+    const change = { id: user.id, version: 1, roleNames: { values: ['viewer'] }, cleared: [] };
+    await auth.ask(authRequests.updateUser, change, admin);
+    await auth.ask(roleRequests.deleteRole, { id: role.id }, admin);
+    const given = { ...change, version: 2, roleNames: { values: [role.name] } };
+    expect(await codeOf(auth.ask(authRequests.updateUser, given, admin))).toBe('input.invalid');
+    expect((await auth.ask(roleRequests.getRoles, { ids: [role.id] }, admin)).roles).toEqual([]);
+  });
+
+  it('is found by its name, and a change behind another’s is CONFLICT', async () => {
+    const role = await newRole([]);
+    const { roles } = await auth.ask(roleRequests.listRoles, { page: { first: 10 }, search: role.name }, admin);
+    expect(roles).toEqual([role]);
+    const change = { id: role.id, version: 1, permissions: [] };
+    await auth.ask(roleRequests.updateRole, change, admin);
+    expect(await codeOf(auth.ask(roleRequests.updateRole, change, admin))).toBe('entity.conflict');
+  });
+});

@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import type { RequestOf, ResponseOf, Role, roleRequests } from '#libs/contracts';
+import { parsePage, toPage } from '#libs/database';
+import { isPermission, isRoleName, type Permission, type Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
+import { Issues } from '../input/issues.js';
+import { checkIds, checkName, checkSearch } from '../input/text.js';
+import { RevocationRepository } from '../revocation/revocation.repository.js';
+import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { RoleRepository } from './role.repository.js';
+
+const nameMax = 64;
+const rolesMax = 200;
+
+/** Named sets of permissions that a workspace makes for itself. The built-in ones are fixed. */
+@Injectable()
+export class RoleService {
+  constructor(
+    private readonly roles: RoleRepository,
+    private readonly revocations: RevocationRepository,
+    private readonly transactions: TransactionRepository,
+    private readonly logger: AppLogger,
+  ) {}
+
+  async get(ids: readonly string[], { workspaceId }: Principal): Promise<Role[]> {
+    const known = checkIds('role', ids);
+    return known.length === 0 ? [] : this.roles.find(workspaceId, known);
+  }
+
+  async list(
+    input: RequestOf<typeof roleRequests.listRoles>,
+    { workspaceId }: Principal,
+  ): Promise<ResponseOf<typeof roleRequests.listRoles>> {
+    const issues = new Issues();
+    const search = checkSearch(input.search, issues);
+    issues.throwIfAny();
+    const page = parsePage(input.page, 'roles', { workspaceId, search: search ?? null });
+    const { rows, totalCount } = await this.roles.list(workspaceId, search, page);
+    const { rows: roles, cursors, pageInfo } = toPage(rows, page, ({ name }) => [name]);
+    return { roles, cursors, pageInfo, totalCount };
+  }
+
+  async create(input: RequestOf<typeof roleRequests.createRole>, caller: Principal): Promise<Role> {
+    const { workspaceId, userId } = caller;
+    const issues = new Issues();
+    const name = checkName(input.name, ['name'], issues, nameMax);
+    if (isRoleName(name)) issues.add(['name'], 'This is the name of a built-in role.');
+    const permissions = checkPermissions(input.permissions, caller, issues);
+    issues.throwIfAny();
+    const role = await this.transactions.run(async (transaction) => {
+      if ((await this.roles.count(transaction, workspaceId)) >= rolesMax) {
+        throw new AppError('input.too_large', `A workspace has at most ${rolesMax} roles of its own.`);
+      }
+      return this.roles.insert(transaction, workspaceId, { name, permissions });
+    });
+    this.logger.info({ roleId: role.id, userId, permissions }, 'a role was made');
+    return role;
+  }
+
+  /** Whoever has it must take a new token, which goes by what it allows now. */
+  async update(input: RequestOf<typeof roleRequests.updateRole>, caller: Principal): Promise<Role> {
+    const { workspaceId, userId } = caller;
+    const issues = new Issues();
+    const permissions = checkPermissions(input.permissions, caller, issues);
+    issues.throwIfAny();
+    const role = await this.transactions.run(async (transaction) => {
+      const current = await this.roles.lock(transaction, workspaceId, input.id);
+      refuseHigher(current, caller);
+      if (current.version !== input.version) throw changedMeanwhile();
+      const holders = await this.roles.lockHolders(transaction, workspaceId, current.name);
+      const changed = await this.roles.update(transaction, current.id, permissions);
+      await this.revocations.add(transaction, 'USER', holders);
+      return changed;
+    });
+    this.logger.info({ roleId: role.id, userId, permissions }, 'a role was changed');
+    return role;
+  }
+
+  /** @throws AppError `auth.in_use` while somebody has it */
+  async delete(id: string, caller: Principal): Promise<void> {
+    const { workspaceId, userId } = caller;
+    await this.transactions.run(async (transaction) => {
+      const current = await this.roles.lock(transaction, workspaceId, id);
+      refuseHigher(current, caller);
+      const holders = await this.roles.lockHolders(transaction, workspaceId, current.name);
+      if (holders.length > 0) {
+        throw new AppError('auth.in_use', 'Somebody still has this role. Take it from them first.', { path: ['id'] });
+      }
+      await this.roles.delete(transaction, id);
+    });
+    this.logger.info({ roleId: id, userId }, 'a role was deleted');
+  }
+}
+
+/** Nobody gives what he does not have. */
+function checkPermissions(names: readonly string[], { permissions }: Principal, issues: Issues): Permission[] {
+  for (const [index, name] of names.entries()) {
+    const path = ['permissions', String(index)];
+    if (!isPermission(name)) issues.add(path, `There is no permission ${JSON.stringify(name.slice(0, 100))}.`);
+    else if (!permissions.has(name)) issues.forbid(path, `You do not have the permission ${name} yourself.`);
+  }
+  return [...new Set(names.filter(isPermission))];
+}
+
+/** Nor takes it from those who have more. */
+function refuseHigher({ permissions }: Role, caller: Principal): void {
+  const excess = permissions.filter(isPermission).find((permission) => !caller.permissions.has(permission));
+  if (excess === undefined) return;
+  throw new AppError('auth.forbidden', `This role has the permission ${excess}, which you do not have.`, {
+    path: ['id'],
+  });
+}
+
+function changedMeanwhile(): AppError {
+  return new AppError('entity.conflict', 'The role has been changed since it was read. Read it again.', {
+    path: ['version'],
+  });
+}

@@ -1,0 +1,35 @@
+import { LRUCache } from 'lru-cache';
+import { BlockList, isIP } from 'node:net';
+import type { Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+
+/** Principals of one key have equal lists. */
+const lists = new LRUCache<string, BlockList>({ max: 1_000 });
+
+/** @throws AppError where the key is for other networks than the one it came from */
+export function demandNetwork({ networks, apiKeyId }: Principal, clientAddress: string | undefined): void {
+  if (!networks || isAmong(networks, clientAddress ?? '')) return;
+  throw new AppError('auth.unauthenticated', 'The API key is not good here.', {
+    internalMessage: `the key ${apiKeyId ?? ''} came from ${clientAddress ?? 'nowhere'}`,
+  });
+}
+
+function isAmong(networks: readonly string[], address: string): boolean {
+  // An IPv4 address in the form of an IPv6 address counts as itself.
+  const plain = /^::ffff:(?=\d+\.)/i.test(address) ? address.slice('::ffff:'.length) : address;
+  const version = isIP(plain);
+  return version !== 0 && listOf(networks).check(plain, version === 4 ? 'ipv4' : 'ipv6');
+}
+
+function listOf(networks: readonly string[]): BlockList {
+  const key = networks.join(' ');
+  const known = lists.get(key);
+  if (known) return known;
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', bits = ''] = network.split('/');
+    list.addSubnet(address, Number(bits), isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  }
+  lists.set(key, list);
+  return list;
+}

@@ -1,0 +1,133 @@
+import type { Permission } from '#libs/identity';
+import type { IdKind } from '#libs/kernel';
+
+/** Gives an id of a kind: of something that is there, or that is not. */
+export type IdOf = (kind: IdKind) => string;
+
+/** Who may use a root field of the served schema. */
+export interface RootRule {
+  /** Any one of these permissions; or everyone who is signed in; or a service account with guest.mint; or everyone. */
+  readonly needs: readonly [Permission, ...Permission[]] | 'signed in' | 'a service account' | 'nothing';
+  /** Arguments that ask for what `idOf` names, and change nothing where that is not there. */
+  readonly args?: (idOf: IdOf) => Record<string, unknown>;
+  /** It tells of what it was asked for by a number that is 0. */
+  readonly countsAs?: string;
+}
+
+const page = { first: 1 };
+const managers = ['data_source.manage', 'saved_query.manage', 'grant.manage'] as const;
+const runners = ['query.run', 'saved_query.run'] as const;
+const id = (kind: IdKind) => (idOf: IdOf) => ({ id: idOf(kind) });
+const change = (kind: IdKind) => (idOf: IdOf) => ({ input: { id: idOf(kind), version: 1 } });
+const savedQueryOf = (idOf: IdOf) => ({ query: { savedQuery: { id: idOf('savedQuery') } } });
+
+/**
+ * The one table of who may use which root field: queries, mutations and subscriptions, none forgotten. What a field answers
+ * where it may be used is decided by what the caller reaches; see docs/access.md.
+ */
+export const rootRules: Readonly<Record<string, RootRule>> = {
+  'Query.apiKeys': { needs: ['api_key.manage'], args: () => page },
+  'Query.dataSourceTypes': { needs: 'signed in' },
+  'Query.dataSources': { needs: ['data_source.read'], args: () => page },
+  'Query.estimateQuery': { needs: runners, args: savedQueryOf },
+  'Query.execution': { needs: 'signed in', args: id('execution') },
+  'Query.executions': {
+    needs: 'signed in',
+    args: (idOf) => ({ ...page, savedQueryId: idOf('savedQuery'), submittedById: idOf('user') }),
+  },
+  'Query.grants': { needs: managers, args: (idOf) => ({ ...page, assetId: idOf('savedQuery') }) },
+  'Query.node': { needs: 'signed in', args: id('savedQuery') },
+  'Query.parameterOptions': {
+    needs: runners,
+    args: (idOf) => ({ ...page, savedQueryId: idOf('savedQuery'), parameter: 'p' }),
+  },
+  'Query.roles': { needs: ['role.manage', 'user.read'], args: () => page },
+  'Query.rowPolicies': { needs: ['row_policy.read'], args: (idOf) => ({ ...page, dataSourceId: idOf('dataSource') }) },
+  'Query.savedQueries': { needs: ['saved_query.read'], args: () => page },
+  'Query.serviceAccounts': { needs: ['service_account.manage'], args: () => page },
+  'Query.users': { needs: ['user.read'], args: () => page },
+  'Query.viewer': { needs: 'nothing' },
+  'Query.webhookDeliveries': { needs: ['webhook.manage'], args: (idOf) => ({ ...page, webhookId: idOf('webhook') }) },
+  'Query.webhooks': { needs: ['webhook.manage'], args: () => page },
+
+  'Mutation.cancelExecution': { needs: 'signed in', args: id('execution') },
+  'Mutation.createApiKey': { needs: ['api_key.manage'], args: () => ({ input: { name: '' } }) },
+  'Mutation.createDataSource': {
+    needs: ['data_source.manage'],
+    args: () => ({ input: { name: '', type: 'none', options: {} } }),
+  },
+  'Mutation.createGrant': {
+    needs: managers,
+    args: (idOf) => ({ input: { assetId: idOf('savedQuery'), groupName: 'west', level: 'RUN' } }),
+  },
+  'Mutation.createRole': { needs: ['role.manage'], args: () => ({ input: { name: '', permissions: [] } }) },
+  'Mutation.createRowPolicy': {
+    needs: ['row_policy.manage'],
+    args: (idOf) => ({ input: { name: 'x', dataSourceId: idOf('dataSource'), predicate: 'true' } }),
+  },
+  'Mutation.createSavedQuery': {
+    needs: ['saved_query.manage'],
+    args: (idOf) => ({ input: { name: 'x', dataSourceId: idOf('dataSource'), sql: 'select 1' } }),
+  },
+  'Mutation.createServiceAccount': {
+    needs: ['service_account.manage'],
+    args: () => ({ input: { name: '', roleNames: [] } }),
+  },
+  'Mutation.createUser': {
+    needs: ['user.manage'],
+    args: () => ({ input: { email: '', name: '', roleNames: [] } }),
+  },
+  'Mutation.createWebhook': { needs: ['webhook.manage'], args: () => ({ input: { name: '', url: 'none' } }) },
+  'Mutation.deleteDataSource': { needs: ['data_source.manage'], args: id('dataSource') },
+  'Mutation.deleteGrant': { needs: managers, args: id('grant') },
+  'Mutation.deleteRole': { needs: ['role.manage'], args: id('role') },
+  'Mutation.deleteRowPolicy': { needs: ['row_policy.manage'], args: id('rowPolicy') },
+  'Mutation.deleteSavedQuery': { needs: ['saved_query.manage'], args: id('savedQuery') },
+  'Mutation.deleteWebhook': { needs: ['webhook.manage'], args: id('webhook') },
+  'Mutation.invalidateCache': {
+    needs: ['cache.invalidate'],
+    args: (idOf) => ({ input: { savedQueryIds: [idOf('savedQuery')], dataSourceIds: [idOf('dataSource')] } }),
+    countsAs: 'invalidatedCount',
+  },
+  // Nobody but a service account lets guests in, whatever its permissions.
+  'Mutation.mintGuest': {
+    needs: 'a service account',
+    args: (idOf) => ({ input: { savedQueryIds: [idOf('savedQuery')] } }),
+  },
+  'Mutation.redeliverWebhook': {
+    needs: ['webhook.manage'],
+    args: (idOf) => ({ deliveryId: idOf('webhookDelivery') }),
+  },
+  'Mutation.refreshDataSourceSchema': { needs: ['data_source.manage'], args: id('dataSource') },
+  'Mutation.refreshSession': { needs: 'nothing', args: () => ({ refreshToken: 'none' }) },
+  'Mutation.restrictAsset': { needs: managers, args: id('savedQuery') },
+  'Mutation.revokeApiKey': { needs: ['api_key.manage'], args: id('apiKey') },
+  'Mutation.revokeGuests': {
+    needs: ['guest.mint', 'service_account.manage'],
+    args: (idOf) => ({ serviceAccountId: idOf('serviceAccount') }),
+  },
+  'Mutation.rotateWebhookSecret': { needs: ['webhook.manage'], args: id('webhook') },
+  'Mutation.runQueries': { needs: 'signed in', args: (idOf) => ({ inputs: [savedQueryOf(idOf)] }) },
+  'Mutation.runQuery': { needs: runners, args: (idOf) => ({ input: savedQueryOf(idOf) }) },
+  'Mutation.signIn': { needs: 'nothing', args: () => ({ input: { email: '', password: 'none' } }) },
+  'Mutation.signOut': { needs: 'signed in' },
+  'Mutation.testDataSource': { needs: ['data_source.manage'], args: id('dataSource') },
+  'Mutation.unrestrictAsset': { needs: managers, args: id('savedQuery') },
+  'Mutation.updateDataSource': { needs: ['data_source.manage'], args: change('dataSource') },
+  'Mutation.updateRole': {
+    needs: ['role.manage'],
+    args: (idOf) => ({ input: { id: idOf('role'), version: 1, permissions: [] } }),
+  },
+  'Mutation.updateRowPolicy': { needs: ['row_policy.manage'], args: change('rowPolicy') },
+  'Mutation.updateSavedQuery': { needs: ['saved_query.manage'], args: change('savedQuery') },
+  'Mutation.updateServiceAccount': { needs: ['service_account.manage'], args: change('serviceAccount') },
+  'Mutation.updateUser': { needs: ['user.manage'], args: change('user') },
+  'Mutation.updateWebhook': { needs: ['webhook.manage'], args: change('webhook') },
+  'Mutation.updateWorkspace': {
+    needs: ['workspace.manage'],
+    args: () => ({ input: { version: 0, timeZone: 'Nowhere' } }),
+  },
+
+  'Subscription.executionEvents': { needs: 'signed in', args: id('execution') },
+  'Subscription.executionsFinished': { needs: 'signed in' },
+};
