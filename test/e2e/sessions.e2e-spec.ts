@@ -142,7 +142,7 @@ describe('Credentials that are not good', () => {
     expect(errors[0]?.extensions?.requestId).toBeTypeOf('string');
   });
 
-  test('a person who has been disabled is out within 5 s', async () => {
+  test('disabled user: a person who has been disabled is out within 5 s', async () => {
     const leaver = await newPerson(mesh.admin, 'viewer');
     const { errors } = await updateUser(mesh.admin, {
       id: leaver.user.id,

@@ -12,7 +12,7 @@ export interface MessageContext {
 
 /** The context of what a service asks for itself. */
 export function serviceContext(
-  service: ServiceName | 'gateway',
+  service: ServiceName | 'gateway' | 'operator',
   workspaceId: string,
   requestId: string = newId('request'),
 ): MessageContext {

@@ -1,6 +1,7 @@
 export { CONFIG, InjectConfig } from './config-token.js';
 export { databaseSettings, redisSettings, serviceSettings } from './fragments.js';
-export { ConfigError, loadConfig, type Environment } from './load-config.js';
+export { kmsSettings } from './kms-settings.js';
+export { ConfigError, environmentWith, loadConfig, type Environment } from './load-config.js';
 export { booleanText, integerText, listText, urlText } from './schemas.js';
 export {
   choice,

@@ -25,6 +25,11 @@ export function loadConfig<D extends ConfigDefinition>(definition: D, env: Envir
   return config as ConfigOf<D>;
 }
 
+/** The environment of this process with some variables in the place of its own; undefined takes one out. */
+export function environmentWith(replacements: Environment): Environment {
+  return { ...process.env, ...replacements };
+}
+
 function loadGroup(group: ConfigDefinition, env: Environment, faults: string[]): Readonly<Record<string, unknown>> {
   const values: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(group)) {

@@ -142,11 +142,13 @@ describe('Envelope', () => {
 });
 
 describe('the registry', () => {
-  it('names every message once', () => {
+  it('names every request once in its service, and every other message once', () => {
+    const requests = Object.values(requestsByService).map((contracts) => contracts.map((contract) => contract.pattern));
+    for (const ofService of requests) expect(new Set(ofService).size).toBe(ofService.length);
+    // What several services are asked alike has one name.
     const names = [
-      ...Object.values(requestsByService).flatMap((contracts) => contracts.map((contract) => contract.pattern)),
-      // One event may be told in several streams.
-      ...events.map(({ area, type }) => `${area} ${type}`),
+      ...new Set(requests.flat()),
+      ...events.map((contract) => contract.type),
       ...firehoseMessages.map((contract) => contract.type),
     ];
     expect(new Set(names).size).toBe(names.length);

@@ -3,8 +3,10 @@ import type { Domain } from './codec/domain.js';
 import { messageCodec, type MessageCodec } from './codec/message-codec.js';
 import { requestContracts, type AnyRequestContract, type ServiceName } from './codec/request-contract.js';
 import { AuditRecordedSchema, AuditService } from './gen/sluice/audit/v1/audit_pb.js';
+import { AccountService } from './gen/sluice/auth/v1/account_pb.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
 import { ScimService } from './gen/sluice/auth/v1/scim_pb.js';
+import { DataKeyService, SecretService } from './gen/sluice/keys/v1/keys_pb.js';
 import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
 import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
 import {
@@ -29,18 +31,35 @@ import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
  */
 export const auditRequests = requestContracts('metadata', AuditService);
 export const authRequests = requestContracts('auth', AuthService);
+export const accountRequests = requestContracts('auth', AccountService);
+export const dataKeyRequests = requestContracts('auth', DataKeyService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
 export const runRequests = requestContracts('orchestrator', RunService);
 export const scimRequests = requestContracts('auth', ScimService);
+/** The same request to each service that keeps secrets. */
+export const secretRequests = {
+  auth: requestContracts('auth', SecretService),
+  metadata: requestContracts('metadata', SecretService),
+  orchestrator: requestContracts('orchestrator', SecretService),
+};
 export const webhookRequests = requestContracts('orchestrator', WebhookService);
 export const workerRequests = requestContracts('worker', WorkerService);
 export const resultsRequests = requestContracts('results', ResultsService);
 
 /** The contracts that each service must handle, all of them: a service with a missing handler refuses to start. */
 export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequestContract[]>> = {
-  auth: [...Object.values(authRequests), ...Object.values(scimRequests)],
-  metadata: [...Object.values(metadataRequests), ...Object.values(auditRequests)],
-  orchestrator: [...Object.values(runRequests), ...Object.values(webhookRequests)],
+  auth: [
+    ...[...Object.values(authRequests), ...Object.values(accountRequests), ...Object.values(scimRequests)],
+    ...[...Object.values(dataKeyRequests), ...Object.values(secretRequests.auth)],
+  ],
+  metadata: [
+    ...[...Object.values(metadataRequests), ...Object.values(auditRequests)],
+    ...Object.values(secretRequests.metadata),
+  ],
+  orchestrator: [
+    ...[...Object.values(runRequests), ...Object.values(webhookRequests)],
+    ...Object.values(secretRequests.orchestrator),
+  ],
   worker: Object.values(workerRequests),
   results: Object.values(resultsRequests),
 };

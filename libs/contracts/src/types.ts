@@ -3,6 +3,7 @@ import type * as audit from './gen/sluice/audit/v1/audit_pb.js';
 import type * as auth from './gen/sluice/auth/v1/auth_pb.js';
 import type * as scim from './gen/sluice/auth/v1/scim_pb.js';
 import type * as common from './gen/sluice/common/v1/common_pb.js';
+import type * as keys from './gen/sluice/keys/v1/keys_pb.js';
 import type * as metadata from './gen/sluice/metadata/v1/metadata_pb.js';
 import type * as results from './gen/sluice/results/v1/results_pb.js';
 import type * as run from './gen/sluice/run/v1/run_pb.js';
@@ -28,6 +29,8 @@ export type User = Domain<auth.User>;
 export type ApiKey = Domain<auth.ApiKey>;
 export type Workspace = Domain<auth.Workspace>;
 export type Revocation = Domain<auth.Revocation>;
+
+export type KeyProgress = Domain<keys.Progress>;
 
 export type DataSource = Domain<metadata.DataSource>;
 export type ParameterDefinition = Domain<metadata.ParameterDefinition>;

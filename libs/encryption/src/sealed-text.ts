@@ -1,5 +1,5 @@
 import { open, seal, unreadable } from './aes-gcm.js';
-import { unwrapDataKey, type DataKey } from './data-key.js';
+import { unwrapDataKey, type DataKey, type WrappedDataKey } from './data-key.js';
 import type { MasterKeys } from './master-keys.js';
 import { workspaceOf } from './secrets.js';
 
@@ -11,6 +11,11 @@ export function sealText(text: string, { masterKeyId, wrappedKey, key }: DataKey
   workspaceOf(aad);
   const [wrapped, ciphertext] = [wrappedKey, seal(Buffer.from(text, 'utf8'), key, aad)].map(toText);
   return `${masterKeyId}:${wrapped}:${ciphertext}`;
+}
+
+/** Whether a text was sealed by this data key, as it is wrapped now. */
+export function isTextSealedBy(sealed: string, { masterKeyId, wrappedKey }: WrappedDataKey): boolean {
+  return sealed.startsWith(`${masterKeyId}:${toText(wrappedKey)}:`);
 }
 
 /** @throws AppError `secret.unreadable` where anything was changed, or belongs to another row or workspace */

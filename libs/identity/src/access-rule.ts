@@ -1,11 +1,14 @@
 import type { ServiceName } from '#libs/contracts';
 import type { Permission } from './permissions.js';
 
+/** Who asks on its own behalf: a service, or a command of the operator's. */
+export type Asker = ServiceName | 'gateway' | 'operator';
+
 /** Who may send a request. */
 export type AccessRule =
   | { readonly kind: 'permission'; readonly anyOf: readonly Permission[] }
   | { readonly kind: 'authenticated' }
-  | { readonly kind: 'service'; readonly services: readonly (ServiceName | 'gateway')[] }
+  | { readonly kind: 'service'; readonly services: readonly Asker[] }
   | { readonly kind: 'anonymous' };
 
 const metadataKey = Symbol('access rule');

@@ -1,7 +1,6 @@
 import { applyDecorators, UseGuards } from '@nestjs/common';
-import type { ServiceName } from '#libs/contracts';
 import { AccessGuard } from './access.guard.js';
-import { setAccessRule, type AccessRule } from './access-rule.js';
+import { setAccessRule, type AccessRule, type Asker } from './access-rule.js';
 import type { Permission } from './permissions.js';
 
 // Every handler of a request has exactly one of these; a service with a handler without one refuses to start.
@@ -17,9 +16,7 @@ export function AllowAuthenticated(): MethodDecorator {
 }
 
 /** For these services on their own behalf, never for a caller. */
-export function AllowService(
-  ...services: readonly [ServiceName | 'gateway', ...(ServiceName | 'gateway')[]]
-): MethodDecorator {
+export function AllowService(...services: readonly [Asker, ...Asker[]]): MethodDecorator {
   return guarded({ kind: 'service', services });
 }
 

@@ -146,6 +146,16 @@ describe('an access token', () => {
     expect(await refusal(verifier.verify(token))).toBe('auth.token_expired');
   });
 
+  it('expired and not-yet-valid with skew: five seconds either way are let pass, and no more', async () => {
+    const nowSeconds = clock.nowMs() / 1_000;
+    const outcomeAt = async (claims: Record<string, number>) =>
+      refusal(verifier.verify(await sign(newPrincipal(), { claims })));
+    expect(await outcomeAt({ exp: nowSeconds - 4 })).toBe('accepted');
+    expect(await outcomeAt({ exp: nowSeconds - 6 })).toBe('auth.token_expired');
+    expect(await outcomeAt({ nbf: nowSeconds + 4 })).toBe('accepted');
+    expect(await outcomeAt({ nbf: nowSeconds + 6 })).toBe('auth.unauthenticated');
+  });
+
   it('is judged by the database’s time where this machine’s clock is an hour wrong', async () => {
     const wrongByMs = 3_600_000;
     authority.now = () => new Date(clock.nowMs() + wrongByMs);

@@ -7,6 +7,7 @@ export type PublicErrorCode =
   | 'SQL_REJECTED'
   | 'UNAUTHENTICATED'
   | 'SECOND_FACTOR_REQUIRED'
+  | 'SECOND_FACTOR_SETUP_REQUIRED'
   | 'NOT_FOUND'
   | 'FORBIDDEN'
   | 'CONFLICT'
@@ -31,12 +32,17 @@ export const errorCodes = {
 
   'auth.unauthenticated': 'UNAUTHENTICATED',
   'auth.credentials_wrong': 'UNAUTHENTICATED',
+  'auth.second_factor_required': 'SECOND_FACTOR_REQUIRED',
+  'auth.second_factor_setup_required': 'SECOND_FACTOR_SETUP_REQUIRED',
+  'auth.second_factor_wrong': 'UNAUTHENTICATED',
   'auth.token_expired': 'UNAUTHENTICATED',
   'auth.token_revoked': 'UNAUTHENTICATED',
+  'auth.password_token_wrong': 'INVALID_INPUT',
   'auth.throttled': 'RATE_LIMITED',
   'auth.forbidden': 'FORBIDDEN',
   'auth.user_not_found': 'NOT_FOUND',
   'auth.group_not_found': 'NOT_FOUND',
+  'auth.session_not_found': 'NOT_FOUND',
   'auth.api_key_not_found': 'NOT_FOUND',
   'auth.workspace_not_found': 'NOT_FOUND',
   'auth.email_taken': 'CONFLICT',

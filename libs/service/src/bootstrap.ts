@@ -7,6 +7,7 @@ import { eventStreams, type EventArea, type ServiceName } from '#libs/contracts'
 import { IdentityModule } from '#libs/identity';
 import { NestLogger } from './nest-logger.js';
 import { startOperationsServer } from './operations-server.js';
+import { settledEnvironment } from './settled-environment.js';
 import { releaseStartMemory } from './release-start-memory.js';
 import { startRuntime, type RuntimeConfig, type ServiceRuntime } from './runtime.js';
 import { ServiceModule } from './service-module.js';
@@ -36,7 +37,7 @@ const exitConfig = 78;
  * orderly end. A fault at start is printed and ends the process.
  */
 export async function bootstrap<D extends ConfigDefinition>(options: BusService<D> | HttpService<D>): Promise<void> {
-  const config = loadOrExit(options.config);
+  const config = await loadOrExit(options.config);
   const runtime = await startRuntime(options.name, config);
   const { logger } = runtime;
   process.on('unhandledRejection', (err) => exitBroken(runtime, err));
@@ -63,13 +64,15 @@ export async function bootstrap<D extends ConfigDefinition>(options: BusService<
   }
 }
 
-function loadOrExit<D extends ConfigDefinition>(definition: D): ConfigOf<D> & RuntimeConfig {
+async function loadOrExit<D extends ConfigDefinition>(definition: D): Promise<ConfigOf<D> & RuntimeConfig> {
   try {
     // Every service's definition holds serviceSettings and redisSettings; startRuntime reads those alone.
-    return loadConfig(definition) as ConfigOf<D> & RuntimeConfig;
+    return loadConfig(definition, await settledEnvironment(definition)) as ConfigOf<D> & RuntimeConfig;
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(
+      `${error instanceof ConfigError ? message : `The master keys cannot be opened: ${message}`}\n`,
+    );
     process.exit(exitConfig);
   }
 }

@@ -4,10 +4,12 @@ import {
   defineConfig,
   integerText,
   listText,
+  kmsSettings,
   redisSettings,
   secret,
   serviceSettings,
   setting,
+  urlText,
   type ConfigOf,
 } from '#libs/config';
 import { MasterKeys } from '#libs/encryption';
@@ -21,6 +23,7 @@ export const authConfig = defineConfig({
   service: serviceSettings('auth', { metricsPort: 4101 }),
   redis: redisSettings,
   database: databaseSettings('auth'),
+  kms: kmsSettings,
   masterKeys: secret(
     'SLUICE_MASTER_KEYS',
     parsedBy((text) => MasterKeys.parse(text)),
@@ -70,6 +73,31 @@ export const authConfig = defineConfig({
     windowSeconds: setting('SLUICE_AUTH_SIGN_IN_WINDOW_SECONDS', integerText(1, day), {
       default: 300,
       describe: 'The window in which failed sign-ins are counted.',
+    }),
+  },
+  accountUrl: setting('SLUICE_AUTH_ACCOUNT_URL', urlText('http:', 'https:'), {
+    default: 'http://localhost:4000/account',
+    describe:
+      'The page of your frontend that sets passwords: links are <it>#reset=<token> and <it>#invitation=<token>.',
+  }),
+  passwordTokens: {
+    resetTtlSeconds: setting('SLUICE_AUTH_RESET_TTL_SECONDS', integerText(60, day), {
+      default: 3_600,
+      describe: 'How long a link to reset a password is good.',
+    }),
+    invitationTtlSeconds: setting('SLUICE_AUTH_INVITATION_TTL_SECONDS', integerText(60, 30 * day), {
+      default: 3 * day,
+      describe: 'How long an invitation is good.',
+    }),
+  },
+  mail: {
+    smtpUrl: secret('SLUICE_AUTH_SMTP_URL', urlText('smtp:', 'smtps:').optional(), {
+      describe:
+        'The mail server, such as smtps://user:password@mail.example.com. Not set: no mail is sent, and administrators are given the links.',
+    }),
+    from: setting('SLUICE_AUTH_MAIL_FROM', z.string(), {
+      default: 'Sluice <sluice@localhost>',
+      describe: 'The sender of mails.',
     }),
   },
   bootstrap: {

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { authRequests, type AnyRequestContract } from '#libs/contracts';
+import {
+  accountRequests,
+  authRequests,
+  dataKeyRequests,
+  secretRequests,
+  type AnyRequestContract,
+} from '#libs/contracts';
 import { MasterKeys, unwrapDataKey } from '#libs/encryption';
 import { TokenVerifier } from '#libs/identity';
 import { newId } from '#libs/kernel';
@@ -41,11 +47,15 @@ describe('the service', () => {
       expect(auth.patterns.toSorted()).toEqual(allRequests.map(({ pattern }) => pattern).toSorted());
     }));
 
-  it('answers nobody without a token but for signing in, refreshing, exchanging a key and the signing keys', () =>
+  it('answers nobody without a token but for what a password, a key or a token of its own proves, and for asking for a reset', () =>
     withAuth(async (auth) => {
-      const open = ['SignIn', 'RefreshSession', 'ExchangeApiKey', 'GetSigningKeys'];
+      const open = [
+        ...['SignIn', 'RefreshSession', 'ExchangeApiKey', 'GetSigningKeys'],
+        ...['BeginSecondFactor', 'ConfirmSecondFactor', 'RemoveSecondFactor'],
+        ...['RequestPasswordReset', 'ResetPassword', 'AcceptInvitation'],
+      ];
       const forServices = ['ActFor', 'EnsureGroups', 'ListRevocations', 'GetDataKey'];
-      for (const [name, contract] of Object.entries(authRequests)) {
+      for (const [name, contract] of Object.entries({ ...authRequests, ...accountRequests })) {
         const rpc = contract.pattern.split('/')[1] ?? '';
         if (open.includes(rpc)) continue;
         const expected = forServices.includes(rpc) ? 'auth.forbidden' : 'auth.unauthenticated';
@@ -54,7 +64,7 @@ describe('the service', () => {
       }
     }));
 
-  it('refuses a good token in the envelope of another workspace', () =>
+  it('token of another workspace: refuses a good token in the envelope of another', () =>
     withAuth(async (auth) => {
       const context = { ...(await auth.admin()), workspaceId: newId('workspace') };
       const error = await auth.refusal(auth.ask(authRequests.getViewer, {}, context));
@@ -141,6 +151,38 @@ describe('a workspace’s data key', () => {
     const after = await read(two ?? '');
     expect([moved.key, after.key]).toEqual([before.key, before.key]);
   });
+});
+
+describe('rotating keys', () => {
+  const renew = (auth: AuthHarness, madeBeforeMs = 0) =>
+    auth.askAsService(dataKeyRequests.renewDataKeys, { after: '', madeBeforeMs }, 'operator');
+
+  it('is for the operator’s command alone', () =>
+    withAuth(async (auth) => {
+      const admin = await auth.admin();
+      const asked = [
+        auth.ask(dataKeyRequests.renewDataKeys, { after: '', madeBeforeMs: 0 }, admin),
+        auth.ask(secretRequests.auth.resealSecrets, { after: '' }, admin),
+        auth.askAsService(secretRequests.auth.resealSecrets, { after: '' }, 'gateway'),
+      ];
+      for (const each of asked) expect((await auth.refusal(each)).code).toBe('auth.forbidden');
+    }));
+
+  it('gives new data keys where they are asked for, once; a tampered one stays as it is and is counted', () =>
+    withAuth(async (auth) => {
+      const key = () => auth.database.query<{ key: Buffer }[]>(`select wrapped_key as key from auth.workspace`);
+      const nothing = { seen: 1, resealed: 0, unreadable: 0, total: 1 };
+      expect((await renew(auth)).progress).toEqual(nothing);
+      const [before] = await key();
+      const nowMs = Date.now() + 1_000;
+      expect((await renew(auth, nowMs)).progress).toEqual({ ...nothing, resealed: 1 });
+      expect((await key())[0]).not.toEqual(before);
+      await auth.database.query(`update auth.workspace set wrapped_key = set_byte(wrapped_key, 20, 0)`);
+      await auth.database.query(`update auth.workspace set wrapped_key = set_byte(wrapped_key, 21, 0)`);
+      const [tampered] = await key();
+      expect((await renew(auth, Date.now() + 60_000)).progress).toEqual({ ...nothing, unreadable: 1 });
+      expect((await key())[0]).toEqual(tampered);
+    }));
 });
 
 describe('signing keys', () => {

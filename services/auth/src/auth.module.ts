@@ -1,14 +1,34 @@
 import { Module } from '@nestjs/common';
-import { databaseModule } from '#libs/database';
+import { DataSource } from 'typeorm';
+import { CONFIG } from '#libs/config';
+import { databaseModule, Resealer } from '#libs/database';
 import { IdentityModule } from '#libs/identity';
+import type { AuthConfig } from './auth.config.js';
+import { ManagedUserService } from './account/managed-user.service.js';
+import { PasswordChangeService } from './account/password-change.service.js';
+import { PasswordHelpService } from './account/password-help.service.js';
+import { PasswordProofService } from './account/password-proof.service.js';
+import { PasswordController } from './account/password.controller.js';
 import { ApiKeyExchangeService } from './api-key/api-key-exchange.service.js';
+import { ApiKeyRotationRepository } from './api-key/api-key-rotation.repository.js';
+import { ApiKeyRotationService } from './api-key/api-key-rotation.service.js';
 import { ApiKeyController } from './api-key/api-key.controller.js';
 import { ApiKeyRepository } from './api-key/api-key.repository.js';
 import { ApiKeyService } from './api-key/api-key.service.js';
 import { BootstrapLockRepository } from './bootstrap/bootstrap-lock.repository.js';
 import { BootstrapService } from './bootstrap/bootstrap.service.js';
+import { DataKeyController } from './key-rotation/data-key.controller.js';
+import { DataKeyService } from './key-rotation/data-key.service.js';
+import { sealedPlaces } from './key-rotation/sealed-places.js';
+import { SecretController } from './key-rotation/secret.controller.js';
+import { MailSenderService } from './mail/mail-sender.service.js';
+import { MailRepository } from './mail/mail.repository.js';
+import { SmtpClient } from './mail/smtp.client.js';
+import { CreateAccounts1795420000000 } from './migrations/1795420000000-create-accounts.js';
 import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
 import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
+import { PasswordLinkService } from './password/password-link.service.js';
+import { PasswordTokenRepository } from './password/password-token.repository.js';
 import { PasswordService } from './password/password.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
@@ -18,6 +38,14 @@ import { ScimGroupService } from './scim/scim-group.service.js';
 import { ScimUserRepository } from './scim/scim-user.repository.js';
 import { ScimUserService } from './scim/scim-user.service.js';
 import { ScimController } from './scim/scim.controller.js';
+import { SecondFactorCheckService } from './second-factor/second-factor-check.service.js';
+import { SecondFactorController } from './second-factor/second-factor.controller.js';
+import { SecondFactorRepository } from './second-factor/second-factor.repository.js';
+import { SecondFactorService } from './second-factor/second-factor.service.js';
+import { SessionListRepository } from './session/session-list.repository.js';
+import { SessionManagementController } from './session/session-management.controller.js';
+import { SessionManagementService } from './session/session-management.service.js';
+import { SessionOpenerService } from './session/session-opener.service.js';
 import { SessionTokenService } from './session/session-token.service.js';
 import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
@@ -28,6 +56,7 @@ import { SignInFailures } from './session/sign-in-failures.service.js';
 import { SignInService } from './session/sign-in.service.js';
 import { SigningController } from './signing/signing.controller.js';
 import { TokenIssuerService } from './signing/token-issuer.service.js';
+import { ResetThrottleService } from './throttle/reset-throttle.service.js';
 import { SignInThrottleRepository } from './throttle/sign-in-throttle.repository.js';
 import { SignInThrottleService } from './throttle/sign-in-throttle.service.js';
 import { TransactionRepository } from './transaction/transaction.repository.js';
@@ -44,11 +73,22 @@ import { WorkspaceRepository } from './workspace/workspace.repository.js';
 import { WorkspaceService } from './workspace/workspace.service.js';
 
 @Module({
-  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateAuth1795219000000, Scim1795440000001] })],
+  imports: [
+    IdentityModule,
+    databaseModule({
+      entities: [],
+      migrations: [CreateAuth1795219000000, CreateAccounts1795420000000, Scim1795440000001],
+    }),
+  ],
   controllers: [
     SigningController,
     RevocationController,
     SessionController,
+    SessionManagementController,
+    SecondFactorController,
+    PasswordController,
+    DataKeyController,
+    SecretController,
     ApiKeyController,
     GroupController,
     ScimController,
@@ -76,14 +116,39 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SessionTokenService,
     SessionService,
     SignInFailures,
+    SessionOpenerService,
+    SessionListRepository,
+    SessionManagementService,
     SignInService,
+    SecondFactorRepository,
+    SecondFactorCheckService,
+    SecondFactorService,
+    ManagedUserService,
+    PasswordProofService,
+    PasswordChangeService,
+    PasswordHelpService,
+    PasswordTokenRepository,
+    PasswordLinkService,
+    ResetThrottleService,
+    SmtpClient,
+    MailRepository,
+    MailSenderService,
     ApiKeyRepository,
     ApiKeyService,
+    ApiKeyRotationRepository,
+    ApiKeyRotationService,
     ApiKeyExchangeService,
     BootstrapLockRepository,
     BootstrapService,
     RetentionService,
     ...[ScimGroupRepository, ScimGroupService, ScimUserRepository, ScimUserService],
+    DataKeyService,
+    {
+      provide: Resealer,
+      inject: [DataSource, CONFIG, WorkspaceService],
+      useFactory: (database: DataSource, { masterKeys }: AuthConfig, workspaces: WorkspaceService) =>
+        new Resealer(database, masterKeys, sealedPlaces, (id) => workspaces.getDataKey(id)),
+    },
   ],
 })
 export class AuthModule {}

@@ -4,6 +4,7 @@ import {
   defineConfig,
   integerText,
   listText,
+  kmsSettings,
   redisSettings,
   secret,
   serviceSettings,
@@ -92,6 +93,7 @@ export const gatewayConfig = defineConfig({
         'The keys that authenticate cursors, the same for all gateways, such as k1:<base64 of 32 bytes>,k2:…; the first signs.',
     },
   ),
+  kms: kmsSettings,
   masterKeys: secret(
     'SLUICE_MASTER_KEYS',
     z.string().transform((text, context) => {

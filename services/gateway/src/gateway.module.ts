@@ -9,6 +9,11 @@ import { AccessRecorder } from '#libs/service';
 import { AuditExportController } from './audit/audit-export.controller.js';
 import { AuditSettingsResolver } from './audit/audit-settings.resolver.js';
 import { AuditResolver } from './audit/audit.resolver.js';
+import { PasswordsResolver } from './accounts/passwords.resolver.js';
+import { RotateApiKeyResolver } from './accounts/rotate-api-key.resolver.js';
+import { SecondFactorResolver } from './accounts/second-factor.resolver.js';
+import { SessionListResolver } from './accounts/session-list.resolver.js';
+import { SignInRulesResolver } from './accounts/sign-in-rules.resolver.js';
 import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
 import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
@@ -84,10 +89,15 @@ const resolvers = [
   ExecutionsResolver,
   NodeResolver,
   ParametersResolver,
+  PasswordsResolver,
   ResultsResolver,
+  RotateApiKeyResolver,
   RowPoliciesResolver,
   SavedQueriesResolver,
+  SecondFactorResolver,
+  SessionListResolver,
   SessionsResolver,
+  SignInRulesResolver,
   UsersResolver,
   ViewerResolver,
   WebhookDeliveriesResolver,

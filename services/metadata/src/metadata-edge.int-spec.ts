@@ -4,7 +4,13 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppErrorFilter, BusClient, BusMetrics, BusServer, serviceContext, type MessageContext } from '#libs/bus';
-import { auditRequests, metadataRequests, requestsByService, type RequestContract } from '#libs/contracts';
+import {
+  auditRequests,
+  metadataRequests,
+  requestsByService,
+  secretRequests,
+  type RequestContract,
+} from '#libs/contracts';
 import { accessTokenForm, permissions, toClaims, type Permission } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
 import type { RedisConnections } from '#libs/redis';
@@ -80,7 +86,7 @@ const savedQueryId = newId('savedQuery');
 const rules: {
   ask(context: MessageContext): Promise<unknown>;
   name: string;
-  needs: readonly Permission[] | 'gateway' | 'orchestrator' | 'results';
+  needs: readonly Permission[] | 'gateway' | 'orchestrator' | 'results' | 'operator';
 }[] = [
   rule(metadataRequests.getDataSources, { ids: [id] }, []),
   rule(metadataRequests.listDataSources, { page }, ['data_source.read']),
@@ -126,12 +132,13 @@ const rules: {
   rule(auditRequests.updateAuditForwarder, { id: '', version: 1, name: '' }, ['audit.manage']),
   rule(auditRequests.deleteAuditForwarder, { id: '' }, ['audit.manage']),
   rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1, afterId: '' }, 'orchestrator'),
+  rule(secretRequests.metadata.resealSecrets, { after: '' }, 'operator'),
 ];
 
 function rule<Request, Response>(
   contract: RequestContract<Request, Response>,
   input: Request,
-  needs: readonly Permission[] | 'gateway' | 'orchestrator' | 'results',
+  needs: readonly Permission[] | 'gateway' | 'orchestrator' | 'results' | 'operator',
 ) {
   const ask = (context: MessageContext) => client.request(contract, input, { context });
   return { name: contract.pattern, ask, needs };

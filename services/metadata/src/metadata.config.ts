@@ -3,6 +3,7 @@ import {
   databaseSettings,
   defineConfig,
   integerText,
+  kmsSettings,
   listText,
   redisSettings,
   secret,
@@ -21,6 +22,7 @@ export const metadataConfig = defineConfig({
   service: serviceSettings('metadata', { metricsPort: 4102 }),
   redis: redisSettings,
   database: databaseSettings('metadata'),
+  kms: kmsSettings,
   masterKeys: secret('SLUICE_MASTER_KEYS', z.string().refine(areMasterKeys), {
     describe: 'The master keys, <id>:<base64 of 32 bytes> between commas; the first one encrypts, all decrypt.',
   }),

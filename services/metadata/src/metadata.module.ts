@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
-import { databaseModule } from '#libs/database';
+import { DataSource } from 'typeorm';
+import { databaseModule, Resealer } from '#libs/database';
 import { MasterKeys } from '#libs/encryption';
 import { IdentityModule } from '#libs/identity';
 import { ReceiverClient } from '#libs/receivers';
@@ -19,6 +20,8 @@ import { DataSourceController } from './data-source/data-source.controller.js';
 import { DataSourceEntity } from './data-source/data-source.entity.js';
 import { DataSourceRepository } from './data-source/data-source.repository.js';
 import { DataSourceService } from './data-source/data-source.service.js';
+import { sealedPlaces } from './key-rotation/sealed-places.js';
+import { SecretController } from './key-rotation/secret.controller.js';
 import type { MetadataConfig } from './metadata.config.js';
 import { CreateMetadata1795219100000 } from './migrations/1795219100000-create-metadata.js';
 import { CountChanges1795240100000 } from './migrations/1795240100000-count-changes.js';
@@ -83,6 +86,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     RowPolicyController,
     RunnableController,
     WorkspaceSettingsController,
+    SecretController,
   ],
   providers: [
     ...[AuditChainRepository, AuditEntryRepository, AuditWriterRepository, AuditService, AuditRetentionService],
@@ -119,6 +123,12 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     WorkerClient,
     WorkspaceRevisions,
     ...[WorkspaceSettingsService, WorkspaceSettingsRepository],
+    {
+      provide: Resealer,
+      inject: [DataSource, MASTER_KEYS, DataKeyClient],
+      useFactory: (database: DataSource, masterKeys: MasterKeys, keys: DataKeyClient) =>
+        new Resealer(database, masterKeys, sealedPlaces, (id) => keys.ask(id)),
+    },
   ],
 })
 export class MetadataModule {}

@@ -4,6 +4,7 @@ import {
   defineConfig,
   integerText,
   listText,
+  kmsSettings,
   redisSettings,
   secret,
   serviceSettings,
@@ -33,6 +34,7 @@ export const orchestratorConfig = defineConfig({
   service: serviceSettings('orchestrator', { metricsPort: 4103 }),
   redis: redisSettings,
   database: databaseSettings('orchestrator'),
+  kms: kmsSettings,
   masks: {
     masterKeys: secret('SLUICE_MASTER_KEYS', z.string().min(1), {
       describe: 'The keys that open the data keys of workspaces, of which the keys of HASH masks are made.',

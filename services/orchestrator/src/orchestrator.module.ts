@@ -1,7 +1,8 @@
 import { BullModule } from '@nestjs/bullmq';
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
-import { databaseModule } from '#libs/database';
+import { DataSource } from 'typeorm';
+import { databaseModule, Resealer } from '#libs/database';
 import { ReceiverClient } from '#libs/receivers';
 import { RedisConnections, RevisionCopies, TokenBuckets } from '#libs/redis';
 import { QuestionRate } from './allowance/question-rate.service.js';
@@ -25,6 +26,8 @@ import { ExecutionRepository } from './execution/execution.repository.js';
 import { ExecutionService } from './execution/execution.service.js';
 import { FinishedRepository } from './execution/finished.repository.js';
 import { HistoryRepository } from './history/history.repository.js';
+import { sealedPlaces } from './key-rotation/sealed-places.js';
+import { SecretController } from './key-rotation/secret.controller.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
 import type { OrchestratorConfig } from './orchestrator.config.js';
@@ -94,6 +97,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     RunController,
     HeartbeatController,
     WebhookController,
+    SecretController,
     SourceConsumer,
   ],
   providers: [
@@ -136,6 +140,12 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
       useFactory: ({ webhooks }: OrchestratorConfig) => new ReceiverClient(webhooks),
     },
     ...[WebhookDeliveryService, WebhookDeliveryRepository, WebhookFeedRepository],
+    {
+      provide: Resealer,
+      inject: [DataSource, DataKeys, AuthClient],
+      useFactory: (database: DataSource, { masterKeys }: DataKeys, auth: AuthClient) =>
+        new Resealer(database, masterKeys, sealedPlaces, (id) => auth.getDataKey(id)),
+    },
   ],
 })
 export class OrchestratorModule {}

@@ -5,6 +5,7 @@ import {
   defineConfig,
   integerText,
   listText,
+  kmsSettings,
   redisSettings,
   secret,
   serviceSettings,
@@ -21,6 +22,7 @@ export const workerConfig = defineConfig({
   service: serviceSettings('worker', { metricsPort: 4104 }),
   redis: redisSettings,
   store: resultStoreSettings,
+  kms: kmsSettings,
   masterKeys: secret('SLUICE_MASTER_KEYS', z.string().min(1), {
     describe: 'The keys that open the secrets of data sources, `<id>:<base64 of 32 bytes>` with commas between.',
   }),

@@ -1,9 +1,10 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { BusContext, HandlesRequest } from '#libs/bus';
-import { authRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
+import { accountRequests, authRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { Allow, AllowAnonymous, principalOf } from '#libs/identity';
 import { ApiKeyExchangeService } from './api-key-exchange.service.js';
+import { ApiKeyRotationService } from './api-key-rotation.service.js';
 import { ApiKeyService } from './api-key.service.js';
 
 @Controller()
@@ -11,6 +12,7 @@ export class ApiKeyController {
   constructor(
     private readonly service: ApiKeyService,
     private readonly exchange: ApiKeyExchangeService,
+    private readonly rotation: ApiKeyRotationService,
   ) {}
 
   @HandlesRequest(authRequests.exchangeApiKey)
@@ -56,5 +58,14 @@ export class ApiKeyController {
   ): Promise<ResponseOf<typeof authRequests.revokeApiKey>> {
     await this.service.revoke(id, principalOf(context));
     return { id };
+  }
+
+  @HandlesRequest(accountRequests.rotateApiKey)
+  @Allow('api_key.manage')
+  async rotateApiKey(
+    @Payload() input: RequestOf<typeof accountRequests.rotateApiKey>,
+    @Ctx() context: BusContext,
+  ): Promise<ResponseOf<typeof accountRequests.rotateApiKey>> {
+    return this.rotation.rotate(input, principalOf(context));
   }
 }

@@ -76,7 +76,7 @@ describe('an API key', () => {
     expect([...(await principalOfKey(secret)).permissions]).toEqual(['query.run']);
   });
 
-  it('is refused when one character of it differs, whichever', async () => {
+  it('API key prefix: is refused when one character of it differs, whichever', async () => {
     const { secret } = await create();
     for (let index = 0; index < secret.length; index += 7) {
       const changed = `${secret.slice(0, index)}${secret[index] === 'a' ? 'b' : 'a'}${secret.slice(index + 1)}`;
@@ -87,7 +87,7 @@ describe('an API key', () => {
     }
   });
 
-  it('ends at its hour, and so does a token made of it shortly before', async () => {
+  it('API key expiry: ends at its hour, and so does a token made of it shortly before', async () => {
     const expiresAt = new Date(Date.now() + 20_000);
     const { apiKey, secret } = await create({ expiresAt });
     expect((await principalOfKey(secret)).expiresAt).toEqual(expiresAt);

@@ -81,10 +81,15 @@ export class ApiKeyRepository {
     return row;
   }
 
+  /** By the prefix of its secret, or of one that it had before and that still works. */
   async findSecret(prefix: string): Promise<StoredSecret | undefined> {
     const [row] = await this.database.query<{ id: string; workspaceId: string; userId: string; secretHash: Buffer }[]>(
       `select id, workspace_id as "workspaceId", user_id as "userId", secret_hash as "secretHash"
-       from auth.api_key where prefix = $1 and ${good}`,
+       from auth.api_key where prefix = $1 and ${good}
+       union all
+       select k.id, k.workspace_id, k.user_id, r.secret_hash
+       from auth.retired_api_key_secret r join auth.api_key k on k.id = r.api_key_id
+       where r.prefix = $1 and r.good_until > now() and ${good}`,
       [prefix],
     );
     if (!row) return undefined;

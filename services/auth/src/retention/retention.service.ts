@@ -1,6 +1,8 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { delay } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import { ApiKeyRotationRepository } from '../api-key/api-key-rotation.repository.js';
+import { PasswordTokenRepository } from '../password/password-token.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionRepository } from '../session/session.repository.js';
 import { SignInThrottleRepository } from '../throttle/sign-in-throttle.repository.js';
@@ -17,6 +19,8 @@ export class RetentionService implements OnApplicationBootstrap, OnApplicationSh
     private readonly sessions: SessionRepository,
     private readonly revocations: RevocationRepository,
     private readonly failures: SignInThrottleRepository,
+    private readonly passwordTokens: PasswordTokenRepository,
+    private readonly apiKeyRotations: ApiKeyRotationRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -33,6 +37,8 @@ export class RetentionService implements OnApplicationBootstrap, OnApplicationSh
     await this.sessions.deleteOld();
     await this.revocations.deleteOld();
     await this.failures.deleteOld();
+    await this.passwordTokens.deleteOld();
+    await this.apiKeyRotations.deleteOld();
   }
 
   private async repeat(): Promise<void> {

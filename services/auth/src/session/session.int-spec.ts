@@ -40,7 +40,7 @@ describe('signing in', () => {
     await expect(auth.signIn({ ...administrator, email: ' ADMIN@Example.COM ' })).resolves.toBeDefined();
   });
 
-  it('answers a wrong password, an unknown address, a disabled user and one without password with the same words', async () => {
+  it('enumeration: answers a wrong password, an unknown address, a disabled user and one without password with the same words', async () => {
     const admin = await auth.admin();
     const disabled = await auth.createUser(admin, {});
     await auth.ask(
@@ -73,7 +73,7 @@ describe('signing in', () => {
     }
   });
 
-  it('takes as long for an unknown address as for a known one', async () => {
+  it('enumeration: takes as long for an unknown address as for a known one, and for one who is disabled', async () => {
     const timed = async (email: string): Promise<number> => {
       const begun = performance.now();
       await refusal(auth.signIn({ email, password: 'wrong wrong wrong' }));
@@ -81,14 +81,20 @@ describe('signing in', () => {
     };
     const known: number[] = [];
     const unknown: number[] = [];
-    const user = await auth.createUser(await auth.admin(), {});
+    const disabled: number[] = [];
+    const admin = await auth.admin();
+    const [user, leaver] = [await auth.createUser(admin, {}), await auth.createUser(admin, {})];
+    const change = { id: leaver.id, version: leaver.version, disabled: true, cleared: [] };
+    await auth.ask(authRequests.updateUser, change, admin);
     for (let round = 0; round < 8; round += 1) {
       known.push(await timed(user.email));
       unknown.push(await timed(`nobody-${round}@example.com`));
+      disabled.push(await timed(leaver.email));
     }
     const median = (times: number[]): number => times.toSorted((a, b) => a - b)[4] ?? 0;
     // Without the hash an answer comes in a tenth of the time.
     expect(median(unknown)).toBeGreaterThan(median(known) * 0.5);
+    expect(median(disabled)).toBeGreaterThan(median(known) * 0.5);
     expect(median(known)).toBeGreaterThan(median(unknown) * 0.5);
   });
 
@@ -201,7 +207,7 @@ describe('refreshing', () => {
     expect((await verify(third.accessToken)).sessionId).toBe((await verify(second.accessToken)).sessionId);
   });
 
-  it('of an old token again ends the whole family: neither holder has a session any more', async () => {
+  it('refresh reuse: an old token again ends the whole family: neither holder has a session any more', async () => {
     const first = await auth.signIn(administrator);
     const second = await auth.refresh(first.refreshToken);
     const third = await auth.refresh(second.refreshToken);
@@ -226,7 +232,7 @@ describe('refreshing', () => {
     await expect(auth.refresh(repeated.refreshToken)).resolves.toBeDefined();
   });
 
-  it('20 times at once gives one successor, and leaves the session whole', async () => {
+  it('concurrent refresh: 20 times at once gives one successor, and leaves the session whole', async () => {
     const first = await auth.signIn(administrator);
     const all = await Promise.all(Array.from({ length: 20 }, () => auth.refresh(first.refreshToken)));
     expect(new Set(all.map(({ refreshToken }) => refreshToken)).size).toBe(1);

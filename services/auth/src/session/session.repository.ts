@@ -10,6 +10,12 @@ export interface SessionRow {
   readonly expiresAt: Date;
 }
 
+/** Where a session was opened, for who looks through the list of them; it goes with the session. */
+export interface SessionOrigin {
+  readonly userAgent?: string | undefined;
+  readonly clientAddress?: string | undefined;
+}
+
 /** A refresh token in its session, locked. */
 export interface LockedRefreshToken {
   readonly session: SessionRow;
@@ -31,18 +37,24 @@ interface TokenRow {
 
 /** For this long after its use a refresh token may come again: a lost answer, or two windows that refresh at once. */
 const graceSeconds = 10;
+const userAgentMax = 200;
 
 /** Sessions and the chain of refresh tokens of each, of which only the last one is good. */
 @Injectable()
 export class SessionRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  async insert(transaction: Transaction, { workspaceId, id }: UserKey, ttlSeconds: number): Promise<SessionRow> {
+  async insert(
+    transaction: Transaction,
+    { workspaceId, id }: UserKey,
+    ttlSeconds: number,
+    { userAgent, clientAddress }: SessionOrigin,
+  ): Promise<SessionRow> {
     const [row] = await transaction.query<SessionRow[]>(
-      `insert into auth.session (id, workspace_id, user_id, expires_at)
-       values ($1, $2, $3, now() + $4 * interval '1 second')
+      `insert into auth.session (id, workspace_id, user_id, expires_at, user_agent, client_address)
+       values ($1, $2, $3, now() + $4 * interval '1 second', $5, $6)
        returning id, expires_at as "expiresAt"`,
-      [newId('session'), workspaceId, id, ttlSeconds],
+      [newId('session'), workspaceId, id, ttlSeconds, shownText(userAgent), clientAddress ?? null],
     );
     if (!row) throw new Error('an insert returns its row');
     return row;
@@ -94,6 +106,7 @@ export class SessionRepository {
        where session_id = $1 and (hash = $2 or successor_salt is not null)`,
       [session.id, hash, successorSalt],
     );
+    await transaction.query(`update auth.session set last_used_at = now() where id = $1`, [session.id]);
   }
 
   /** @returns whether it was not over before */
@@ -106,10 +119,14 @@ export class SessionRepository {
     return ended.length > 0;
   }
 
-  async endAllOf(transaction: Transaction, userId: string): Promise<void> {
-    await transaction.query(`update auth.session set ended_at = now() where user_id = $1 and ended_at is null`, [
-      userId,
-    ]);
+  /** @returns the ids of those that were not over before */
+  async endAllOf(transaction: Transaction, userId: string, exceptSessionId?: string): Promise<string[]> {
+    const [ended] = await transaction.query<[{ id: string }[], number]>(
+      `update auth.session set ended_at = now()
+       where user_id = $1 and ended_at is null and expires_at > now() and id is distinct from $2 returning id`,
+      [userId, exceptSessionId ?? null],
+    );
+    return ended.map(({ id }) => id);
   }
 
   /** Removes sessions that have been over for so long that nobody asks why; their tokens go with them. */
@@ -120,4 +137,9 @@ export class SessionRepository {
     );
     await this.database.query(`delete from auth.refresh_token where expires_at < now() - interval '7 days'`);
   }
+}
+
+/** What a client says of itself: as much as is worth showing, in characters that PostgreSQL takes. */
+function shownText(text: string | undefined): string | null {
+  return text === undefined ? null : text.replaceAll(/\p{Cc}/gu, '').slice(0, userAgentMax);
 }

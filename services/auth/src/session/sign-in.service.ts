@@ -1,111 +1,46 @@
 import { Injectable } from '@nestjs/common';
-import { InjectConfig } from '#libs/config';
-import type { authRequests, RequestOf, ResponseOf } from '#libs/contracts';
-import { AuditRepository } from '#libs/database';
-import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
-import type { AuthConfig } from '../auth.config.js';
-import { normalizeEmail } from '../input/email.js';
+import { PasswordProofService, wrongCredentials, type ProofInput } from '../account/password-proof.service.js';
 import { PasswordService } from '../password/password.service.js';
-import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
+import { SecondFactorCheckService } from '../second-factor/second-factor-check.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { UserRepository, type SignInCandidate } from '../user/user.repository.js';
-import { slugPattern } from '../workspace/slug.js';
-import { hashOfRefreshToken, newRefreshToken } from './refresh-token.js';
 import { SessionMetrics } from './session.metrics.js';
-import { SessionRepository } from './session.repository.js';
-import { SessionTokenService } from './session-token.service.js';
-import { SignInFailures } from './sign-in-failures.service.js';
+import { SessionOpenerService, type OpenedSession } from './session-opener.service.js';
 
-type SignInInput = RequestOf<typeof authRequests.signIn>;
-type SignedIn = ResponseOf<typeof authRequests.signIn>;
-
-/**
- * Signing in by password. Who is unknown, has no password, is disabled or mistypes gets the same answer after the same
- * work: exactly one hash is computed for each attempt.
- */
+/** Signing in by password, and by the second factor of who has one. */
 @Injectable()
 export class SignInService {
   constructor(
     private readonly users: UserRepository,
     private readonly passwords: PasswordService,
-    private readonly throttle: SignInThrottleService,
-    private readonly sessions: SessionRepository,
-    private readonly tokens: SessionTokenService,
+    private readonly proofs: PasswordProofService,
+    private readonly secondFactors: SecondFactorCheckService,
+    private readonly opener: SessionOpenerService,
     private readonly transactions: TransactionRepository,
-    private readonly audit: AuditRepository,
-    private readonly failures: SignInFailures,
     private readonly metrics: SessionMetrics,
     private readonly logger: AppLogger,
-    @InjectConfig() private readonly config: Pick<AuthConfig, 'session'>,
   ) {}
 
-  async signIn(input: SignInInput): Promise<SignedIn> {
-    // What is no address is limited like one.
-    const attempt: Attempt = { email: normalizeEmail(input.email) ?? '', clientAddress: input.clientAddress };
-    const candidate = await this.check(attempt, input);
-    const signedIn = await this.openSession(candidate);
+  async signIn(input: ProofInput): Promise<OpenedSession> {
+    const proven = await this.proofs.prove(input);
+    await this.secondFactors.check(proven, input.secondFactor);
+    const { candidate, attempt } = proven;
+    const signedIn = await this.openSession(candidate, input);
     this.metrics.signIns.inc({ outcome: 'ok' });
     this.logger.info({ userId: candidate.id }, 'signed in');
-    await this.throttle.succeeded(attempt);
+    await this.proofs.succeeded(attempt);
     await this.rehash(candidate, input.password);
     return signedIn;
   }
 
-  private async check(attempt: Attempt, { password, workspace }: SignInInput): Promise<SignInCandidate> {
-    const [candidate, another] = await this.candidates(attempt.email, workspace);
-    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () =>
-      this.admit(attempt, candidate),
-    );
-    if (!candidate || !isRight) {
-      await this.throttle.failed(attempt);
-      if (candidate) this.failures.note(candidate, 'WRONG_CREDENTIALS');
-      this.metrics.signIns.inc({ outcome: 'wrong' });
-      throw wrongCredentials();
-    }
-    // Only who knows the password of one of them learns that there are several.
-    if (another) {
-      throw new AppError('input.invalid', 'This address is known in several workspaces: name one.', {
-        path: ['workspace'],
-      });
-    }
-    return candidate;
-  }
-
-  private async candidates(email: string, workspace: string | undefined): Promise<SignInCandidate[]> {
-    if (email === '' || (workspace !== undefined && !slugPattern.test(workspace))) return [];
-    return this.users.findForSignIn(email, workspace);
-  }
-
-  private async admit(attempt: Attempt, candidate: SignInCandidate | undefined): Promise<void> {
-    try {
-      await this.throttle.admit(attempt);
-    } catch (error) {
-      this.metrics.signIns.inc({ outcome: 'throttled' });
-      if (candidate) this.failures.note(candidate, 'THROTTLED');
-      throw error;
-    }
-  }
-
-  private openSession(candidate: SignInCandidate): Promise<SignedIn> {
-    const refreshToken = newRefreshToken();
-    const hash = hashOfRefreshToken(refreshToken);
-    if (!hash) throw new Error('a new refresh token has another form than an old one');
-    const { ttlSeconds, idleSeconds } = this.config.session;
+  private openSession(candidate: SignInCandidate, { clientAddress, userAgent }: ProofInput): Promise<OpenedSession> {
     return this.transactions.run(async (transaction) => {
       const locked = await this.users.lockForToken(transaction, candidate);
-      // Disabled since the password was read.
-      if (!locked) throw wrongCredentials();
-      const session = await this.sessions.insert(transaction, candidate, ttlSeconds);
-      await this.audit.add(transaction, {
-        action: 'session.signed_in',
-        target: { type: 'session', id: session.id },
-        workspaceId: candidate.workspaceId,
-        actor: { kind: 'USER', id: candidate.id, sessionId: session.id },
-        after: { by: 'PASSWORD' },
-      });
-      await this.sessions.addToken(transaction, session, hash, idleSeconds);
-      return { ...(await this.tokens.issue(locked, session)), refreshToken };
+      // Disabled since the password was read, or given another password, which ends all sessions of the old one.
+      const isStillGood = locked && (await this.users.hasPasswordHash(transaction, candidate));
+      if (!isStillGood) throw wrongCredentials();
+      return this.opener.open(transaction, locked, { by: 'PASSWORD', clientAddress, userAgent });
     });
   }
 
@@ -119,8 +54,4 @@ export class SignInService {
       this.logger.warn({ err, userId: candidate.id }, 'a password could not be hashed anew');
     }
   }
-}
-
-function wrongCredentials(): AppError {
-  return new AppError('auth.credentials_wrong', 'The address, the password or the workspace is wrong.');
 }

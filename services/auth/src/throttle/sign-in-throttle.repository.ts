@@ -4,11 +4,11 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 
 export interface Counted {
-  readonly kind: 'account' | 'address';
+  readonly kind: 'account' | 'address' | 'reset' | 'reset_address';
   readonly value: string;
 }
 
-/** Counts failed sign-ins in windows; what is counted is kept as a hash only. */
+/** Counts failed sign-ins, and askings for a new password, in windows; what is counted is kept as a hash only. */
 @Injectable()
 export class SignInThrottleRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}

@@ -55,7 +55,7 @@ function countedOf({ email, clientAddress }: Attempt): Counted[] {
 }
 
 /** One customer has one IPv4 address, but a whole /64 of IPv6. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const [head = '', tail] = address.split('%')[0]?.split('::') ?? [];
   const groups = head.split(':').filter((group) => group !== '');

@@ -34,7 +34,7 @@ export class UserController {
     @Payload() input: RequestOf<typeof authRequests.createUser>,
     @Ctx() context: BusContext,
   ): Promise<ResponseOf<typeof authRequests.createUser>> {
-    return { user: await this.service.create(input, principalOf(context)) };
+    return this.service.create(input, principalOf(context));
   }
 
   @HandlesRequest(authRequests.updateUser)

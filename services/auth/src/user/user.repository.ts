@@ -83,6 +83,32 @@ export class UserRepository {
     );
   }
 
+  /** Whether the password is still the one that was proven, of a user who is locked. */
+  async hasPasswordHash(transaction: Transaction, { id, passwordHash }: SignInCandidate): Promise<boolean> {
+    const rows = await transaction.query<unknown[]>(
+      `select 1 from auth.user_account where id = $1 and password_hash = $2`,
+      [id, passwordHash],
+    );
+    return rows.length > 0;
+  }
+
+  /** The password's hash of an enabled user who has one. */
+  async findPasswordHash({ workspaceId, id }: UserKey): Promise<string | undefined> {
+    const [row] = await this.database.query<{ passwordHash: string }[]>(
+      `select password_hash as "passwordHash" from auth.user_account
+       where workspace_id = $1 and id = $2 and password_hash is not null and not disabled`,
+      [workspaceId, id],
+    );
+    return row?.passwordHash;
+  }
+
+  async setPasswordHash(transaction: Transaction, userId: string, passwordHash: string): Promise<void> {
+    await transaction.query(`update auth.user_account set password_hash = $2, updated_at = now() where id = $1`, [
+      userId,
+      passwordHash,
+    ]);
+  }
+
   async replacePasswordHash({ id }: UserKey, known: string, replacement: string): Promise<void> {
     await this.database.query(`update auth.user_account set password_hash = $3 where id = $1 and password_hash = $2`, [
       id,

@@ -5,6 +5,7 @@ import { AuditRepository, parsePage, toPage } from '#libs/database';
 import { permissionsOfRoles, type Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import { PasswordHelpService } from '../account/password-help.service.js';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch } from '../input/text.js';
 import { PasswordService } from '../password/password.service.js';
@@ -27,6 +28,7 @@ export class UserService {
     private readonly revocations: RevocationRepository,
     private readonly passwords: PasswordService,
     private readonly audit: AuditRepository,
+    private readonly help: PasswordHelpService,
     private readonly logger: AppLogger,
   ) {}
 
@@ -59,16 +61,21 @@ export class UserService {
     return { users: shown.map((row) => toUser(row, caller)), cursors, pageInfo, totalCount };
   }
 
-  async create(input: RequestOf<typeof authRequests.createUser>, caller: Principal): Promise<User> {
+  /** Who gets no password is invited to set one. */
+  async create(
+    input: RequestOf<typeof authRequests.createUser>,
+    caller: Principal,
+  ): Promise<ResponseOf<typeof authRequests.createUser>> {
     const { password, ...user } = parseNewUser(input, caller.permissions);
     const passwordHash = password === undefined ? undefined : await this.passwords.hash(password);
-    const row = await this.transactions.run(async (transaction) => {
-      const made = await this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash });
-      await this.audit.add(transaction, auditedNewUser(made));
-      return made;
+    const { row, invitationUrl } = await this.transactions.run(async (transaction) => {
+      const inserted = await this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash });
+      const url = passwordHash === undefined ? await this.help.invite(transaction, inserted) : undefined;
+      await this.audit.add(transaction, auditedNewUser(inserted));
+      return { row: inserted, invitationUrl: url };
     });
     this.logger.info({ userId: row.id, byUserId: caller.userId, roles: row.roleNames }, 'a user was made');
-    return toUser(row, caller);
+    return { user: toUser(row, caller), ...(invitationUrl === undefined ? {} : { invitationUrl }) };
   }
 
   /** Tokens from before a change of rights are refused from its commit on. */

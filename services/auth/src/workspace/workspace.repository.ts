@@ -5,6 +5,11 @@ import type { Workspace } from '#libs/contracts';
 import type { WrappedDataKey } from '#libs/encryption';
 import type { Transaction } from '../transaction/transaction.repository.js';
 
+interface ListedDataKey extends WrappedDataKey {
+  readonly id: string;
+  readonly isOld: boolean;
+}
+
 @Injectable()
 export class WorkspaceRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
@@ -42,5 +47,39 @@ export class WorkspaceRepository {
       `update auth.workspace set master_key_id = $3, wrapped_key = $4 where id = $1 and wrapped_key = $2`,
       [id, known.wrappedKey, replacement.masterKeyId, replacement.wrappedKey],
     );
+  }
+
+  /** Workspaces in the order of their ids, and whether the data key is as old as that. */
+  async listDataKeys(after: string, limit: number, madeBefore: Date): Promise<ListedDataKey[]> {
+    return this.database.query<ListedDataKey[]>(
+      `select id, master_key_id as "masterKeyId", wrapped_key as "wrappedKey", data_key_made_at < $3 as "isOld"
+       from auth.workspace where id collate "C" > $1 order by id collate "C" limit $2`,
+      [after, limit, madeBefore],
+    );
+  }
+
+  async count(): Promise<number> {
+    const [row] = await this.database.query<{ count: string }[]>(`select count(*) from auth.workspace`);
+    return Number(row?.count ?? 0);
+  }
+
+  async replaceDataKey(id: string, known: WrappedDataKey, replacement: WrappedDataKey): Promise<void> {
+    await this.database.query(
+      `update auth.workspace set master_key_id = $3, wrapped_key = $4, data_key_made_at = now()
+       where id = $1 and wrapped_key = $2`,
+      [id, known.wrappedKey, replacement.masterKeyId, replacement.wrappedKey],
+    );
+  }
+
+  async isSecondFactorRequired(id: string): Promise<boolean> {
+    const [row] = await this.database.query<{ isRequired: boolean }[]>(
+      `select second_factor_required as "isRequired" from auth.workspace where id = $1`,
+      [id],
+    );
+    return row?.isRequired ?? false;
+  }
+
+  async requireSecondFactor(id: string, isRequired: boolean): Promise<void> {
+    await this.database.query(`update auth.workspace set second_factor_required = $2 where id = $1`, [id, isRequired]);
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { Workspace } from '#libs/contracts';
-import { unwrapDataKey, wrapDataKey, type WrappedDataKey } from '#libs/encryption';
+import { unwrapDataKey, wrapDataKey, type DataKey, type WrappedDataKey } from '#libs/encryption';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
@@ -37,6 +37,20 @@ export class WorkspaceService {
     const { masterKeyId, wrappedKey } = wrapDataKey(key, masterKeys, workspaceId);
     await this.workspaces.replaceWrapping(workspaceId, known, { masterKeyId, wrappedKey });
     return { masterKeyId, wrappedKey };
+  }
+
+  /** The data key open, for what auth itself seals. */
+  async openDataKey(workspaceId: string): Promise<DataKey> {
+    return unwrapDataKey(await this.getDataKey(workspaceId), this.config.masterKeys, workspaceId);
+  }
+
+  isSecondFactorRequired({ workspaceId }: Principal): Promise<boolean> {
+    return this.workspaces.isSecondFactorRequired(workspaceId);
+  }
+
+  /** Counts from the next sign-in on: nobody is put out by it. */
+  async requireSecondFactor({ workspaceId }: Principal, isRequired: boolean): Promise<void> {
+    await this.workspaces.requireSecondFactor(workspaceId, isRequired);
   }
 }
 

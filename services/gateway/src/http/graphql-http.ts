@@ -49,8 +49,8 @@ export class GraphqlHttp {
     const scope = {
       requestId,
       clientAddress: proxies.clientAddressOf(request),
-      userAgent: request.headers['user-agent'],
       origin: proxies.originOf(request),
+      userAgent: request.headers['user-agent'],
     };
     context.with(trace.setSpan(parent, span), () =>
       runInScope(scope, () => {

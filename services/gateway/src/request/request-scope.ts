@@ -8,12 +8,13 @@ export interface RequestScope {
   readonly requestId: string;
   /** Where it comes from, as far as the named proxies can be believed. */
   readonly clientAddress?: string | undefined;
-  /** What the client says that it is. For the audit log alone. */
-  readonly userAgent?: string | undefined;
   /** How the client addressed us, such as https://sluice.example.com, where that is known. */
   readonly origin?: string | undefined;
+  /** What the client says of itself. */
+  readonly userAgent?: string | undefined;
 }
 
+const userAgentMax = 256;
 const scopes = new AsyncLocalStorage<RequestScope>();
 
 /** Runs `work`, and all that it awaits, in the scope of one request; its log lines carry the request's id. */
@@ -42,7 +43,11 @@ export function currentOrigin(): string | undefined {
   return scopes.getStore()?.origin;
 }
 
-const userAgentMax = 256;
+/** What the client of the request at hand says of itself, where it does. */
+export function currentUserAgent(): string | undefined {
+  return scopes.getStore()?.userAgent;
+}
+
 const wellFormed = /^[A-Za-z0-9._-]{8,128}$/;
 
 /** The caller's own X-Request-ID if it is well formed, else a new one. */

@@ -4,24 +4,30 @@ import { AppError, toPublicErrorCode } from '#libs/kernel';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import { userErrorsOf } from '../errors/user-error.js';
 import type { RequestContext } from '../request/request-context.js';
-import { currentClientAddress } from '../request/request-scope.js';
+import { currentClientAddress, currentUserAgent } from '../request/request-scope.js';
 
 type Session = ResponseOf<typeof authRequests.signIn>;
 
 interface SignInArgs {
-  readonly input: { readonly email: string; readonly password: string; readonly workspace?: string | null };
+  readonly input: {
+    readonly email: string;
+    readonly password: string;
+    readonly workspace?: string | null;
+    readonly secondFactor?: string | null;
+  };
 }
 
 @Resolver()
 export class SessionsResolver {
   @Mutation('signIn')
   signIn(_root: unknown, { input }: SignInArgs, context: RequestContext): Promise<Payload<Session>> {
-    const { email, password, workspace } = input;
+    const { email, password, workspace, secondFactor } = input;
     return sessionPayload(() =>
       context.askAnonymously(authRequests.signIn, {
-        ...{ email, password, workspace: workspace ?? undefined },
+        ...{ email, password, workspace: workspace ?? undefined, secondFactor: secondFactor ?? undefined },
         // Failures are limited by where they come from, too.
         clientAddress: currentClientAddress(),
+        userAgent: currentUserAgent(),
       }),
     );
   }

@@ -29,7 +29,7 @@ interface UpdateUserArgs {
   };
 }
 
-type UserPayload = Payload<{ user: User | undefined | null }>;
+type UserPayload = Payload<{ user: User | undefined | null; invitationUrl?: string }>;
 
 @Resolver('User')
 export class UsersResolver {

@@ -1,0 +1,106 @@
+// Brings all that is sealed under the present master key; with --new-data-keys under new data keys too. See docs/keys.md.
+import { parseArgs } from 'node:util';
+import { BusClient, BusMetrics, serviceContext } from '#libs/bus';
+import { defineConfig, loadConfig, redisSettings } from '#libs/config';
+import { dataKeyRequests, secretRequests, type KeyProgress, type RequestContract } from '#libs/contracts';
+import { RedisConnections } from '#libs/redis';
+import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+
+const help = `npm run rotate-keys -- [options]
+
+Wraps the data keys of all workspaces by the first of SLUICE_MASTER_KEYS, then seals by them what the services keep. The
+services do it, each with its own settings, while they go on working. It may be stopped and run again at any time.
+
+  --new-data-keys  give every workspace a new data key first; what HASH masks show changes by that
+  --json           print JSON
+  --help           this text
+
+Reads SLUICE_REDIS_BROKER_URL and SLUICE_REDIS_PREFIX as the services do.
+Exit codes: 0 done, 1 failed, 2 wrong options, 3 done but for what could not be opened, which stays as it is.`;
+
+interface Tally {
+  readonly total: number;
+  readonly resealed: number;
+  readonly unreadable: number;
+}
+
+interface Answer {
+  readonly progress?: KeyProgress;
+}
+
+function readOptions(): { hasNewDataKeys: boolean; json: boolean } {
+  const { values } = parseArgs({
+    options: {
+      'new-data-keys': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(help);
+    process.exit(0);
+  }
+  return { hasNewDataKeys: values['new-data-keys'], json: values.json };
+}
+
+/** Asks for piece after piece, and says on standard error how far it is. */
+async function work(name: string, ask: (after: string) => Promise<Answer>): Promise<Tally> {
+  let [seen, resealed, unreadable] = [0, 0, 0];
+  for (let after = ''; ;) {
+    const { progress } = await ask(after);
+    if (!progress) throw new Error(`${name} answered without progress`);
+    seen += progress.seen;
+    resealed += progress.resealed;
+    unreadable += progress.unreadable;
+    console.error(`${name}: ${seen} of ${progress.total}`);
+    if (progress.next === undefined) return { total: seen, resealed, unreadable };
+    after = progress.next;
+  }
+}
+
+async function rotate(client: BusClient, hasNewDataKeys: boolean): Promise<Record<string, Tally>> {
+  const context = serviceContext('operator', '');
+  const ask = <Input>(contract: RequestContract<Input, Answer>, input: Input): Promise<Answer> =>
+    client.request(contract, input, { context, ttlMs: 60_000 });
+  // Of now: who runs it again after a failure goes on with those that have theirs yet to get.
+  const madeBeforeMs = hasNewDataKeys ? Date.now() : 0;
+  const tallies: Record<string, Tally> = {
+    'data keys': await work('data keys', (after) => ask(dataKeyRequests.renewDataKeys, { after, madeBeforeMs })),
+  };
+  for (const [name, { resealSecrets }] of Object.entries(secretRequests)) {
+    tallies[name] = await work(name, (after) => ask(resealSecrets, { after }));
+  }
+  return tallies;
+}
+
+async function run({ hasNewDataKeys, json }: ReturnType<typeof readOptions>): Promise<void> {
+  const config = loadConfig(defineConfig({ redis: redisSettings }));
+  const logger = AppLogger.create({ service: 'rotate-keys', instance: 'rotate-keys', level: 'warn' });
+  const redis = new RedisConnections(config.redis, logger);
+  const metrics = new BusMetrics(new MetricsRegistry('rotate_keys'));
+  const client = new BusClient(`rotate-keys-${process.pid}`, { redis, logger, metrics });
+  client.start();
+  try {
+    const tallies = await rotate(client, hasNewDataKeys);
+    const lines = Object.entries(tallies).map(
+      ([name, { total, resealed, unreadable }]) =>
+        `${name}: ${resealed} of ${total} sealed anew, ${unreadable} unreadable`,
+    );
+    console.log(json ? JSON.stringify(tallies) : lines.join('\n'));
+    if (Object.values(tallies).some(({ unreadable }) => unreadable > 0)) process.exitCode = 3;
+  } finally {
+    await client.stop();
+    await redis.close();
+  }
+}
+
+try {
+  const options = readOptions();
+  await run(options).catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  });
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,21 @@
+import { Injectable } from '@nestjs/common';
+import { permissionsOfRoles, type Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import type { Transaction } from '../transaction/transaction.repository.js';
+import { UserRepository } from '../user/user.repository.js';
+import type { UserRow } from '../user/user.types.js';
+
+/** The users whom a caller may manage: who may do more than he is not among them, or managing would be taking over. */
+@Injectable()
+export class ManagedUserService {
+  constructor(private readonly users: UserRepository) {}
+
+  /** The user, whom nobody changes until the transaction ends. @throws AppError `auth.user_not_found`, `auth.forbidden` */
+  async lock(transaction: Transaction, userId: string, { workspaceId, permissions }: Principal): Promise<UserRow> {
+    const user = await this.users.lock(transaction, { workspaceId, id: userId });
+    if ([...permissionsOfRoles(user.roleNames)].some((permission) => !permissions.has(permission))) {
+      throw new AppError('auth.forbidden', 'This user has permissions that you do not have.', { path: ['id'] });
+    }
+    return user;
+  }
+}

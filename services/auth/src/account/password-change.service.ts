@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+import type { accountRequests, RequestOf } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
+import { Issues } from '../input/issues.js';
+import { checkNewPassword } from '../input/password.js';
+import { PasswordTokenRepository } from '../password/password-token.repository.js';
+import { hashOfPasswordToken, type PasswordTokenPurpose } from '../password/password-token.js';
+import { PasswordService } from '../password/password.service.js';
+import { SessionManagementService } from '../session/session-management.service.js';
+import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
+import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import { UserRepository } from '../user/user.repository.js';
+import { UserService } from '../user/user.service.js';
+
+/** Setting a password, by the old one or by a token. Either ends all other sessions, and every token that was given out. */
+@Injectable()
+export class PasswordChangeService {
+  constructor(
+    private readonly users: UserRepository,
+    private readonly userService: UserService,
+    private readonly passwords: PasswordService,
+    private readonly tokens: PasswordTokenRepository,
+    private readonly throttle: SignInThrottleService,
+    private readonly sessions: SessionManagementService,
+    private readonly transactions: TransactionRepository,
+    private readonly logger: AppLogger,
+  ) {}
+
+  /** Guessing the old one is limited with guessing at sign-in. */
+  async change(input: RequestOf<typeof accountRequests.changePassword>, caller: Principal): Promise<void> {
+    const { currentPassword, newPassword, clientAddress } = input;
+    const { workspaceId, userId, sessionId } = caller;
+    if (sessionId === undefined) throw new AppError('auth.forbidden', 'An API key changes no password.');
+    const issues = new Issues();
+    checkNewPassword(newPassword, ['newPassword'], issues);
+    issues.throwIfAny();
+    const key = { workspaceId, id: userId };
+    const { email } = await this.userService.getSelf(caller);
+    const known = await this.users.findPasswordHash(key);
+    const attempt: Attempt = { email, clientAddress };
+    const isRight = await this.passwords.verify(known, currentPassword, () => this.throttle.admit(attempt));
+    if (!isRight || known === undefined) {
+      await this.throttle.failed(attempt);
+      throw wrongPassword();
+    }
+    const passwordHash = await this.passwords.hash(newPassword);
+    await this.transactions.run(async (transaction) => {
+      await this.users.lock(transaction, key);
+      const isStillRight = await this.users.hasPasswordHash(transaction, { ...key, passwordHash: known });
+      if (!isStillRight) throw wrongPassword();
+      await this.set(transaction, userId, passwordHash, sessionId);
+    });
+    this.logger.info({ userId }, 'a password was changed');
+  }
+
+  /** @throws AppError `auth.password_token_wrong`, the same for one that is unknown, used, replaced, expired or for something else */
+  async setByToken(token: string, purpose: PasswordTokenPurpose, password: string): Promise<void> {
+    const issues = new Issues();
+    checkNewPassword(password, ['password'], issues);
+    issues.throwIfAny();
+    const hash = hashOfPasswordToken(token, purpose);
+    const owner = hash && (await this.tokens.find(hash));
+    if (!owner) throw wrongToken();
+    const passwordHash = await this.passwords.hash(password);
+    await this.transactions.run(async (transaction) => {
+      // Locked first: of two who come with one token the second finds it gone.
+      await this.users.lock(transaction, owner);
+      if (!(await this.tokens.find(hash, transaction))) throw wrongToken();
+      await this.set(transaction, owner.id, passwordHash);
+    });
+    this.logger.info({ userId: owner.id, purpose }, 'a password was set by a token');
+  }
+
+  private async set(transaction: Transaction, userId: string, passwordHash: string, keeps?: string): Promise<void> {
+    await this.users.setPasswordHash(transaction, userId, passwordHash);
+    await this.tokens.deleteOf(transaction, userId);
+    await this.sessions.endAll(transaction, userId, keeps);
+  }
+}
+
+function wrongPassword(): AppError {
+  return new AppError('auth.credentials_wrong', 'The present password is wrong.', { path: ['currentPassword'] });
+}
+
+function wrongToken(): AppError {
+  return new AppError('auth.password_token_wrong', 'The link is wrong, was used, or has expired.', { path: ['token'] });
+}

@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import type { accountRequests, RequestOf } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { AppError } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
+import { normalizeEmail } from '../input/email.js';
+import { MailRepository } from '../mail/mail.repository.js';
+import { SmtpClient } from '../mail/smtp.client.js';
+import { PasswordLinkService } from '../password/password-link.service.js';
+import type { PasswordTokenPurpose } from '../password/password-token.js';
+import { ResetThrottleService } from '../throttle/reset-throttle.service.js';
+import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import { UserRepository } from '../user/user.repository.js';
+import type { UserRow } from '../user/user.types.js';
+import { slugPattern } from '../workspace/slug.js';
+import { ManagedUserService } from './managed-user.service.js';
+
+/** Links that set a password: by mail, or where no mail is sent for the administrator, once. */
+@Injectable()
+export class PasswordHelpService {
+  constructor(
+    private readonly mails: MailRepository,
+    private readonly links: PasswordLinkService,
+    private readonly smtp: SmtpClient,
+    private readonly throttle: ResetThrottleService,
+    private readonly users: UserRepository,
+    private readonly managed: ManagedUserService,
+    private readonly transactions: TransactionRepository,
+    private readonly logger: AppLogger,
+  ) {}
+
+  /**
+   * For whoever has this address. Nobody is looked up here, so neither the answer nor its time tells whether somebody has:
+   * who sends the mail looks, behind the request.
+   */
+  async request(input: RequestOf<typeof accountRequests.requestPasswordReset>): Promise<void> {
+    const email = normalizeEmail(input.email);
+    const { workspace, clientAddress } = input;
+    await this.throttle.admit({ email: email ?? '', clientAddress });
+    const isPossible = email !== undefined && (workspace === undefined || slugPattern.test(workspace));
+    if (isPossible && this.smtp.isConfigured) await this.mails.addForAddress(email, workspace);
+  }
+
+  /** For one who has no password yet. @returns the link, where no mail is sent */
+  async invite(transaction: Transaction, { id }: Pick<UserRow, 'id'>): Promise<string | undefined> {
+    return this.send(transaction, id, 'INVITATION');
+  }
+
+  /** Invites once more. */
+  async inviteAgain(userId: string, caller: Principal): Promise<string | undefined> {
+    return this.help(userId, caller, 'INVITATION');
+  }
+
+  /** For one who cannot ask himself. The password goes on working until another is set. */
+  async resetFor(userId: string, caller: Principal): Promise<string | undefined> {
+    return this.help(userId, caller, 'RESET');
+  }
+
+  private async help(userId: string, caller: Principal, purpose: PasswordTokenPurpose): Promise<string | undefined> {
+    const link = await this.transactions.run(async (transaction) => {
+      const user = await this.managed.lock(transaction, userId, caller);
+      if (user.disabled) throw new AppError('entity.conflict', 'This user is disabled.', { path: ['id'] });
+      const hasPassword = (await this.users.findPasswordHash(user)) !== undefined;
+      if (hasPassword !== (purpose === 'RESET')) throw unfit(purpose);
+      return this.send(transaction, user.id, purpose);
+    });
+    this.logger.info({ userId, byUserId: caller.userId, purpose }, 'a link to set a password was made for a user');
+    return link;
+  }
+
+  private async send(
+    transaction: Transaction,
+    userId: string,
+    purpose: PasswordTokenPurpose,
+  ): Promise<string | undefined> {
+    if (!this.smtp.isConfigured) return this.links.make(userId, purpose, transaction);
+    await this.mails.addForUser(transaction, userId, purpose);
+    return undefined;
+  }
+}
+
+function unfit(purpose: PasswordTokenPurpose): AppError {
+  const message =
+    purpose === 'RESET' ? 'This user has no password yet: invite him.' : 'This user has a password already: reset it.';
+  return new AppError('entity.conflict', message, { path: ['id'] });
+}

@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import type { accountRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
+import { AppError, isId } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
+import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { ApiKeyRotationRepository } from './api-key-rotation.repository.js';
+import { newSecret } from './api-key-secret.js';
+import { ApiKeyRepository } from './api-key.repository.js';
+import { toApiKey } from './to-api-key.js';
+
+const overlapSecondsMax = 30 * 86_400;
+
+/** Gives an API key a new secret, while the old one goes on working for as long as it takes to hand the new one out. */
+@Injectable()
+export class ApiKeyRotationService {
+  constructor(
+    private readonly keys: ApiKeyRepository,
+    private readonly rotations: ApiKeyRotationRepository,
+    private readonly transactions: TransactionRepository,
+    private readonly logger: AppLogger,
+  ) {}
+
+  async rotate(
+    { id, overlapSeconds }: RequestOf<typeof accountRequests.rotateApiKey>,
+    { workspaceId, userId, apiKeyId }: Principal,
+  ): Promise<ResponseOf<typeof accountRequests.rotateApiKey>> {
+    if (overlapSeconds < 0 || overlapSeconds > overlapSecondsMax) {
+      throw new AppError('input.invalid', `overlapSeconds must be from 0 to ${overlapSecondsMax}.`, {
+        path: ['overlapSeconds'],
+      });
+    }
+    // Or a key with few permissions would become one with all.
+    if (apiKeyId !== undefined && apiKeyId !== id) {
+      throw new AppError('auth.forbidden', 'An API key gives a new secret to itself alone.', { path: ['id'] });
+    }
+    const owner = { workspaceId, id: userId };
+    const secret = newSecret();
+    const hasRotated =
+      isId('apiKey', id) &&
+      (await this.transactions.run((transaction) =>
+        this.rotations.replaceSecret(transaction, owner, id, { secret, overlapSeconds }),
+      ));
+    const [row] = hasRotated ? await this.keys.find(owner, [id]) : [];
+    if (!row) throw new AppError('auth.api_key_not_found', 'There is no such API key.', { path: ['id'] });
+    this.logger.info({ userId, keyId: id, overlapSeconds }, 'an API key was given a new secret');
+    return { apiKey: toApiKey(row), secret: secret.secret };
+  }
+}

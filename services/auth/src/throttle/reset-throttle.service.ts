@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
+import { AppError } from '#libs/kernel';
+import type { AuthConfig } from '../auth.config.js';
+import { SignInThrottleRepository, type Counted } from './sign-in-throttle.repository.js';
+import { networkOf, type Attempt } from './sign-in-throttle.service.js';
+
+/** So many mails may anybody have us send to one address, known or not, in an hour. */
+const perAddress = { max: 5, windowSeconds: 3_600 } as const;
+
+/** Limits asking for a new password, for any one mail address and from any one network address. */
+@Injectable()
+export class ResetThrottleService {
+  constructor(
+    private readonly counts: SignInThrottleRepository,
+    @InjectConfig() private readonly config: Pick<AuthConfig, 'signIn'>,
+  ) {}
+
+  /** Counts the asking. @throws AppError `auth.throttled` */
+  async admit({ email, clientAddress }: Attempt): Promise<void> {
+    const { addressFailuresMax, windowSeconds } = this.config.signIn;
+    await this.count({ kind: 'reset', value: email }, perAddress.max, perAddress.windowSeconds);
+    if (clientAddress === undefined) return;
+    const network: Counted = { kind: 'reset_address', value: networkOf(clientAddress) };
+    await this.count(network, addressFailuresMax, windowSeconds);
+  }
+
+  private async count(counted: Counted, max: number, windowSeconds: number): Promise<void> {
+    const { failures, endsInSeconds } = await this.counts.read(counted);
+    if (failures >= max) {
+      throw new AppError('auth.throttled', 'This was asked for too often. Try again later.', {
+        retryable: true,
+        retryAfterSeconds: Math.ceil(endsInSeconds),
+      });
+    }
+    await this.counts.add(counted, windowSeconds);
+  }
+}
