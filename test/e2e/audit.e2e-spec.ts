@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -138,6 +138,22 @@ describe('The audit log', () => {
     await cancel(mesh.admin, running.id);
     const canceled = await untilEntry({ action: 'execution.canceled_for_another', targetId: running.id });
     expect(canceled.after).toEqual({ submittedById: user.id });
+  });
+
+  test('alone knows what a client says that it is: no line of a log does', async () => {
+    const userAgent = `agent-${Date.now().toString(36)}`;
+    const mutation = 'mutation { createApiKey(input: { name: "agent" }) { apiKey { id } errors { code } } }';
+    const { data } = await mesh.admin.send<{ createApiKey: { apiKey: { id: string } } }>(
+      mutation,
+      {},
+      { 'user-agent': userAgent },
+    );
+    const entry = await untilEntry({ targetId: data?.createApiKey.apiKey.id, action: 'api_key.created' });
+    expect(entry.userAgent).toBe(userAgent);
+    const folder = join(mesh.access.directory, 'log');
+    const logs = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+    expect(logs.join('').length).toBeGreaterThan(1_000);
+    expect(logs.some((log) => log.includes(userAgent))).toBe(false);
   });
 
   test('is read, exported, verified and forwarded by administrators alone', async () => {

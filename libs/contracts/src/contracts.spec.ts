@@ -148,7 +148,8 @@ describe('the registry', () => {
     // What several services are asked alike has one name.
     const names = [
       ...new Set(requests.flat()),
-      ...events.map((contract) => contract.type),
+      // One event may be told in several streams.
+      ...events.map(({ area, type }) => `${area} ${type}`),
       ...firehoseMessages.map((contract) => contract.type),
     ];
     expect(new Set(names).size).toBe(names.length);
