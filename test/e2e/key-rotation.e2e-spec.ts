@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keyManagementOf } from '#libs/encryption';
 import { fencedBlocks } from '../support/readme-blocks.js';
 import { newPerson, refresh, signIn } from '../support/people.js';
 import { RunningMesh } from '../support/running-mesh.js';
@@ -12,12 +13,15 @@ import { TestMesh } from '../support/test-mesh.js';
 
 const run = promisify(execFile);
 
-const masterKey = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
+/** The master keys stand sealed in the settings. */
+const kmsKey = randomBytes(32).toString('base64');
+const masterKey = async (id: string) =>
+  `${id}:${(await keyManagementOf({ kind: 'local', key: kmsKey })?.seal(randomBytes(32), id)) ?? ''}`;
 const signingKey = (kid: string) => ({
   ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }),
   kid,
 });
-const [k1, k2] = [masterKey('k1'), masterKey('k2')];
+const [k1, k2] = [await masterKey('k1'), await masterKey('k2')];
 const [s1, s2] = [signingKey('s1'), signingKey('s2')];
 
 let folder: string;
@@ -29,6 +33,8 @@ beforeAll(async () => {
   writeKeys([k1], [s1]);
   started = await TestMesh.start({
     env: {
+      SLUICE_KMS: 'local',
+      SLUICE_KMS_LOCAL_KEY: kmsKey,
       SLUICE_MASTER_KEYS: '',
       SLUICE_MASTER_KEYS_FILE: join(folder, 'master'),
       SLUICE_AUTH_SIGNING_KEYS: '',

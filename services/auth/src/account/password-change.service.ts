@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { accountRequests, RequestOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -12,6 +13,7 @@ import { SessionManagementService } from '../session/session-management.service.
 import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
+import type { UserKey } from '../user/user.types.js';
 import { UserService } from '../user/user.service.js';
 
 /** Setting a password, by the old one or by a token. Either ends all other sessions, and every token that was given out. */
@@ -25,6 +27,7 @@ export class PasswordChangeService {
     private readonly throttle: SignInThrottleService,
     private readonly sessions: SessionManagementService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -52,7 +55,7 @@ export class PasswordChangeService {
       await this.users.lock(transaction, key);
       const isStillRight = await this.users.hasPasswordHash(transaction, { ...key, passwordHash: known });
       if (!isStillRight) throw wrongPassword();
-      await this.set(transaction, userId, passwordHash, sessionId);
+      await this.set(transaction, key, { passwordHash, by: 'CHANGE', keeps: sessionId });
     });
     this.logger.info({ userId }, 'a password was changed');
   }
@@ -70,15 +73,23 @@ export class PasswordChangeService {
       // Locked first: of two who come with one token the second finds it gone.
       await this.users.lock(transaction, owner);
       if (!(await this.tokens.find(hash, transaction))) throw wrongToken();
-      await this.set(transaction, owner.id, passwordHash);
+      await this.set(transaction, owner, { passwordHash, by: purpose });
     });
     this.logger.info({ userId: owner.id, purpose }, 'a password was set by a token');
   }
 
-  private async set(transaction: Transaction, userId: string, passwordHash: string, keeps?: string): Promise<void> {
-    await this.users.setPasswordHash(transaction, userId, passwordHash);
-    await this.tokens.deleteOf(transaction, userId);
-    await this.sessions.endAll(transaction, userId, keeps);
+  private async set(
+    transaction: Transaction,
+    { workspaceId, id }: UserKey,
+    { passwordHash, by, keeps }: { passwordHash: string; by: 'CHANGE' | PasswordTokenPurpose; keeps?: string },
+  ): Promise<void> {
+    await this.users.setPasswordHash(transaction, id, passwordHash);
+    await this.tokens.deleteOf(transaction, id);
+    // Who comes with a token has no other proof; it was his.
+    const actor = by === 'CHANGE' ? undefined : ({ kind: 'USER', id } as const);
+    const target = { type: 'user', id };
+    await this.audit.add(transaction, { action: 'user.password_set', target, workspaceId, actor, after: { by } });
+    await this.sessions.endAll(transaction, id, keeps);
   }
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { accountRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -20,6 +21,7 @@ export class ApiKeyRotationService {
     private readonly apiKeys: ApiKeyService,
     private readonly rotations: ApiKeyRotationRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -41,9 +43,12 @@ export class ApiKeyRotationService {
     const secret = newSecret();
     const hasRotated =
       isId('apiKey', id) &&
-      (await this.transactions.run((transaction) =>
-        this.rotations.replaceSecret(transaction, owner, id, { secret, overlapSeconds }),
-      ));
+      (await this.transactions.run(async (transaction) => {
+        const hasNew = await this.rotations.replaceSecret(transaction, owner, id, { secret, overlapSeconds });
+        const record = { action: 'api_key.rotated', target: { type: 'api_key', id }, workspaceId: owner.workspaceId };
+        if (hasNew) await this.audit.add(transaction, { ...record, after: { overlapSeconds } });
+        return hasNew;
+      }));
     const [row] = hasRotated ? await this.keys.find(owner, [id], false) : [];
     if (!row) throw new AppError('auth.api_key_not_found', 'There is no such API key.', { path: ['id'] });
     this.logger.info({ userId, keyId: id, overlapSeconds }, 'an API key was given a new secret');

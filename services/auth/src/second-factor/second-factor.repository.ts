@@ -78,7 +78,12 @@ export class SecondFactorRepository {
     return used.length > 0;
   }
 
-  async remove(transaction: Transaction, userId: string): Promise<void> {
-    await transaction.query(`delete from auth.second_factor where user_id = $1`, [userId]);
+  /** @returns whether there was one */
+  async remove(transaction: Transaction, userId: string): Promise<boolean> {
+    const [removed] = await transaction.query<[unknown[], number]>(
+      `delete from auth.second_factor where user_id = $1 returning 1`,
+      [userId],
+    );
+    return removed.length > 0;
   }
 }

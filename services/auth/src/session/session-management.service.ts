@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { accountRequests, RequestOf, ResponseOf } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -8,6 +8,7 @@ import { ManagedUserService } from '../account/managed-user.service.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
+import type { UserKey } from '../user/user.types.js';
 import { SessionListRepository, type ListedSession } from './session-list.repository.js';
 import { SessionRepository } from './session.repository.js';
 
@@ -23,6 +24,7 @@ export class SessionManagementService {
     private readonly users: UserRepository,
     private readonly managed: ManagedUserService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -46,7 +48,10 @@ export class SessionManagementService {
     const { workspaceId, userId } = caller;
     const hasEnded = await this.transactions.run(async (transaction) => {
       const isOwn = isId('session', id) && (await this.sessions.end(transaction, { workspaceId, id: userId }, id));
-      if (isOwn) await this.revocations.add(transaction, 'SESSION', [id]);
+      if (!isOwn) return false;
+      const target = { type: 'session', id };
+      await this.audit.add(transaction, { action: 'session.revoked', target, workspaceId });
+      await this.revocations.add(transaction, 'SESSION', [id]);
       return isOwn;
     });
     if (!hasEnded) throw new AppError('auth.session_not_found', 'There is no such session.', { path: ['id'] });
@@ -59,7 +64,7 @@ export class SessionManagementService {
     const { workspaceId, userId, sessionId } = caller;
     return this.transactions.run(async (transaction) => {
       await this.users.lock(transaction, { workspaceId, id: userId });
-      return this.endAll(transaction, userId, sessionId);
+      return this.endAudited(transaction, { workspaceId, id: userId }, sessionId);
     });
   }
 
@@ -67,17 +72,28 @@ export class SessionManagementService {
   async revokeAllOf(userId: string, caller: Principal): Promise<number> {
     const count = await this.transactions.run(async (transaction) => {
       const user = await this.managed.lock(transaction, userId, caller);
-      return this.endAll(transaction, user.id);
+      return this.endAudited(transaction, user);
     });
     this.logger.info({ userId, byUserId: caller.userId, count }, 'all sessions of a user were ended');
     return count;
   }
 
-  /** Of a user who is locked, so that no session opens meanwhile. @returns how many there were */
-  async endAll(transaction: Transaction, userId: string, exceptSessionId?: string): Promise<number> {
-    const ended = await this.sessions.endAllOf(transaction, userId, exceptSessionId);
+  private async endAudited(
+    transaction: Transaction,
+    { workspaceId, id }: UserKey,
+    exceptSessionId?: string,
+  ): Promise<number> {
+    const ended = await this.sessions.endAllOf(transaction, id, exceptSessionId);
+    const record = { action: 'user.sessions_revoked', target: { type: 'user', id }, workspaceId };
+    await this.audit.add(transaction, { ...record, after: { count: ended.length } });
     await this.revocations.add(transaction, 'SESSION', ended);
     return ended.length;
+  }
+
+  /** Of a user who is locked, so that no session opens meanwhile; last in its transaction. */
+  async endAll(transaction: Transaction, userId: string, exceptSessionId?: string): Promise<void> {
+    const ended = await this.sessions.endAllOf(transaction, userId, exceptSessionId);
+    await this.revocations.add(transaction, 'SESSION', ended);
   }
 }
 

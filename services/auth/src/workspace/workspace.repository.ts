@@ -79,7 +79,13 @@ export class WorkspaceRepository {
     return row?.isRequired ?? false;
   }
 
-  async requireSecondFactor(id: string, isRequired: boolean): Promise<void> {
-    await this.database.query(`update auth.workspace set second_factor_required = $2 where id = $1`, [id, isRequired]);
+  /** @returns whether it was required before */
+  async requireSecondFactor(transaction: Transaction, id: string, isRequired: boolean): Promise<boolean> {
+    const [before] = await transaction.query<{ wasRequired: boolean }[]>(
+      `select second_factor_required as "wasRequired" from auth.workspace where id = $1 for update`,
+      [id],
+    );
+    await transaction.query(`update auth.workspace set second_factor_required = $2 where id = $1`, [id, isRequired]);
+    return before?.wasRequired ?? false;
   }
 }

@@ -2,16 +2,20 @@ import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { Workspace } from '#libs/contracts';
 import { unwrapDataKey, wrapDataKey, type DataKey, type WrappedDataKey } from '#libs/encryption';
+import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
 import { checkIds } from '../input/text.js';
+import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { WorkspaceRepository } from './workspace.repository.js';
 
 @Injectable()
 export class WorkspaceService {
   constructor(
     private readonly workspaces: WorkspaceRepository,
+    private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'masterKeys'>,
   ) {}
 
@@ -50,7 +54,13 @@ export class WorkspaceService {
 
   /** Counts from the next sign-in on: nobody is put out by it. */
   async requireSecondFactor({ workspaceId }: Principal, isRequired: boolean): Promise<void> {
-    await this.workspaces.requireSecondFactor(workspaceId, isRequired);
+    await this.transactions.run(async (transaction) => {
+      const wasRequired = await this.workspaces.requireSecondFactor(transaction, workspaceId, isRequired);
+      await this.audit.add(transaction, {
+        ...{ action: 'workspace.sign_in_rules_updated', target: { type: 'workspace', id: workspaceId }, workspaceId },
+        ...{ before: { secondFactorRequired: wasRequired }, after: { secondFactorRequired: isRequired } },
+      });
+    });
   }
 }
 
