@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { administrator } from './administrator.ts';
 import { Child } from './child-process.ts';
 import { dataDirectory } from './bundled-data.ts';
 import { freePorts } from './free-port.ts';
 import { postgresChild, serviceDatabaseUrl, superuserUrl } from './postgres-server.ts';
-import { findRedisProgram, redisChild, waitForRedis } from './redis.ts';
+import { findRedisProgram, redisChild, redisSocketIn, waitForRedis } from './redis.ts';
 import { isReady } from './readiness.ts';
 import { runStep } from './run-step.ts';
 import { StateDirectory, type LocalSecrets } from './state-directory.ts';
@@ -171,6 +171,14 @@ export class Mesh {
     return `redis://:${this.secrets.redisPassword}@127.0.0.1:${port}`;
   }
 
+  /** By a socket where there is one: a message costs less than half of what it does over loopback. */
+  private serviceRedisUrl(role: 'broker' | 'cache'): string {
+    const socket = redisSocketIn(this.state.file(`redis-${role}`));
+    return socket === undefined
+      ? this.redisUrl(this.ports[role])
+      : pathToFileURL(socket).href.replace(/^file:/, 'unix:');
+  }
+
   private startRedis(say: (line: string) => void): void {
     const program = findRedisProgram(say);
     for (const role of ['broker', 'cache'] as const) {
@@ -237,9 +245,11 @@ export class Mesh {
     const redis: Record<string, string> =
       process.env['SLUICE_REDIS_URL'] === undefined
         ? {
-            SLUICE_REDIS_BROKER_URL: this.brokerUrl,
-            SLUICE_REDIS_SESSION_URL: this.brokerUrl,
-            SLUICE_REDIS_CACHE_URL: this.redisUrl(ports.cache),
+            SLUICE_REDIS_BROKER_URL: this.serviceRedisUrl('broker'),
+            SLUICE_REDIS_SESSION_URL: this.serviceRedisUrl('broker'),
+            SLUICE_REDIS_CACHE_URL: this.serviceRedisUrl('cache'),
+            SLUICE_REDIS_PASSWORD: secrets.redisPassword,
+            SLUICE_REDIS_CACHE_PASSWORD: secrets.redisPassword,
           }
         : {};
     const common: Record<string, string> = {
@@ -254,7 +264,7 @@ export class Mesh {
     };
     const database = (schema: string): Record<string, string> => ({
       [`SLUICE_${schema.toUpperCase()}_DATABASE_URL`]: serviceDatabaseUrl(
-        ports.postgres,
+        { port: ports.postgres, directory: this.state.file('postgres') },
         schema,
         secrets.databasePassword,
       ),

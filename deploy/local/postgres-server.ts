@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Child } from './child-process.ts';
+import { canBeSocketPath } from './socket-path.ts';
 
 export interface LocalPostgresOptions {
   directory: string;
@@ -11,7 +12,7 @@ export interface LocalPostgresOptions {
 }
 
 const flags = [
-  ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'max_connections=200'],
+  ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_permissions=0700', '-c', 'max_connections=200'],
   // A laptop's share of memory; the whole installation is meant to stay below 900 MB.
   ...['-c', 'shared_buffers=16MB', '-c', 'max_wal_size=2GB', '-c', 'jit=off', '-c', 'wal_compression=on'],
   // No processes of its own for reading ahead, replication and parallel plans.
@@ -25,7 +26,10 @@ export function postgresChild({ directory, port, logFile }: LocalPostgresOptions
   return new Child({
     name: 'postgres',
     command: serverProgram(),
-    args: ['-D', directory, '-p', String(port), ...flags],
+    args: [
+      ...['-D', directory, '-p', String(port), ...flags],
+      ...['-c', `unix_socket_directories=${hasSocket({ directory, port }) ? directory : ''}`],
+    ],
     ...(process.getuid?.() === 0 ? { uid, gid } : {}),
     // "Fast": SIGTERM would wait until every client has left by itself.
     stopSignal: 'SIGINT',
@@ -49,6 +53,18 @@ export function superuserUrl(port: number, password: string, database: string): 
   return `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
 }
 
-export function serviceDatabaseUrl(port: number, service: string, password: string): string {
-  return `postgresql://sluice_${service}:${encodeURIComponent(password)}@127.0.0.1:${port}/sluice`;
+interface ServerPlace {
+  directory: string;
+  port: number;
+}
+
+/** By the socket that lies among the server's files where there is one: it costs less than loopback. */
+export function serviceDatabaseUrl(server: ServerPlace, service: string, password: string): string {
+  const host = hasSocket(server) ? encodeURIComponent(server.directory) : '127.0.0.1';
+  return `postgresql://sluice_${service}:${encodeURIComponent(password)}@${host}:${server.port}/sluice`;
+}
+
+/** A comma would make two directories of one. */
+function hasSocket({ directory, port }: ServerPlace): boolean {
+  return canBeSocketPath(join(directory, `.s.PGSQL.${port}`)) && !directory.includes(',');
 }

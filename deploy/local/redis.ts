@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { answers } from './answers.ts';
+import { canBeSocketPath } from './socket-path.ts';
 import { Child } from './child-process.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -56,6 +57,7 @@ export function redisChild({ role, program, port, password, directory, logFile, 
   // What is on the bus is believed and carries tokens, so the port is not open to every user of the machine; and the
   // password is in a file, as arguments can be seen by all of them.
   const configuration = join(directory, 'redis.conf');
+  const socket = redisSocketIn(directory);
   writeFileSync(configuration, `requirepass ${password}\n`, { mode: 0o600 });
   chmodSync(configuration, 0o600);
   return new Child({
@@ -71,11 +73,18 @@ export function redisChild({ role, program, port, password, directory, logFile, 
       directory,
       '--save',
       '',
+      ...(socket === undefined ? [] : ['--unixsocket', socket, '--unixsocketperm', '600']),
       ...byRole,
       ...args,
     ],
     logFile,
   });
+}
+
+/** The socket beside the port of a server with this directory. */
+export function redisSocketIn(directory: string): string | undefined {
+  const path = join(directory, 'redis.sock');
+  return canBeSocketPath(path) ? path : undefined;
 }
 
 export function waitForRedis(url: string): Promise<void> {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readPage, run, untilFinal } from '../support/executions.js';
+import { downloaded } from '../support/downloads.js';
+import { readPage, run, runToEnd, untilFinal } from '../support/executions.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { unique } from '../support/slow-queries.js';
 import { TestMesh } from '../support/test-mesh.js';
@@ -28,10 +29,10 @@ afterAll(async () => {
   await started.stop();
 });
 
-/** The most that a process has resided in, in MB. */
-function peakMb(name: string): number {
+/** What a process resides in (VmRSS), or the most that it ever did (VmHWM), in MB. */
+function residentMb(name: string, what: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${started.mesh.child(name).pid}/status`, 'utf8');
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1_024;
+  return Number(new RegExp(`${what}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1_024;
 }
 
 describe(`A result of ${isLong ? '2 GB' : '200 MB'}`, () => {
@@ -48,8 +49,34 @@ describe(`A result of ${isLong ? '2 GB' : '200 MB'}`, () => {
       expect(rows.map(([number]) => Number(number))).toEqual(Array.from({ length: 10 }, (_, at) => offset + at + 1));
       for (const [number, digest] of rows) expect(digest).toBe(md5(String(number)).repeat(8));
     }
-    const peaks = ['worker', 'results', 'gateway'].map((name) => [name, Math.round(peakMb(name))] as const);
+    const peaks = ['worker', 'results', 'gateway'].map(
+      (name) => [name, Math.round(residentMb(name, 'VmHWM'))] as const,
+    );
     process.stdout.write(`  peak resident: ${peaks.map(([name, mb]) => `${name} ${mb} MB`).join(', ')}\n`);
     for (const [, mb] of peaks) expect(mb).toBeLessThan(residentMbMax);
+  });
+});
+
+describe('A result of 100,000 rows', () => {
+  test('is downloaded in every format again and again, and the gateway holds no more of it than before', async () => {
+    const { id } = await mesh.source('flights');
+    const count = 100_000;
+    const text = `select i, i * 1.25 as d, md5(i::varchar) as m, timestamp '2000-01-01' + to_seconds(i) as t from range(${count}) r(i)`;
+    const execution = await runToEnd(mesh.admin, id, unique(text), { limits: { rows: count } });
+    expect(execution.result?.rowCount).toBe(count);
+    const takeAll = async (): Promise<number> => {
+      let bytes = 0;
+      for (const format of ['CSV', 'JSON', 'PARQUET', 'ARROW', 'XLSX'] as const) {
+        bytes += (await downloaded(mesh.admin, execution.id, { format })).length;
+      }
+      return bytes;
+    };
+    // The first of each format loads its library.
+    await takeAll();
+    const before = residentMb('gateway', 'VmRSS');
+    let takenBytes = 0;
+    for (let round = 0; round < 6; round += 1) takenBytes += await takeAll();
+    expect(takenBytes).toBeGreaterThan(90_000_000);
+    expect(residentMb('gateway', 'VmRSS') - before).toBeLessThan(takenBytes / 2 ** 20 / 2);
   });
 });

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { addressOf, downloaded, metricOf, type DownloadFormat } from '../support/downloads.js';
+import { addressOf, metricOf } from '../support/downloads.js';
 import { runToEnd } from '../support/executions.js';
 import { fencedBlocks } from '../support/readme-blocks.js';
 import { sharedMesh } from '../support/running-mesh.js';
@@ -63,32 +63,6 @@ describe('docs/downloads.md', () => {
 });
 
 describe('A large result', () => {
-  test(
-    'is downloaded in every format again and again, and the gateway holds no more of it than before',
-    { timeout: 120_000 },
-    async () => {
-      const { id } = await mesh.source('flights');
-      const count = 100_000;
-      const text = `select i, i * 1.25 as d, md5(i::varchar) as m, timestamp '2000-01-01' + to_seconds(i) as t from range(${count}) r(i)`;
-      const execution = await runToEnd(mesh.admin, id, unique(text), { limits: { rows: count } });
-      expect(execution.result?.rowCount).toBe(count);
-      const formats = ['CSV', 'JSON', 'PARQUET', 'ARROW', 'XLSX'] satisfies DownloadFormat[];
-      const takeAll = async (): Promise<number> => {
-        let bytes = 0;
-        for (const format of formats) bytes += (await downloaded(mesh.admin, execution.id, { format })).length;
-        return bytes;
-      };
-      const resident = (): Promise<number> => gatewayMetric('process_resident_memory_bytes');
-      // The first of each format loads its library.
-      await takeAll();
-      const before = await resident();
-      let taken = 0;
-      for (let round = 0; round < 6; round += 1) taken += await takeAll();
-      expect(taken).toBeGreaterThan(90_000_000);
-      expect((await resident()) - before).toBeLessThan(taken / 2);
-    },
-  );
-
   test('that nobody takes is not written ahead', async () => {
     const { id } = await mesh.source('flights');
     const execution = await runToEnd(mesh.admin, id, unique('select i, md5(i::varchar) as m from range(400000) r(i)'), {

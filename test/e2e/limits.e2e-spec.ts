@@ -200,7 +200,7 @@ describe.each(kinds)('sampleRows at a %s source', (kind) => {
     for (const [text, sampleRows] of [
       ['select * from airports a, airports b', 10],
       ['select 1', 10],
-      ['select * from airports', 0],
+      ['select * from airports', -1],
     ] as const) {
       const { errors } = await tryRun(analyst.client, sqlInput(id, text, { limits: { sampleRows } }));
       expect(errors).toMatchObject([{ code: 'INVALID_INPUT', path: ['limits', 'sampleRows'] }]);

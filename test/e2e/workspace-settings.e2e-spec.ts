@@ -127,6 +127,18 @@ describe('what a workspace has set', () => {
     expect(await today('UTC')).toEqual(utc);
   });
 
+  test('is the sample of SQL that says nothing of one and of which one can be taken', async () => {
+    await update({ version: 1, sampleRows: 20 });
+    const sampled = async (text: string, limits?: { sampleRows: number }): Promise<boolean> => {
+      const sql = { dataSourceId: sourceId, text };
+      const { execution } = await tryRun(admin, { query: { sql }, waitSeconds: 20, ...(limits ? { limits } : {}) });
+      return (await read<{ result: { sampled: boolean } }>(execution?.id, 'result { sampled }')).result.sampled;
+    };
+    expect(await sampled(unique('select iata from airports'))).toBe(true);
+    expect(await sampled(unique('select iata from airports'), { sampleRows: 0 })).toBe(false);
+    expect(await sampled(unique('select a.iata from airports a join airports b using (iata)'))).toBe(false);
+  });
+
   test('is how old a kept result may be with the next question, unless something nearer says so', async () => {
     const text = unique('select 1 as one');
     const status = async (): Promise<string> =>

@@ -49,7 +49,7 @@ export function serviceSettings(name: string, defaults: { metricsPort: number })
 
 function redisRole(role: 'broker' | 'cache' | 'session', what: string, fallbacks: readonly string[]) {
   return {
-    url: setting(`SLUICE_REDIS_${upper(role)}_URL`, urlText('redis:', 'rediss:').optional(), {
+    url: setting(`SLUICE_REDIS_${upper(role)}_URL`, urlText('redis:', 'rediss:', 'unix:').optional(), {
       fallbacks,
       describe: what,
     }),
@@ -72,9 +72,9 @@ export const redisSettings = {
   }),
   broker: {
     ...redisRole('broker', 'The Redis of bus and queue: noeviction, AOF.', ['SLUICE_REDIS_URL']),
-    url: setting('SLUICE_REDIS_BROKER_URL', urlText('redis:', 'rediss:'), {
+    url: setting('SLUICE_REDIS_BROKER_URL', urlText('redis:', 'rediss:', 'unix:'), {
       fallbacks: ['SLUICE_REDIS_URL'],
-      describe: 'The Redis of bus and queue: noeviction, AOF.',
+      describe: 'The Redis of bus and queue: noeviction, AOF. As all of them redis://, rediss:// or unix:///path/of/the/socket.',
     }),
   },
   session: redisRole('session', 'The Redis of sessions: noeviction, AOF. Not set: SLUICE_REDIS_URL.', [

@@ -74,7 +74,9 @@ export function toPrincipal(payload: unknown): Principal | undefined {
     ...(key === undefined ? {} : { apiKeyId: key }),
     permissions: new Set(scope.split(' ').filter(isPermission)),
     groups,
-    ...(src === undefined && qry === undefined ? {} : { reach: { dataSourceIds: src ?? [], savedQueryIds: qry ?? [] } }),
+    ...(src === undefined && qry === undefined
+      ? {}
+      : { reach: { dataSourceIds: src ?? [], savedQueryIds: qry ?? [] } }),
     ...(net === undefined ? {} : { networks: net }),
     ...(gst === undefined ? {} : { guest: toGuest(gst) }),
     issuedAt: new Date(Math.round(iat * 1_000)),

@@ -1,8 +1,9 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { BusContext } from '#libs/bus';
-import { AppError } from '#libs/kernel';
+import { AppError, nameActor } from '#libs/kernel';
 import { accessRuleOf } from './access-rule.js';
 import type { Permission } from './permissions.js';
+import { actorKindOf } from './actor-kind-of.js';
 import type { Principal } from './principal.js';
 import { rememberPrincipal } from './principal-of.js';
 import { TokenVerifier } from './token-verifier.js';
@@ -46,6 +47,8 @@ export class AccessGuard implements CanActivate {
       );
     }
     rememberPrincipal(context, principal);
+    const { userId: id, sessionId, apiKeyId } = principal;
+    nameActor({ kind: actorKindOf(principal), id, sessionId, apiKeyId });
     return principal;
   }
 }

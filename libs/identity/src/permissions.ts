@@ -17,9 +17,12 @@ export const permissions = {
   'execution.manage': "Cancel everyone's executions; one's own need no permission.",
   'user.read': 'List users, and see their private fields.',
   'user.manage': 'Make, change and disable users.',
+  'scim.manage': 'Provision users and groups by SCIM: make, change, put out and delete them, whatever their roles.',
   'row_policy.manage': 'Make, change and delete row policies.',
   'webhook.manage':
     "Make, change and delete webhooks, which tell of everyone's executions, and see what they have sent.",
+  'audit.read': 'Read, export and verify the audit log.',
+  'audit.manage': 'Set how long the audit log is kept, and where it is forwarded to.',
   'workspace.manage': 'Change the settings of the workspace.',
   'grant.manage': 'Reach everything that is restricted, and give and take grants on it.',
   'role.manage': 'Make, change and delete custom roles.',

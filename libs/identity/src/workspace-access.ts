@@ -91,9 +91,7 @@ export class WorkspaceAccess {
 
   /** Whoever only runs a saved query does not learn from anything what stands in it. */
   readsText(principal: Reacher, query: QueryPlace): boolean {
-    return (
-      this.reachesQuery(principal, query, 'EDIT') && this.reachesSource(principal, query.dataSourceId, 'DISCOVER')
-    );
+    return this.reachesQuery(principal, query, 'EDIT') && this.reachesSource(principal, query.dataSourceId, 'DISCOVER');
   }
 
   /** Undefined where everything is reached. */
@@ -115,9 +113,7 @@ export class WorkspaceAccess {
     };
     if (standsAbove(principal)) return filter;
     for (const [id, grants] of this.restrictions) {
-      const [ids, given] = id.startsWith('src_')
-        ? [filter.closedSourceIds, grants]
-        : [filter.closedQueryIds, grants];
+      const [ids, given] = id.startsWith('src_') ? [filter.closedSourceIds, grants] : [filter.closedQueryIds, grants];
       if (!isAtLeast(levelOf(principal, given), level)) ids.push(id);
       else if (!id.startsWith('src_') && isAtLeast(levelOf(principal, grants.filter(opens)), level)) {
         filter.openQueryIds.push(id);

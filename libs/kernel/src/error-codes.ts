@@ -94,6 +94,8 @@ export const errorCodes = {
   'webhook.not_found': 'NOT_FOUND',
   'webhook.not_enabled': 'CONFLICT',
 
+  'audit.forwarder_not_found': 'NOT_FOUND',
+
   'bus.timeout': 'INTERNAL',
   'bus.unavailable': 'INTERNAL',
   'bus.unknown_outcome': 'UNKNOWN_OUTCOME',

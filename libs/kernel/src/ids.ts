@@ -22,6 +22,8 @@ export const idPrefixes = {
   worker: 'wrk',
   webhook: 'whk',
   webhookDelivery: 'whd',
+  auditEntry: 'aud',
+  auditForwarder: 'afw',
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

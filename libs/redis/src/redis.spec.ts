@@ -32,6 +32,15 @@ describe('how a role is reached', () => {
     expect(connectOptions({})).toBeUndefined();
   });
 
+  it('is a socket of the machine for unix, with user and password apart', () => {
+    const options = connectOptions({ url: 'unix:///run/my%20redis/redis.sock', password: 'word' });
+    expect(options).toMatchObject({ path: '/run/my redis/redis.sock', password: 'word' });
+    for (const key of ['host', 'port', 'db', 'tls', 'username']) expect(options).not.toHaveProperty(key);
+    for (const url of ['unix://host/redis.sock', 'unix:///redis.sock?db=2']) {
+      expect(() => connectOptions({ url })).toThrowError(/the whole path alone/);
+    }
+  });
+
   it('is TLS for rediss, by name where it has one', () => {
     expect(connectOptions({ url: 'rediss://redis.internal' })).toMatchObject({ tls: { servername: 'redis.internal' } });
     expect(connectOptions({ url: 'rediss://10.0.0.1' })).toMatchObject({ tls: {} });

@@ -10,6 +10,7 @@ import { BootstrapService } from './bootstrap/bootstrap.service.js';
 import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
 import { Roles1795430000000 } from './migrations/1795430000000-roles.js';
 import { ServiceAccounts1795430000001 } from './migrations/1795430000001-service-accounts.js';
+import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
 import { PasswordService } from './password/password.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
@@ -21,12 +22,18 @@ import { GuestService } from './service-account/guest.service.js';
 import { ServiceAccountController } from './service-account/service-account.controller.js';
 import { ServiceAccountRepository } from './service-account/service-account.repository.js';
 import { ServiceAccountService } from './service-account/service-account.service.js';
+import { ScimGroupRepository } from './scim/scim-group.repository.js';
+import { ScimGroupService } from './scim/scim-group.service.js';
+import { ScimUserRepository } from './scim/scim-user.repository.js';
+import { ScimUserService } from './scim/scim-user.service.js';
+import { ScimController } from './scim/scim.controller.js';
 import { SessionTokenService } from './session/session-token.service.js';
 import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
 import { SessionMetrics } from './session/session.metrics.js';
 import { SessionRepository } from './session/session.repository.js';
 import { SessionService } from './session/session.service.js';
+import { SignInFailures } from './session/sign-in-failures.service.js';
 import { SignInService } from './session/sign-in.service.js';
 import { SigningController } from './signing/signing.controller.js';
 import { TokenIssuerService } from './signing/token-issuer.service.js';
@@ -50,7 +57,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     IdentityModule,
     databaseModule({
       entities: [],
-      migrations: [CreateAuth1795219000000, Roles1795430000000, ServiceAccounts1795430000001],
+      migrations: [CreateAuth1795219000000, Roles1795430000000, ServiceAccounts1795430000001, Scim1795440000001],
     }),
   ],
   controllers: [
@@ -61,6 +68,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     GroupController,
     RoleController,
     ServiceAccountController,
+    ScimController,
     UserController,
     ViewerController,
     WorkspaceController,
@@ -89,6 +97,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SessionMetrics,
     SessionTokenService,
     SessionService,
+    SignInFailures,
     SignInService,
     ApiKeyRepository,
     ApiKeyService,
@@ -96,6 +105,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     BootstrapLockRepository,
     BootstrapService,
     RetentionService,
+    ...[ScimGroupRepository, ScimGroupService, ScimUserRepository, ScimUserService],
   ],
 })
 export class AuthModule {}

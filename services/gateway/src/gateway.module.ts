@@ -2,6 +2,7 @@ import type { ApolloDriverConfig } from '@nestjs/apollo';
 import { Module, type NestModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
+import { BusClient } from '#libs/bus';
 import { CONFIG } from '#libs/config';
 import { IdentityModule } from '#libs/identity';
 import {
@@ -10,6 +11,10 @@ import {
   SavedQueryAccessResolver,
 } from './access/asset-access.resolver.js';
 import { GrantsResolver } from './access/grants.resolver.js';
+import { AccessRecorder } from '#libs/service';
+import { AuditExportController } from './audit/audit-export.controller.js';
+import { AuditSettingsResolver } from './audit/audit-settings.resolver.js';
+import { AuditResolver } from './audit/audit.resolver.js';
 import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
 import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
@@ -58,6 +63,10 @@ import { RowPoliciesResolver } from './row-policies/row-policies.resolver.js';
 import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js';
 import { GuestsResolver } from './service-accounts/guests.resolver.js';
 import { ServiceAccountsResolver } from './service-accounts/service-accounts.resolver.js';
+import { ScimDiscoveryController } from './scim/scim-discovery.controller.js';
+import { ScimGroupsController } from './scim/scim-groups.controller.js';
+import { ScimHttp } from './scim/scim-http.js';
+import { ScimUsersController } from './scim/scim-users.controller.js';
 import { SessionsResolver } from './sessions/sessions.resolver.js';
 import { UsersResolver } from './users/users.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
@@ -76,6 +85,8 @@ const resolvers = [
   ActorResolver,
   ApiKeysResolver,
   AssetAccessResolver,
+  AuditResolver,
+  AuditSettingsResolver,
   CacheResolver,
   DataSourceAccessResolver,
   DataSourcesResolver,
@@ -111,10 +122,23 @@ const resolvers = [
       useFactory: graphqlOptions,
     }),
   ],
-  controllers: [CacheController, DownloadsController],
+  controllers: [
+    AuditExportController,
+    CacheController,
+    DownloadsController,
+    ScimUsersController,
+    ScimGroupsController,
+    // Behind the others, as it answers for whatever is not there.
+    ScimDiscoveryController,
+  ],
   providers: [
     ...resolvers,
     { provide: APP_FILTER, useClass: ErrorPasserFilter },
+    {
+      provide: AccessRecorder,
+      inject: [BusClient],
+      useFactory: (bus: BusClient) => new AccessRecorder(bus, 'gateway'),
+    },
     BytePlaces,
     CompleteManifests,
     Cursors,
@@ -142,6 +166,7 @@ const resolvers = [
     Refusals,
     RequestMetrics,
     ResultFormat,
+    ScimHttp,
     ResultsService,
     RunHubService,
     SessionsService,

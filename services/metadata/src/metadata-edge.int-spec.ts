@@ -4,7 +4,13 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppErrorFilter, BusClient, BusMetrics, BusServer, serviceContext, type MessageContext } from '#libs/bus';
-import { accessRequests, metadataRequests, requestsByService, type RequestContract } from '#libs/contracts';
+import {
+  accessRequests,
+  auditRequests,
+  metadataRequests,
+  requestsByService,
+  type RequestContract,
+} from '#libs/contracts';
 import { accessTokenForm, permissions, toClaims, type Permission } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
 import type { RedisConnections } from '#libs/redis';
@@ -81,7 +87,7 @@ const managers = ['data_source.manage', 'saved_query.manage', 'grant.manage'] as
 const rules: {
   ask(context: MessageContext): Promise<unknown>;
   name: string;
-  needs: readonly Permission[] | 'orchestrator' | 'results' | 'gateway';
+  needs: readonly Permission[] | 'gateway' | 'orchestrator' | 'results';
 }[] = [
   rule(metadataRequests.getDataSources, { ids: [id] }, []),
   rule(metadataRequests.listDataSources, { page }, ['data_source.read']),
@@ -117,6 +123,15 @@ const rules: {
   rule(metadataRequests.updateWorkspaceSettings, { version: 1, timeZone: '', cleared: [] }, ['workspace.manage']),
   rule(metadataRequests.listHistoryRetentions, {}, 'orchestrator'),
   rule(metadataRequests.listResultLimits, {}, 'results'),
+  rule(auditRequests.recordAccess, { entries: [] }, 'gateway'),
+  rule(auditRequests.listAuditEntries, { page }, ['audit.read']),
+  rule(auditRequests.exportAuditEntries, { afterSequence: 0, begins: false }, ['audit.read']),
+  rule(auditRequests.verifyAuditChain, { afterSequence: 0 }, ['audit.read']),
+  rule(auditRequests.updateAuditSettings, { retentionDays: 1 }, ['audit.manage']),
+  rule(auditRequests.listAuditForwarders, { page }, ['audit.manage']),
+  rule(auditRequests.createAuditForwarder, { name: '', url: '', fromBeginning: false }, ['audit.manage']),
+  rule(auditRequests.updateAuditForwarder, { id: '', version: 1, name: '' }, ['audit.manage']),
+  rule(auditRequests.deleteAuditForwarder, { id: '' }, ['audit.manage']),
   rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1, afterId: '' }, 'orchestrator'),
   rule(accessRequests.listRestrictions, { workspaceId: 'wsp_1', knownRevision: 0 }, 'gateway'),
   rule(accessRequests.getAssetAccess, { assetIds: [id] }, []),
@@ -130,7 +145,7 @@ const rules: {
 function rule<Request, Response>(
   contract: RequestContract<Request, Response>,
   input: Request,
-  needs: readonly Permission[] | 'orchestrator' | 'results' | 'gateway',
+  needs: readonly Permission[] | 'gateway' | 'orchestrator' | 'results',
 ) {
   const ask = (context: MessageContext) => client.request(contract, input, { context });
   return { name: contract.pattern, ask, needs };
@@ -143,9 +158,8 @@ it('answers every request of its contract', () => {
 describe.each(rules)('$name', ({ ask, needs }) => {
   it('is refused to services that it is not for', async () => {
     const refused = typeof needs === 'string' ? 'auth.forbidden' : 'auth.unauthenticated';
-    for (const service of (['gateway', 'worker'] as const).filter((each) => each !== needs)) {
-      expect(await outcomeOf(ask(serviceContext(service, workspaceId)))).toBe(refused);
-    }
+    const outsiders = needs === 'gateway' ? (['auth', 'results'] as const) : (['gateway', 'worker'] as const);
+    for (const service of outsiders) expect(await outcomeOf(ask(serviceContext(service, workspaceId)))).toBe(refused);
   });
 
   it('is refused to callers who have every permission but the one that it needs', async () => {
@@ -158,7 +172,9 @@ describe.each(rules)('$name', ({ ask, needs }) => {
     const context =
       typeof needs === 'string' ? serviceContext(needs, workspaceId) : await callerWith(needs.slice(0, 1));
     const outcome = await outcomeOf(ask(context));
-    expect(outcome).toMatch(/^(done|input\.invalid|(source|saved_query|row_policy|asset|grant)\.not_found)$/);
+    expect(outcome).toMatch(
+      /^(done|input\.invalid|(source|saved_query|row_policy|asset|grant)\.not_found|audit\.forwarder_not_found)$/,
+    );
   });
 });
 

@@ -1,5 +1,11 @@
 import type { JsonValue, Message } from '@bufbuild/protobuf';
 import type { Timestamp, Value } from '@bufbuild/protobuf/wkt';
+import type {
+  AuditActorKind,
+  AuditFaultKind,
+  AuditForwarderKind,
+  AuditOutcome,
+} from '../gen/sluice/audit/v1/audit_pb.js';
 import type { RevocationSubject } from '../gen/sluice/auth/v1/auth_pb.js';
 import type { MessageKind } from '../gen/sluice/bus/v1/envelope_pb.js';
 import type { ColumnType } from '../gen/sluice/common/v1/common_pb.js';
@@ -42,7 +48,17 @@ type EnumName<E> = E extends RunState
                             ? Named<typeof AccessLevel>
                             : E extends GranteeKind
                               ? Named<typeof GranteeKind>
-                              : never;
+                              : AuditEnumName<E>;
+
+type AuditEnumName<E> = E extends AuditActorKind
+  ? Named<typeof AuditActorKind>
+  : E extends AuditOutcome
+    ? Named<typeof AuditOutcome>
+    : E extends AuditFaultKind
+      ? Named<typeof AuditFaultKind>
+      : E extends AuditForwarderKind
+        ? Named<typeof AuditForwarderKind>
+        : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ApiKey, authRequests, RequestOf, ResponseOf } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId, type Clock } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
@@ -25,6 +25,7 @@ export class ApiKeyService {
     private readonly users: UserRepository,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -61,7 +62,12 @@ export class ApiKeyService {
       if (!locked || (caller.apiKeyId !== undefined && !key)) throw noLongerGood();
       if (input.serviceAccountId !== undefined) refuseStronger(locked.user, caller);
       const parsed = parseApiKey(input, { permissions: caller.permissions, key: key || undefined }, this.clock.nowMs());
-      return this.keys.insert(transaction, owner, { ...parsed, makerKeyId: caller.apiKeyId, secret });
+      const made = await this.keys.insert(transaction, owner, { ...parsed, makerKeyId: caller.apiKeyId, secret });
+      const { id, name, prefix, permissions, expiresAt } = made;
+      const after = { name, prefix, permissions, expiresAt };
+      const target = { type: 'api_key', id, name };
+      await this.audit.add(transaction, { action: 'api_key.created', target, workspaceId: owner.workspaceId, after });
+      return made;
     });
     this.logger.info({ userId: owner.id, keyId: row.id }, 'an API key was made');
     return { apiKey: toApiKey(row), secret: secret.secret };
@@ -91,6 +97,13 @@ export class ApiKeyService {
     const owner = await this.ownerOfKey(id, caller);
     const revoked = await this.transactions.run(async (transaction) => {
       const ids = isId('apiKey', id) ? await this.keys.revoke(transaction, owner, id) : [];
+      const { workspaceId } = owner;
+      const records = ids.map((keyId) => ({
+        action: 'api_key.revoked',
+        target: { type: 'api_key', id: keyId },
+        workspaceId,
+      }));
+      await this.audit.add(transaction, ...records);
       await this.revocations.add(transaction, 'API_KEY', ids);
       return ids;
     });

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { authRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { AuthConfig } from '../auth.config.js';
@@ -14,6 +15,7 @@ import { hashOfRefreshToken, newRefreshToken } from './refresh-token.js';
 import { SessionMetrics } from './session.metrics.js';
 import { SessionRepository } from './session.repository.js';
 import { SessionTokenService } from './session-token.service.js';
+import { SignInFailures } from './sign-in-failures.service.js';
 
 type SignInInput = RequestOf<typeof authRequests.signIn>;
 type SignedIn = ResponseOf<typeof authRequests.signIn>;
@@ -31,6 +33,8 @@ export class SignInService {
     private readonly sessions: SessionRepository,
     private readonly tokens: SessionTokenService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
+    private readonly failures: SignInFailures,
     private readonly metrics: SessionMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'session'>,
@@ -50,9 +54,12 @@ export class SignInService {
 
   private async check(attempt: Attempt, { password, workspace }: SignInInput): Promise<SignInCandidate> {
     const [candidate, another] = await this.candidates(attempt.email, workspace);
-    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () => this.admit(attempt));
+    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () =>
+      this.admit(attempt, candidate),
+    );
     if (!candidate || !isRight) {
       await this.throttle.failed(attempt);
+      if (candidate) this.failures.note(candidate, 'WRONG_CREDENTIALS');
       this.metrics.signIns.inc({ outcome: 'wrong' });
       throw wrongCredentials();
     }
@@ -70,11 +77,12 @@ export class SignInService {
     return this.users.findForSignIn(email, workspace);
   }
 
-  private async admit(attempt: Attempt): Promise<void> {
+  private async admit(attempt: Attempt, candidate: SignInCandidate | undefined): Promise<void> {
     try {
       await this.throttle.admit(attempt);
     } catch (error) {
       this.metrics.signIns.inc({ outcome: 'throttled' });
+      if (candidate) this.failures.note(candidate, 'THROTTLED');
       throw error;
     }
   }
@@ -89,6 +97,13 @@ export class SignInService {
       // Disabled since the password was read.
       if (!locked) throw wrongCredentials();
       const session = await this.sessions.insert(transaction, candidate, ttlSeconds);
+      await this.audit.add(transaction, {
+        action: 'session.signed_in',
+        target: { type: 'session', id: session.id },
+        workspaceId: candidate.workspaceId,
+        actor: { kind: 'USER', id: candidate.id, sessionId: session.id },
+        after: { by: 'PASSWORD' },
+      });
       await this.sessions.addToken(transaction, session, hash, idleSeconds);
       return { ...(await this.tokens.issue(locked, session)), refreshToken };
     });

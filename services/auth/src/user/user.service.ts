@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { authRequests, RequestOf, ResponseOf, User } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -13,6 +13,7 @@ import { RoleRepository } from '../role/role.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionRepository } from '../session/session.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import { auditedChange, auditedNewUser } from './audited-user.js';
 import { toUser } from './to-user.js';
 import { checkRoles, parseNewUser, parseUserChange } from './user.input.js';
 import { UserRepository } from './user.repository.js';
@@ -28,6 +29,7 @@ export class UserService {
     private readonly revocations: RevocationRepository,
     private readonly passwords: PasswordService,
     private readonly roles: RoleRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -65,7 +67,9 @@ export class UserService {
     const passwordHash = password === undefined ? undefined : await this.passwords.hash(password);
     const row = await this.transactions.run(async (transaction) => {
       checkRoles(user.roleNames, await this.roles.lockAll(transaction, caller.workspaceId), caller.permissions);
-      return this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash });
+      const made = await this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash });
+      await this.audit.add(transaction, auditedNewUser(made));
+      return made;
     });
     this.logger.info({ userId: row.id, byUserId: caller.userId, roles: row.roleNames }, 'a user was made');
     return toUser(row, caller);
@@ -88,6 +92,7 @@ export class UserService {
       await this.refuseUnsafe(transaction, current, change, caller);
       const changed = await this.users.update(transaction, current, change);
       if (change.disabled === true) await this.sessions.endAllOf(transaction, current.id);
+      await this.audit.add(transaction, auditedChange(current, changed));
       if (changesRights(current, changed)) await this.revocations.add(transaction, 'USER', [current.id]);
       return changed;
     });

@@ -1,4 +1,4 @@
-import { All, Controller, Post, Req, Res } from '@nestjs/common';
+import { All, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { runRequests } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
@@ -11,6 +11,7 @@ export class CacheController {
   constructor(private readonly http: PlainHttp) {}
 
   @Post('invalidate')
+  @HttpCode(200)
   async invalidate(@Req() request: Request, @Res() response: Response): Promise<void> {
     await this.http.answer(request, response, async (context) => {
       // Who may not is told that, and nothing of the input.

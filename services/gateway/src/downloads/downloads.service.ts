@@ -4,11 +4,12 @@ import { InjectConfig } from '#libs/config';
 import type { Execution } from '#libs/contracts';
 import { AccessView, TokenVerifier, type Principal } from '#libs/identity';
 import { AppError, delay } from '#libs/kernel';
-import { Lifecycle } from '#libs/service';
+import { AccessRecorder, Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
 import { demandNetwork } from '../identity/networks.js';
 import { currentClientAddress } from '../request/request-scope.js';
+import { auditedDownload } from './audited-download.js';
 import { BytePlaces } from './byte-places.store.js';
 import { addressInvalid } from './download-addresses.js';
 import { DownloadMetrics, type DownloadOutcome } from './download-metrics.js';
@@ -37,6 +38,7 @@ export class DownloadsService implements OnModuleInit {
     private readonly opener: DownloadOpener,
     private readonly slots: DownloadSlots,
     private readonly places: BytePlaces,
+    private readonly recorder: AccessRecorder,
     private readonly verifier: TokenVerifier,
     private readonly access: AccessView,
     private readonly metrics: DownloadMetrics,
@@ -69,6 +71,8 @@ export class DownloadsService implements OnModuleInit {
       try {
         const download = await this.opener.open(admitted, asked.requestId, ending.signal);
         opened.execution = download.execution;
+        // Before the first byte: what left is in the audit log, whatever happens to us next.
+        if (request.method !== 'HEAD') await this.recorder.record(auditedDownload(download, asked.requestId, request));
         await this.answer(download, request, response, ending);
       } finally {
         clearInterval(watch);

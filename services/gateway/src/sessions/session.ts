@@ -33,6 +33,8 @@ export class Session implements CredentialsHolder {
     readonly requestId: string,
     /** Where the connection was opened from. */
     readonly clientAddress: string,
+    /** What opened it, as it says. */
+    readonly userAgent?: string,
   ) {}
 
   get credentials(): Credentials {

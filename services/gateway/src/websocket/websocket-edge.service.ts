@@ -97,6 +97,7 @@ export class WebSocketEdge implements OnApplicationBootstrap {
       new ConnectionRoom(connection, this.config.sockets.bufferBytesMax),
       requestIdOf(request.headers['x-request-id']),
       this.http.clientAddressOf(request),
+      request.headers['user-agent'],
     );
     this.sessions.add(session);
     const stopPings = keepAlive(socket, connection, this.config.sockets.pingSeconds * 1_000);

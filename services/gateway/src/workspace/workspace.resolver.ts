@@ -38,6 +38,7 @@ export class WorkspaceResolver {
           historyDays: input.historyDays ?? undefined,
           resultDays: input.resultDays ?? undefined,
           resultBytesMax: input.resultBytesMax ?? undefined,
+          sampleRows: input.sampleRows ?? undefined,
           userQuotas: quotasOf(input.userQuotas),
           workspaceQuotas: quotasOf(input.workspaceQuotas),
           cleared: clearedIn(input),

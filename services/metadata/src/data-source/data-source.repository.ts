@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In, type EntityManager } from 'typeorm';
 import { dataSourceChanged } from '#libs/contracts';
 import {
+  AuditRepository,
   escapeLike,
   isForeignKeyViolation,
   isUniqueViolation,
@@ -14,6 +15,7 @@ import { AppError } from '#libs/kernel';
 import { GrantRepository } from '../access/grant.repository.js';
 import { accessWhere } from '../access/access-where.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
+import { auditedOf, targetOf } from './audited-data-source.js';
 import { DataSourceEntity } from './data-source.entity.js';
 
 export interface DataSourceFilter {
@@ -38,6 +40,7 @@ export class DataSourceRepository {
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly outbox: OutboxRepository,
+    private readonly audit: AuditRepository,
     private readonly revisions: WorkspaceRevisions,
     private readonly grants: GrantRepository,
   ) {}
@@ -80,7 +83,13 @@ export class DataSourceRepository {
       row,
       this.revisions.change(row.workspaceId, async (manager) => {
         await manager.insert(DataSourceEntity, untyped(row));
-        return this.tell(manager, row, requestId);
+        const made = await this.tell(manager, row, requestId);
+        await this.audit.add(manager, {
+          action: 'data_source.created',
+          ...targetOf(made),
+          after: auditedOf(made),
+        });
+        return made;
       }),
     );
   }
@@ -105,7 +114,10 @@ export class DataSourceRepository {
           { id: key.id },
           { ...untyped(change(current)), version: version + 1, updatedAt: () => 'now()' },
         );
-        return this.tell(manager, key, requestId);
+        const changed = await this.tell(manager, key, requestId);
+        const [before, after] = [auditedOf(current), auditedOf(changed)];
+        await this.audit.add(manager, { action: 'data_source.updated', ...targetOf(changed), before, after });
+        return changed;
       }),
     );
   }
@@ -122,6 +134,8 @@ export class DataSourceRepository {
         { ...eventOf(current), version: current.version + 1, deleted: true },
         { workspaceId: key.workspaceId, requestId },
       );
+      const before = auditedOf(current);
+      await this.audit.add(manager, { action: 'data_source.deleted', ...targetOf(current), before });
     });
     await gone.catch((error: unknown) => {
       if (isForeignKeyViolation(error, 'saved_query_data_source_fkey')) throw inUse();

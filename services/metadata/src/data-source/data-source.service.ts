@@ -30,10 +30,7 @@ export class DataSourceService {
     checkIds(ids, issues);
     issues.throwIfAny();
     if (ids.length === 0 || !caller.permissions.has('data_source.read')) return [];
-    const [access, rows] = await Promise.all([
-      this.access.of(caller),
-      this.sources.find(caller.workspaceId, ids),
-    ]);
+    const [access, rows] = await Promise.all([this.access.of(caller), this.sources.find(caller.workspaceId, ids)]);
     const seen = rows.filter(({ id }) => access.reachesSource(caller, id, 'DISCOVER'));
     return seen.map((row) => toDataSource(row, caller));
   }

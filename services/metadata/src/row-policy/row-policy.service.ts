@@ -35,10 +35,7 @@ export class RowPolicyService {
     checkIds(ids, issues);
     issues.throwIfAny();
     if (ids.length === 0) return [];
-    const [access, rows] = await Promise.all([
-      this.access.of(caller),
-      this.policies.find(caller.workspaceId, ids),
-    ]);
+    const [access, rows] = await Promise.all([this.access.of(caller), this.policies.find(caller.workspaceId, ids)]);
     return rows.filter(({ dataSourceId }) => access.reachesSource(caller, dataSourceId, 'DISCOVER')).map(toRowPolicy);
   }
 

@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In, MoreThan, type EntityManager, type ObjectLiteral, type Repository } from 'typeorm';
-import { escapeLike, isForeignKeyViolation, type ParsedPage, type ReachedAssets } from '#libs/database';
+import {
+  AuditRepository,
+  escapeLike,
+  isForeignKeyViolation,
+  type AuditRecord,
+  type ParsedPage,
+  type ReachedAssets,
+} from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { accessWhere } from '../access/access-where.js';
 import { GrantRepository } from '../access/grant.repository.js';
@@ -31,6 +38,7 @@ export class SavedQueryRepository {
     @InjectDataSource() private readonly database: DataSource,
     private readonly revisions: WorkspaceRevisions,
     private readonly grants: GrantRepository,
+    private readonly audit: AuditRepository,
   ) {}
 
   find(workspaceId: string, ids: readonly string[]): Promise<SavedQueryEntity[]> {
@@ -71,7 +79,13 @@ export class SavedQueryRepository {
     try {
       return await this.revisions.change(row.workspaceId, async (manager) => {
         await written(manager).insert(row);
-        return manager.findOneByOrFail(SavedQueryEntity, { id: row.id });
+        const made = await manager.findOneByOrFail(SavedQueryEntity, { id: row.id });
+        await this.audit.add(manager, {
+          action: 'saved_query.created',
+          ...targetOf(made),
+          after: auditedOf(made),
+        });
+        return made;
       });
     } catch (error) {
       if (!isForeignKeyViolation(error, 'saved_query_data_source_fkey')) throw error;
@@ -96,16 +110,25 @@ export class SavedQueryRepository {
       if (!current) throw notFound();
       if (current.version !== version) throw changedMeanwhile();
       await written(manager).update({ id }, { ...change(current), version: version + 1, updatedAt: () => 'now()' });
-      return manager.findOneByOrFail(SavedQueryEntity, { id });
+      const changed = await manager.findOneByOrFail(SavedQueryEntity, { id });
+      const [before, after] = [auditedOf(current), auditedOf(changed)];
+      await this.audit.add(manager, { action: 'saved_query.updated', ...targetOf(changed), before, after });
+      return changed;
     });
   }
 
   /** @throws AppError `saved_query.not_found` */
   async delete({ workspaceId, id }: SavedQueryKey): Promise<void> {
     await this.revisions.changeAccess(workspaceId, async (manager) => {
+      const current = await manager.findOne(SavedQueryEntity, {
+        where: { workspaceId, id },
+        lock: { mode: 'pessimistic_write' },
+      });
+      if (!current) throw notFound();
       await this.grants.deleteOf(manager, id);
-      const { affected } = await manager.delete(SavedQueryEntity, { workspaceId, id });
-      if (affected !== 1) throw notFound();
+      await manager.delete(SavedQueryEntity, { id });
+      const before = auditedOf(current);
+      await this.audit.add(manager, { action: 'saved_query.deleted', ...targetOf(current), before });
     });
   }
 }
@@ -113,6 +136,17 @@ export class SavedQueryRepository {
 /** For writing: TypeORM's type of a part of an entity would follow the members of JSON without end. */
 function written(manager: EntityManager): Repository<ObjectLiteral> {
   return manager.getRepository<ObjectLiteral>(SavedQueryEntity);
+}
+
+function targetOf({ id, name, workspaceId }: SavedQueryEntity): Pick<AuditRecord, 'target' | 'workspaceId'> {
+  return { workspaceId, target: { type: 'saved_query', id, name } };
+}
+
+/** Its parameters by name and type: what they are given is nobody's business here. */
+function auditedOf(row: SavedQueryEntity): object {
+  const { name, description, dataSourceId, sql, tags, cacheTtlSeconds, warmUp, parameters } = row;
+  const declared = parameters.map(({ name: parameter, type }) => ({ name: parameter, type }));
+  return { name, description, dataSourceId, sql, tags, cacheTtlSeconds, warmUp, declared };
 }
 
 function notFound(): AppError {

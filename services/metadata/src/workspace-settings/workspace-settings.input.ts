@@ -6,7 +6,7 @@ import { checkCleared } from '../input/text.js';
 
 const daysMax = 3_650;
 const clearable = [
-  ...['timeZone', 'cacheTtlSeconds', 'historyDays', 'resultDays', 'resultBytesMax'],
+  ...['timeZone', 'cacheTtlSeconds', 'historyDays', 'resultDays', 'resultBytesMax', 'sampleRows'],
   ...['userQuotas', 'workspaceQuotas'],
 ];
 
@@ -17,6 +17,7 @@ export interface SettingsChange {
   readonly history_days?: number | null;
   readonly result_days?: number | null;
   readonly result_bytes_max?: number | null;
+  readonly sample_rows?: number | null;
   readonly user_quotas?: QuotaLimits;
   readonly workspace_quotas?: QuotaLimits;
 }
@@ -31,6 +32,7 @@ export function parseSettingsChange(input: Input): SettingsChange {
   checkDays('historyDays', input.historyDays, issues);
   checkDays('resultDays', input.resultDays, issues);
   if ((input.resultBytesMax ?? 0) < 0) issues.add(['resultBytesMax'], 'resultBytesMax must not be negative.');
+  if ((input.sampleRows ?? 1) < 1) issues.add(['sampleRows'], 'sampleRows must be 1 or more.');
   for (const name of ['userQuotas', 'workspaceQuotas'] as const) checkQuotas(name, input[name], issues);
   const ttl = changedCacheTtl(input, issues);
   issues.throwIfAny();
@@ -42,6 +44,7 @@ export function parseSettingsChange(input: Input): SettingsChange {
     history_days: given<number | null>('historyDays', input.historyDays, null),
     result_days: given<number | null>('resultDays', input.resultDays, null),
     result_bytes_max: given<number | null>('resultBytesMax', input.resultBytesMax, null),
+    sample_rows: given<number | null>('sampleRows', input.sampleRows, null),
     user_quotas: given<QuotaLimits>('userQuotas', input.userQuotas, {}),
     workspace_quotas: given<QuotaLimits>('workspaceQuotas', input.workspaceQuotas, {}),
   };

@@ -56,7 +56,13 @@ describe('the settings of a workspace', () => {
   it('are the installation’s until it sets its own, and what is not named stays', async () => {
     expect(await get()).toEqual({ userQuotas: {}, workspaceQuotas: {}, version: 1 });
     await update({ timeZone: 'Asia/Tokyo', cacheTtlSeconds: 0, userQuotas: { executions: 5 } });
-    const own = { historyDays: 7, resultDays: 3, resultBytesMax: 2 ** 40, workspaceQuotas: { rows: 0 } };
+    const own = {
+      historyDays: 7,
+      resultDays: 3,
+      resultBytesMax: 2 ** 40,
+      sampleRows: 50_000,
+      workspaceQuotas: { rows: 0 },
+    };
     const settings = await update({ version: 2, ...own });
     expect(settings).toEqual({
       ...{ timeZone: 'Asia/Tokyo', cacheTtlSeconds: 0, version: 3 },
@@ -67,9 +73,17 @@ describe('the settings of a workspace', () => {
   });
 
   it('are the installation’s again once they are cleared', async () => {
-    const results = { resultDays: 3, resultBytesMax: 0 };
+    const results = { resultDays: 3, resultBytesMax: 0, sampleRows: 1 };
     await update({ timeZone: 'UTC', historyDays: 7, cacheTtlSeconds: 9, userQuotas: { executions: 5 }, ...results });
-    const cleared = ['timeZone', 'historyDays', 'cacheTtlSeconds', 'userQuotas', 'resultDays', 'resultBytesMax'];
+    const cleared = [
+      'timeZone',
+      'historyDays',
+      'cacheTtlSeconds',
+      'userQuotas',
+      'resultDays',
+      'resultBytesMax',
+      'sampleRows',
+    ];
     expect(await update({ version: 2, cleared })).toEqual({ userQuotas: {}, workspaceQuotas: {}, version: 3 });
   });
 
@@ -92,7 +106,7 @@ describe('the settings of a workspace', () => {
   it('tell all that is wrong at once, each at its place, and stay', async () => {
     const wrong = {
       ...{ timeZone: 'Mars/Phobos', cacheTtlSeconds: -1, historyDays: 0, cleared: ['version'] },
-      ...{ resultDays: 0, resultBytesMax: -1 },
+      ...{ resultDays: 0, resultBytesMax: -1, sampleRows: 0 },
       ...{ userQuotas: { executions: -1 }, workspaceQuotas: { bytes: -1 } },
     };
     expect((await faultsOf(update(wrong))).toSorted()).toEqual(
@@ -101,6 +115,7 @@ describe('the settings of a workspace', () => {
         ['input.invalid', 'historyDays'],
         ['input.invalid', 'resultBytesMax'],
         ['input.invalid', 'resultDays'],
+        ['input.invalid', 'sampleRows'],
         ['input.invalid', 'timeZone'],
         ['input.invalid', 'userQuotas.executions'],
         ['input.invalid', 'version'],

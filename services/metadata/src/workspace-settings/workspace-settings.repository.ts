@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { metadataRequests, QuotaLimits, ResponseOf, WorkspaceSettings } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import type { SettingsChange } from './workspace-settings.input.js';
@@ -15,6 +16,7 @@ interface Row {
   result_days: number | null;
   /** node-postgres gives bigint as text. */
   result_bytes_max: string | number | null;
+  sample_rows: number | null;
   user_quotas: QuotaLimits;
   workspace_quotas: QuotaLimits;
   version: number;
@@ -22,7 +24,7 @@ interface Row {
 
 const unset: Row = {
   ...{ time_zone: null, cache_ttl_seconds: null, history_days: null, result_days: null, result_bytes_max: null },
-  ...{ user_quotas: {}, workspace_quotas: {}, version: 1 },
+  ...{ sample_rows: null, user_quotas: {}, workspace_quotas: {}, version: 1 },
 };
 
 @Injectable()
@@ -30,6 +32,7 @@ export class WorkspaceSettingsRepository {
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly revisions: WorkspaceRevisions,
+    private readonly audit: AuditRepository,
   ) {}
 
   async get(workspaceId: string): Promise<WorkspaceSettings> {
@@ -49,14 +52,19 @@ export class WorkspaceSettingsRepository {
       const next = { ...current, ...change };
       await manager.query(
         `update metadata.workspace_settings set time_zone = $2, cache_ttl_seconds = $3, history_days = $4,
-           user_quotas = $5, workspace_quotas = $6, result_days = $7, result_bytes_max = $8, version = version + 1 where workspace_id = $1`,
+           user_quotas = $5, workspace_quotas = $6, result_days = $7, result_bytes_max = $8, sample_rows = $9, version = version + 1
+         where workspace_id = $1`,
         [
           ...[workspaceId, next.time_zone, next.cache_ttl_seconds, next.history_days],
           ...[JSON.stringify(next.user_quotas), JSON.stringify(next.workspace_quotas)],
-          ...[next.result_days, next.result_bytes_max],
+          ...[next.result_days, next.result_bytes_max, next.sample_rows],
         ],
       );
-      return toSettings({ ...next, version: version + 1 });
+      const changed = toSettings({ ...next, version: version + 1 });
+      const target = { type: 'workspace', id: workspaceId };
+      const before = toSettings(current);
+      await this.audit.add(manager, { action: 'workspace.updated', workspaceId, target, before, after: changed });
+      return changed;
     });
   }
 
@@ -84,7 +92,8 @@ export class WorkspaceSettingsRepository {
 
   private async row(manager: EntityManager, workspaceId: string, lock: '' | 'for update'): Promise<Row> {
     const [row]: Row[] = await manager.query(
-      `select time_zone, cache_ttl_seconds, history_days, result_days, result_bytes_max, user_quotas, workspace_quotas, version
+      `select time_zone, cache_ttl_seconds, history_days, result_days, result_bytes_max, sample_rows,
+         user_quotas, workspace_quotas, version
        from metadata.workspace_settings where workspace_id = $1 ${lock}`,
       [workspaceId],
     );
@@ -99,6 +108,7 @@ function toSettings(row: Row): WorkspaceSettings {
     historyDays: row.history_days ?? undefined,
     resultDays: row.result_days ?? undefined,
     resultBytesMax: bytesOf(row.result_bytes_max),
+    sampleRows: row.sample_rows ?? undefined,
     userQuotas: row.user_quotas,
     workspaceQuotas: row.workspace_quotas,
     version: row.version,

@@ -23,7 +23,7 @@ export class CancelService {
     // What the caller no longer sees is not there to be cancelled.
     await this.executions.get(executionId, principal, widest(reach, sightOf(principal)));
     const outcome = isId('execution', executionId)
-      ? await this.repository.leave(executionId, reach)
+      ? await this.repository.leave(executionId, reach, principal.userId)
       : ({ kind: 'absent' } as const);
     switch (outcome.kind) {
       case 'absent':

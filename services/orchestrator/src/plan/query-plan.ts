@@ -28,7 +28,7 @@ export interface PlanInput {
   /** By parameter: what its options query answers now. */
   readonly queryOptions?: ReadonlyMap<string, readonly JsonValue[]> | undefined;
   readonly places: PlanPlaces;
-  readonly limits: Pick<ResolvedLimits, 'rows' | 'sampleRows'>;
+  readonly limits: Pick<ResolvedLimits, 'rows' | 'sampleRows' | 'isSampleByDefault'>;
   /** Something that the source itself goes by is not known of the caller: no row may be shown. */
   readonly isClosed?: boolean | undefined;
 }

@@ -47,6 +47,16 @@ describe('a plan', () => {
     expect(await valuesOf(change)).toEqual(values);
   });
 
+  it('goes over all rows where nobody asked for a sample and none can be taken', async () => {
+    const limits = { rows: 1_000_000, sampleRows: 10 };
+    const sqlOf = async (text: string, isSampleByDefault: boolean) =>
+      (await plan({ text, given: {}, definitions: [], limits: { ...limits, isSampleByDefault } })).sql;
+    expect(await sqlOf('select * from a', true)).toContain('tablesample');
+    const joined = 'select * from a, b';
+    expect(await sqlOf(joined, true)).toBe(joined);
+    await expect(sqlOf(joined, false)).rejects.toMatchObject({ code: 'run.sample_unsound' });
+  });
+
   it('reads an attribute by its own value, and none where there is none', async () => {
     const text = 'select {{ user.region }}';
     const withRegion = (value: string) =>

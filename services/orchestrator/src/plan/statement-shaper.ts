@@ -1,10 +1,13 @@
 import { LRUCache } from 'lru-cache';
+import { AppError } from '#libs/kernel';
 import { emptyStatement, pushRowLimit, sampleStatement, type SqlDialect } from '#libs/sql';
 
 export interface StatementShape {
   /** The most rows of the answer. */
   readonly rows: number;
   readonly sampleRows?: number | undefined;
+  /** Nobody asked for the sample: where none can be taken, the statement reads all rows. */
+  readonly isSampleByDefault?: boolean | undefined;
   /** Whether the source has row policies. */
   readonly mayBeGoverned: boolean;
   /** No row may be shown, whatever the statement. */
@@ -26,17 +29,27 @@ export class StatementShaper {
   });
 
   async shape(dialect: SqlDialect, sql: string, shape: StatementShape): Promise<string> {
-    const { rows, sampleRows, mayBeGoverned, isClosed = false } = shape;
+    const { rows, sampleRows, isSampleByDefault = false, mayBeGoverned, isClosed = false } = shape;
     if (isClosed) return emptyStatement(sql);
     if (sampleRows === undefined && rows > pushedRowsMax) return sql;
-    const key = `${dialect} ${rows} ${sampleRows ?? ''} ${mayBeGoverned} ${sql}`;
+    const key = `${dialect} ${rows} ${sampleRows ?? ''} ${isSampleByDefault} ${mayBeGoverned} ${sql}`;
     const known = this.shaped.get(key);
     if (known !== undefined) return known;
-    const sampled =
-      sampleRows === undefined ? sql : await sampleStatement(dialect, sql, { rows: sampleRows, mayBeGoverned });
+    const sampled = await this.sampled(dialect, sql, shape);
     // One more than is told, so that it shows whether there are more.
     const shaped = rows > pushedRowsMax ? sampled : await pushRowLimit(dialect, sampled, rows + 1);
     this.shaped.set(key, shaped);
     return shaped;
+  }
+
+  private async sampled(dialect: SqlDialect, sql: string, shape: StatementShape): Promise<string> {
+    const { sampleRows, isSampleByDefault = false, mayBeGoverned } = shape;
+    if (sampleRows === undefined) return sql;
+    try {
+      return await sampleStatement(dialect, sql, { rows: sampleRows, mayBeGoverned });
+    } catch (error) {
+      if (isSampleByDefault && error instanceof AppError && error.code === 'run.sample_unsound') return sql;
+      throw error;
+    }
   }
 }

@@ -26,15 +26,26 @@ describe('resolveLimits', () => {
 
   it('lets a source shorten every time, and refuses a longer one that is asked for', () => {
     const source = { timeoutSeconds: 20 };
-    expect(resolveLimits(undefined, 'SCHEDULED', settings, source).timeoutMs).toBe(20_000);
-    expect(resolveLimits({ timeoutSeconds: 7 }, 'INTERACTIVE', settings, source).timeoutMs).toBe(7_000);
-    expect(() => resolveLimits({ timeoutSeconds: 21 }, 'INTERACTIVE', settings, source)).toThrow(
+    expect(resolveLimits(undefined, 'SCHEDULED', settings, { source }).timeoutMs).toBe(20_000);
+    expect(resolveLimits({ timeoutSeconds: 7 }, 'INTERACTIVE', settings, { source }).timeoutMs).toBe(7_000);
+    expect(() => resolveLimits({ timeoutSeconds: 21 }, 'INTERACTIVE', settings, { source })).toThrow(
       expect.objectContaining({
         code: 'input.invalid',
         publicMessage: 'timeoutSeconds must be from 1 to 20.',
         path: ['limits', 'timeoutSeconds'],
       }),
     );
+  });
+
+  it('takes the workspace’s sample where the call says nothing of one, and none for 0', () => {
+    const sampleOf = (sampleRows: number | undefined) => {
+      const limits = resolveLimits({ sampleRows }, 'INTERACTIVE', settings, { sampleRowsDefault: 50 });
+      return [limits.sampleRows, limits.isSampleByDefault];
+    };
+    expect(sampleOf(undefined)).toEqual([50, true]);
+    expect(sampleOf(20)).toEqual([20, undefined]);
+    expect(sampleOf(0)).toEqual([undefined, undefined]);
+    expect(() => sampleOf(-1)).toThrow(expect.objectContaining({ path: ['limits', 'sampleRows'] }));
   });
 
   it('names every limit that is out of bounds by its place in the input', () => {

@@ -8,9 +8,18 @@ export interface ResolvedLimits {
   readonly timeoutMs: number;
   /** Of how many rows a sample is taken; absent: of all. */
   readonly sampleRows?: number;
+  /** The sample is the workspace's default: where none can be taken, the query goes over all rows. */
+  readonly isSampleByDefault?: boolean;
 }
 
 type LimitsInput = NonNullable<RequestOf<typeof runRequests.submitExecution>['limits']>;
+
+/** What decides the limits beside the question itself. */
+interface LimitsOrigin {
+  readonly source?: Pick<SourceConnection, 'timeoutSeconds'>;
+  /** The workspace's for SQL that is not saved. */
+  readonly sampleRowsDefault?: number | undefined;
+}
 
 /**
  * The limits of a run: what is asked for, or else the service's own, and no longer than its source allows.
@@ -20,7 +29,7 @@ export function resolveLimits(
   input: LimitsInput | undefined,
   priority: Priority,
   settings: OrchestratorConfig['limits'],
-  source: Pick<SourceConnection, 'timeoutSeconds'> = {},
+  { source = {}, sampleRowsDefault }: LimitsOrigin = {},
 ): ResolvedLimits {
   const timeoutDefault = priority === 'SCHEDULED' ? settings.timeoutScheduledSeconds : settings.timeoutDefaultSeconds;
   const timeoutMax = Math.min(settings.timeoutMaxSeconds, source.timeoutSeconds ?? Infinity);
@@ -28,7 +37,7 @@ export function resolveLimits(
     { name: 'rows', value: input?.rows, max: settings.rowsMax },
     { name: 'bytes', value: input?.bytes, max: settings.bytesMax },
     { name: 'timeoutSeconds', value: input?.timeoutSeconds, max: timeoutMax },
-    { name: 'sampleRows', value: input?.sampleRows, max: settings.rowsMax },
+    { name: 'sampleRows', value: input?.sampleRows, min: 0, max: settings.rowsMax },
   ];
   const [first, ...rest] = bounds.flatMap(issueOf);
   if (first) throw AppError.ofIssues([first, ...rest]);
@@ -36,11 +45,24 @@ export function resolveLimits(
     rows: input?.rows ?? Math.min(settings.rowsDefault, settings.rowsMax),
     bytes: input?.bytes ?? Math.min(settings.bytesDefault, settings.bytesMax),
     timeoutMs: (input?.timeoutSeconds ?? Math.min(timeoutDefault, timeoutMax)) * 1_000,
-    ...(input?.sampleRows === undefined ? {} : { sampleRows: input.sampleRows }),
+    ...sampleOf(input?.sampleRows, sampleRowsDefault),
   };
 }
 
-function issueOf({ name, value, max }: { name: string; value: number | undefined; max: number }): Issue[] {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= 1 && value <= max)) return [];
-  return [{ code: 'input.invalid', message: `${name} must be from 1 to ${max}.`, path: ['limits', name] }];
+/** 0 asks for all rows where the workspace would take a sample. */
+function sampleOf(asked: number | undefined, byDefault: number | undefined): Partial<ResolvedLimits> {
+  if (asked !== undefined) return asked === 0 ? {} : { sampleRows: asked };
+  return byDefault === undefined ? {} : { sampleRows: byDefault, isSampleByDefault: true };
+}
+
+interface Bound {
+  readonly name: string;
+  readonly value: number | undefined;
+  readonly min?: number;
+  readonly max: number;
+}
+
+function issueOf({ name, value, min = 1, max }: Bound): Issue[] {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= min && value <= max)) return [];
+  return [{ code: 'input.invalid', message: `${name} must be from ${min} to ${max}.`, path: ['limits', name] }];
 }

@@ -161,7 +161,11 @@ export class SubmitService {
     // Asked together, as both look at the revision of the workspace's assets.
     const [question, access] = await Promise.all([this.resolve(input, principal, context), this.access.of(principal)]);
     demandReach(access, principal, question, sourcePathOf(input));
-    const limits = resolveLimits(input.limits, input.priority, this.config.limits, question.source);
+    const { source, savedQuery, settings } = question;
+    const limits = resolveLimits(input.limits, input.priority, this.config.limits, {
+      source,
+      sampleRowsDefault: savedQuery ? undefined : settings?.sampleRows,
+    });
     const nowMs = this.clock.nowMs();
     const session = await this.policies.sessionOf(question.source, principal, context, context.signal);
     const isClosed = session?.isClosed ?? false;

@@ -1,8 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { newConfig } from '../../test/orchestrator-harness.js';
+import { ReceiverClient, type ResolveName } from '#libs/receivers';
 import { WebhookReceiver } from '../../test/webhook-receiver.js';
-import { ReceiverClient, type ResolveName } from './receiver.client.js';
 
 const refused = { failure: 'Its address is not one that webhooks may be sent to.' };
 
@@ -12,7 +11,7 @@ afterEach(async () => {
 });
 
 function client(allowedNetworks: string[] = [], resolve?: ResolveName): ReceiverClient {
-  return new ReceiverClient(newConfig({ webhooks: { allowedNetworks, timeoutMs: 500 } }), resolve);
+  return new ReceiverClient({ allowedNetworks, timeoutMs: 500 }, resolve);
 }
 
 const named =

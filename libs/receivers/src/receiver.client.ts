@@ -3,9 +3,6 @@ import { lookup as resolveName } from 'node:dns/promises';
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { isIP, type BlockList, type TcpNetConnectOpts } from 'node:net';
 import { callbackify } from 'node:util';
-import { Injectable, Optional } from '@nestjs/common';
-import { InjectConfig } from '#libs/config';
-import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { networkList } from './network-list.js';
 import { failureOf, RefusedAddress } from './receiver-failures.js';
 
@@ -15,6 +12,12 @@ export interface ReceiverAnswer {
   readonly failure?: string;
   /** The receiver's own wish. */
   readonly retryAfterSeconds?: number;
+}
+
+export interface ReceiverSettings {
+  /** In CIDR notation. These are reached although they are not public, and without encryption too. */
+  readonly allowedNetworks: readonly string[];
+  readonly timeoutMs: number;
 }
 
 interface NamedAddress {
@@ -30,24 +33,23 @@ const answerBytesMax = 16 * 1_024;
 const answerHeaderBytesMax = 16 * 1_024;
 
 /**
- * Sends a webhook. Whoever makes one chooses where we connect to, so the very addresses that we connect to are checked: a name
+ * Sends to receivers that users name. Whoever names one chooses where we connect to, so the very addresses that we connect to are checked: a name
  * is resolved once, in the connection itself, and what it resolves to is not asked again. Redirects are not followed. Of an
  * answer nothing is kept but the status: an answer that somebody could read would make us his eyes in our network.
  */
-@Injectable()
 export class ReceiverClient {
   private readonly allowed: BlockList;
 
   constructor(
-    @InjectConfig() private readonly config: Pick<OrchestratorConfig, 'webhooks'>,
-    @Optional() private readonly resolve: ResolveName = (hostname) => resolveName(hostname, { all: true }),
+    private readonly settings: ReceiverSettings,
+    private readonly resolve: ResolveName = (hostname) => resolveName(hostname, { all: true }),
   ) {
-    this.allowed = networkList(config.webhooks.allowedNetworks);
+    this.allowed = networkList(settings.allowedNetworks);
   }
 
   /** Without encryption only to networks that the operator has named. */
   get allowsPlainHttp(): boolean {
-    return this.config.webhooks.allowedNetworks.length > 0;
+    return this.settings.allowedNetworks.length > 0;
   }
 
   /** Whether the URL itself rules out that anything can be sent there; a name is looked up when it is connected to. */
@@ -72,14 +74,14 @@ export class ReceiverClient {
     const { request } = url.protocol === 'https:' ? await import('node:https') : await import('node:http');
     const options: RequestOptions & Pick<TcpNetConnectOpts, 'autoSelectFamily'> = {
       method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      headers: { 'content-type': 'application/json', ...headers, 'content-length': Buffer.byteLength(body) },
       // A connection of its own, closed behind it: one that is kept was checked for another time.
       agent: false,
       // Has the lookup asked for all addresses, which is the one form of answer that it gives.
       autoSelectFamily: true,
       lookup: callbackify((hostname: string, _options: LookupOptions) => this.checkedAddresses(hostname, url.protocol)),
       maxHeaderSize: answerHeaderBytesMax,
-      signal: AbortSignal.timeout(this.config.webhooks.timeoutMs),
+      signal: AbortSignal.timeout(this.settings.timeoutMs),
     };
     return new Promise((resolve, reject) => {
       const sent = request(url, options);
@@ -92,8 +94,11 @@ export class ReceiverClient {
     });
   }
 
-  /** In the place of the system's own lookup: what it gives back is what the socket connects to. */
-  private async checkedAddresses(hostname: string, protocol: string): Promise<NamedAddress[]> {
+  /**
+   * In the place of the system's own lookup: what it gives back is what the socket connects to.
+   * @throws RefusedAddress
+   */
+  async checkedAddresses(hostname: string, protocol: string): Promise<NamedAddress[]> {
     const addresses = await this.resolve(hostname);
     if (addresses.length === 0) throw new RefusedAddress();
     // One bad address among good ones is a trap: which one is connected to would be left to chance.
