@@ -12,6 +12,7 @@ import { rootRules } from '../support/root-rules.js';
 import { sharedMesh } from '../support/running-mesh.js';
 import { newSavedQuery } from '../support/saved-queries.js';
 import { rootFields } from '../support/served-schema.js';
+import { slowQuery } from '../support/slow-queries.js';
 
 const mesh = sharedMesh();
 afterAll(() => mesh.close());
@@ -126,7 +127,8 @@ describe('docs/embedding.md', () => {
   });
 
   test('takes all guests back within 5 s, on open subscriptions too, and lets in new ones', async () => {
-    const slow = await newSavedQuery(mesh.admin, sourceId, `select pg_sleep(20)::text, {{ customer }}::text as x`, {
+    const text = `select {{ customer }}::text as customer, (${slowQuery(20_000).text}) as n`;
+    const slow = await newSavedQuery(mesh.admin, sourceId, text, {
       parameters: [{ name: 'customer', type: 'TEXT' }],
     });
     const { mintGuest } = await show<{ mintGuest: Minted }>(account, 'mint', {

@@ -27,6 +27,9 @@ const savedQueryOf = (idOf: IdOf) => ({ query: { savedQuery: { id: idOf('savedQu
  */
 export const rootRules: Readonly<Record<string, RootRule>> = {
   'Query.apiKeys': { needs: ['api_key.manage'], args: () => page },
+  'Query.auditEntries': { needs: ['audit.read'], args: (idOf) => ({ ...page, filter: { targetId: idOf('user') } }) },
+  'Query.auditForwarders': { needs: ['audit.manage'], args: () => page },
+  'Query.auditVerification': { needs: ['audit.read'] },
   'Query.dataSourceTypes': { needs: 'signed in' },
   'Query.dataSources': { needs: ['data_source.read'], args: () => page },
   'Query.estimateQuery': { needs: runners, args: savedQueryOf },
@@ -52,6 +55,10 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
 
   'Mutation.cancelExecution': { needs: 'signed in', args: id('execution') },
   'Mutation.createApiKey': { needs: ['api_key.manage'], args: () => ({ input: { name: '' } }) },
+  'Mutation.createAuditForwarder': {
+    needs: ['audit.manage'],
+    args: () => ({ input: { name: '', url: 'none' } }),
+  },
   'Mutation.createDataSource': {
     needs: ['data_source.manage'],
     args: () => ({ input: { name: '', type: 'none', options: {} } }),
@@ -78,6 +85,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
     args: () => ({ input: { email: '', name: '', roleNames: [] } }),
   },
   'Mutation.createWebhook': { needs: ['webhook.manage'], args: () => ({ input: { name: '', url: 'none' } }) },
+  'Mutation.deleteAuditForwarder': { needs: ['audit.manage'], args: id('auditForwarder') },
   'Mutation.deleteDataSource': { needs: ['data_source.manage'], args: id('dataSource') },
   'Mutation.deleteGrant': { needs: managers, args: id('grant') },
   'Mutation.deleteRole': { needs: ['role.manage'], args: id('role') },
@@ -113,6 +121,8 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Mutation.signOut': { needs: 'signed in' },
   'Mutation.testDataSource': { needs: ['data_source.manage'], args: id('dataSource') },
   'Mutation.unrestrictAsset': { needs: managers, args: id('savedQuery') },
+  'Mutation.updateAuditForwarder': { needs: ['audit.manage'], args: change('auditForwarder') },
+  'Mutation.updateAuditSettings': { needs: ['audit.manage'], args: () => ({ input: { retentionDays: -1 } }) },
   'Mutation.updateDataSource': { needs: ['data_source.manage'], args: change('dataSource') },
   'Mutation.updateRole': {
     needs: ['role.manage'],

@@ -3,6 +3,7 @@ import type { BusContext } from '#libs/bus';
 import { AppError, nameActor } from '#libs/kernel';
 import { accessRuleOf } from './access-rule.js';
 import type { Permission } from './permissions.js';
+import { actorKindOf } from './actor-kind-of.js';
 import type { Principal } from './principal.js';
 import { rememberPrincipal } from './principal-of.js';
 import { TokenVerifier } from './token-verifier.js';
@@ -47,7 +48,7 @@ export class AccessGuard implements CanActivate {
     }
     rememberPrincipal(context, principal);
     const { userId: id, sessionId, apiKeyId } = principal;
-    nameActor({ kind: 'USER', id, sessionId, apiKeyId });
+    nameActor({ kind: actorKindOf(principal), id, sessionId, apiKeyId });
     return principal;
   }
 }

@@ -1,5 +1,6 @@
 export { accessTokenForm, toClaims, type AccessTokenClaims } from './access-token.js';
 export { Allow, AllowAnonymous, AllowAuthenticated, AllowService } from './access.decorators.js';
+export { actorKindOf } from './actor-kind-of.js';
 export { AccessView, type AccessAuthority } from './access-view.js';
 export { IDENTITY_AUTHORITY, IdentityModule } from './identity.module.js';
 export type { IdentityAuthority, RevocationList } from './identity-authority.client.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestOf, ResponseOf, Role, roleRequests } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import { isPermission, isRoleName, type Permission, type Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -20,6 +20,7 @@ export class RoleService {
     private readonly roles: RoleRepository,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -52,7 +53,9 @@ export class RoleService {
       if ((await this.roles.count(transaction, workspaceId)) >= rolesMax) {
         throw new AppError('input.too_large', `A workspace has at most ${rolesMax} roles of its own.`);
       }
-      return this.roles.insert(transaction, workspaceId, { name, permissions });
+      const made = await this.roles.insert(transaction, workspaceId, { name, permissions });
+      await this.audit.add(transaction, { action: 'role.created', workspaceId, target: targetOf(made), after: made });
+      return made;
     });
     this.logger.info({ roleId: role.id, userId, permissions }, 'a role was made');
     return role;
@@ -70,6 +73,8 @@ export class RoleService {
       if (current.version !== input.version) throw changedMeanwhile();
       const holders = await this.roles.lockHolders(transaction, workspaceId, current.name);
       const changed = await this.roles.update(transaction, current.id, permissions);
+      const sides = { before: current, after: changed };
+      await this.audit.add(transaction, { action: 'role.updated', workspaceId, target: targetOf(changed), ...sides });
       await this.revocations.add(transaction, 'USER', holders);
       return changed;
     });
@@ -88,6 +93,12 @@ export class RoleService {
         throw new AppError('auth.in_use', 'Somebody still has this role. Take it from them first.', { path: ['id'] });
       }
       await this.roles.delete(transaction, id);
+      await this.audit.add(transaction, {
+        action: 'role.deleted',
+        workspaceId,
+        target: targetOf(current),
+        before: current,
+      });
     });
     this.logger.info({ roleId: id, userId }, 'a role was deleted');
   }
@@ -116,4 +127,8 @@ function changedMeanwhile(): AppError {
   return new AppError('entity.conflict', 'The role has been changed since it was read. Read it again.', {
     path: ['version'],
   });
+}
+
+function targetOf({ id, name }: Role): { type: string; id: string; name: string } {
+  return { type: 'role', id, name };
 }

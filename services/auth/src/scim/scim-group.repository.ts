@@ -63,7 +63,7 @@ export class ScimGroupRepository {
   ): Promise<ResponseOf<typeof scimRequests.listScimMembers>['members']> {
     return this.database.query(
       `select u.id, u.name from auth.user_group_member m join auth.user_account u on u.id = m.user_id
-       where m.workspace_id = $1 and m.group_id = $2 and u.id > $3 order by u.id limit ${membersAtOnce}`,
+       where m.workspace_id = $1 and m.group_id = $2 and u.kind = 'PERSON' and u.id > $3 order by u.id limit ${membersAtOnce}`,
       [workspaceId, id, afterId],
     );
   }
@@ -159,7 +159,8 @@ export class ScimGroupRepository {
 
 async function lockUsers(transaction: Transaction, workspaceId: string, ids: readonly string[]): Promise<string[]> {
   const rows = await transaction.query<{ id: string }[]>(
-    `select id from auth.user_account where workspace_id = $1 and id = any ($2::text[]) order by id for update`,
+    `select id from auth.user_account
+     where workspace_id = $1 and id = any ($2::text[]) and kind = 'PERSON' order by id for update`,
     [workspaceId, ids],
   );
   return rows.map((row) => row.id);

@@ -56,7 +56,7 @@ export class ScimUserRepository {
   ): Promise<{ users: ScimUser[]; total: number }> {
     const condition = filter === undefined ? { sql: 'true', values: [] } : filterToSql(filter, filters, 2);
     const values = [workspaceId, ...condition.values];
-    const where = `u.workspace_id = $1 and (${condition.sql})`;
+    const where = `u.workspace_id = $1 and u.kind = 'PERSON' and (${condition.sql})`;
     const next = values.length + 1;
     const [rows, counted] = await Promise.all([
       this.database.query<Row[]>(
@@ -72,7 +72,7 @@ export class ScimUserRepository {
   async get(transaction: Transaction, { workspaceId, id }: UserKey): Promise<ScimUser> {
     const rows = isId('user', id)
       ? await transaction.query<Row[]>(
-          `select ${columns} from auth.user_account u where u.workspace_id = $1 and u.id = $2`,
+          `select ${columns} from auth.user_account u where u.workspace_id = $1 and u.id = $2 and u.kind = 'PERSON'`,
           [workspaceId, id],
         )
       : [];
@@ -92,7 +92,7 @@ export class ScimUserRepository {
     }
     const taken = await transaction.query<unknown[]>(
       `select 1 from auth.user_account u
-       where u.workspace_id = $1 and u.id <> $2 and (lower(${userName}) = lower($3) or u.email = $4)`,
+       where u.workspace_id = $1 and u.kind = 'PERSON' and u.id <> $2 and (lower(${userName}) = lower($3) or u.email = $4)`,
       [workspaceId, id, fields.userName, fields.email],
     );
     if (taken.length > 0) throw isTaken();

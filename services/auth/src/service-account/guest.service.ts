@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestOf, ResponseOf, serviceAccountRequests } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import type { Permission, Principal } from '#libs/identity';
 import { AppError, isId, newId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -24,6 +25,7 @@ export class GuestService {
     private readonly issuer: TokenIssuerService,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -46,6 +48,9 @@ export class GuestService {
         throw new AppError('auth.token_revoked', 'The access token is no longer good.');
       }
       const { user, issuedAt } = locked;
+      const target = { type: 'guest', id: guestId };
+      const after = { savedQueryIds: reach.savedQueryIds, parameterNames: Object.keys(guest.parameters) };
+      await this.audit.add(transaction, { action: 'guest.minted', workspaceId, target, after });
       const isLent = caller.permissions.has(lent) && permissionsOf(user).has(lent);
       return this.issuer.issue({
         ...{ userId: guestId, workspaceId, apiKeyId, reach, guest, issuedAt },
@@ -71,6 +76,8 @@ export class GuestService {
           throw accountNotFound(['serviceAccountId']);
         throw error;
       });
+      const target = { type: 'service_account', id: serviceAccountId };
+      await this.audit.add(transaction, { action: 'guest.revoked', workspaceId, target });
       await this.revocations.add(transaction, 'GUESTS_OF', [serviceAccountId]);
     });
     this.logger.info({ serviceAccountId, byUserId: userId }, 'the guests of a service account were revoked');

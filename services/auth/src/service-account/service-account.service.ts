@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestOf, ResponseOf, ServiceAccount, serviceAccountRequests } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -8,6 +8,7 @@ import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch } from '../input/text.js';
 import { RoleRepository } from '../role/role.repository.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { auditedNewUser } from '../user/audited-user.js';
 import { checkRoles, parseUserChange } from '../user/user.input.js';
 import { UserService } from '../user/user.service.js';
 import type { UserRow } from '../user/user.types.js';
@@ -22,6 +23,7 @@ export class ServiceAccountService {
     private readonly users: UserService,
     private readonly roles: RoleRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -66,7 +68,9 @@ export class ServiceAccountService {
     const account = { name: checked.name ?? '', attributes: checked.attributes ?? {}, roleNames, groupNames };
     const row = await this.transactions.run(async (transaction) => {
       checkRoles(roleNames, await this.roles.lockAll(transaction, caller.workspaceId), caller.permissions);
-      return this.accounts.insert(transaction, caller.workspaceId, account);
+      const made = await this.accounts.insert(transaction, caller.workspaceId, account);
+      await this.audit.add(transaction, { ...auditedNewUser(made), action: 'service_account.created' });
+      return made;
     });
     this.logger.info({ serviceAccountId: row.id, byUserId: caller.userId }, 'a service account was made');
     return toServiceAccount(row, caller);

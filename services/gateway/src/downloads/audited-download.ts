@@ -1,3 +1,4 @@
+import { actorKindOf } from '#libs/identity';
 import type { Request } from 'express';
 import type { AccessRecord } from '#libs/service';
 import { currentClient } from '../request/request-scope.js';
@@ -11,7 +12,7 @@ export function auditedDownload({ grant, principal }: OpenDownload, requestId: s
   return {
     workspaceId,
     action: 'result.downloaded',
-    actor: { kind: 'USER', id: userId, sessionId, apiKeyId },
+    actor: { kind: actorKindOf(principal), id: userId, sessionId, apiKeyId },
     target: { type: 'execution', id: executionId },
     requestId,
     clientAddress: client?.clientAddress,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { MessageContext } from '#libs/bus';
 import type { accessRequests, AccessLevel, AssetAccess, Grant, RequestOf, ResponseOf } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import type { WorkspaceAccess } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -29,6 +29,7 @@ export class GrantService {
     private readonly grants: GrantRepository,
     private readonly grantees: GranteeClient,
     private readonly revisions: WorkspaceRevisions,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -55,6 +56,8 @@ export class GrantService {
     const opensSource = await this.mayOpenSource(asset, caller);
     await this.revisions.changeAccess(workspaceId, async (manager) => {
       await this.restrictions.set(manager, workspaceId, assetId, restricted);
+      const action = restricted ? 'asset.restricted' : 'asset.unrestricted';
+      await this.audit.add(manager, { action, workspaceId, target: { type: 'asset', id: assetId } });
       if (!restricted || caller.permissions.has('grant.manage')) return;
       const grantee = { kind: 'USER', key: userId } as const;
       await this.refuseTooMany(await this.grants.count(manager, workspaceId));
@@ -112,7 +115,10 @@ export class GrantService {
     const opensSource = await this.mayOpenSource(asset, caller);
     const grant = await this.revisions.changeAccess(workspaceId, async (manager) => {
       await this.refuseTooMany(await this.grants.count(manager, workspaceId));
-      return this.grants.put(manager, { workspaceId, assetId, grantee, level, opensSource, createdById: userId });
+      const given = { workspaceId, assetId, grantee, level, opensSource, createdById: userId };
+      const made = await this.grants.put(manager, given);
+      await this.audit.add(manager, { action: 'grant.created', workspaceId, target: targetOf(made), after: made });
+      return made;
     });
     this.logger.info({ grantId: grant.id, assetId, grantee, level, userId }, 'a grant was given');
     return grant;
@@ -122,7 +128,10 @@ export class GrantService {
     const [grant] = await this.get([id], caller);
     if (!grant) throw new AppError('grant.not_found', 'There is no such grant.', { path: ['id'] });
     const { workspaceId, userId } = caller;
-    await this.revisions.changeAccess(workspaceId, (manager) => this.grants.delete(manager, workspaceId, id));
+    await this.revisions.changeAccess(workspaceId, async (manager) => {
+      await this.grants.delete(manager, workspaceId, id);
+      await this.audit.add(manager, { action: 'grant.deleted', workspaceId, target: targetOf(grant), before: grant });
+    });
     this.logger.info({ grantId: id, assetId: grant.assetId, userId }, 'a grant was taken');
   }
 
@@ -165,4 +174,8 @@ function reaches(access: WorkspaceAccess, asset: Asset, caller: Caller, level: A
 
 function levelOf(access: WorkspaceAccess, asset: Asset, caller: Caller): AccessLevel | undefined {
   return levels.find((each) => reaches(access, asset, caller, each));
+}
+
+function targetOf({ id }: Grant): { type: string; id: string } {
+  return { type: 'grant', id };
 }

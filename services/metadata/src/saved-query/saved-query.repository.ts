@@ -126,6 +126,7 @@ export class SavedQueryRepository {
         lock: { mode: 'pessimistic_write' },
       });
       if (!current) throw notFound();
+      await this.grants.deleteOf(manager, id);
       await manager.delete(SavedQueryEntity, { id });
       const before = auditedOf(current);
       await this.audit.add(manager, { action: 'saved_query.deleted', ...targetOf(current), before });
