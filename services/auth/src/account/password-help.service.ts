@@ -64,7 +64,7 @@ export class PasswordHelpService {
       if (user.disabled) throw new AppError('entity.conflict', 'This user is disabled.', { path: ['id'] });
       const hasPassword = (await this.users.findPasswordHash(user)) !== undefined;
       if (hasPassword !== (purpose === 'RESET')) throw unfit(purpose);
-      const target = { type: 'user', id: user.id, name: user.email };
+      const target = { type: 'user', id: user.id, name: user.email ?? user.name };
       const { workspaceId } = caller;
       await this.audit.add(transaction, { action: 'user.link_made', target, workspaceId, after: { purpose } });
       return this.send(transaction, user.id, purpose);

@@ -20,7 +20,7 @@ export function auditedChange(before: UserRow, after: UserRow): AuditRecord {
 }
 
 function targetOf({ id, email, name }: UserRow): AuditRecord['target'] {
-  return { type: 'user', id, name: email ?? name };
+  return email === null ? { type: 'service_account', id, name } : { type: 'user', id, name: email };
 }
 
 function sideOf({ email, name, roleNames, groupNames, attributes, disabled }: UserRow): object {
