@@ -1,6 +1,7 @@
 import type { RequestOf, serviceAccountRequests } from '#libs/contracts';
 import type { Guest, Principal, Reach } from '#libs/identity';
 import { isId } from '#libs/kernel';
+import { isTimeZone } from '#libs/sql';
 import { Issues } from '../input/issues.js';
 
 const queriesMax = 20;
@@ -47,14 +48,6 @@ export function parseGuest(
     guest: { mintedById, parameters, attributes, timeZone, locale },
     ttlSeconds,
   };
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
-  } catch {
-    return false;
-  }
 }
 
 function isLocale(tag: string): boolean {

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In, type EntityManager } from 'typeorm';
 import { dataSourceChanged } from '#libs/contracts';
 import {
+  accessWhere,
   AuditRepository,
   escapeLike,
   isForeignKeyViolation,
@@ -13,7 +14,6 @@ import {
 } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { GrantRepository } from '../access/grant.repository.js';
-import { accessWhere } from '../access/access-where.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { auditedOf, targetOf } from './audited-data-source.js';
 import { DataSourceEntity } from './data-source.entity.js';

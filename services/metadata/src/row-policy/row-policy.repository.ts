@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In } from 'typeorm';
-import { AuditRepository, type AuditRecord, type ParsedPage, type ReachedAssets } from '#libs/database';
+import { accessWhere, AuditRepository, type AuditRecord, type ParsedPage, type ReachedAssets } from '#libs/database';
 import { AppError } from '#libs/kernel';
-import { accessWhere } from '../access/access-where.js';
 import { DataSourceEntity } from '../data-source/data-source.entity.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { RowPolicyEntity } from './row-policy.entity.js';

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In, MoreThan, type EntityManager, type ObjectLiteral, type Repository } from 'typeorm';
 import {
+  accessWhere,
   AuditRepository,
   escapeLike,
   isForeignKeyViolation,
@@ -10,7 +11,6 @@ import {
   type ReachedAssets,
 } from '#libs/database';
 import { AppError } from '#libs/kernel';
-import { accessWhere } from '../access/access-where.js';
 import { GrantRepository } from '../access/grant.repository.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { SavedQueryEntity } from './saved-query.entity.js';

@@ -1,5 +1,5 @@
 import type { ObjectLiteral, SelectQueryBuilder } from 'typeorm';
-import { accessCondition, type ReachedAssets } from '#libs/database';
+import { accessCondition, type ReachedAssets } from './access-condition.js';
 
 /** Narrows a list to what its reader reaches. */
 export function accessWhere<T extends ObjectLiteral>(
