@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { auditRecorded, authRequests, envelopeCodec, type AuditEntry } from '#libs/contracts';
+import { accountRequests, auditRecorded, authRequests, envelopeCodec, type AuditEntry } from '#libs/contracts';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness } from '../test/auth-harness.js';
 
@@ -88,6 +88,20 @@ describe('the audit log of auth', () => {
     const keys = [...(await entries('api_key.created')), ...(await entries('api_key.revoked'))];
     expect(keys.map(({ target }) => target?.id)).toEqual([apiKey?.id, apiKey?.id]);
     expect(JSON.stringify(keys)).not.toContain(secret);
+  });
+
+  it('tells of a password that was changed and of sessions that were ended, and never the password', async () => {
+    const user = await auth.createUser(await auth.admin(), {});
+    const context = await auth.as((await auth.signIn(user)).accessToken);
+    const input = { currentPassword: user.password, newPassword: 'another good password 7' };
+    await auth.ask(accountRequests.changePassword, input, context);
+    await auth.ask(accountRequests.revokeOtherSessions, {}, context);
+    expect(await entries('user.password_changed')).toMatchObject([
+      { actor: { kind: 'USER', id: user.id }, target: { id: user.id }, after: { by: 'PASSWORD' } },
+    ]);
+    expect(await entries('session.all_revoked')).toMatchObject([{ target: { id: user.id } }]);
+    const all = await auth.database.query<{ envelope: Buffer }[]>('select envelope from auth.outbox');
+    expect(all.some(({ envelope }) => envelope.toString('latin1').includes('another good password'))).toBe(false);
   });
 
   it('tells who is acted for by which service', async () => {

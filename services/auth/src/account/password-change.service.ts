@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { accountRequests, RequestOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -25,6 +26,7 @@ export class PasswordChangeService {
     private readonly throttle: SignInThrottleService,
     private readonly sessions: SessionManagementService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -51,6 +53,12 @@ export class PasswordChangeService {
       const isStillRight = await this.users.hasPasswordHash(transaction, { ...key, passwordHash: known });
       if (!isStillRight) throw wrongPassword();
       await this.set(transaction, userId, passwordHash, sessionId);
+      await this.audit.add(transaction, {
+        action: 'user.password_changed',
+        target: { type: 'user', id: userId },
+        workspaceId,
+        after: { by: 'PASSWORD' },
+      });
     });
     this.logger.info({ userId }, 'a password was changed');
   }
@@ -69,6 +77,14 @@ export class PasswordChangeService {
       await this.users.lock(transaction, owner);
       if (!(await this.tokens.find(hash, transaction))) throw wrongToken();
       await this.set(transaction, owner.id, passwordHash);
+      // Whoever has the token stands for the user: it went to the address, or was handed over by an administrator.
+      await this.audit.add(transaction, {
+        action: 'user.password_changed',
+        target: { type: 'user', id: owner.id },
+        workspaceId: owner.workspaceId,
+        actor: { kind: 'USER', id: owner.id },
+        after: { by: purpose },
+      });
     });
     this.logger.info({ userId: owner.id, purpose }, 'a password was set by a token');
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { accountRequests, RequestOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -26,6 +27,7 @@ export class PasswordHelpService {
     private readonly users: UserRepository,
     private readonly managed: ManagedUserService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -62,6 +64,10 @@ export class PasswordHelpService {
       if (user.disabled) throw new AppError('entity.conflict', 'This user is disabled.', { path: ['id'] });
       const hasPassword = (await this.users.findPasswordHash(user)) !== undefined;
       if (hasPassword !== (purpose === 'RESET')) throw unfit(purpose);
+      const { id, workspaceId } = user;
+      const after = { purpose };
+      const target = { type: 'user', id };
+      await this.audit.add(transaction, { action: 'user.password_link_made', target, workspaceId, after });
       return this.send(transaction, user.id, purpose);
     });
     this.logger.info({ userId, byUserId: caller.userId, purpose }, 'a link to set a password was made for a user');

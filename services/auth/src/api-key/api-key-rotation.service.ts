@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { accountRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -18,6 +19,7 @@ export class ApiKeyRotationService {
     private readonly keys: ApiKeyRepository,
     private readonly rotations: ApiKeyRotationRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -38,9 +40,14 @@ export class ApiKeyRotationService {
     const secret = newSecret();
     const hasRotated =
       isId('apiKey', id) &&
-      (await this.transactions.run((transaction) =>
-        this.rotations.replaceSecret(transaction, owner, id, { secret, overlapSeconds }),
-      ));
+      (await this.transactions.run(async (transaction) => {
+        const isReplaced = await this.rotations.replaceSecret(transaction, owner, id, { secret, overlapSeconds });
+        if (!isReplaced) return false;
+        const target = { type: 'api_key', id };
+        const after = { prefix: secret.prefix, overlapSeconds };
+        await this.audit.add(transaction, { action: 'api_key.rotated', target, workspaceId, after });
+        return true;
+      }));
     const [row] = hasRotated ? await this.keys.find(owner, [id]) : [];
     if (!row) throw new AppError('auth.api_key_not_found', 'There is no such API key.', { path: ['id'] });
     this.logger.info({ userId, keyId: id, overlapSeconds }, 'an API key was given a new secret');

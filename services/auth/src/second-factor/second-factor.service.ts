@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { accountRequests, ResponseOf } from '#libs/contracts';
+import { AuditRepository, type AuditRecord } from '#libs/database';
 import { openText, sealText } from '#libs/encryption';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
@@ -9,6 +10,7 @@ import { PasswordProofService, type ProofInput } from '../account/password-proof
 import type { AuthConfig } from '../auth.config.js';
 import { ManagedUserService } from '../account/managed-user.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
+import type { UserKey } from '../user/user.types.js';
 import { WorkspaceService } from '../workspace/workspace.service.js';
 import { newRecoveryCodes } from './recovery-codes.js';
 import { aadOf, SecondFactorCheckService, wrongCode } from './second-factor-check.service.js';
@@ -28,6 +30,7 @@ export class SecondFactorService {
     private readonly workspaces: WorkspaceService,
     private readonly managed: ManagedUserService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'masterKeys'>,
   ) {}
@@ -58,6 +61,7 @@ export class SecondFactorService {
       if (!(await this.factors.confirm(transaction, candidate.id, sealedSecret, step))) throw notBegun();
       const hashes = codes.map(({ hash }) => hash);
       await this.factors.addRecoveryCodes(transaction, candidate.id, hashes);
+      await this.audit.add(transaction, recordOf('user.second_factor_added', candidate, candidate.id));
     });
     this.logger.info({ userId: candidate.id }, 'a second factor was set up');
     return codes.map(({ code }) => code);
@@ -67,7 +71,11 @@ export class SecondFactorService {
   async remove(proof: ProofInput): Promise<void> {
     const proven = await this.proofs.prove(proof);
     await this.checks.check(proven, proof.secondFactor);
-    await this.transactions.run((transaction) => this.factors.remove(transaction, proven.candidate.id));
+    const { candidate } = proven;
+    await this.transactions.run(async (transaction) => {
+      await this.factors.remove(transaction, candidate.id);
+      await this.audit.add(transaction, recordOf('user.second_factor_removed', candidate, candidate.id));
+    });
     this.logger.info({ userId: proven.candidate.id }, 'a second factor was taken away by its user');
   }
 
@@ -76,9 +84,14 @@ export class SecondFactorService {
     await this.transactions.run(async (transaction) => {
       const user = await this.managed.lock(transaction, userId, caller);
       await this.factors.remove(transaction, user.id);
+      await this.audit.add(transaction, recordOf('user.second_factor_removed', user, caller.userId));
     });
     this.logger.info({ userId, byUserId: caller.userId }, 'a second factor was taken away by an administrator');
   }
+}
+
+function recordOf(action: string, { workspaceId, id }: UserKey, byUserId: string): AuditRecord {
+  return { action, workspaceId, target: { type: 'user', id }, actor: { kind: 'USER', id: byUserId } };
 }
 
 function alreadyThere(): AppError {

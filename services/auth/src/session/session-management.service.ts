@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { accountRequests, RequestOf, ResponseOf } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -8,6 +8,7 @@ import { ManagedUserService } from '../account/managed-user.service.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
+import type { UserKey } from '../user/user.types.js';
 import { SessionListRepository, type ListedSession } from './session-list.repository.js';
 import { SessionRepository } from './session.repository.js';
 
@@ -23,6 +24,7 @@ export class SessionManagementService {
     private readonly users: UserRepository,
     private readonly managed: ManagedUserService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -46,8 +48,10 @@ export class SessionManagementService {
     const { workspaceId, userId } = caller;
     const hasEnded = await this.transactions.run(async (transaction) => {
       const isOwn = isId('session', id) && (await this.sessions.end(transaction, { workspaceId, id: userId }, id));
-      if (isOwn) await this.revocations.add(transaction, 'SESSION', [id]);
-      return isOwn;
+      if (!isOwn) return false;
+      await this.audit.add(transaction, { action: 'session.revoked', target: { type: 'session', id }, workspaceId });
+      await this.revocations.add(transaction, 'SESSION', [id]);
+      return true;
     });
     if (!hasEnded) throw new AppError('auth.session_not_found', 'There is no such session.', { path: ['id'] });
     this.logger.info({ userId, sessionId: id }, 'a session was ended');
@@ -58,7 +62,8 @@ export class SessionManagementService {
     refuseApiKey(caller);
     const { workspaceId, userId, sessionId } = caller;
     return this.transactions.run(async (transaction) => {
-      await this.users.lock(transaction, { workspaceId, id: userId });
+      const user = await this.users.lock(transaction, { workspaceId, id: userId });
+      await this.record(transaction, user);
       return this.endAll(transaction, userId, sessionId);
     });
   }
@@ -67,10 +72,15 @@ export class SessionManagementService {
   async revokeAllOf(userId: string, caller: Principal): Promise<number> {
     const count = await this.transactions.run(async (transaction) => {
       const user = await this.managed.lock(transaction, userId, caller);
+      await this.record(transaction, user);
       return this.endAll(transaction, user.id);
     });
     this.logger.info({ userId, byUserId: caller.userId, count }, 'all sessions of a user were ended');
     return count;
+  }
+
+  private record(transaction: Transaction, { id, workspaceId }: UserKey): Promise<void> {
+    return this.audit.add(transaction, { action: 'session.all_revoked', target: { type: 'user', id }, workspaceId });
   }
 
   /** Of a user who is locked, so that no session opens meanwhile. @returns how many there were */
