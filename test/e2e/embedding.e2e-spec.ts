@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ApiClient } from '../support/api-client.js';
 import type { Failures } from '../support/api-types.js';
 import { executionEvents } from '../support/execution-events.js';
-import { cancel, findExecution, run, sqlInput, tryRun } from '../support/executions.js';
+import { cancel, findExecution, sqlInput, tryRun } from '../support/executions.js';
 import { newGrant, restrict } from '../support/grants.js';
 import { outcomeOf } from '../support/outcomes.js';
 import { fencedBlocks } from '../support/readme-blocks.js';

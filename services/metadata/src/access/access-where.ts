@@ -1,9 +1,14 @@
-import type { ObjectLiteral, SelectQueryBuilder } from 'typeorm';
 import { accessCondition, type ReachedAssets } from '#libs/database';
 
+/** A statement under construction, as far as it matters here. */
+interface Narrowed {
+  setParameter(name: string, value: string[]): unknown;
+  andWhere(condition: string): unknown;
+}
+
 /** Narrows a list to what its reader reaches. */
-export function accessWhere<T extends ObjectLiteral>(
-  query: SelectQueryBuilder<T>,
+export function accessWhere(
+  query: Narrowed,
   reached: ReachedAssets,
   columns: Parameters<typeof accessCondition>[1],
 ): void {
