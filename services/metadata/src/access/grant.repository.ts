@@ -55,13 +55,13 @@ export class GrantRepository {
     const filter = `workspace_id = $1 and ($2::text is null or asset_id = $2)
       and ($3::text is null or (grantee_kind = $3 and grantee_key = $4))`;
     const values = [workspaceId, assetId ?? null, grantee?.kind ?? null, grantee?.key ?? null];
-    const [rows, [counted]]: [Row[], { count: string }[]] = await Promise.all([
-      this.database.query(
+    const [rows, [counted]] = await Promise.all([
+      this.database.query<Row[]>(
         `select ${columns} from metadata.asset_grant where ${filter} and ($5::text is null or id < $5)
          order by id desc limit $6`,
         [...values, page.after?.[0] ?? null, page.limit],
       ),
-      this.database.query(`select count(*) from metadata.asset_grant where ${filter}`, values),
+      this.database.query<{ count: string }[]>(`select count(*) from metadata.asset_grant where ${filter}`, values),
     ]);
     return { rows: rows.map(toGrant), totalCount: Number(counted?.count ?? 0) };
   }
