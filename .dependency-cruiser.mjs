@@ -3,7 +3,7 @@
 // A library looks only at rows above its own. Two libraries of one row do not know each other.
 const layers = [
   ['kernel'],
-  ['contracts', 'config', 'telemetry', 'sql', 'source-types', 'encryption'],
+  ['contracts', 'config', 'telemetry', 'sql', 'source-types', 'encryption', 'outbound'],
   ['redis', 'database'],
   ['bus'],
   ['identity', 'result-store'],

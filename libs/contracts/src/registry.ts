@@ -3,6 +3,8 @@ import type { Domain } from './codec/domain.js';
 import { messageCodec, type MessageCodec } from './codec/message-codec.js';
 import { requestContracts, type AnyRequestContract, type ServiceName } from './codec/request-contract.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
+import { FederationService } from './gen/sluice/auth/v1/federation_pb.js';
+import { IdentityProviderService } from './gen/sluice/auth/v1/identity_provider_pb.js';
 import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
 import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
 import {
@@ -26,6 +28,8 @@ import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
  * - A job goes through BullMQ and is the worker's alone.
  */
 export const authRequests = requestContracts('auth', AuthService);
+export const federationRequests = requestContracts('auth', FederationService);
+export const identityProviderRequests = requestContracts('auth', IdentityProviderService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
 export const runRequests = requestContracts('orchestrator', RunService);
 export const webhookRequests = requestContracts('orchestrator', WebhookService);
@@ -34,7 +38,11 @@ export const resultsRequests = requestContracts('results', ResultsService);
 
 /** The contracts that each service must handle, all of them: a service with a missing handler refuses to start. */
 export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequestContract[]>> = {
-  auth: Object.values(authRequests),
+  auth: [
+    ...Object.values(authRequests),
+    ...Object.values(federationRequests),
+    ...Object.values(identityProviderRequests),
+  ],
   metadata: Object.values(metadataRequests),
   orchestrator: [...Object.values(runRequests), ...Object.values(webhookRequests)],
   worker: Object.values(workerRequests),

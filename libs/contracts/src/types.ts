@@ -1,5 +1,6 @@
 import type { Domain } from './codec/domain.js';
 import type * as auth from './gen/sluice/auth/v1/auth_pb.js';
+import type * as identityProvider from './gen/sluice/auth/v1/identity_provider_pb.js';
 import type * as common from './gen/sluice/common/v1/common_pb.js';
 import type * as metadata from './gen/sluice/metadata/v1/metadata_pb.js';
 import type * as results from './gen/sluice/results/v1/results_pb.js';
@@ -17,6 +18,7 @@ export type User = Domain<auth.User>;
 export type ApiKey = Domain<auth.ApiKey>;
 export type Workspace = Domain<auth.Workspace>;
 export type Revocation = Domain<auth.Revocation>;
+export type IdentityProvider = Domain<identityProvider.IdentityProvider>;
 
 export type DataSource = Domain<metadata.DataSource>;
 export type ParameterDefinition = Domain<metadata.ParameterDefinition>;

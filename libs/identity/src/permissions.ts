@@ -17,6 +17,7 @@ export const permissions = {
   'execution.manage': "Cancel everyone's executions; one's own need no permission.",
   'user.read': 'List users, and see their private fields.',
   'user.manage': 'Make, change and disable users.',
+  'identity_provider.manage': 'See, make, change and delete the identity providers that users sign in through.',
   'row_policy.manage': 'Make, change and delete row policies.',
   'webhook.manage':
     "Make, change and delete webhooks, which tell of everyone's executions, and see what they have sent.",

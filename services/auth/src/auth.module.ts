@@ -7,11 +7,28 @@ import { ApiKeyRepository } from './api-key/api-key.repository.js';
 import { ApiKeyService } from './api-key/api-key.service.js';
 import { BootstrapLockRepository } from './bootstrap/bootstrap-lock.repository.js';
 import { BootstrapService } from './bootstrap/bootstrap.service.js';
+import { ExternalIdentityRepository } from './federation/external-identity.repository.js';
+import { FederatedSessionRepository } from './federation/federated-session.repository.js';
+import { FederatedSignInService } from './federation/federated-sign-in.service.js';
+import { FederationController } from './federation/federation.controller.js';
+import { SignInPolicyService } from './federation/sign-in-policy.service.js';
+import { SsoFlowRepository } from './federation/sso-flow.repository.js';
+import { SsoService } from './federation/sso.service.js';
+import { IdentityProviderController } from './identity-provider/identity-provider.controller.js';
+import { IdentityProviderRepository } from './identity-provider/identity-provider.repository.js';
+import { IdentityProviderService } from './identity-provider/identity-provider.service.js';
+import { ProviderKinds } from './identity-provider/provider-kinds.js';
+import { ProviderSecrets } from './identity-provider/provider-secrets.service.js';
 import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
+import { IdentityProviders1795400000001 } from './migrations/1795400000001-identity-providers.js';
+import { OidcKind } from './oidc/oidc.kind.js';
 import { PasswordService } from './password/password.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
 import { RevocationRepository } from './revocation/revocation.repository.js';
+import { BrowserSessionService } from './session/browser-session.service.js';
+import { SessionCookieRepository } from './session/session-cookie.repository.js';
+import { SessionOpener } from './session/session-opener.service.js';
 import { SessionTokenService } from './session/session-token.service.js';
 import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
@@ -37,12 +54,14 @@ import { WorkspaceRepository } from './workspace/workspace.repository.js';
 import { WorkspaceService } from './workspace/workspace.service.js';
 
 @Module({
-  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateAuth1795219000000] })],
+  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateAuth1795219000000, IdentityProviders1795400000001] })],
   controllers: [
     SigningController,
     RevocationController,
     SessionController,
     ApiKeyController,
+    FederationController,
+    IdentityProviderController,
     GroupController,
     UserController,
     ViewerController,
@@ -65,12 +84,26 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SignInThrottleService,
     SessionRepository,
     SessionMetrics,
+    SessionCookieRepository,
+    SessionOpener,
     SessionTokenService,
+    BrowserSessionService,
     SessionService,
     SignInService,
     ApiKeyRepository,
     ApiKeyService,
     ApiKeyExchangeService,
+    OidcKind,
+    ProviderKinds,
+    ProviderSecrets,
+    IdentityProviderRepository,
+    IdentityProviderService,
+    ExternalIdentityRepository,
+    FederatedSessionRepository,
+    FederatedSignInService,
+    SignInPolicyService,
+    SsoFlowRepository,
+    SsoService,
     BootstrapLockRepository,
     BootstrapService,
     RetentionService,

@@ -10,8 +10,8 @@ import {
   setting,
   type ConfigOf,
 } from '#libs/config';
+import { isNetwork } from '#libs/outbound';
 import { sqlLengthMax } from '#libs/sql';
-import { isNetwork } from './webhook/network-list.js';
 
 const hour = 3_600;
 const day = 24 * hour;

@@ -1,6 +1,7 @@
 import type { JsonValue, Message } from '@bufbuild/protobuf';
 import type { Timestamp, Value } from '@bufbuild/protobuf/wkt';
 import type { RevocationSubject } from '../gen/sluice/auth/v1/auth_pb.js';
+import type { IdentityProviderKind } from '../gen/sluice/auth/v1/identity_provider_pb.js';
 import type { MessageKind } from '../gen/sluice/bus/v1/envelope_pb.js';
 import type { ColumnType } from '../gen/sluice/common/v1/common_pb.js';
 import type { MaskKind, ParameterType } from '../gen/sluice/metadata/v1/metadata_pb.js';
@@ -37,7 +38,9 @@ type EnumName<E> = E extends RunState
                         ? Named<typeof WebhookState>
                         : E extends WebhookDeliveryState
                           ? Named<typeof WebhookDeliveryState>
-                          : never;
+                          : E extends IdentityProviderKind
+                            ? Named<typeof IdentityProviderKind>
+                            : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;

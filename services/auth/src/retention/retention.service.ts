@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { delay } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import { SsoFlowRepository } from '../federation/sso-flow.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionRepository } from '../session/session.repository.js';
 import { SignInThrottleRepository } from '../throttle/sign-in-throttle.repository.js';
@@ -17,6 +18,7 @@ export class RetentionService implements OnApplicationBootstrap, OnApplicationSh
     private readonly sessions: SessionRepository,
     private readonly revocations: RevocationRepository,
     private readonly failures: SignInThrottleRepository,
+    private readonly flows: SsoFlowRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -33,6 +35,7 @@ export class RetentionService implements OnApplicationBootstrap, OnApplicationSh
     await this.sessions.deleteOld();
     await this.revocations.deleteOld();
     await this.failures.deleteOld();
+    await this.flows.deleteOld();
   }
 
   private async repeat(): Promise<void> {

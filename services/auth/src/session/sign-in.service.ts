@@ -10,9 +10,8 @@ import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttl
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { UserRepository, type SignInCandidate } from '../user/user.repository.js';
 import { slugPattern } from '../workspace/slug.js';
-import { hashOfRefreshToken, newRefreshToken } from './refresh-token.js';
 import { SessionMetrics } from './session.metrics.js';
-import { SessionRepository } from './session.repository.js';
+import { SessionOpener } from './session-opener.service.js';
 import { SessionTokenService } from './session-token.service.js';
 
 type SignInInput = RequestOf<typeof authRequests.signIn>;
@@ -28,12 +27,12 @@ export class SignInService {
     private readonly users: UserRepository,
     private readonly passwords: PasswordService,
     private readonly throttle: SignInThrottleService,
-    private readonly sessions: SessionRepository,
+    private readonly opener: SessionOpener,
     private readonly tokens: SessionTokenService,
     private readonly transactions: TransactionRepository,
     private readonly metrics: SessionMetrics,
     private readonly logger: AppLogger,
-    @InjectConfig() private readonly config: Pick<AuthConfig, 'session'>,
+    @InjectConfig() private readonly config: Pick<AuthConfig, 'signIn'>,
   ) {}
 
   async signIn(input: SignInInput): Promise<SignedIn> {
@@ -67,7 +66,7 @@ export class SignInService {
 
   private async candidates(email: string, workspace: string | undefined): Promise<SignInCandidate[]> {
     if (email === '' || (workspace !== undefined && !slugPattern.test(workspace))) return [];
-    return this.users.findForSignIn(email, workspace);
+    return this.users.findForSignIn(email, workspace, this.config.signIn.passwordWorkspaces);
   }
 
   private async admit(attempt: Attempt): Promise<void> {
@@ -80,16 +79,11 @@ export class SignInService {
   }
 
   private openSession(candidate: SignInCandidate): Promise<SignedIn> {
-    const refreshToken = newRefreshToken();
-    const hash = hashOfRefreshToken(refreshToken);
-    if (!hash) throw new Error('a new refresh token has another form than an old one');
-    const { ttlSeconds, idleSeconds } = this.config.session;
     return this.transactions.run(async (transaction) => {
       const locked = await this.users.lockForToken(transaction, candidate);
       // Disabled since the password was read.
       if (!locked) throw wrongCredentials();
-      const session = await this.sessions.insert(transaction, candidate, ttlSeconds);
-      await this.sessions.addToken(transaction, session, hash, idleSeconds);
+      const { session, refreshToken } = await this.opener.openByToken(transaction, candidate);
       return { ...(await this.tokens.issue(locked, session)), refreshToken };
     });
   }

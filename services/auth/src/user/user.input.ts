@@ -11,6 +11,7 @@ import type { UserChange } from './user.types.js';
 
 type Granter = ReadonlySet<Permission>;
 
+const rolesPath = ['roleNames'];
 const groupsMax = 50;
 /** All names of one user's groups travel in each of its tokens. */
 const groupBytesMax = 3_000;
@@ -61,34 +62,50 @@ export function parseUserChange(input: RequestOf<typeof authRequests.updateUser>
 }
 
 /** Nobody gives what he does not have; nor takes over one who has more. */
-export function refuseExcess(roleNames: readonly string[], granter: Granter, issues: Issues): void {
+export function refuseExcess(
+  roleNames: readonly string[],
+  granter: Granter,
+  issues: Issues,
+  path: readonly string[] = rolesPath,
+): void {
   for (const [index, role] of roleNames.entries()) {
     const excess = isRoleName(role) && roles[role].find((permission) => !granter.has(permission));
     if (excess) {
       issues.forbid(
-        ['roleNames', String(index)],
+        [...path, String(index)],
         `The role ${role} has the permission ${excess}, which you do not have.`,
       );
     }
   }
 }
 
-function checkRoles(names: readonly string[], granter: Granter, issues: Issues): readonly string[] {
-  const known = checkKnownRoles(names, issues);
-  refuseExcess(names, granter, issues);
+/** Roles that there are, and that the granter may give. */
+export function checkRoles(
+  names: readonly string[],
+  granter: Granter,
+  issues: Issues,
+  path: readonly string[] = rolesPath,
+): readonly string[] {
+  const known = checkKnownRoles(names, issues, path);
+  refuseExcess(names, granter, issues, path);
   return known;
 }
 
-function checkKnownRoles(names: readonly string[], issues: Issues): readonly string[] {
+function checkKnownRoles(
+  names: readonly string[],
+  issues: Issues,
+  path: readonly string[] = rolesPath,
+): readonly string[] {
   const known = Object.keys(roles);
   for (const [index, name] of names.entries()) {
     if (!isRoleName(name))
-      issues.add(['roleNames', String(index)], `There is no such role. Roles are ${known.join(', ')}.`);
+      issues.add([...path, String(index)], `There is no such role. Roles are ${known.join(', ')}.`);
   }
   return [...new Set(names)];
 }
 
-function checkGroups(names: readonly string[], issues: Issues): readonly string[] {
+/** The groups of one user. */
+export function checkGroups(names: readonly string[], issues: Issues): readonly string[] {
   if (names.length > groupsMax) {
     issues.add(['groupNames'], `A user is in at most ${groupsMax} groups.`);
     return [];

@@ -5,8 +5,8 @@ import { isIP, type BlockList, type TcpNetConnectOpts } from 'node:net';
 import { callbackify } from 'node:util';
 import { Injectable, Optional } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
+import { networkList } from '#libs/outbound';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
-import { networkList } from './network-list.js';
 import { failureOf, RefusedAddress } from './receiver-failures.js';
 
 /** What came of one attempt. `failure` is absent where the receiver has taken it. */
@@ -102,7 +102,7 @@ export class ReceiverClient {
   }
 
   private async mayReach(address: string, protocol: string): Promise<boolean> {
-    const { mayReach } = await import('./receiver-address.js');
+    const { mayReach } = await import('#libs/outbound');
     return mayReach(address, protocol, this.allowed);
   }
 }

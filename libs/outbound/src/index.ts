@@ -1,0 +1,2 @@
+export { isNetwork, networkList } from './network-list.js';
+export { mayReach } from './may-reach.js';
