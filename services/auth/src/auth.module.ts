@@ -54,7 +54,10 @@ import { WorkspaceRepository } from './workspace/workspace.repository.js';
 import { WorkspaceService } from './workspace/workspace.service.js';
 
 @Module({
-  imports: [IdentityModule, databaseModule({ entities: [], migrations: [CreateAuth1795219000000, IdentityProviders1795400000001] })],
+  imports: [
+    IdentityModule,
+    databaseModule({ entities: [], migrations: [CreateAuth1795219000000, IdentityProviders1795400000001] }),
+  ],
   controllers: [
     SigningController,
     RevocationController,

@@ -33,8 +33,8 @@ import { graphqlOptions } from './http/graphql-options.js';
 import { HttpEdge } from './http/http-edge.js';
 import { PlainHttp } from './http/plain-http.js';
 import { Refusals } from './http/refusals.js';
-import { TrustedProxies } from './http/trusted-proxies.js';
 import { ObservingPlugin } from './http/observing.plugin.js';
+import { IdentityProvidersResolver } from './identity-providers/identity-providers.resolver.js';
 import { ActorResolver, NodeResolver } from './node/node.resolver.js';
 import { FaultLog } from './observability/fault-log.js';
 import { RequestMetrics } from './observability/request-metrics.js';
@@ -54,6 +54,7 @@ import { UsersResolver } from './users/users.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { SseEdge } from './sse/sse-edge.service.js';
+import { SsoController } from './sso/sso.controller.js';
 import { LiveOperations } from './streams/live-operations.service.js';
 import { ResultFormat } from './streams/result-format.js';
 import { StreamsService } from './streams/streams.service.js';
@@ -62,6 +63,7 @@ import { WebhooksResolver } from './webhooks/webhooks.resolver.js';
 import { GraphqlSocketServer } from './websocket/graphql-socket-server.js';
 import { WebSocketEdge } from './websocket/websocket-edge.service.js';
 import { WorkspaceResolver } from './workspace/workspace.resolver.js';
+import { WorkspaceSettingsResolver } from './workspace/workspace-settings.resolver.js';
 
 const resolvers = [
   ActorResolver,
@@ -71,6 +73,7 @@ const resolvers = [
   DownloadsResolver,
   EventsResolver,
   ExecutionsResolver,
+  IdentityProvidersResolver,
   NodeResolver,
   ParametersResolver,
   ResultsResolver,
@@ -82,6 +85,7 @@ const resolvers = [
   WebhookDeliveriesResolver,
   WebhooksResolver,
   WorkspaceResolver,
+  WorkspaceSettingsResolver,
 ];
 
 @Module({
@@ -95,7 +99,7 @@ const resolvers = [
       useFactory: graphqlOptions,
     }),
   ],
-  controllers: [CacheController, DownloadsController],
+  controllers: [CacheController, DownloadsController, SsoController],
   providers: [
     ...resolvers,
     { provide: APP_FILTER, useClass: ErrorPasserFilter },
@@ -131,7 +135,6 @@ const resolvers = [
     SessionsService,
     SseEdge,
     StreamsService,
-    TrustedProxies,
     WebSocketEdge,
   ],
 })

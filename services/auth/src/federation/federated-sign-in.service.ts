@@ -153,7 +153,12 @@ function addressOf({ emailDomains }: OpenProvider, { email, emailVerified }: Ext
 }
 
 function nameOf({ name }: ExternalIdentity, email: string): string {
-  const plain = name?.normalize('NFC').replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim().slice(0, 200) ?? '';
+  const plain =
+    name
+      ?.normalize('NFC')
+      .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+      .trim()
+      .slice(0, 200) ?? '';
   return plain === '' ? email : plain;
 }
 

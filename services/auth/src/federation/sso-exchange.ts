@@ -24,7 +24,12 @@ export interface SsoRequest {
 
 /** What a kind of provider answers. Nothing of it has happened yet: SsoService does it. */
 export type SsoAnswer =
-  | { readonly kind: 'redirect'; readonly location: string; readonly flowCookie?: string; readonly isCrossSite?: boolean }
+  | {
+      readonly kind: 'redirect';
+      readonly location: string;
+      readonly flowCookie?: string;
+      readonly isCrossSite?: boolean;
+    }
   | { readonly kind: 'document'; readonly contentType: string; readonly body: string }
   /** Signs this identity in and sends the browser to `returnTo`. */
   | {

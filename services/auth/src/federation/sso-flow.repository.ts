@@ -52,11 +52,7 @@ export class SsoFlowRepository {
   }
 
   /** Once only, by the browser that began it, at the provider that it began at. */
-  async take(
-    providerId: string,
-    state: string | null,
-    flowCookie: string | undefined,
-  ): Promise<TakenFlow | undefined> {
+  async take(providerId: string, state: string | null, flowCookie: string | undefined): Promise<TakenFlow | undefined> {
     if (state === null || !stateForm.test(state) || flowCookie === undefined || !cookieForm.test(flowCookie)) {
       return undefined;
     }

@@ -28,7 +28,8 @@ export class SsoService {
     const { kind, provider } = await this.providers.open(input.providerId);
     const key = `${input.method} ${input.action}`;
     const action = Object.hasOwn(kind.actions, key) ? kind.actions[key] : undefined;
-    if (!action) throw new AppError('sso.request_invalid', 'There is nothing at this address.', { internalMessage: key });
+    if (!action)
+      throw new AppError('sso.request_invalid', 'There is nothing at this address.', { internalMessage: key });
     const request = toRequest(input);
     return this.perform(provider, request, await action(provider, request));
   }
@@ -37,7 +38,11 @@ export class SsoService {
     switch (answer.kind) {
       case 'redirect': {
         const { location, flowCookie, isCrossSite = false } = answer;
-        return { ...redirect(location), flowIsCrossSite: isCrossSite, ...(flowCookie === undefined ? {} : { flowCookie }) };
+        return {
+          ...redirect(location),
+          flowIsCrossSite: isCrossSite,
+          ...(flowCookie === undefined ? {} : { flowCookie }),
+        };
       }
       case 'document':
         return {
@@ -47,7 +52,10 @@ export class SsoService {
       case 'signIn': {
         const { identity, returnTo, providerSession } = answer;
         const { sessionCookie } = request;
-        const { cookie, session } = await this.signIns.signInBrowser(provider, identity, { providerSession, sessionCookie });
+        const { cookie, session } = await this.signIns.signInBrowser(provider, identity, {
+          providerSession,
+          sessionCookie,
+        });
         return { ...redirect(returnTo), sessionCookie: cookie, sessionExpiresAt: session.expiresAt };
       }
       case 'signOut': {

@@ -8,7 +8,14 @@ import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch, keyOf } from '../input/text.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { WorkspaceRepository } from '../workspace/workspace.repository.js';
-import { checkCleared, checkDomains, checkOptions, checkProviderName, checkRules, splitOptions } from './identity-provider.input.js';
+import {
+  checkCleared,
+  checkDomains,
+  checkOptions,
+  checkProviderName,
+  checkRules,
+  splitOptions,
+} from './identity-provider.input.js';
 import { IdentityProviderRepository, providerNotFound } from './identity-provider.repository.js';
 import type { OpenProvider, ProviderChange, ProviderRow } from './identity-provider.types.js';
 import type { ProviderKind } from './provider-kind.js';

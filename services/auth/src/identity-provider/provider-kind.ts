@@ -14,5 +14,7 @@ export interface ProviderKind<Options = unknown> {
   /** The options that say who is told the secrets. Where one changes, kept secrets do not go along. */
   readonly destination: readonly string[];
   /** By `<METHOD> <action>`, such as `GET login`. */
-  readonly actions: Readonly<Record<string, (provider: OpenProvider<Options>, request: SsoRequest) => Promise<SsoAnswer>>>;
+  readonly actions: Readonly<
+    Record<string, (provider: OpenProvider<Options>, request: SsoRequest) => Promise<SsoAnswer>>
+  >;
 }

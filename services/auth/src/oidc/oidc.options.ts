@@ -10,7 +10,10 @@ export const oidcOptions = z
     issuer,
     clientId: z.string().min(1).max(500),
     clientSecret: z.string().min(1).max(2_000).optional(),
-    scopes: z.array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,100}$/)).max(50).default(['openid', 'email', 'profile']),
+    scopes: z
+      .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,100}$/))
+      .max(50)
+      .default(['openid', 'email', 'profile']),
     /** Take every address of this provider for verified: for providers that have no `email_verified`. */
     trustEmail: z.boolean().default(false),
     /** Whether claims are asked for at the userinfo endpoint, too. */

@@ -71,10 +71,7 @@ export function refuseExcess(
   for (const [index, role] of roleNames.entries()) {
     const excess = isRoleName(role) && roles[role].find((permission) => !granter.has(permission));
     if (excess) {
-      issues.forbid(
-        [...path, String(index)],
-        `The role ${role} has the permission ${excess}, which you do not have.`,
-      );
+      issues.forbid([...path, String(index)], `The role ${role} has the permission ${excess}, which you do not have.`);
     }
   }
 }

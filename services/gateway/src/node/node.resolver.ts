@@ -17,6 +17,10 @@ const nodeKinds: Partial<Record<IdKind, NodeKind>> = {
   workspace: { typeName: 'Workspace', load: (id, { loaders }) => loaders.workspaces.load(id) },
   user: { typeName: 'User', load: (id, { loaders }) => loaders.users.load(id) },
   apiKey: { typeName: 'ApiKey', load: (id, { loaders }) => loaders.apiKeys.load(id) },
+  identityProvider: {
+    typeName: 'IdentityProvider',
+    load: (id, { loaders }) => loaders.identityProviders.load(id),
+  },
   dataSource: { typeName: 'DataSource', load: (id, { loaders }) => loaders.dataSources.load(id) },
   savedQuery: { typeName: 'SavedQuery', load: (id, { loaders }) => loaders.savedQueries.load(id) },
   rowPolicy: { typeName: 'RowPolicy', load: (id, { loaders }) => loaders.rowPolicies.load(id) },

@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import {
   authRequests,
+  identityProviderRequests,
   metadataRequests,
   resultsRequests,
   runRequests,
@@ -8,6 +9,7 @@ import {
   type ApiKey,
   type DataSource,
   type Execution,
+  type IdentityProvider,
   type Manifest,
   type RequestContract,
   type RowPolicy,
@@ -24,6 +26,7 @@ export interface Loaders {
   readonly users: Loader<User>;
   readonly workspaces: Loader<Workspace>;
   readonly apiKeys: Loader<ApiKey>;
+  readonly identityProviders: Loader<IdentityProvider>;
   readonly dataSources: Loader<DataSource>;
   readonly savedQueries: Loader<SavedQuery>;
   readonly rowPolicies: Loader<RowPolicy>;
@@ -53,6 +56,10 @@ export function createLoaders(context: Asker): Loaders {
     users: loader(async (ids) => (await context.ask(authRequests.getUsers, { ids })).users, idOf),
     workspaces: loader(async (ids) => (await context.ask(authRequests.getWorkspaces, { ids })).workspaces, idOf),
     apiKeys: loader(async (ids) => (await context.ask(authRequests.getApiKeys, { ids })).apiKeys, idOf),
+    identityProviders: loader(
+      async (ids) => (await context.ask(identityProviderRequests.getIdentityProviders, { ids })).identityProviders,
+      idOf,
+    ),
     dataSources: loader(async (ids) => (await context.ask(metadataRequests.getDataSources, { ids })).dataSources, idOf),
     savedQueries: loader(
       async (ids) => (await context.ask(metadataRequests.getSavedQueries, { ids })).savedQueries,

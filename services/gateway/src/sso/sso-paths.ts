@@ -1,0 +1,6 @@
+/** What browsers and identity providers ask beside GraphQL: /v1/sso/<provider>/<action>. */
+export const ssoPath = 'v1/sso';
+
+export function ssoPathOf(providerId: string, action: string): string {
+  return `/${ssoPath}/${providerId}/${action}`;
+}
