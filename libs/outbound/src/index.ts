@@ -1,2 +1,4 @@
-export { isNetwork, networkList } from './network-list.js';
-export { mayReach } from './may-reach.js';
+export { guardedFetch, type GuardedFetch } from './guarded-fetch.js';
+export { NetworkGuard, type ResolveName } from './network-guard.js';
+export { isNetwork } from './network-list.js';
+export { RefusedAddress } from './refused-address.js';

@@ -5,3 +5,4 @@ export { hasS3Server, S3Server } from './s3-server.js';
 export { TcpProxy } from './tcp-proxy.js';
 export { testDataKeys, testMasterKeys, testPageStore } from './test-page-store.js';
 export { until, type UntilOptions } from './until.js';
+export { newIssuerKey, OidcIssuer, type IssuerAccount, type IssuerClient } from './oidc-issuer.js';

@@ -21,6 +21,8 @@ import { ProviderKinds } from './identity-provider/provider-kinds.js';
 import { ProviderSecrets } from './identity-provider/provider-secrets.service.js';
 import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
 import { IdentityProviders1795400000001 } from './migrations/1795400000001-identity-providers.js';
+import { BackChannelLogoutService } from './oidc/back-channel-logout.service.js';
+import { OidcClient } from './oidc/oidc.client.js';
 import { OidcKind } from './oidc/oidc.kind.js';
 import { PasswordService } from './password/password.service.js';
 import { RetentionService } from './retention/retention.service.js';
@@ -96,6 +98,8 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     ApiKeyRepository,
     ApiKeyService,
     ApiKeyExchangeService,
+    BackChannelLogoutService,
+    OidcClient,
     OidcKind,
     ProviderKinds,
     ProviderSecrets,

@@ -40,5 +40,5 @@ export type SsoAnswer =
       readonly providerSession?: string | undefined;
     }
   /** Ends the browser's session, if it has one, and sends it on. */
-  | { readonly kind: 'signOut'; readonly location: string }
+  | { readonly kind: 'signOut'; readonly location: string; readonly flowCookie?: string }
   | { readonly kind: 'done' };

@@ -63,7 +63,8 @@ export class SsoService {
         if (sessionCookie !== undefined) {
           await this.transactions.run((transaction) => this.opener.endByCookie(transaction, sessionCookie));
         }
-        return { ...redirect(answer.location), sessionCookie: '' };
+        const { location, flowCookie } = answer;
+        return { ...redirect(location), sessionCookie: '', ...(flowCookie === undefined ? {} : { flowCookie }) };
       }
       case 'done':
         return nothing;

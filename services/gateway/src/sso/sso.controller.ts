@@ -5,6 +5,7 @@ import { BusClient } from '#libs/bus';
 import { InjectConfig } from '#libs/config';
 import { federationRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { AppError, toAppError } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
 import { BrowserCredentials } from '../identity/browser-credentials.js';
 import { TrustedProxies } from '../http/trusted-proxies.js';
@@ -31,6 +32,7 @@ export class SsoController {
     private readonly proxies: TrustedProxies,
     private readonly browsers: BrowserCredentials,
     private readonly faults: FaultLog,
+    private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<GatewayConfig, 'http'>,
   ) {}
 
@@ -77,8 +79,10 @@ export class SsoController {
   }
 
   private refuse(response: Response, thrown: unknown, requestId: string): void {
-    this.faults.report(thrown);
     const { code, publicMessage, retryable } = toAppError(thrown);
+    // Whoever looks for the request's id finds the whole reason.
+    if (code.startsWith('sso.')) this.logger.warn({ err: thrown, code }, 'a sign-in through a provider failed');
+    else this.faults.report(thrown);
     const status = statuses[code] ?? (retryable ? 503 : code.startsWith('sso.') ? 400 : 500);
     response
       .status(status)

@@ -2,7 +2,8 @@ import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { newConfig } from '../../test/orchestrator-harness.js';
 import { WebhookReceiver } from '../../test/webhook-receiver.js';
-import { ReceiverClient, type ResolveName } from './receiver.client.js';
+import type { ResolveName } from '#libs/outbound';
+import { ReceiverClient } from './receiver.client.js';
 
 const refused = { failure: 'Its address is not one that webhooks may be sent to.' };
 
