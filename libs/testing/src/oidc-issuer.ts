@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose';
-import Provider from 'oidc-provider';
+import type Provider from 'oidc-provider';
 import { signInPage } from './oidc-sign-in-page.js';
 
 export interface IssuerAccount {
@@ -24,6 +24,8 @@ interface Options {
   readonly port?: number;
   readonly accounts: readonly IssuerAccount[];
   readonly clients: readonly IssuerClient[];
+  /** Browsers may be sent to any address with such a path, beside those that clients have named. */
+  readonly redirectPath?: RegExp;
 }
 
 interface SigningKey {
@@ -48,7 +50,7 @@ export class OidcIssuer {
     private readonly accounts: Map<string, IssuerAccount>,
   ) {}
 
-  static async start({ port = 0, accounts, clients }: Options): Promise<OidcIssuer> {
+  static async start({ port = 0, accounts, clients, redirectPath }: Options): Promise<OidcIssuer> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     const address = server.address();
@@ -56,7 +58,16 @@ export class OidcIssuer {
     const url = `http://127.0.0.1:${address.port}`;
     const key = await newIssuerKey('issuer-1');
     const issuer = new OidcIssuer(url, server, key, new Map(accounts.map((account) => [account.sub, account])));
-    const provider = new Provider(url, configurationOf(issuer, clients));
+    // Loaded by the tests that need it alone.
+    const { default: OidcProvider } = await import('oidc-provider');
+    const provider = new OidcProvider(url, configurationOf(issuer, clients));
+    if (redirectPath) {
+      const isAllowed = (address: string): boolean => redirectPath.test(new URL(address).pathname);
+      Object.assign(provider.Client.prototype, {
+        redirectUriAllowed: isAllowed,
+        postLogoutRedirectUriAllowed: isAllowed,
+      });
+    }
     const answer = provider.callback();
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       issuer.serve(provider, answer, request, response).catch(() => response.writeHead(500).end());

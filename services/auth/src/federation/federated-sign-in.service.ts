@@ -106,8 +106,9 @@ export class FederatedSignInService {
     const user = existing
       ? await this.adopt(transaction, provider, existing)
       : await this.users.insert(transaction, workspaceId, {
-          ...{ email, name: nameOf(identity, email), passwordHash: undefined, groupNames: [], attributes: {} },
-          roleNames: provider.rules.roles?.default ?? [],
+          ...{ email, name: nameOf(identity, email), passwordHash: undefined },
+          ...{ roleNames: provider.rules.roles?.default ?? [], groupNames: [], attributes: {} },
+          ...applyRules(provider.rules, identity.claims, {}),
         });
     if (await this.identities.link(transaction, provider, subject, user)) return user;
     throw refused('sso.account_exists', accountExists, `user ${user.id} is another subject of this provider`);

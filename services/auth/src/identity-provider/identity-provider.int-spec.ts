@@ -91,17 +91,25 @@ describe('an identity provider', () => {
   it.each<[string, Partial<Create>, string[][]]>([
     ['an unknown option', { options: { ...options, colour: 'red' } }, [['input.invalid', 'options']]],
     ['no client', { options: { issuer: options.issuer } }, [['input.invalid', 'options', 'clientId']]],
-    ['an issuer that is no address', { options: { ...options, issuer: 'x' } }, [['input.invalid', 'options', 'issuer']]],
+    [
+      'an issuer that is no address',
+      { options: { ...options, issuer: 'x' } },
+      [['input.invalid', 'options', 'issuer']],
+    ],
     ['a domain that is none', { emailDomains: ['example.com', 'a b'] }, [['input.invalid', 'emailDomains', '1']]],
     [
       'a role that there is not',
       { rules: { roles: { map: [{ claim: 'r', value: 'x', roles: ['emperor'] }] } } },
       [['input.invalid', 'rules', 'roles', 'map', '0', 'roles', '0']],
     ],
-    ['a rule of no known form', { rules: { groups: { claims: 'x' } } }, [
-      ['input.invalid', 'rules', 'groups', 'claim'],
-      ['input.invalid', 'rules', 'groups'],
-    ]],
+    [
+      'a rule of no known form',
+      { rules: { groups: { claims: 'x' } } },
+      [
+        ['input.invalid', 'rules', 'groups', 'claim'],
+        ['input.invalid', 'rules', 'groups'],
+      ],
+    ],
   ])('with %s is refused, with the place', async (_name, input, faults) => {
     expect(faultsOf(await auth.refusal(create(input)))).toEqual(faults);
   });

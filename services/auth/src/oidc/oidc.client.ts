@@ -23,7 +23,19 @@ const knownMs = 600_000;
 /** Unknown keys have the provider asked again no more often than this, whoever sends tokens that name them. */
 const keysCooldownMs = 30_000;
 /** A provider that names another key than one of a pair could be made to take its public key for a secret. */
-const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+const algorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
 
 /** The other side of OpenID Connect, and what it says of itself. */
 @Injectable()

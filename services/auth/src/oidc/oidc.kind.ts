@@ -76,6 +76,9 @@ export class OidcKind implements ProviderKind<OidcOptions> {
     });
     const claims = tokens.claims();
     if (!claims) throw new Error('the provider gave no id token');
+    // The library looks at it only where there are several audiences.
+    if (claims.azp !== undefined && claims.azp !== options.clientId)
+      throw new Error('the id token is another client’s');
     const asksMore = options.userinfo && configuration.serverMetadata().userinfo_endpoint !== undefined;
     const more = asksMore ? await oidc.fetchUserInfo(configuration, tokens.access_token, claims.sub) : {};
     // What is signed comes before what is only sent.

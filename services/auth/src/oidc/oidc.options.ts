@@ -1,7 +1,9 @@
 import { z } from 'zod';
 
 /** Compared with what tokens say letter by letter. Where it may lie is decided when it is asked. */
-const issuer = z.string().refine((text) => isIssuer(text), 'The issuer is an address such as https://login.example.com.');
+const issuer = z
+  .string()
+  .refine((text) => isIssuer(text), 'The issuer is an address such as https://login.example.com.');
 
 function isIssuer(text: string): boolean {
   if (!URL.canParse(text) || text.length > 500) return false;
