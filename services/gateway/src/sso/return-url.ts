@@ -16,7 +16,7 @@ export function checkReturnUrl(text: string | undefined, origin: string, allowed
     // What a browser makes of it must lie here: //evil.example does not, nor does what only looks like a path.
     if (text.startsWith('//') || !URL.canParse(text, origin)) throw refused();
     const url = new URL(text, origin);
-    if (url.origin !== new URL(origin).origin) throw refused();
+    if (url.origin !== new URL(origin).origin || url.pathname.startsWith('//')) throw refused();
     return `${url.pathname}${url.search}${url.hash}`;
   }
   if (!URL.canParse(text)) throw refused();
