@@ -26,6 +26,8 @@ interface Options {
   readonly clients: readonly IssuerClient[];
   /** Browsers may be sent to any address with such a path, beside those that clients have named. */
   readonly redirectPath?: RegExp;
+  /** Of this origin alone. */
+  readonly redirectOrigin?: string;
 }
 
 interface SigningKey {
@@ -50,7 +52,7 @@ export class OidcIssuer {
     private readonly accounts: Map<string, IssuerAccount>,
   ) {}
 
-  static async start({ port = 0, accounts, clients, redirectPath }: Options): Promise<OidcIssuer> {
+  static async start({ port = 0, accounts, clients, redirectPath, redirectOrigin }: Options): Promise<OidcIssuer> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     const address = server.address();
@@ -62,7 +64,9 @@ export class OidcIssuer {
     const { default: OidcProvider } = await import('oidc-provider');
     const provider = new OidcProvider(url, configurationOf(issuer, clients));
     if (redirectPath) {
-      const isAllowed = (address: string): boolean => redirectPath.test(new URL(address).pathname);
+      const isAllowed = (address: string): boolean =>
+        redirectPath.test(new URL(address).pathname) &&
+        (redirectOrigin === undefined || new URL(address).origin === redirectOrigin);
       Object.assign(provider.Client.prototype, {
         redirectUriAllowed: isAllowed,
         postLogoutRedirectUriAllowed: isAllowed,

@@ -23,9 +23,7 @@ beforeAll(async () => {
   });
   issuer = await OidcIssuer.start({
     accounts: [account, { ...account, sub: 'bob', email: 'bob@example.com' }],
-    clients: [
-      { ...client, redirect_uris: [`${gatewayOrigin}/any`], backchannel_logout_uri: `${gatewayOrigin}/none` },
-    ],
+    clients: [{ ...client, redirect_uris: [`${gatewayOrigin}/any`], backchannel_logout_uri: `${gatewayOrigin}/none` }],
     redirectPath: /^\/v1\/sso\//,
   });
   const options = { issuer: issuer.issuer, clientId: client.client_id, clientSecret: client.client_secret };

@@ -110,7 +110,7 @@ export class OidcKind implements ProviderKind<OidcOptions> {
 
   private async signedOut(provider: Provider, { query, flowCookie }: SsoRequest): Promise<SsoAnswer> {
     const flow = await this.flows.take(provider.id, query.get('state'), flowCookie);
-    return { kind: 'redirect', location: flow?.returnTo ?? '/' };
+    return { kind: 'redirect', location: flow?.returnTo ?? '/v1/sso/done' };
   }
 }
 

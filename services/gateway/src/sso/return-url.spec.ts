@@ -7,8 +7,8 @@ const check = (text: string | undefined) => checkReturnUrl(text, origin, allowed
 
 describe('open redirect on return URL', () => {
   it.each([
-    [undefined, '/'],
-    ['', '/'],
+    [undefined, '/v1/sso/done'],
+    ['', '/v1/sso/done'],
     ['/reports?id=1#top', '/reports?id=1#top'],
     ['/a/../b', '/b'],
     ['https://app.example.com/x?y=1', 'https://app.example.com/x?y=1'],

@@ -1,4 +1,5 @@
 import { AppError } from '#libs/kernel';
+import { donePath } from './sso-paths.js';
 
 const lengthMax = 2_000;
 // eslint-disable-next-line no-control-regex -- these are what a browser would drop or fold, and what is then no path any more
@@ -10,7 +11,7 @@ const unsafe = /[\u0000-\u0020\u007f-\u{10ffff}\\]/u;
  * @throws AppError `sso.return_refused`
  */
 export function checkReturnUrl(text: string | undefined, origin: string, allowedOrigins: readonly string[]): string {
-  if (text === undefined || text === '') return '/';
+  if (text === undefined || text === '') return donePath;
   if (text.length > lengthMax || unsafe.test(text)) throw refused();
   if (text.startsWith('/')) {
     // What a browser makes of it must lie here: //evil.example does not, nor does what only looks like a path.

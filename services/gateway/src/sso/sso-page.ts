@@ -1,3 +1,14 @@
+/** Where one comes who has not said where to go. */
+export const donePage = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Done</title>
+<h1>Done</h1>
+<p>You can close this page, and go on where you came from.</p>
+</html>
+`;
+
 /** The one plain page that a failed sign-in ends on. It holds nothing that came with the request. */
 export function failurePage(code: string, message: string, requestId: string): string {
   return `<!doctype html>

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { All, Controller, Param, Req, Res } from '@nestjs/common';
+import { All, Controller, Get, Param, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { BusClient } from '#libs/bus';
 import { InjectConfig } from '#libs/config';
@@ -14,7 +14,7 @@ import { requestIdOf, runInScope } from '../request/request-scope.js';
 import { cookieNames, cookieOf, setCookie } from './cookies.js';
 import { readForm } from './read-form.js';
 import { checkReturnUrl } from './return-url.js';
-import { failurePage } from './sso-page.js';
+import { donePage, failurePage } from './sso-page.js';
 import { ssoPath } from './sso-paths.js';
 
 type Asked = RequestOf<typeof federationRequests.answerSso>;
@@ -35,6 +35,11 @@ export class SsoController {
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<GatewayConfig, 'http'>,
   ) {}
+
+  @Get('done')
+  done(@Res() response: Response): void {
+    response.type('html').send(donePage);
+  }
 
   @All(':providerId/:action')
   async answer(
