@@ -27,7 +27,7 @@ const address = (): string =>
   `${pages.origin}/sso.html?${new URLSearchParams({ gateway: gateway(), sso: mesh.ssoUrl ?? '' }).toString()}`;
 
 async function answerOf(page: Page): Promise<unknown> {
-  await page.evaluate(() => (document.querySelector('#answer') as HTMLElement).replaceChildren());
+  await page.evaluate(`document.querySelector('#answer').textContent = ''`);
   await page.click('#ask');
   const text = page.locator('#answer');
   await until(async () => (await text.innerText()) !== '', { what: 'an answer' });
