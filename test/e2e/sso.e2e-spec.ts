@@ -5,7 +5,9 @@ import { WebSocket } from 'ws';
 import { OidcIssuer, until } from '#libs/testing';
 import { errorFields, type Failures } from '../support/api-types.js';
 import { HttpBrowser } from '../support/http-browser.js';
+import { signIn as signInByPassword } from '../support/people.js';
 import { sharedMesh } from '../support/running-mesh.js';
+import { newWorkspace } from '../support/second-workspace.js';
 
 const mesh = sharedMesh();
 const session = '__Host-sluice-session';
@@ -42,9 +44,7 @@ beforeAll(async () => {
       },
     },
   );
-  expect(createIdentityProvider).toMatchObject({ errors: [], identityProvider: { secretNames: ['clientSecret'] } });
   providerId = createIdentityProvider.identityProvider.id;
-  expect(createIdentityProvider.identityProvider.signInPath).toBe(`/v1/sso/${providerId}/login`);
 });
 afterAll(async () => {
   await issuer.stop();
@@ -210,11 +210,69 @@ function upgraded(cookie: string, origin: string | undefined): Promise<string> {
   });
   return new Promise<string>((resolve) => {
     socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init' })));
-    socket.on('message', (data) => resolve((JSON.parse(String(data)) as { type: string }).type));
+    // One piece, as long as nobody asks for pieces.
+    socket.on('message', (data: Buffer) => resolve((JSON.parse(data.toString()) as { type: string }).type));
     socket.on('close', (code) => resolve(`closed with ${code}`));
     socket.on('error', () => resolve('refused'));
   }).finally(() => socket.close());
 }
+
+describe('A provider', () => {
+  test('is listed, found by its name and read by its id, and never shows its secrets', async () => {
+    const { identityProviders, node } = await mesh.admin.request<{
+      identityProviders: { nodes: object[]; totalCount: number };
+      node: object;
+    }>(
+      `query ($id: ID!) {
+         identityProviders(first: 10, search: "e2e") { nodes { id options secretNames signInPath } totalCount }
+         node(id: $id) { __typename id ... on IdentityProvider { name kind } } }`,
+      { id: providerId },
+    );
+    const shown = { id: providerId, secretNames: ['clientSecret'], signInPath: `/v1/sso/${providerId}/login` };
+    expect(identityProviders).toMatchObject({ totalCount: 1, nodes: [shown] });
+    expect(JSON.stringify(identityProviders)).not.toContain(client.client_secret);
+    expect(node).toEqual({ __typename: 'IdentityProvider', id: providerId, name: 'E2E', kind: 'OIDC' });
+  });
+
+  test('of one workspace is nothing in another, which enforces single sign-on for itself alone', async () => {
+    const other = await newWorkspace(mesh);
+    const { identityProviders, node } = await other.request<{ identityProviders: { nodes: object[] }; node: object }>(
+      'query ($id: ID!) { identityProviders(first: 10) { nodes { id } } node(id: $id) { id } }',
+      { id: providerId },
+    );
+    expect([identityProviders.nodes, node]).toEqual([[], null]);
+    const change = { input: { id: providerId, version: 1, enabled: false } };
+    const { updateIdentityProvider } = await other.request<{ updateIdentityProvider: Failures }>(
+      `mutation ($input: UpdateIdentityProviderInput!) { updateIdentityProvider(input: $input) { ${errorFields} } }`,
+      change,
+    );
+    expect(updateIdentityProvider.errors).toMatchObject([{ code: 'NOT_FOUND' }]);
+
+    const enforce = async (): Promise<{
+      errors: object[];
+      workspace: { settings: { ssoEnforced: boolean } } | null;
+    }> => {
+      const { viewer } = await other.request<{ viewer: { workspace: { settings: { version: number } } } }>(
+        '{ viewer { workspace { settings { version } } } }',
+      );
+      const input = { version: viewer.workspace.settings.version, ssoEnforced: true };
+      const { updateWorkspace } = await other.request<{ updateWorkspace: Awaited<ReturnType<typeof enforce>> }>(
+        `mutation ($input: UpdateWorkspaceInput!) { updateWorkspace(input: $input) {
+           ${errorFields} workspace { settings { ssoEnforced } } } }`,
+        { input },
+      );
+      return updateWorkspace;
+    };
+    expect((await enforce()).errors).toMatchObject([{ code: 'INVALID_INPUT', path: ['ssoEnforced'] }]);
+    await other.request(
+      'mutation ($input: CreateIdentityProviderInput!) { createIdentityProvider(input: $input) { identityProvider { id } } }',
+      { input: { name: 'Own', kind: 'OIDC', options: { issuer: issuer.issuer, clientId: 'own' } } },
+    );
+    expect(await enforce()).toMatchObject({ errors: [], workspace: { settings: { ssoEnforced: true } } });
+    const { administrator } = mesh.access;
+    expect((await signInByPassword(mesh.anonymous, administrator)).errors).toEqual([]);
+  });
+});
 
 function logLines(name: string): string[] {
   return readFileSync(join(mesh.access.directory, 'log', `${name}.log`), 'utf8').split('\n');

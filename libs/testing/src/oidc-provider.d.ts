@@ -2,7 +2,7 @@ declare module 'oidc-provider' {
   import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 
   /** As much of it as the issuer of tests uses; the package has no types of its own. */
-  export default class Provider {
+  class Provider {
     constructor(issuer: string, configuration: object);
     callback(): RequestListener;
     interactionDetails(request: IncomingMessage, response: ServerResponse): Promise<{ uid: string }>;
@@ -18,4 +18,6 @@ declare module 'oidc-provider' {
     };
     Client: { prototype: object };
   }
+
+  export { Provider as default };
 }

@@ -40,7 +40,9 @@ export function applyRules(rules: IdentityRules, claims: Claims, attributes: Jso
 export function valuesOf(claims: Claims, name: string): string[] {
   const value = claimOf(claims, name);
   const items = Array.isArray(value) ? value : [value];
-  return items.flatMap((item) => (['string', 'number', 'boolean'].includes(typeof item) ? [String(item)] : []));
+  return items.flatMap((item) =>
+    typeof item === 'string' ? [item] : typeof item === 'number' || typeof item === 'boolean' ? [`${item}`] : [],
+  );
 }
 
 function claimOf(claims: Claims, name: string): JsonValue | undefined {

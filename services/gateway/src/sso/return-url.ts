@@ -2,7 +2,7 @@ import { AppError } from '#libs/kernel';
 import { donePath } from './sso-paths.js';
 
 const lengthMax = 2_000;
-// eslint-disable-next-line no-control-regex -- these are what a browser would drop or fold, and what is then no path any more
+// What a browser would drop or fold, and what is then no path any more.
 const unsafe = /[\u0000-\u0020\u007f-\u{10ffff}\\]/u;
 
 /**
