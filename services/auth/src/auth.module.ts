@@ -19,15 +19,24 @@ import { IdentityProviderRepository } from './identity-provider/identity-provide
 import { IdentityProviderService } from './identity-provider/identity-provider.service.js';
 import { ProviderKinds } from './identity-provider/provider-kinds.js';
 import { ProviderSecrets } from './identity-provider/provider-secrets.service.js';
+import { LdapDirectoryClient } from './ldap/ldap-directory.client.js';
+import { LdapProviderRepository } from './ldap/ldap-provider.repository.js';
+import { LdapSignInService } from './ldap/ldap-sign-in.service.js';
+import { LdapKind } from './ldap/ldap.kind.js';
 import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
 import { IdentityProviders1795400000001 } from './migrations/1795400000001-identity-providers.js';
 import { BackChannelLogoutService } from './oidc/back-channel-logout.service.js';
 import { OidcClient } from './oidc/oidc.client.js';
+import { SamlKeys1795410000001 } from './migrations/1795410000001-saml-keys.js';
 import { OidcKind } from './oidc/oidc.kind.js';
 import { PasswordService } from './password/password.service.js';
+import { ProxyKind } from './proxy-headers/proxy.kind.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
 import { RevocationRepository } from './revocation/revocation.repository.js';
+import { SamlKeyRepository } from './saml/saml-key.repository.js';
+import { SamlKeyService } from './saml/saml-key.service.js';
+import { SamlKind } from './saml/saml.kind.js';
 import { BrowserSessionService } from './session/browser-session.service.js';
 import { SessionCookieRepository } from './session/session-cookie.repository.js';
 import { SessionOpener } from './session/session-opener.service.js';
@@ -58,7 +67,10 @@ import { WorkspaceService } from './workspace/workspace.service.js';
 @Module({
   imports: [
     IdentityModule,
-    databaseModule({ entities: [], migrations: [CreateAuth1795219000000, IdentityProviders1795400000001] }),
+    databaseModule({
+      entities: [],
+      migrations: [CreateAuth1795219000000, IdentityProviders1795400000001, SamlKeys1795410000001],
+    }),
   ],
   controllers: [
     SigningController,
@@ -101,6 +113,14 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     BackChannelLogoutService,
     OidcClient,
     OidcKind,
+    SamlKeyRepository,
+    SamlKeyService,
+    SamlKind,
+    LdapDirectoryClient,
+    LdapProviderRepository,
+    LdapSignInService,
+    LdapKind,
+    ProxyKind,
     ProviderKinds,
     ProviderSecrets,
     IdentityProviderRepository,

@@ -18,8 +18,8 @@ export interface SsoRequest {
   readonly clientAddress: string;
   /** The other end of the connection itself, which no header can forge. */
   readonly peerAddress: string;
-  /** By their names in lower case; without cookies and authorization. */
-  readonly headers: ReadonlyMap<string, string>;
+  /** As they came, one that came twice twice; without cookies and authorization. */
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** What a kind of provider answers. Nothing of it has happened yet: SsoService does it. */

@@ -83,6 +83,6 @@ function toRequest(input: Input): SsoRequest {
     query: new URLSearchParams(input.query),
     form: new URLSearchParams(input.body),
     isFromOwnPage: input.fromOwnPage,
-    headers: new Map(input.headers.map(({ name, value }) => [name, value])),
+    headers: input.headers,
   };
 }

@@ -1,6 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '#libs/kernel';
+import { LdapKind } from '../ldap/ldap.kind.js';
 import { OidcKind } from '../oidc/oidc.kind.js';
+import { ProxyKind } from '../proxy-headers/proxy.kind.js';
+import { SamlKind } from '../saml/saml.kind.js';
 import type { ProviderKindName } from './identity-provider.types.js';
 import type { ProviderKind } from './provider-kind.js';
 
@@ -9,9 +12,9 @@ import type { ProviderKind } from './provider-kind.js';
 export class ProviderKinds {
   private readonly byName: ReadonlyMap<ProviderKindName, ProviderKind>;
 
-  constructor(oidc: OidcKind) {
+  constructor(oidc: OidcKind, saml: SamlKind, ldap: LdapKind, proxy: ProxyKind) {
     // Options reach a kind only after its own schema has made them what the kind takes.
-    const kinds = [oidc] as unknown as readonly ProviderKind[];
+    const kinds = [oidc, saml, ldap, proxy] as unknown as readonly ProviderKind[];
     this.byName = new Map(kinds.map((kind) => [kind.name, kind]));
   }
 

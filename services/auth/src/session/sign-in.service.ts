@@ -5,6 +5,8 @@ import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { AuthConfig } from '../auth.config.js';
 import { normalizeEmail } from '../input/email.js';
+import { LdapSignInService } from '../ldap/ldap-sign-in.service.js';
+import { normalizeLogin } from '../ldap/ldap-login.js';
 import { PasswordService } from '../password/password.service.js';
 import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
@@ -18,7 +20,7 @@ type SignInInput = RequestOf<typeof authRequests.signIn>;
 type SignedIn = ResponseOf<typeof authRequests.signIn>;
 
 /**
- * Signing in by password. Who is unknown, has no password, is disabled or mistypes gets the same answer after the same
+ * Signing in by password, one of our own or a directory's. Who is unknown, has no password, is disabled or mistypes gets the same answer after the same
  * work: exactly one hash is computed for each attempt.
  */
 @Injectable()
@@ -26,6 +28,7 @@ export class SignInService {
   constructor(
     private readonly users: UserRepository,
     private readonly passwords: PasswordService,
+    private readonly directories: LdapSignInService,
     private readonly throttle: SignInThrottleService,
     private readonly opener: SessionOpener,
     private readonly tokens: SessionTokenService,
@@ -36,9 +39,9 @@ export class SignInService {
   ) {}
 
   async signIn(input: SignInInput): Promise<SignedIn> {
-    // What is no address is limited like one.
-    const attempt: Attempt = { email: normalizeEmail(input.email) ?? '', clientAddress: input.clientAddress };
+    const attempt: Attempt = { email: accountOf(input.email), clientAddress: input.clientAddress };
     const candidate = await this.check(attempt, input);
+    if (!candidate) return this.byDirectory(attempt, input);
     const signedIn = await this.openSession(candidate);
     this.metrics.signIns.inc({ outcome: 'ok' });
     this.logger.info({ userId: candidate.id }, 'signed in');
@@ -47,14 +50,28 @@ export class SignInService {
     return signedIn;
   }
 
-  private async check(attempt: Attempt, { password, workspace }: SignInInput): Promise<SignInCandidate> {
-    const [candidate, another] = await this.candidates(attempt.email, workspace);
-    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () => this.admit(attempt));
-    if (!candidate || !isRight) {
-      await this.throttle.failed(attempt);
-      this.metrics.signIns.inc({ outcome: 'wrong' });
-      throw wrongCredentials();
+  /** Asked whoever it was, known here or not, so that its time tells nothing either. */
+  private async byDirectory(attempt: Attempt, { email, password, workspace }: SignInInput): Promise<SignedIn> {
+    // Counted before it answers, which takes so long that a burst of guesses would otherwise run side by side.
+    await this.throttle.failed(attempt);
+    const signedIn = await this.directories.signIn(email, password, workspace);
+    if (signedIn) {
+      await this.throttle.succeeded(attempt);
+      await this.throttle.takeBack(attempt);
+      return signedIn;
     }
+    this.metrics.signIns.inc({ outcome: 'wrong' });
+    throw wrongCredentials();
+  }
+
+  /** Whose password it is here. */
+  private async check(
+    attempt: Attempt,
+    { email, password, workspace }: SignInInput,
+  ): Promise<SignInCandidate | undefined> {
+    const [candidate, another] = await this.candidates(normalizeEmail(email) ?? '', workspace);
+    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () => this.admit(attempt));
+    if (!candidate || !isRight) return undefined;
     // Only who knows the password of one of them learns that there are several.
     if (another) {
       throw new AppError('input.invalid', 'This address is known in several workspaces: name one.', {
@@ -98,6 +115,11 @@ export class SignInService {
       this.logger.warn({ err, userId: candidate.id }, 'a password could not be hashed anew');
     }
   }
+}
+
+/** What attempts are counted by. A directory knows users by other names than addresses; what is neither is limited as one. */
+function accountOf(typed: string): string {
+  return normalizeEmail(typed) ?? normalizeLogin(typed)?.toLowerCase() ?? '';
 }
 
 function wrongCredentials(): AppError {

@@ -131,12 +131,11 @@ function send(
   }
 }
 
-/** What a provider may speak by; never what proves somebody to us. */
-function headersOf({ headers }: IncomingMessage): Asked['headers'] {
+/** What a provider may speak by; never what proves somebody to us. As they came: one that came twice is there twice. */
+function headersOf({ rawHeaders }: IncomingMessage): Asked['headers'] {
   const hidden = new Set(['cookie', 'authorization', 'proxy-authorization']);
-  return Object.entries(headers).flatMap(([name, value]) =>
-    hidden.has(name) || value === undefined
-      ? []
-      : [{ name, value: typeof value === 'string' ? value : value.join(', ') }],
+  return rawHeaders.flatMap((name, index) =>
+    // Names and values take turns.
+    index % 2 === 1 || hidden.has(name.toLowerCase()) ? [] : [{ name, value: rawHeaders[index + 1] ?? '' }],
   );
 }
