@@ -24,6 +24,7 @@ import { IdentityProviders1795400000001 } from './migrations/1795400000001-ident
 import { BackChannelLogoutService } from './oidc/back-channel-logout.service.js';
 import { OidcClient } from './oidc/oidc.client.js';
 import { OidcKind } from './oidc/oidc.kind.js';
+import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
 import { PasswordService } from './password/password.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
@@ -31,12 +32,18 @@ import { RevocationRepository } from './revocation/revocation.repository.js';
 import { BrowserSessionService } from './session/browser-session.service.js';
 import { SessionCookieRepository } from './session/session-cookie.repository.js';
 import { SessionOpener } from './session/session-opener.service.js';
+import { ScimGroupRepository } from './scim/scim-group.repository.js';
+import { ScimGroupService } from './scim/scim-group.service.js';
+import { ScimUserRepository } from './scim/scim-user.repository.js';
+import { ScimUserService } from './scim/scim-user.service.js';
+import { ScimController } from './scim/scim.controller.js';
 import { SessionTokenService } from './session/session-token.service.js';
 import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
 import { SessionMetrics } from './session/session.metrics.js';
 import { SessionRepository } from './session/session.repository.js';
 import { SessionService } from './session/session.service.js';
+import { SignInFailures } from './session/sign-in-failures.service.js';
 import { SignInService } from './session/sign-in.service.js';
 import { SigningController } from './signing/signing.controller.js';
 import { TokenIssuerService } from './signing/token-issuer.service.js';
@@ -58,7 +65,10 @@ import { WorkspaceService } from './workspace/workspace.service.js';
 @Module({
   imports: [
     IdentityModule,
-    databaseModule({ entities: [], migrations: [CreateAuth1795219000000, IdentityProviders1795400000001] }),
+    databaseModule({
+      entities: [],
+      migrations: [CreateAuth1795219000000, IdentityProviders1795400000001, Scim1795440000001],
+    }),
   ],
   controllers: [
     SigningController,
@@ -68,6 +78,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     FederationController,
     IdentityProviderController,
     GroupController,
+    ScimController,
     UserController,
     ViewerController,
     WorkspaceController,
@@ -94,6 +105,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SessionTokenService,
     BrowserSessionService,
     SessionService,
+    SignInFailures,
     SignInService,
     ApiKeyRepository,
     ApiKeyService,
@@ -114,6 +126,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     BootstrapLockRepository,
     BootstrapService,
     RetentionService,
+    ...[ScimGroupRepository, ScimGroupService, ScimUserRepository, ScimUserService],
   ],
 })
 export class AuthModule {}

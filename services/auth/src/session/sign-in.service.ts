@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { authRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { AuthConfig } from '../auth.config.js';
@@ -13,6 +14,7 @@ import { slugPattern } from '../workspace/slug.js';
 import { SessionMetrics } from './session.metrics.js';
 import { SessionOpener } from './session-opener.service.js';
 import { SessionTokenService } from './session-token.service.js';
+import { SignInFailures } from './sign-in-failures.service.js';
 
 type SignInInput = RequestOf<typeof authRequests.signIn>;
 type SignedIn = ResponseOf<typeof authRequests.signIn>;
@@ -30,6 +32,8 @@ export class SignInService {
     private readonly opener: SessionOpener,
     private readonly tokens: SessionTokenService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
+    private readonly failures: SignInFailures,
     private readonly metrics: SessionMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'signIn'>,
@@ -49,9 +53,12 @@ export class SignInService {
 
   private async check(attempt: Attempt, { password, workspace }: SignInInput): Promise<SignInCandidate> {
     const [candidate, another] = await this.candidates(attempt.email, workspace);
-    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () => this.admit(attempt));
+    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () =>
+      this.admit(attempt, candidate),
+    );
     if (!candidate || !isRight) {
       await this.throttle.failed(attempt);
+      if (candidate) this.failures.note(candidate, 'WRONG_CREDENTIALS');
       this.metrics.signIns.inc({ outcome: 'wrong' });
       throw wrongCredentials();
     }
@@ -69,11 +76,12 @@ export class SignInService {
     return this.users.findForSignIn(email, workspace, this.config.signIn.passwordWorkspaces);
   }
 
-  private async admit(attempt: Attempt): Promise<void> {
+  private async admit(attempt: Attempt, candidate: SignInCandidate | undefined): Promise<void> {
     try {
       await this.throttle.admit(attempt);
     } catch (error) {
       this.metrics.signIns.inc({ outcome: 'throttled' });
+      if (candidate) this.failures.note(candidate, 'THROTTLED');
       throw error;
     }
   }
@@ -84,6 +92,13 @@ export class SignInService {
       // Disabled since the password was read.
       if (!locked) throw wrongCredentials();
       const { session, refreshToken } = await this.opener.openByToken(transaction, candidate);
+      await this.audit.add(transaction, {
+        action: 'session.signed_in',
+        target: { type: 'session', id: session.id },
+        workspaceId: candidate.workspaceId,
+        actor: { kind: 'USER', id: candidate.id, sessionId: session.id },
+        after: { by: 'PASSWORD' },
+      });
       return { ...(await this.tokens.issue(locked, session)), refreshToken };
     });
   }
