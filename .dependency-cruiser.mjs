@@ -4,6 +4,7 @@
 const layers = [
   ['kernel'],
   ['contracts', 'config', 'telemetry', 'sql', 'source-types', 'encryption', 'outbound'],
+  ['receivers'],
   ['redis', 'database'],
   ['bus'],
   ['identity', 'result-store'],

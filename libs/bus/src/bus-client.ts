@@ -130,10 +130,10 @@ export class BusClient {
     deadline: number,
   ): Promise<SentRequest | undefined> {
     const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
-    const { workspaceId, actor, requestId } = context;
+    const { workspaceId, actor, requestId, origin } = context;
     const envelope = this.envelopeOf({
       ...{ id: message.id, kind: 'REQUEST', type: pattern, payload: message.payload },
-      ...{ workspaceId, actor, requestId, ttlMs: leftMs, idempotencyKey, replyTo: this.inbox.key },
+      ...{ workspaceId, actor, requestId, origin, ttlMs: leftMs, idempotencyKey, replyTo: this.inbox.key },
     });
     return this.sender.send({ service, instance }, asBuffer(envelopeCodec.encode(envelope)), leftMs);
   }
@@ -186,6 +186,7 @@ export class BusClient {
       version: 1,
       workspaceId: parts.workspaceId ?? '',
       ...(parts.actor ? { actor: { kind: parts.actor } } : {}),
+      ...(parts.origin ? { origin: parts.origin } : {}),
       requestId: parts.requestId ?? '',
       traceparent,
       tracestate,

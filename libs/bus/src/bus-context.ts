@@ -1,5 +1,6 @@
 import { BaseRpcContext } from '@nestjs/microservices';
 import type { Actor, Envelope } from '#libs/contracts';
+import type { WorkOrigin } from '#libs/kernel';
 import type { MessageContext } from './message-context.js';
 
 /** What a handler knows of its message beside the payload. */
@@ -7,6 +8,7 @@ export class BusContext extends BaseRpcContext<[Envelope]> implements MessageCon
   readonly workspaceId: string;
   readonly actor: Actor;
   readonly requestId: string;
+  readonly origin: MessageContext['origin'];
   readonly messageId: string;
   /** Set where the caller may repeat the request; it is stored with the effect. */
   readonly idempotencyKey: string | undefined;
@@ -18,10 +20,23 @@ export class BusContext extends BaseRpcContext<[Envelope]> implements MessageCon
     this.workspaceId = envelope.workspaceId;
     this.actor = envelope.actor?.kind ?? { case: undefined };
     this.requestId = envelope.requestId;
+    this.origin = envelope.origin;
     this.messageId = envelope.id;
     this.idempotencyKey = envelope.idempotencyKey === '' ? undefined : envelope.idempotencyKey;
     // Nobody waits for the handling of an event.
     this.deadline = envelope.kind === 'REQUEST' ? performance.now() + remainingMs : Infinity;
+  }
+
+  /** What the audit log says of the work; who asks by a token is named once that is proven. */
+  get work(): WorkOrigin {
+    const { workspaceId, requestId, origin, actor } = this;
+    return {
+      workspaceId,
+      requestId,
+      clientAddress: origin?.clientAddress || undefined,
+      userAgent: origin?.userAgent || undefined,
+      actor: actor.case === 'service' ? { kind: 'SERVICE', id: actor.value } : { kind: 'ANONYMOUS', id: '' },
+    };
   }
 
   /** Fires when nobody waits for the answer any more. Made when first asked for, as few handlers do. */

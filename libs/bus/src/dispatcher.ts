@@ -1,7 +1,7 @@
 import { firstValueFrom, isObservable } from 'rxjs';
 import type { MessageHandler } from '@nestjs/microservices';
 import { envelopeCodec, toFailure, type AnyRequestContract, type Envelope } from '#libs/contracts';
-import { AppError, toAppError } from '#libs/kernel';
+import { AppError, asWorkOf, toAppError } from '#libs/kernel';
 import { withLogFields } from '#libs/telemetry';
 import { BusContext } from './bus-context.js';
 import type { ReaderParts } from './blocking-reader.js';
@@ -83,7 +83,7 @@ export class RequestDispatcher {
       const context = new BusContext(envelope, remainingMs);
       const fields = { requestId: envelope.requestId, workspaceId: envelope.workspaceId };
       const response = await withLogFields(fields, () =>
-        inTraceOf(envelope, span, async () => resultOf(await handler(payload, context))),
+        inTraceOf(envelope, span, () => asWorkOf(context.work, async () => resultOf(await handler(payload, context)))),
       );
       return replyTo(envelope, { payload: contract.response.encode(response) });
     } catch (thrown) {

@@ -6,6 +6,8 @@ export interface MessageContext {
   readonly workspaceId: string;
   readonly actor: Actor;
   readonly requestId: string;
+  /** Where a caller's request comes from, for the audit log. */
+  readonly origin?: { readonly clientAddress: string; readonly userAgent: string } | undefined;
 }
 
 /** The context of what a service asks for itself. */

@@ -9,6 +9,8 @@ export type {
 } from './codec/request-contract.js';
 export { envelopeCodec, fromFailure, toFailure, type Actor, type Envelope, type Failure } from './envelope.js';
 export {
+  auditRecorded,
+  auditRequests,
   authRequests,
   dataSourceChanged,
   events,
@@ -26,6 +28,7 @@ export {
   runFinished,
   runPlanCodec,
   runRequests,
+  scimRequests,
   webhookRequests,
   workerRequests,
   type AnyEventContract,
@@ -37,7 +40,12 @@ export {
 } from './registry.js';
 export type {
   ApiKey,
+  AuditEntry,
+  AuditFault,
+  AuditFilter,
+  AuditForwarder,
   CacheStatus,
+  ChainedAuditEntry,
   Column,
   ColumnMask,
   ColumnType,
@@ -63,6 +71,8 @@ export type {
   RunPlan,
   RunState,
   SavedQuery,
+  ScimGroup,
+  ScimUser,
   SourceConnection,
   SourceHandle,
   StoredPage,

@@ -2,9 +2,11 @@ import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { Domain } from './codec/domain.js';
 import { messageCodec, type MessageCodec } from './codec/message-codec.js';
 import { requestContracts, type AnyRequestContract, type ServiceName } from './codec/request-contract.js';
+import { AuditRecordedSchema, AuditService } from './gen/sluice/audit/v1/audit_pb.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
 import { FederationService } from './gen/sluice/auth/v1/federation_pb.js';
 import { IdentityProviderService } from './gen/sluice/auth/v1/identity_provider_pb.js';
+import { ScimService } from './gen/sluice/auth/v1/scim_pb.js';
 import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
 import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
 import {
@@ -27,11 +29,13 @@ import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
  * - The firehose tells every gateway of changes of runs, without a group; a loss is found by its readers.
  * - A job goes through BullMQ and is the worker's alone.
  */
+export const auditRequests = requestContracts('metadata', AuditService);
 export const authRequests = requestContracts('auth', AuthService);
 export const federationRequests = requestContracts('auth', FederationService);
 export const identityProviderRequests = requestContracts('auth', IdentityProviderService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
 export const runRequests = requestContracts('orchestrator', RunService);
+export const scimRequests = requestContracts('auth', ScimService);
 export const webhookRequests = requestContracts('orchestrator', WebhookService);
 export const workerRequests = requestContracts('worker', WorkerService);
 export const resultsRequests = requestContracts('results', ResultsService);
@@ -42,19 +46,25 @@ export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequest
     ...Object.values(authRequests),
     ...Object.values(federationRequests),
     ...Object.values(identityProviderRequests),
+    ...Object.values(scimRequests),
   ],
-  metadata: Object.values(metadataRequests),
+  metadata: [...Object.values(metadataRequests), ...Object.values(auditRequests)],
   orchestrator: [...Object.values(runRequests), ...Object.values(webhookRequests)],
   worker: Object.values(workerRequests),
   results: Object.values(resultsRequests),
 };
 
-export type EventArea = 'metadata' | 'run';
+export type EventArea = 'audit-auth' | 'audit-metadata' | 'audit-orchestrator' | 'audit-results' | 'metadata' | 'run';
 
 /** The streams of events: who writes them, and the groups that read them, a group for each service. */
 export const eventStreams: Readonly<
   Record<EventArea, { version: number; publisher: ServiceName; groups: readonly ServiceName[] }>
 > = {
+  // One for each writer: whoever rebuilds a stream that was lost must have all of it in its outbox.
+  'audit-auth': { version: 1, publisher: 'auth', groups: ['metadata'] },
+  'audit-metadata': { version: 1, publisher: 'metadata', groups: ['metadata'] },
+  'audit-orchestrator': { version: 1, publisher: 'orchestrator', groups: ['metadata'] },
+  'audit-results': { version: 1, publisher: 'results', groups: ['metadata'] },
   metadata: { version: 1, publisher: 'metadata', groups: ['orchestrator'] },
   run: { version: 1, publisher: 'orchestrator', groups: ['results'] },
 };
@@ -74,7 +84,15 @@ export type EventOf<C> = C extends EventContract<infer Event> ? Event : never;
 export const dataSourceChanged = event('metadata', DataSourceChangedSchema);
 export const runFinished = event('run', RunFinishedSchema);
 
-export const events: readonly AnyEventContract[] = [dataSourceChanged, runFinished];
+/** Entries of the audit log, by the service that writes them; one handler takes all. */
+export const auditRecorded = {
+  auth: event('audit-auth', AuditRecordedSchema),
+  metadata: event('audit-metadata', AuditRecordedSchema),
+  orchestrator: event('audit-orchestrator', AuditRecordedSchema),
+  results: event('audit-results', AuditRecordedSchema),
+} as const;
+
+export const events: readonly AnyEventContract[] = [dataSourceChanged, runFinished, ...Object.values(auditRecorded)];
 
 /** The firehose of runs: 4 streams `{ev:<p>}:run`, p = hash(run id) mod 4, so that one run's messages stay in order. */
 export const firehosePartitions = 4;

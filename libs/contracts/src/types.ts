@@ -1,6 +1,8 @@
 import type { Domain } from './codec/domain.js';
+import type * as audit from './gen/sluice/audit/v1/audit_pb.js';
 import type * as auth from './gen/sluice/auth/v1/auth_pb.js';
 import type * as identityProvider from './gen/sluice/auth/v1/identity_provider_pb.js';
+import type * as scim from './gen/sluice/auth/v1/scim_pb.js';
 import type * as common from './gen/sluice/common/v1/common_pb.js';
 import type * as metadata from './gen/sluice/metadata/v1/metadata_pb.js';
 import type * as results from './gen/sluice/results/v1/results_pb.js';
@@ -13,6 +15,15 @@ export type PageArgs = Domain<common.PageArgs>;
 export type PageInfo = Domain<common.PageInfo>;
 export type Column = Domain<common.Column>;
 export type ColumnType = Column['type'];
+
+export type AuditEntry = Domain<audit.AuditEntry>;
+export type AuditFault = Domain<audit.AuditFault>;
+export type AuditFilter = Domain<audit.AuditFilter>;
+export type AuditForwarder = Domain<audit.AuditForwarder>;
+export type ChainedAuditEntry = Domain<audit.ChainedAuditEntry>;
+
+export type ScimGroup = Domain<scim.ScimGroup>;
+export type ScimUser = Domain<scim.ScimUser>;
 
 export type User = Domain<auth.User>;
 export type ApiKey = Domain<auth.ApiKey>;

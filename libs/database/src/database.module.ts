@@ -4,6 +4,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { CONFIG } from '#libs/config';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
 import { dataSourceOptions, type AnyClass, type DatabaseSettings } from './connection/data-source-options.js';
+import { AuditRepository } from './audit/audit.repository.js';
 import { openDataSource } from './connection/open-data-source.js';
 import { measureOutbox } from './outbox/outbox-metrics.js';
 import { measurePool } from './connection/pool-metrics.js';
@@ -55,6 +56,12 @@ export function databaseModule({ entities, migrations }: DatabaseModuleOptions):
         useFactory: (metrics: MetricsRegistry) => new OutboxRepository(metrics.service),
       },
       {
+        provide: AuditRepository,
+        inject: [OutboxRepository, MetricsRegistry],
+        useFactory: (outbox: OutboxRepository, metrics: MetricsRegistry) =>
+          new AuditRepository(outbox, metrics.service),
+      },
+      {
         provide: OutboxStore,
         inject: [DataSource],
         useFactory: (dataSource: DataSource) => new OutboxStore(dataSource),
@@ -71,7 +78,7 @@ export function databaseModule({ entities, migrations }: DatabaseModuleOptions):
         useFactory: observe,
       },
     ],
-    exports: [OutboxRepository, OutboxStore, InboxRepository],
+    exports: [AuditRepository, OutboxRepository, OutboxStore, InboxRepository],
   };
 }
 

@@ -1,3 +1,4 @@
+export { AuditRepository, type AuditRecord } from './audit/audit.repository.js';
 export { databaseModule } from './database.module.js';
 export { type DatabaseSettings } from './connection/data-source-options.js';
 export { InboxEntity } from './inbox/inbox.entity.js';

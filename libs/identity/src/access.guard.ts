@@ -1,6 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { BusContext } from '#libs/bus';
-import { AppError } from '#libs/kernel';
+import { AppError, nameActor } from '#libs/kernel';
 import { accessRuleOf } from './access-rule.js';
 import type { Permission } from './permissions.js';
 import type { Principal } from './principal.js';
@@ -46,6 +46,8 @@ export class AccessGuard implements CanActivate {
       );
     }
     rememberPrincipal(context, principal);
+    const { userId: id, sessionId, apiKeyId } = principal;
+    nameActor({ kind: 'USER', id, sessionId, apiKeyId });
     return principal;
   }
 }

@@ -18,9 +18,12 @@ export const permissions = {
   'user.read': 'List users, and see their private fields.',
   'user.manage': 'Make, change and disable users.',
   'identity_provider.manage': 'See, make, change and delete the identity providers that users sign in through.',
+  'scim.manage': 'Provision users and groups by SCIM: make, change, put out and delete them, whatever their roles.',
   'row_policy.manage': 'Make, change and delete row policies.',
   'webhook.manage':
     "Make, change and delete webhooks, which tell of everyone's executions, and see what they have sent.",
+  'audit.read': 'Read, export and verify the audit log.',
+  'audit.manage': 'Set how long the audit log is kept, and where it is forwarded to.',
   'workspace.manage': 'Change the settings of the workspace.',
   'operations.read': 'See what operators see: queues, workers and their state.',
 } as const satisfies Record<string, string>;

@@ -36,6 +36,7 @@ export const errorCodes = {
   'auth.throttled': 'RATE_LIMITED',
   'auth.forbidden': 'FORBIDDEN',
   'auth.user_not_found': 'NOT_FOUND',
+  'auth.group_not_found': 'NOT_FOUND',
   'auth.api_key_not_found': 'NOT_FOUND',
   'auth.workspace_not_found': 'NOT_FOUND',
   'auth.email_taken': 'CONFLICT',
@@ -100,6 +101,8 @@ export const errorCodes = {
 
   'webhook.not_found': 'NOT_FOUND',
   'webhook.not_enabled': 'CONFLICT',
+
+  'audit.forwarder_not_found': 'NOT_FOUND',
 
   'bus.timeout': 'INTERNAL',
   'bus.unavailable': 'INTERNAL',

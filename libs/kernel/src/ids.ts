@@ -19,6 +19,8 @@ export const idPrefixes = {
   worker: 'wrk',
   webhook: 'whk',
   webhookDelivery: 'whd',
+  auditEntry: 'aud',
+  auditForwarder: 'afw',
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

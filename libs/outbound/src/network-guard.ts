@@ -50,8 +50,11 @@ export class NetworkGuard {
     };
   }
 
-  /** In the place of the system's own lookup: what it gives back is what the socket connects to. */
-  private async checkedAddresses(hostname: string, protocol: string): Promise<NamedAddress[]> {
+  /**
+   * In the place of the system's own lookup: what it gives back is what the socket connects to.
+   * @throws RefusedAddress
+   */
+  async checkedAddresses(hostname: string, protocol: string): Promise<NamedAddress[]> {
     const addresses = await this.resolve(hostname);
     if (addresses.length === 0) throw new RefusedAddress();
     // One bad address among good ones is a trap: which one is connected to would be left to chance.

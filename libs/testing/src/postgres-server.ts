@@ -8,6 +8,13 @@ import { freePort } from './free-port.js';
 const user = 'postgres';
 const password = 'postgres';
 
+export interface PostgresServerOptions {
+  /** Further arguments of the server. */
+  flags?: readonly string[];
+  /** Hears what the server logs, in pieces of any size. */
+  onLog?: (text: string) => void;
+}
+
 /** A real PostgreSQL of the test's own on a free port of 127.0.0.1. It does not sync to disk: a test needs no such durability. */
 export class PostgresServer implements AsyncDisposable {
   private databases = 0;
@@ -18,7 +25,7 @@ export class PostgresServer implements AsyncDisposable {
     readonly port: number,
   ) {}
 
-  static async start({ flags = [] }: { flags?: readonly string[] } = {}): Promise<PostgresServer> {
+  static async start({ flags = [], onLog }: PostgresServerOptions = {}): Promise<PostgresServer> {
     const directory = await mkdtemp(join(tmpdir(), 'sluice-postgres-'));
     // As root, PostgreSQL runs under a user of its own, who must be able to reach its directory.
     await chmod(directory, 0o755);
@@ -35,7 +42,7 @@ export class PostgresServer implements AsyncDisposable {
         ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
         ...['-c', 'fsync=off', '-c', 'max_connections=200', ...flags],
       ],
-      onLog: () => undefined,
+      onLog: (text: unknown) => onLog?.(String(text)),
       onError: () => undefined,
     });
     await server.initialise();
@@ -76,6 +83,6 @@ export class PostgresServer implements AsyncDisposable {
   }
 }
 
-export function startPostgres(options?: { flags?: readonly string[] }): Promise<PostgresServer> {
+export function startPostgres(options?: PostgresServerOptions): Promise<PostgresServer> {
   return PostgresServer.start(options);
 }

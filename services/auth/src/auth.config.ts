@@ -11,7 +11,7 @@ import {
   type ConfigOf,
 } from '#libs/config';
 import { MasterKeys } from '#libs/encryption';
-import { accessTokenForm } from '#libs/identity';
+import { accessTokenForm, isRoleName } from '#libs/identity';
 import { isNetwork } from '#libs/outbound';
 import { parseSigningKeys } from './signing/signing-keys.js';
 import { slugPattern } from './workspace/slug.js';
@@ -52,6 +52,17 @@ export const authConfig = defineConfig({
       default: 7 * day,
       describe: 'How long a session lasts without being refreshed.',
     }),
+  },
+  scim: {
+    roles: setting(
+      'SLUICE_AUTH_SCIM_ROLES',
+      listText.refine((names) => names.every(isRoleName)),
+      {
+        default: 'viewer',
+        describe:
+          'The roles, between commas, of users that an identity provider makes by SCIM; not those of an administrator.',
+      },
+    ),
   },
   signIn: {
     failuresMax: setting('SLUICE_AUTH_SIGN_IN_FAILURES_MAX', integerText(1, 1_000), {

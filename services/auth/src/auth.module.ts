@@ -29,6 +29,7 @@ import { BackChannelLogoutService } from './oidc/back-channel-logout.service.js'
 import { OidcClient } from './oidc/oidc.client.js';
 import { SamlKeys1795410000001 } from './migrations/1795410000001-saml-keys.js';
 import { OidcKind } from './oidc/oidc.kind.js';
+import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
 import { PasswordService } from './password/password.service.js';
 import { ProxyKind } from './proxy-headers/proxy.kind.js';
 import { RetentionService } from './retention/retention.service.js';
@@ -40,12 +41,18 @@ import { SamlKind } from './saml/saml.kind.js';
 import { BrowserSessionService } from './session/browser-session.service.js';
 import { SessionCookieRepository } from './session/session-cookie.repository.js';
 import { SessionOpener } from './session/session-opener.service.js';
+import { ScimGroupRepository } from './scim/scim-group.repository.js';
+import { ScimGroupService } from './scim/scim-group.service.js';
+import { ScimUserRepository } from './scim/scim-user.repository.js';
+import { ScimUserService } from './scim/scim-user.service.js';
+import { ScimController } from './scim/scim.controller.js';
 import { SessionTokenService } from './session/session-token.service.js';
 import { ActForService } from './session/act-for.service.js';
 import { SessionController } from './session/session.controller.js';
 import { SessionMetrics } from './session/session.metrics.js';
 import { SessionRepository } from './session/session.repository.js';
 import { SessionService } from './session/session.service.js';
+import { SignInFailures } from './session/sign-in-failures.service.js';
 import { SignInService } from './session/sign-in.service.js';
 import { SigningController } from './signing/signing.controller.js';
 import { TokenIssuerService } from './signing/token-issuer.service.js';
@@ -69,7 +76,12 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     IdentityModule,
     databaseModule({
       entities: [],
-      migrations: [CreateAuth1795219000000, IdentityProviders1795400000001, SamlKeys1795410000001],
+      migrations: [
+        CreateAuth1795219000000,
+        IdentityProviders1795400000001,
+        SamlKeys1795410000001,
+        Scim1795440000001,
+      ],
     }),
   ],
   controllers: [
@@ -80,6 +92,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     FederationController,
     IdentityProviderController,
     GroupController,
+    ScimController,
     UserController,
     ViewerController,
     WorkspaceController,
@@ -106,6 +119,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SessionTokenService,
     BrowserSessionService,
     SessionService,
+    SignInFailures,
     SignInService,
     ApiKeyRepository,
     ApiKeyService,
@@ -134,6 +148,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     BootstrapLockRepository,
     BootstrapService,
     RetentionService,
+    ...[ScimGroupRepository, ScimGroupService, ScimUserRepository, ScimUserService],
   ],
 })
 export class AuthModule {}

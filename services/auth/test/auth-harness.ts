@@ -7,8 +7,8 @@ import { DataSource } from 'typeorm';
 import { AppErrorFilter, BusClient, BusContext, serviceContext, type MessageContext } from '#libs/bus';
 import { CONFIG, loadConfig, type Environment } from '#libs/config';
 import { authRequests, requestsByService, type Envelope, type RequestContract, type ResponseOf } from '#libs/contracts';
-import { AppError, newId, SystemClock } from '#libs/kernel';
-import { TokenVerifier } from '#libs/identity';
+import { AppError, asWorkOf, newId, SystemClock } from '#libs/kernel';
+import { TokenVerifier, type Principal } from '#libs/identity';
 import { CLOCK, Lifecycle } from '#libs/service';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
 import { authConfig } from '../src/auth.config.js';
@@ -108,16 +108,20 @@ export class AuthHarness {
     const handler = this.server.getHandlers().get(contract.pattern);
     if (!handler) throw new Error(`nothing handles ${contract.pattern}`);
     const request = contract.request.decode(contract.request.encode(input));
-    const { workspaceId, actor, requestId } = context;
+    const { workspaceId, actor, requestId, origin } = context;
     const envelope: Envelope = {
+      ...(origin ? { origin } : {}),
       ...{ id: newId('message'), type: contract.pattern, version: 1, workspaceId, requestId },
       ...{ traceparent: '', tracestate: '', ttlMs: 10_000, idempotencyKey: '', replyTo: '', inReplyTo: '' },
       kind: 'REQUEST',
       actor: { kind: actor },
       payload: new Uint8Array(),
     };
-    const given: unknown = await handler(request, new BusContext(envelope));
-    const response: unknown = isObservable(given) ? await firstValueFrom(given) : given;
+    const delivered = new BusContext(envelope);
+    const response: unknown = await asWorkOf(delivered.work, async () => {
+      const given: unknown = await handler(request, delivered);
+      return isObservable(given) ? firstValueFrom(given) : given;
+    });
     // What the codec takes is a response.
     return contract.response.decode(contract.response.encode(response as Response));
   }
@@ -142,6 +146,10 @@ export class AuthHarness {
   async as(accessToken: string): Promise<MessageContext> {
     const { workspaceId } = await this.get(TokenVerifier).verify(accessToken);
     return { workspaceId, actor: { case: 'accessToken', value: accessToken }, requestId: newId('request') };
+  }
+
+  principalOf(accessToken: string): Promise<Principal> {
+    return this.get(TokenVerifier).verify(accessToken);
   }
 
   async admin(): Promise<MessageContext> {

@@ -2,8 +2,13 @@ import type { ApolloDriverConfig } from '@nestjs/apollo';
 import { Module, type NestModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
+import { BusClient } from '#libs/bus';
 import { CONFIG } from '#libs/config';
 import { IdentityModule } from '#libs/identity';
+import { AccessRecorder } from '#libs/service';
+import { AuditExportController } from './audit/audit-export.controller.js';
+import { AuditSettingsResolver } from './audit/audit-settings.resolver.js';
+import { AuditResolver } from './audit/audit.resolver.js';
 import { ApiKeysResolver } from './api-keys/api-keys.resolver.js';
 import { Cursors } from './cursors/cursors.js';
 import { DataSourcesResolver } from './data-sources/data-sources.resolver.js';
@@ -49,6 +54,10 @@ import { ResultsResolver } from './results/results.resolver.js';
 import { ResultsService } from './results/results.service.js';
 import { RowPoliciesResolver } from './row-policies/row-policies.resolver.js';
 import { SavedQueriesResolver } from './saved-queries/saved-queries.resolver.js';
+import { ScimDiscoveryController } from './scim/scim-discovery.controller.js';
+import { ScimGroupsController } from './scim/scim-groups.controller.js';
+import { ScimHttp } from './scim/scim-http.js';
+import { ScimUsersController } from './scim/scim-users.controller.js';
 import { SessionsResolver } from './sessions/sessions.resolver.js';
 import { UsersResolver } from './users/users.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
@@ -68,6 +77,8 @@ import { WorkspaceSettingsResolver } from './workspace/workspace-settings.resolv
 const resolvers = [
   ActorResolver,
   ApiKeysResolver,
+  AuditResolver,
+  AuditSettingsResolver,
   CacheResolver,
   DataSourcesResolver,
   DownloadsResolver,
@@ -99,10 +110,24 @@ const resolvers = [
       useFactory: graphqlOptions,
     }),
   ],
-  controllers: [CacheController, DownloadsController, SsoController],
+  controllers: [
+    AuditExportController,
+    CacheController,
+    DownloadsController,
+    SsoController,
+    ScimUsersController,
+    ScimGroupsController,
+    // Behind the others, as it answers for whatever is not there.
+    ScimDiscoveryController,
+  ],
   providers: [
     ...resolvers,
     { provide: APP_FILTER, useClass: ErrorPasserFilter },
+    {
+      provide: AccessRecorder,
+      inject: [BusClient],
+      useFactory: (bus: BusClient) => new AccessRecorder(bus, 'gateway'),
+    },
     BytePlaces,
     CompleteManifests,
     Cursors,
@@ -130,6 +155,7 @@ const resolvers = [
     Refusals,
     RequestMetrics,
     ResultFormat,
+    ScimHttp,
     ResultsService,
     RunHubService,
     SessionsService,

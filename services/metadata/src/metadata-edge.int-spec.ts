@@ -4,7 +4,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppErrorFilter, BusClient, BusMetrics, BusServer, serviceContext, type MessageContext } from '#libs/bus';
-import { metadataRequests, requestsByService, type RequestContract } from '#libs/contracts';
+import { auditRequests, metadataRequests, requestsByService, type RequestContract } from '#libs/contracts';
 import { accessTokenForm, permissions, toClaims, type Permission } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
 import type { RedisConnections } from '#libs/redis';
@@ -80,7 +80,7 @@ const savedQueryId = newId('savedQuery');
 const rules: {
   ask(context: MessageContext): Promise<unknown>;
   name: string;
-  needs: readonly Permission[] | 'orchestrator' | 'results';
+  needs: readonly Permission[] | 'gateway' | 'orchestrator' | 'results';
 }[] = [
   rule(metadataRequests.getDataSources, { ids: [id] }, []),
   rule(metadataRequests.listDataSources, { page }, ['data_source.read']),
@@ -116,13 +116,22 @@ const rules: {
   rule(metadataRequests.updateWorkspaceSettings, { version: 1, timeZone: '', cleared: [] }, ['workspace.manage']),
   rule(metadataRequests.listHistoryRetentions, {}, 'orchestrator'),
   rule(metadataRequests.listResultLimits, {}, 'results'),
+  rule(auditRequests.recordAccess, { entries: [] }, 'gateway'),
+  rule(auditRequests.listAuditEntries, { page }, ['audit.read']),
+  rule(auditRequests.exportAuditEntries, { afterSequence: 0, begins: false }, ['audit.read']),
+  rule(auditRequests.verifyAuditChain, { afterSequence: 0 }, ['audit.read']),
+  rule(auditRequests.updateAuditSettings, { retentionDays: 1 }, ['audit.manage']),
+  rule(auditRequests.listAuditForwarders, { page }, ['audit.manage']),
+  rule(auditRequests.createAuditForwarder, { name: '', url: '', fromBeginning: false }, ['audit.manage']),
+  rule(auditRequests.updateAuditForwarder, { id: '', version: 1, name: '' }, ['audit.manage']),
+  rule(auditRequests.deleteAuditForwarder, { id: '' }, ['audit.manage']),
   rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1, afterId: '' }, 'orchestrator'),
 ];
 
 function rule<Request, Response>(
   contract: RequestContract<Request, Response>,
   input: Request,
-  needs: readonly Permission[] | 'orchestrator' | 'results',
+  needs: readonly Permission[] | 'gateway' | 'orchestrator' | 'results',
 ) {
   const ask = (context: MessageContext) => client.request(contract, input, { context });
   return { name: contract.pattern, ask, needs };
@@ -135,8 +144,8 @@ it('answers every request of its contract', () => {
 describe.each(rules)('$name', ({ ask, needs }) => {
   it('is refused to services that it is not for', async () => {
     const refused = typeof needs === 'string' ? 'auth.forbidden' : 'auth.unauthenticated';
-    expect(await outcomeOf(ask(serviceContext('gateway', workspaceId)))).toBe(refused);
-    expect(await outcomeOf(ask({ ...serviceContext('worker', workspaceId) }))).toBe(refused);
+    const outsiders = needs === 'gateway' ? (['auth', 'results'] as const) : (['gateway', 'worker'] as const);
+    for (const service of outsiders) expect(await outcomeOf(ask(serviceContext(service, workspaceId)))).toBe(refused);
   });
 
   it('is refused to callers who have every permission but the one that it needs', async () => {
@@ -149,9 +158,8 @@ describe.each(rules)('$name', ({ ask, needs }) => {
     const context =
       typeof needs === 'string' ? serviceContext(needs, workspaceId) : await callerWith(needs.slice(0, 1));
     const outcome = await outcomeOf(ask(context));
-    expect(['done', 'input.invalid', 'source.not_found', 'saved_query.not_found', 'row_policy.not_found']).toContain(
-      outcome,
-    );
+    const reached = ['done', 'input.invalid', 'source.not_found', 'saved_query.not_found', 'row_policy.not_found'];
+    expect([...reached, 'audit.forwarder_not_found']).toContain(outcome);
   });
 });
 

@@ -3,7 +3,18 @@ import { CONFIG } from '#libs/config';
 import { databaseModule } from '#libs/database';
 import { MasterKeys } from '#libs/encryption';
 import { IdentityModule } from '#libs/identity';
+import { ReceiverClient } from '#libs/receivers';
 import { RedisConnections, RevisionCopies } from '#libs/redis';
+import { AuditChainRepository } from './audit/audit-chain.repository.js';
+import { AuditEntryRepository } from './audit/audit-entry.repository.js';
+import { AuditForwarderRepository } from './audit/audit-forwarder.repository.js';
+import { AuditForwarderService } from './audit/audit-forwarder.service.js';
+import { AuditForwardingService } from './audit/audit-forwarding.service.js';
+import { AuditRetentionService } from './audit/audit-retention.service.js';
+import { AuditWriterRepository } from './audit/audit-writer.repository.js';
+import { AuditController } from './audit/audit.controller.js';
+import { AuditService } from './audit/audit.service.js';
+import { SyslogClient } from './audit/syslog.client.js';
 import { DataSourceController } from './data-source/data-source.controller.js';
 import { DataSourceEntity } from './data-source/data-source.entity.js';
 import { DataSourceRepository } from './data-source/data-source.repository.js';
@@ -18,6 +29,7 @@ import { RowPolicies1795280100000 } from './migrations/1795280100000-row-policie
 import { ResultLimits1795350000000 } from './migrations/1795350000000-result-limits.js';
 import { SampleRows1795450000000 } from './migrations/1795450000000-sample-rows.js';
 import { WorkspaceSettings1795310100000 } from './migrations/1795310100000-workspace-settings.js';
+import { AuditLog1795441000001 } from './migrations/1795441000001-audit-log.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
 import { GroupClient } from './row-policy/group.client.js';
 import { RowPolicyController } from './row-policy/row-policy.controller.js';
@@ -58,11 +70,13 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
         WorkspaceSettings1795310100000,
         SourceTimeout1795320100000,
         ResultLimits1795350000000,
+        AuditLog1795441000001,
         SampleRows1795450000000,
       ],
     }),
   ],
   controllers: [
+    AuditController,
     DataSourceController,
     SourceSchemaController,
     SavedQueryController,
@@ -71,6 +85,13 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     WorkspaceSettingsController,
   ],
   providers: [
+    ...[AuditChainRepository, AuditEntryRepository, AuditWriterRepository, AuditService, AuditRetentionService],
+    ...[AuditForwarderRepository, AuditForwarderService, AuditForwardingService, SyslogClient],
+    {
+      provide: ReceiverClient,
+      inject: [CONFIG],
+      useFactory: ({ audit }: MetadataConfig) => new ReceiverClient(audit),
+    },
     DataKeyClient,
     DataSourceRepository,
     DataSourceService,

@@ -10,9 +10,9 @@ import {
   type Table,
 } from '#libs/contracts';
 import { MasterKeys, newDataKey } from '#libs/encryption';
-import { AppError } from '#libs/kernel';
+import { AppError, SystemClock } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
-import { Lifecycle } from '#libs/service';
+import { CLOCK, Lifecycle } from '#libs/service';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
 import { MetadataModule } from '../src/metadata.module.js';
 
@@ -83,6 +83,7 @@ export function metadataRoot(databaseUrl: string, bus: FakeBus, redis: RedisConn
     database: { url: databaseUrl, password: undefined, poolMax: 8, poolMin: 0, poolIdleSeconds: 10 },
     masterKeys: masterKeysText,
     dataKeyMaxAgeSeconds: 300,
+    audit: { allowedNetworks: ['127.0.0.0/8'], timeoutMs: 1_000, pollMs: 50, sweepSeconds: 3_600 },
   };
   const shared = [
     { provide: CONFIG, useValue: config },
@@ -91,6 +92,7 @@ export function metadataRoot(databaseUrl: string, bus: FakeBus, redis: RedisConn
     { provide: HealthRegistry, useValue: new HealthRegistry() },
     { provide: Lifecycle, useValue: new Lifecycle(logger) },
     { provide: BusClient, useValue: bus },
+    { provide: CLOCK, useValue: new SystemClock() },
     { provide: RedisConnections, useValue: redis },
   ];
   const sharedModule: DynamicModule = {

@@ -2,6 +2,7 @@ import { BullModule } from '@nestjs/bullmq';
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
 import { databaseModule } from '#libs/database';
+import { ReceiverClient } from '#libs/receivers';
 import { RedisConnections, RevisionCopies, TokenBuckets } from '#libs/redis';
 import { QuestionRate } from './allowance/question-rate.service.js';
 import { QuotaController } from './allowance/quota.controller.js';
@@ -26,6 +27,7 @@ import { FinishedRepository } from './execution/finished.repository.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
+import type { OrchestratorConfig } from './orchestrator.config.js';
 import { AuthClient } from './plan/auth.client.js';
 import { TemplateCallers } from './plan/template-callers.service.js';
 import { QueryPlanner } from './plan/query-planner.service.js';
@@ -60,7 +62,6 @@ import { EstimateService } from './estimate/estimate.service.js';
 import { SubmissionController } from './submission/submission.controller.js';
 import { SubmissionRepository } from './submission/submission.repository.js';
 import { SubmitService } from './submission/submit.service.js';
-import { ReceiverClient } from './webhook/receiver.client.js';
 import { WebhookController } from './webhook/webhook.controller.js';
 import { WebhookDeliveryRepository } from './webhook/webhook-delivery.repository.js';
 import { WebhookDeliveryService } from './webhook/webhook-delivery.service.js';
@@ -128,7 +129,12 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     ...[WorkerClient, ResultsClient],
     ...[HistoryService, HistoryRepository],
     ...[WarmUpLoop, WarmUpService, WarmUpRepository],
-    ...[WebhookLoop, WebhookService, WebhookRepository, ReceiverClient],
+    ...[WebhookLoop, WebhookService, WebhookRepository],
+    {
+      provide: ReceiverClient,
+      inject: [CONFIG],
+      useFactory: ({ webhooks }: OrchestratorConfig) => new ReceiverClient(webhooks),
+    },
     ...[WebhookDeliveryService, WebhookDeliveryRepository, WebhookFeedRepository],
   ],
 })

@@ -10,8 +10,10 @@ import {
   type RunPlan,
   type SourceConnection,
 } from '#libs/contracts';
-import { InboxRepository, OutboxRepository } from '#libs/database';
+import { AuditRepository, InboxRepository, OutboxRepository } from '#libs/database';
 import type { Principal, TokenVerifier } from '#libs/identity';
+import type { ResolveName } from '#libs/outbound';
+import { ReceiverClient } from '#libs/receivers';
 import type { RevisionCopies } from '#libs/redis';
 import { AppError, newId, SystemClock, type Clock } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
@@ -60,8 +62,6 @@ import { HeartbeatRepository } from '../src/worker/heartbeat.repository.js';
 import { HeartbeatService } from '../src/worker/heartbeat.service.js';
 import { WarmUpRepository } from '../src/warm-up/warm-up.repository.js';
 import { WarmUpService } from '../src/warm-up/warm-up.service.js';
-import type { ResolveName } from '#libs/outbound';
-import { ReceiverClient } from '../src/webhook/receiver.client.js';
 import { WebhookDeliveryRepository } from '../src/webhook/webhook-delivery.repository.js';
 import { WebhookDeliveryService } from '../src/webhook/webhook-delivery.service.js';
 import { WebhookFeedRepository } from '../src/webhook/webhook-feed.repository.js';
@@ -104,6 +104,7 @@ export function startOrchestrator(
   const expiredTokens = new Set<string>();
   // The one method that the orchestrator calls.
   const queue = store ?? ({ add: (plan: RunPlan) => void jobs.push(plan) } as unknown as RunQueueStore);
+  const audit = new AuditRepository(new OutboxRepository('orchestrator'), 'orchestrator');
   const runs = new RunRepository(dataSource, new OutboxRepository('orchestrator'));
   const changes = new RunChanges(bus.asClient(), new RunMetrics(metrics));
   const metadata = new MetadataClient(bus.asClient());
@@ -148,10 +149,10 @@ export function startOrchestrator(
     dispatch,
     submissions,
     webhooks: (resolve?: ResolveName) => {
-      const receivers = new ReceiverClient(config, resolve);
+      const receivers = new ReceiverClient(config.webhooks, resolve);
       const feed = new WebhookFeedRepository(dataSource);
       return {
-        management: new WebhookService(new WebhookRepository(dataSource), deliveries, receivers, dataKeys),
+        management: new WebhookService(new WebhookRepository(dataSource, audit), deliveries, receivers, dataKeys),
         /** Each look is the test's. */
         sending: new WebhookDeliveryService(feed, deliveries, receivers, logger, config, clock, metrics),
       };
@@ -169,8 +170,8 @@ export function startOrchestrator(
       config,
       metrics,
     ),
-    cache: new CacheService(new CacheRepository(dataSource), cacheMetrics, logger, config),
-    cancels: new CancelService(new CancelRepository(dataSource, runs), executions, changes, stops),
+    cache: new CacheService(new CacheRepository(dataSource, audit), cacheMetrics, logger, config),
+    cancels: new CancelService(new CancelRepository(dataSource, runs, audit), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),
     /** As the worker asks for it, whose request carries the run's workspace. */
     finish: async (input: Parameters<FinishService['finish']>[0]) => {

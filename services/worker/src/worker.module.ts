@@ -6,6 +6,7 @@ import { authRequests } from '#libs/contracts';
 import { DataKeys, MasterKeys } from '#libs/encryption';
 import { RedisConnections } from '#libs/redis';
 import { openPageStore, PageStore } from '#libs/result-store';
+import { AccessRecorder } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import { ConnectorRegistry } from './connector/connector-registry.js';
 import { HeartbeatService } from './run/heartbeat.service.js';
@@ -21,6 +22,7 @@ import { WorkerDrain } from './run/worker-drain.js';
 import { WorkerStart } from './run/worker-start.js';
 import { EstimateService } from './source/estimate.service.js';
 import { SourceController } from './source/source.controller.js';
+import { SecretReads } from './source/secret-reads.js';
 import { SourceOpener } from './source/source-opener.js';
 import { SourceService } from './source/source.service.js';
 import { StoreCheckService } from './source/store-check.service.js';
@@ -48,8 +50,14 @@ import type { WorkerConfig } from './worker.config.js';
       useFactory: ({ run }: WorkerConfig, runs: RunExecutionService, logger: AppLogger) =>
         runProcessorOf({ queue: runQueueName(run), slots: run.slots }, runs, logger),
     },
+    {
+      provide: AccessRecorder,
+      inject: [BusClient],
+      useFactory: (bus: BusClient) => new AccessRecorder(bus, 'worker'),
+    },
     ConnectorRegistry,
     EstimateService,
+    SecretReads,
     SourceOpener,
     SourceService,
     StoreCheckService,

@@ -64,7 +64,7 @@ export class RunSuite {
     const held = new HeldRuns();
     const logger = AppLogger.create({ service: 'worker', instance: 'worker-1', level: 'silent' });
     const metrics = new RunMetrics(new MetricsRegistry('worker'), held, config);
-    const opener = new SourceOpener(config);
+    const opener = new SourceOpener(config, { note: () => undefined });
     const serviceFor = (client: RecordingClient) =>
       new RunExecutionService(held, client as never, connectors, opener, store, metrics, logger);
     return new RunSuite(admin, sources, held, store, serviceFor, [

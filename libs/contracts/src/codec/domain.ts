@@ -1,5 +1,11 @@
 import type { JsonValue, Message } from '@bufbuild/protobuf';
 import type { Timestamp, Value } from '@bufbuild/protobuf/wkt';
+import type {
+  AuditActorKind,
+  AuditFaultKind,
+  AuditForwarderKind,
+  AuditOutcome,
+} from '../gen/sluice/audit/v1/audit_pb.js';
 import type { RevocationSubject } from '../gen/sluice/auth/v1/auth_pb.js';
 import type { IdentityProviderKind } from '../gen/sluice/auth/v1/identity_provider_pb.js';
 import type { MessageKind } from '../gen/sluice/bus/v1/envelope_pb.js';
@@ -38,9 +44,19 @@ type EnumName<E> = E extends RunState
                         ? Named<typeof WebhookState>
                         : E extends WebhookDeliveryState
                           ? Named<typeof WebhookDeliveryState>
-                          : E extends IdentityProviderKind
-                            ? Named<typeof IdentityProviderKind>
-                            : never;
+                          : AuditEnumName<E>;
+
+type AuditEnumName<E> = E extends AuditActorKind
+  ? Named<typeof AuditActorKind>
+  : E extends AuditOutcome
+    ? Named<typeof AuditOutcome>
+    : E extends AuditFaultKind
+      ? Named<typeof AuditFaultKind>
+      : E extends AuditForwarderKind
+        ? Named<typeof AuditForwarderKind>
+        : E extends IdentityProviderKind
+          ? Named<typeof IdentityProviderKind>
+          : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;

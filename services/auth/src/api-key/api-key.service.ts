@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ApiKey, authRequests, RequestOf, ResponseOf } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, isId, type Clock } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
@@ -23,6 +23,7 @@ export class ApiKeyService {
     private readonly users: UserRepository,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -57,7 +58,12 @@ export class ApiKeyService {
       const key = caller.apiKeyId && (await this.keys.lockGood(transaction, caller.apiKeyId));
       if (!locked || (caller.apiKeyId !== undefined && !key)) throw noLongerGood();
       const parsed = parseApiKey(input, { permissions: caller.permissions, key: key || undefined }, this.clock.nowMs());
-      return this.keys.insert(transaction, owner, { ...parsed, makerKeyId: caller.apiKeyId, secret });
+      const made = await this.keys.insert(transaction, owner, { ...parsed, makerKeyId: caller.apiKeyId, secret });
+      const { id, name, prefix, permissions, expiresAt } = made;
+      const after = { name, prefix, permissions, expiresAt };
+      const target = { type: 'api_key', id, name };
+      await this.audit.add(transaction, { action: 'api_key.created', target, workspaceId: owner.workspaceId, after });
+      return made;
     });
     this.logger.info({ userId: owner.id, keyId: row.id }, 'an API key was made');
     return { apiKey: toApiKey(row), secret: secret.secret };
@@ -67,6 +73,13 @@ export class ApiKeyService {
     const owner = ownerOf(caller);
     const revoked = await this.transactions.run(async (transaction) => {
       const ids = isId('apiKey', id) ? await this.keys.revoke(transaction, owner, id) : [];
+      const { workspaceId } = owner;
+      const records = ids.map((keyId) => ({
+        action: 'api_key.revoked',
+        target: { type: 'api_key', id: keyId },
+        workspaceId,
+      }));
+      await this.audit.add(transaction, ...records);
       await this.revocations.add(transaction, 'API_KEY', ids);
       return ids;
     });

@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
+import { AuditRepository } from '#libs/database';
 import { newDataKey } from '#libs/encryption';
 import { newId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -9,6 +10,7 @@ import { Issues } from '../input/issues.js';
 import { checkNewPassword } from '../input/password.js';
 import { PasswordService } from '../password/password.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { auditedNewUser } from '../user/audited-user.js';
 import { UserRepository } from '../user/user.repository.js';
 import { WorkspaceRepository } from '../workspace/workspace.repository.js';
 import { BootstrapLockRepository } from './bootstrap-lock.repository.js';
@@ -28,6 +30,7 @@ export class BootstrapService implements OnModuleInit {
     private readonly passwords: PasswordService,
     private readonly transactions: TransactionRepository,
     private readonly lock: BootstrapLockRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'bootstrap' | 'masterKeys'>,
   ) {}
@@ -42,9 +45,12 @@ export class BootstrapService implements OnModuleInit {
       const { workspace: slug, email, password } = first;
       const passwordHash = await this.passwords.hash(password);
       await this.workspaces.insert(transaction, { id, slug, name: slug }, newDataKey(this.config.masterKeys, id));
-      await this.users.insert(transaction, id, {
+      const administrator = await this.users.insert(transaction, id, {
         ...{ email, passwordHash, name: 'Administrator', roleNames: ['admin'], groupNames: [], attributes: {} },
       });
+      const target = { type: 'workspace', id, name: slug };
+      const made = { action: 'workspace.created', target, workspaceId: id, after: { slug } };
+      await this.audit.add(transaction, made, auditedNewUser(administrator));
       return slug;
     });
     if (workspace !== undefined) this.logger.info({ workspace, email: first.email }, 'the first workspace was made');

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { delay, AppError } from '#libs/kernel';
+import { AuditRepository } from '#libs/database';
+import { AppError, delay } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
 import { normalizeEmail } from '../input/email.js';
@@ -8,6 +9,7 @@ import { SessionService } from '../session/session.service.js';
 import { SessionOpener, type BrowserSession, type OpenedSession } from '../session/session-opener.service.js';
 import { SessionMetrics } from '../session/session.metrics.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import { auditedChange, auditedNewUser } from '../user/audited-user.js';
 import { changesRights } from '../user/changes-rights.js';
 import { UserRepository } from '../user/user.repository.js';
 import type { UserKey, UserRow } from '../user/user.types.js';
@@ -40,6 +42,7 @@ export class FederatedSignInService {
     private readonly sessions: SessionService,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly metrics: SessionMetrics,
     private readonly logger: AppLogger,
   ) {}
@@ -76,7 +79,13 @@ export class FederatedSignInService {
       const opened = await open(transaction, current);
       await this.federated.insert(transaction, opened.session.id, provider, identity.subject, context.providerSession);
       if (context.sessionCookie !== undefined) await this.opener.endByCookie(transaction, context.sessionCookie);
-      // The audit entry of a sign-in belongs here, into this transaction.
+      await this.audit.add(transaction, {
+        action: 'session.signed_in',
+        target: { type: 'session', id: opened.session.id },
+        workspaceId: provider.workspaceId,
+        actor: { kind: 'USER', id: current.id, sessionId: opened.session.id },
+        after: { by: provider.kind, providerId: provider.id },
+      });
       if (changesRights(user, current)) await this.revocations.add(transaction, 'USER', [current.id]);
       return { opened, user: current };
     });
@@ -105,13 +114,24 @@ export class FederatedSignInService {
     const existing = await this.users.findByEmail(transaction, workspaceId, email);
     const user = existing
       ? await this.adopt(transaction, provider, existing)
-      : await this.users.insert(transaction, workspaceId, {
-          ...{ email, name: nameOf(identity, email), passwordHash: undefined },
-          ...{ roleNames: provider.rules.roles?.default ?? [], groupNames: [], attributes: {} },
-          ...applyRules(provider.rules, identity.claims, {}),
-        });
+      : await this.make(transaction, provider, identity, email);
     if (await this.identities.link(transaction, provider, subject, user)) return user;
     throw refused('sso.account_exists', accountExists, `user ${user.id} is another subject of this provider`);
+  }
+
+  private async make(
+    transaction: Transaction,
+    { workspaceId, rules }: OpenProvider,
+    identity: ExternalIdentity,
+    email: string,
+  ): Promise<UserRow> {
+    const user = await this.users.insert(transaction, workspaceId, {
+      ...{ email, name: nameOf(identity, email), passwordHash: undefined },
+      ...{ roleNames: rules.roles?.default ?? [], groupNames: [], attributes: {} },
+      ...applyRules(rules, identity.claims, {}),
+    });
+    await this.audit.add(transaction, { ...auditedNewUser(user), actor: { kind: 'USER', id: user.id } });
+    return user;
   }
 
   /** Who is there already is linked only by a provider that is named for the address: then it decides who has it anyway. */
@@ -138,7 +158,10 @@ export class FederatedSignInService {
     }
     const roleNames = keepsAdministrator ? [...(ruled.roleNames ?? []), 'admin'] : ruled.roleNames;
     const change = { ...ruled, ...(roleNames ? { roleNames } : {}) };
-    return changesRights(user, { ...user, ...change }) ? this.users.update(transaction, user, change) : user;
+    if (!changesRights(user, { ...user, ...change })) return user;
+    const changed = await this.users.update(transaction, user, change);
+    await this.audit.add(transaction, { ...auditedChange(user, changed), actor: { kind: 'USER', id: user.id } });
+    return changed;
   }
 }
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -13,6 +14,7 @@ export class SignInPolicyService {
     private readonly workspaces: WorkspaceRepository,
     private readonly providers: IdentityProviderRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -23,13 +25,16 @@ export class SignInPolicyService {
   /** @throws AppError `input.invalid` where nobody could sign in any more */
   async enforceSso(isEnforced: boolean, { workspaceId, userId }: Principal): Promise<void> {
     await this.transactions.run(async (transaction) => {
-      await this.workspaces.lockSsoEnforced(transaction, workspaceId);
+      const wasEnforced = await this.workspaces.lockSsoEnforced(transaction, workspaceId);
       if (isEnforced && !(await this.providers.hasEnabled(transaction, workspaceId))) {
         throw new AppError('input.invalid', 'There is no enabled identity provider to sign in through.', {
           path: ['ssoEnforced'],
         });
       }
       await this.workspaces.setSsoEnforced(transaction, workspaceId, isEnforced);
+      const target = { type: 'workspace', id: workspaceId } as const;
+      const [before, after] = [{ ssoEnforced: wasEnforced }, { ssoEnforced: isEnforced }];
+      await this.audit.add(transaction, { action: 'workspace.updated', target, workspaceId, before, after });
     });
     this.logger.info({ workspaceId, byUserId: userId, isEnforced }, 'the enforcement of single sign-on was set');
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { IdentityProvider, identityProviderRequests, RequestOf, ResponseOf } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError, newId, type JsonObject } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -8,6 +8,7 @@ import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch, keyOf } from '../input/text.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { WorkspaceRepository } from '../workspace/workspace.repository.js';
+import { auditedProvider } from './audited-provider.js';
 import {
   checkCleared,
   checkDomains,
@@ -35,6 +36,7 @@ export class IdentityProviderService {
     private readonly secrets: ProviderSecrets,
     private readonly workspaces: WorkspaceRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -72,12 +74,14 @@ export class IdentityProviderService {
     const { options, secrets } = splitOptions(kind, given);
     const key = { id: newId('identityProvider'), workspaceId };
     const sealed = await this.secrets.seal(key, secrets);
-    const row = await this.transactions.run((transaction) =>
-      this.providers.insert(transaction, {
+    const row = await this.transactions.run(async (transaction) => {
+      const made = await this.providers.insert(transaction, {
         ...{ ...key, name, nameKey: keyOf(name), kind: kind.name, enabled: input.enabled },
         ...{ options, ...sealed, emailDomains, rules },
-      }),
-    );
+      });
+      await this.audit.add(transaction, auditedProvider('created', undefined, made));
+      return made;
+    });
     this.logger.info({ providerId: row.id, byUserId: userId, kind: row.kind }, 'an identity provider was made');
     return toIdentityProvider(row);
   }
@@ -101,6 +105,7 @@ export class IdentityProviderService {
       if (current.version !== input.version) throw changedMeanwhile();
       const options = input.options === undefined ? {} : await this.changedOptions(current, input.options);
       const changed = await this.providers.update(transaction, current, { ...change, ...options });
+      await this.audit.add(transaction, auditedProvider('updated', current, changed));
       if (!changed.enabled) await this.refuseLockOut(transaction, workspaceId, 'enabled');
       return changed;
     });
@@ -111,7 +116,9 @@ export class IdentityProviderService {
   /** Whom it has named stay users; they sign in by it no more. */
   async delete(id: string, { workspaceId, userId }: Principal): Promise<void> {
     await this.transactions.run(async (transaction) => {
-      await this.providers.delete(transaction, await this.providers.lock(transaction, { workspaceId, id }));
+      const current = await this.providers.lock(transaction, { workspaceId, id });
+      await this.providers.delete(transaction, current);
+      await this.audit.add(transaction, auditedProvider('deleted', current, undefined));
       await this.refuseLockOut(transaction, workspaceId, 'id');
     });
     this.logger.info({ providerId: id, byUserId: userId }, 'an identity provider was deleted');

@@ -1,6 +1,7 @@
 import * as oidc from 'openid-client';
 import { errors as joseErrors } from 'jose';
 import { AppError } from '#libs/kernel';
+import { RefusedAddress } from '#libs/outbound';
 
 const unavailable: ReadonlySet<string> = new Set([
   'ABORT_ERR',
@@ -14,7 +15,6 @@ const unavailable: ReadonlySet<string> = new Set([
   'OAUTH_RESPONSE_IS_NOT_CONFORM',
   'OAUTH_RESPONSE_IS_NOT_JSON',
   'OAUTH_TIMEOUT',
-  'REFUSED_ADDRESS',
 ]);
 
 /**
@@ -27,7 +27,8 @@ export function oidcFailure(error: unknown): AppError {
   if (error instanceof oidc.AuthorizationResponseError) {
     return new AppError('sso.provider_refused', 'The provider has not signed you in.', { internalMessage });
   }
-  if (codesOf(error).some((code) => unavailable.has(code))) {
+  const isNotReached = causesOf(error).some((cause) => cause instanceof RefusedAddress);
+  if (isNotReached || codesOf(error).some((code) => unavailable.has(code))) {
     return new AppError('sso.provider_unavailable', 'The provider cannot be reached. Try again later.', {
       internalMessage,
       retryable: true,

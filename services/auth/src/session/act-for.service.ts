@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AuditRepository } from '#libs/database';
 import { permissionsOfRoles, type Permission } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -17,6 +18,7 @@ export class ActForService {
     private readonly users: UserRepository,
     private readonly issuer: TokenIssuerService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -26,6 +28,8 @@ export class ActForService {
       const locked = await this.users.lockForToken(transaction, { workspaceId, id: userId });
       if (!locked) return undefined;
       const { user, issuedAt } = locked;
+      const target = { type: 'user', id: userId, name: user.email };
+      await this.audit.add(transaction, { action: 'user.acted_for', target, workspaceId });
       return this.issuer.issue({
         userId,
         workspaceId,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { authRequests, ResponseOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -28,6 +29,7 @@ export class SessionService {
     private readonly tokens: SessionTokenService,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly metrics: SessionMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'session'>,
@@ -56,7 +58,11 @@ export class SessionService {
     if (sessionId === undefined) {
       throw new AppError('auth.forbidden', 'An API key has no session to end; revoke the key instead.');
     }
-    await this.transactions.run((transaction) => this.end(transaction, { workspaceId, id: userId }, sessionId));
+    await this.transactions.run(async (transaction) => {
+      await this.end(transaction, { workspaceId, id: userId }, sessionId);
+      const target = { type: 'session', id: sessionId };
+      await this.audit.add(transaction, { action: 'session.signed_out', target, workspaceId });
+    });
   }
 
   private async trade(transaction: Transaction, refreshToken: string, hash: Buffer, owner: UserKey): Promise<Outcome> {
@@ -74,6 +80,13 @@ export class SessionService {
       return { kind: 'repeated', refreshed: { ...issued, refreshToken: successor } };
     }
     await this.end(transaction, owner, token.session.id);
+    await this.audit.add(transaction, {
+      action: 'session.refresh_reused',
+      target: { type: 'session', id: token.session.id },
+      workspaceId: owner.workspaceId,
+      actor: { kind: 'USER', id: owner.id, sessionId: token.session.id },
+      failure: 'REUSED',
+    });
     return { kind: 'reused' };
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { authRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { AuthConfig } from '../auth.config.js';
@@ -15,9 +16,16 @@ import { slugPattern } from '../workspace/slug.js';
 import { SessionMetrics } from './session.metrics.js';
 import { SessionOpener } from './session-opener.service.js';
 import { SessionTokenService } from './session-token.service.js';
+import { SignInFailures } from './sign-in-failures.service.js';
 
 type SignInInput = RequestOf<typeof authRequests.signIn>;
 type SignedIn = ResponseOf<typeof authRequests.signIn>;
+
+interface Examined {
+  /** Whose password it would have to be. */
+  readonly known: SignInCandidate | undefined;
+  readonly proven?: SignInCandidate;
+}
 
 /**
  * Signing in by password, one of our own or a directory's. Who is unknown, has no password, is disabled or mistypes gets the same answer after the same
@@ -33,6 +41,8 @@ export class SignInService {
     private readonly opener: SessionOpener,
     private readonly tokens: SessionTokenService,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
+    private readonly failures: SignInFailures,
     private readonly metrics: SessionMetrics,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'signIn'>,
@@ -40,8 +50,8 @@ export class SignInService {
 
   async signIn(input: SignInInput): Promise<SignedIn> {
     const attempt: Attempt = { email: accountOf(input.email), clientAddress: input.clientAddress };
-    const candidate = await this.check(attempt, input);
-    if (!candidate) return this.byDirectory(attempt, input);
+    const { known, proven: candidate } = await this.check(attempt, input);
+    if (!candidate) return this.byDirectory(attempt, input, known);
     const signedIn = await this.openSession(candidate);
     this.metrics.signIns.inc({ outcome: 'ok' });
     this.logger.info({ userId: candidate.id }, 'signed in');
@@ -51,7 +61,11 @@ export class SignInService {
   }
 
   /** Asked whoever it was, known here or not, so that its time tells nothing either. */
-  private async byDirectory(attempt: Attempt, { email, password, workspace }: SignInInput): Promise<SignedIn> {
+  private async byDirectory(
+    attempt: Attempt,
+    { email, password, workspace }: SignInInput,
+    known: SignInCandidate | undefined,
+  ): Promise<SignedIn> {
     // Counted before it answers, which takes so long that a burst of guesses would otherwise run side by side.
     await this.throttle.failed(attempt);
     const signedIn = await this.directories.signIn(email, password, workspace);
@@ -60,25 +74,23 @@ export class SignInService {
       await this.throttle.takeBack(attempt);
       return signedIn;
     }
+    if (known) this.failures.note(known, 'WRONG_CREDENTIALS');
     this.metrics.signIns.inc({ outcome: 'wrong' });
     throw wrongCredentials();
   }
 
-  /** Whose password it is here. */
-  private async check(
-    attempt: Attempt,
-    { email, password, workspace }: SignInInput,
-  ): Promise<SignInCandidate | undefined> {
-    const [candidate, another] = await this.candidates(normalizeEmail(email) ?? '', workspace);
-    const isRight = await this.passwords.verify(candidate?.passwordHash, password, () => this.admit(attempt));
-    if (!candidate || !isRight) return undefined;
+  /** Whether it is a password of ours. */
+  private async check(attempt: Attempt, { email, password, workspace }: SignInInput): Promise<Examined> {
+    const [known, another] = await this.candidates(normalizeEmail(email) ?? '', workspace);
+    const isRight = await this.passwords.verify(known?.passwordHash, password, () => this.admit(attempt, known));
+    if (!known || !isRight) return { known };
     // Only who knows the password of one of them learns that there are several.
     if (another) {
       throw new AppError('input.invalid', 'This address is known in several workspaces: name one.', {
         path: ['workspace'],
       });
     }
-    return candidate;
+    return { known, proven: known };
   }
 
   private async candidates(email: string, workspace: string | undefined): Promise<SignInCandidate[]> {
@@ -86,11 +98,12 @@ export class SignInService {
     return this.users.findForSignIn(email, workspace, this.config.signIn.passwordWorkspaces);
   }
 
-  private async admit(attempt: Attempt): Promise<void> {
+  private async admit(attempt: Attempt, candidate: SignInCandidate | undefined): Promise<void> {
     try {
       await this.throttle.admit(attempt);
     } catch (error) {
       this.metrics.signIns.inc({ outcome: 'throttled' });
+      if (candidate) this.failures.note(candidate, 'THROTTLED');
       throw error;
     }
   }
@@ -101,6 +114,13 @@ export class SignInService {
       // Disabled since the password was read.
       if (!locked) throw wrongCredentials();
       const { session, refreshToken } = await this.opener.openByToken(transaction, candidate);
+      await this.audit.add(transaction, {
+        action: 'session.signed_in',
+        target: { type: 'session', id: session.id },
+        workspaceId: candidate.workspaceId,
+        actor: { kind: 'USER', id: candidate.id, sessionId: session.id },
+        after: { by: 'PASSWORD' },
+      });
       return { ...(await this.tokens.issue(locked, session)), refreshToken };
     });
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { authRequests, RequestOf, ResponseOf, User } from '#libs/contracts';
-import { parsePage, toPage } from '#libs/database';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
 import { permissionsOfRoles, type Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
@@ -10,6 +10,7 @@ import { PasswordService } from '../password/password.service.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionRepository } from '../session/session.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import { auditedChange, auditedNewUser } from './audited-user.js';
 import { changesRights } from './changes-rights.js';
 import { toUser } from './to-user.js';
 import { parseNewUser, parseUserChange, refuseExcess } from './user.input.js';
@@ -25,6 +26,7 @@ export class UserService {
     private readonly sessions: SessionRepository,
     private readonly revocations: RevocationRepository,
     private readonly passwords: PasswordService,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -60,9 +62,11 @@ export class UserService {
   async create(input: RequestOf<typeof authRequests.createUser>, caller: Principal): Promise<User> {
     const { password, ...user } = parseNewUser(input, caller.permissions);
     const passwordHash = password === undefined ? undefined : await this.passwords.hash(password);
-    const row = await this.transactions.run((transaction) =>
-      this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash }),
-    );
+    const row = await this.transactions.run(async (transaction) => {
+      const made = await this.users.insert(transaction, caller.workspaceId, { ...user, passwordHash });
+      await this.audit.add(transaction, auditedNewUser(made));
+      return made;
+    });
     this.logger.info({ userId: row.id, byUserId: caller.userId, roles: row.roleNames }, 'a user was made');
     return toUser(row, caller);
   }
@@ -76,6 +80,7 @@ export class UserService {
       await this.refuseUnsafe(transaction, current, change, caller);
       const changed = await this.users.update(transaction, current, change);
       if (change.disabled === true) await this.sessions.endAllOf(transaction, current.id);
+      await this.audit.add(transaction, auditedChange(current, changed));
       if (changesRights(current, changed)) await this.revocations.add(transaction, 'USER', [current.id]);
       return changed;
     });

@@ -2,6 +2,7 @@ import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { toAppError, toPublicErrorCode, type PublicErrorCode } from '#libs/kernel';
+import { TrustedProxies } from '../http/trusted-proxies.js';
 import { FaultLog } from '../observability/fault-log.js';
 import { requestIdOf, runInScope } from '../request/request-scope.js';
 import { DownloadMetrics } from './download-metrics.js';
@@ -25,6 +26,7 @@ export class DownloadsController {
     private readonly downloads: DownloadsService,
     private readonly metrics: DownloadMetrics,
     private readonly faults: FaultLog,
+    private readonly proxies: TrustedProxies,
   ) {}
 
   @Get(':file')
@@ -41,9 +43,11 @@ export class DownloadsController {
       { kind: SpanKind.SERVER, attributes: { 'sluice.request_id': requestId, 'http.request.method': request.method } },
       propagation.extract(context.active(), request.headers),
     );
+    const clientAddress = this.proxies.clientAddressOf(request);
+    const scope = { requestId, clientAddress, userAgent: request.headers['user-agent'] };
     try {
       await context.with(trace.setSpan(context.active(), span), () =>
-        runInScope({ requestId, clientAddress: request.ip }, () => this.serve(file, signature, request, response)),
+        runInScope(scope, () => this.serve(file, signature, request, response)),
       );
     } finally {
       span.setAttribute('http.response.status_code', response.statusCode);

@@ -3,9 +3,10 @@ import type { Request, Response } from 'express';
 import { InjectConfig } from '#libs/config';
 import { TokenVerifier } from '#libs/identity';
 import { AppError, delay } from '#libs/kernel';
-import { Lifecycle } from '#libs/service';
+import { AccessRecorder, Lifecycle } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
+import { auditedDownload } from './audited-download.js';
 import { BytePlaces } from './byte-places.store.js';
 import { addressInvalid } from './download-addresses.js';
 import { DownloadMetrics, type DownloadOutcome } from './download-metrics.js';
@@ -34,6 +35,7 @@ export class DownloadsService implements OnModuleInit {
     private readonly opener: DownloadOpener,
     private readonly slots: DownloadSlots,
     private readonly places: BytePlaces,
+    private readonly recorder: AccessRecorder,
     private readonly verifier: TokenVerifier,
     private readonly metrics: DownloadMetrics,
     private readonly logger: AppLogger,
@@ -61,7 +63,10 @@ export class DownloadsService implements OnModuleInit {
       this.underWay.add(ending);
       const watch = this.watch(admitted, ending);
       try {
-        await this.answer(await this.opener.open(admitted, asked.requestId, ending.signal), request, response, ending);
+        const download = await this.opener.open(admitted, asked.requestId, ending.signal);
+        // Before the first byte: what left is in the audit log, whatever happens to us next.
+        if (request.method !== 'HEAD') await this.recorder.record(auditedDownload(download, asked.requestId, request));
+        await this.answer(download, request, response, ending);
       } finally {
         clearInterval(watch);
         this.underWay.delete(ending);

@@ -49,6 +49,7 @@ export class GraphqlHttp {
     const scope = {
       requestId,
       clientAddress: proxies.clientAddressOf(request),
+      userAgent: request.headers['user-agent'],
       origin: proxies.originOf(request),
     };
     context.with(trace.setSpan(parent, span), () =>

@@ -44,7 +44,8 @@ export class HttpEdge implements OnApplicationBootstrap {
     adapter.use((request: Request, response: Response, next: NextFunction) => {
       if (this.begin(request, response)) next();
     });
-    adapter.useBodyParser('json', false, { limit: this.config.http.bodyBytesMax });
+    const type = ['application/json', 'application/scim+json'];
+    adapter.useBodyParser('json', false, { limit: this.config.http.bodyBytesMax, type });
     adapter.use((error: unknown, _request: Request, response: Response, next: NextFunction) =>
       this.refuseBody(error, response, next),
     );

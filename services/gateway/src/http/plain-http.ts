@@ -37,12 +37,21 @@ export class PlainHttp {
       try {
         response.json(await work(await this.contexts.forHttp(request, response)));
       } catch (thrown) {
-        const error = toAppError(thrown);
-        const status = statuses[toPublicErrorCode(error.code)] ?? (error.retryable ? 503 : 500);
-        if (error.retryAfterSeconds !== undefined) {
-          response.setHeader('retry-after', Math.ceil(error.retryAfterSeconds));
-        }
-        this.refuse(response, status, thrown);
+        this.refuseFor(response, thrown);
+      }
+    });
+  }
+
+  /** Has `work` send its own answer. What fails before its first byte is refused, what fails later breaks the connection. */
+  async stream(request: Request, response: Response, work: (context: RequestContext) => Promise<void>): Promise<void> {
+    await this.inScope(request, async () => {
+      try {
+        await work(await this.contexts.forHttp(request, response));
+      } catch (thrown) {
+        if (response.headersSent) {
+          this.faults.report(thrown);
+          response.destroy();
+        } else this.refuseFor(response, thrown);
       }
     });
   }
@@ -57,7 +66,17 @@ export class PlainHttp {
 
   private inScope(request: Request, work: () => Promise<void>): Promise<void> {
     const requestId = requestIdOf(request.headers['x-request-id']);
-    return runInScope({ requestId, clientAddress: this.proxies.clientAddressOf(request) }, work);
+    const clientAddress = this.proxies.clientAddressOf(request);
+    return runInScope({ requestId, clientAddress, userAgent: request.headers['user-agent'] }, work);
+  }
+
+  private refuseFor(response: Response, thrown: unknown): void {
+    const error = toAppError(thrown);
+    const status = statuses[toPublicErrorCode(error.code)] ?? (error.retryable ? 503 : 500);
+    if (error.retryAfterSeconds !== undefined) {
+      response.setHeader('retry-after', Math.ceil(error.retryAfterSeconds));
+    }
+    this.refuse(response, status, thrown);
   }
 
   private refuse(response: Response, status: number, thrown: unknown): void {

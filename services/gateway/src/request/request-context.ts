@@ -3,6 +3,7 @@ import type { Actor, Execution, RequestContract } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { signInFirst, type Caller } from '../identity/caller.js';
 import { createLoaders, type Loaders } from './loaders.js';
+import { currentClient } from './request-scope.js';
 
 /** Credentials are checked once for each request; a refusal counts only for the fields that need a caller. */
 export type Credentials =
@@ -121,7 +122,7 @@ export class RequestContext {
     options: AskOptions,
   ): Promise<Response> {
     return this.bus.request(contract, input, {
-      context: { workspaceId, actor, requestId: this.requestId },
+      context: { workspaceId, actor, requestId: this.requestId, origin: currentClient() },
       ...options,
     });
   }

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { MessageContext } from '#libs/bus';
 import { newId } from '#libs/kernel';
 import { withLogFields } from '#libs/telemetry';
 
@@ -7,6 +8,8 @@ export interface RequestScope {
   readonly requestId: string;
   /** Where it comes from, as far as the named proxies can be believed. */
   readonly clientAddress?: string | undefined;
+  /** What the client says that it is. For the audit log alone. */
+  readonly userAgent?: string | undefined;
   /** How the client addressed us, such as https://sluice.example.com, where that is known. */
   readonly origin?: string | undefined;
 }
@@ -28,11 +31,18 @@ export function currentClientAddress(): string | undefined {
   return scopes.getStore()?.clientAddress;
 }
 
+/** Where the request at hand comes from, as it travels with what services are asked for it. */
+export function currentClient(): MessageContext['origin'] {
+  const { clientAddress, userAgent = '' } = scopes.getStore() ?? {};
+  return clientAddress === undefined ? undefined : { clientAddress, userAgent: userAgent.slice(0, userAgentMax) };
+}
+
 /** How the client of the request at hand addressed us, where that is known. */
 export function currentOrigin(): string | undefined {
   return scopes.getStore()?.origin;
 }
 
+const userAgentMax = 256;
 const wellFormed = /^[A-Za-z0-9._-]{8,128}$/;
 
 /** The caller's own X-Request-ID if it is well formed, else a new one. */

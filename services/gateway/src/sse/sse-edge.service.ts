@@ -101,6 +101,7 @@ export class SseEdge {
       new ConnectionRoom(request.socket, this.config.sockets.bufferBytesMax),
       requestIdOf(request.headers['x-request-id']),
       this.http.clientAddressOf(request),
+      request.headers['user-agent'],
     );
     this.sessions.add(session);
     response.once('close', () => {

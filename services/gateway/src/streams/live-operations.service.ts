@@ -92,7 +92,7 @@ export class LiveOperations {
         'graphql.operation.field': labels.field,
       },
     });
-    const scope = { requestId, clientAddress: session.clientAddress };
+    const scope = { requestId, clientAddress: session.clientAddress, userAgent: session.userAgent };
     try {
       return await otelContext.with(trace.setSpan(otelContext.active(), span), () => runInScope(scope, work));
     } finally {

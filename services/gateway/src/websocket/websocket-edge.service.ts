@@ -99,6 +99,7 @@ export class WebSocketEdge implements OnApplicationBootstrap {
       new ConnectionRoom(connection, this.config.sockets.bufferBytesMax),
       requestIdOf(request.headers['x-request-id']),
       this.http.clientAddressOf(request),
+      request.headers['user-agent'],
       this.browsers.ofUpgrade(request),
     );
     this.sessions.add(session);

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In, type EntityManager } from 'typeorm';
 import { dataSourceChanged } from '#libs/contracts';
 import {
+  AuditRepository,
   escapeLike,
   isForeignKeyViolation,
   isUniqueViolation,
@@ -11,6 +12,7 @@ import {
 } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
+import { auditedOf, targetOf } from './audited-data-source.js';
 import { DataSourceEntity } from './data-source.entity.js';
 
 export interface DataSourceFilter {
@@ -33,6 +35,7 @@ export class DataSourceRepository {
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly outbox: OutboxRepository,
+    private readonly audit: AuditRepository,
     private readonly revisions: WorkspaceRevisions,
   ) {}
 
@@ -73,7 +76,13 @@ export class DataSourceRepository {
       row,
       this.revisions.change(row.workspaceId, async (manager) => {
         await manager.insert(DataSourceEntity, untyped(row));
-        return this.tell(manager, row, requestId);
+        const made = await this.tell(manager, row, requestId);
+        await this.audit.add(manager, {
+          action: 'data_source.created',
+          ...targetOf(made),
+          after: auditedOf(made),
+        });
+        return made;
       }),
     );
   }
@@ -98,7 +107,10 @@ export class DataSourceRepository {
           { id: key.id },
           { ...untyped(change(current)), version: version + 1, updatedAt: () => 'now()' },
         );
-        return this.tell(manager, key, requestId);
+        const changed = await this.tell(manager, key, requestId);
+        const [before, after] = [auditedOf(current), auditedOf(changed)];
+        await this.audit.add(manager, { action: 'data_source.updated', ...targetOf(changed), before, after });
+        return changed;
       }),
     );
   }
@@ -114,6 +126,8 @@ export class DataSourceRepository {
         { ...eventOf(current), version: current.version + 1, deleted: true },
         { workspaceId: key.workspaceId, requestId },
       );
+      const before = auditedOf(current);
+      await this.audit.add(manager, { action: 'data_source.deleted', ...targetOf(current), before });
     });
     await gone.catch((error: unknown) => {
       if (isForeignKeyViolation(error, 'saved_query_data_source_fkey')) throw inUse();

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In } from 'typeorm';
-import type { ParsedPage } from '#libs/database';
+import { AuditRepository, type AuditRecord, type ParsedPage } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { DataSourceEntity } from '../data-source/data-source.entity.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
@@ -24,6 +24,7 @@ export class RowPolicyRepository {
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly revisions: WorkspaceRevisions,
+    private readonly audit: AuditRepository,
   ) {}
 
   find(workspaceId: string, ids: readonly string[]): Promise<RowPolicyEntity[]> {
@@ -74,7 +75,9 @@ export class RowPolicyRepository {
       if (!source) throw sourceNotFound();
       if ((await manager.countBy(RowPolicyEntity, { dataSourceId })) >= policiesOfSourceMax) throw tooMany();
       await manager.insert(RowPolicyEntity, row);
-      return manager.findOneByOrFail(RowPolicyEntity, { id: row.id });
+      const made = await manager.findOneByOrFail(RowPolicyEntity, { id: row.id });
+      await this.audit.add(manager, { action: 'row_policy.created', ...targetOf(made), after: auditedOf(made) });
+      return made;
     });
   }
 
@@ -91,15 +94,24 @@ export class RowPolicyRepository {
       if (!current) throw notFound();
       assertVersion(current, version);
       await manager.update(RowPolicyEntity, { id }, { ...change, version: version + 1, updatedAt: () => 'now()' });
-      return manager.findOneByOrFail(RowPolicyEntity, { id });
+      const changed = await manager.findOneByOrFail(RowPolicyEntity, { id });
+      const [before, after] = [auditedOf(current), auditedOf(changed)];
+      await this.audit.add(manager, { action: 'row_policy.updated', ...targetOf(changed), before, after });
+      return changed;
     });
   }
 
   /** @throws AppError `row_policy.not_found` */
   async delete({ workspaceId, id }: RowPolicyKey): Promise<void> {
     await this.revisions.change(workspaceId, async (manager) => {
-      const { affected } = await manager.delete(RowPolicyEntity, { workspaceId, id });
-      if (affected !== 1) throw notFound();
+      const current = await manager.findOne(RowPolicyEntity, {
+        where: { workspaceId, id },
+        lock: { mode: 'pessimistic_write' },
+      });
+      if (!current) throw notFound();
+      await manager.delete(RowPolicyEntity, { id });
+      const before = auditedOf(current);
+      await this.audit.add(manager, { action: 'row_policy.deleted', ...targetOf(current), before });
     });
   }
 }
@@ -114,6 +126,15 @@ export function assertVersion(current: RowPolicyEntity, version: number): void {
 
 export function sourceNotFound(): AppError {
   return new AppError('source.not_found', 'There is no such data source.', { path: ['dataSourceId'] });
+}
+
+function targetOf({ id, name, workspaceId }: RowPolicyEntity): Pick<AuditRecord, 'target' | 'workspaceId'> {
+  return { workspaceId, target: { type: 'row_policy', id, name } };
+}
+
+function auditedOf(row: RowPolicyEntity): object {
+  const { name, dataSourceId, table, groupNames, exemptGroupNames, key, predicate, masks, enabled } = row;
+  return { name, dataSourceId, table, groupNames, exemptGroupNames, key, predicate, masks, enabled };
 }
 
 function notFound(): AppError {

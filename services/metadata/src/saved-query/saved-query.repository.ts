@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In, MoreThan, type EntityManager, type ObjectLiteral, type Repository } from 'typeorm';
-import { escapeLike, isForeignKeyViolation, type ParsedPage } from '#libs/database';
+import { AuditRepository, escapeLike, isForeignKeyViolation, type AuditRecord, type ParsedPage } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { SavedQueryEntity } from './saved-query.entity.js';
@@ -26,6 +26,7 @@ export class SavedQueryRepository {
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly revisions: WorkspaceRevisions,
+    private readonly audit: AuditRepository,
   ) {}
 
   find(workspaceId: string, ids: readonly string[]): Promise<SavedQueryEntity[]> {
@@ -65,7 +66,13 @@ export class SavedQueryRepository {
     try {
       return await this.revisions.change(row.workspaceId, async (manager) => {
         await written(manager).insert(row);
-        return manager.findOneByOrFail(SavedQueryEntity, { id: row.id });
+        const made = await manager.findOneByOrFail(SavedQueryEntity, { id: row.id });
+        await this.audit.add(manager, {
+          action: 'saved_query.created',
+          ...targetOf(made),
+          after: auditedOf(made),
+        });
+        return made;
       });
     } catch (error) {
       if (!isForeignKeyViolation(error, 'saved_query_data_source_fkey')) throw error;
@@ -90,15 +97,24 @@ export class SavedQueryRepository {
       if (!current) throw notFound();
       if (current.version !== version) throw changedMeanwhile();
       await written(manager).update({ id }, { ...change(current), version: version + 1, updatedAt: () => 'now()' });
-      return manager.findOneByOrFail(SavedQueryEntity, { id });
+      const changed = await manager.findOneByOrFail(SavedQueryEntity, { id });
+      const [before, after] = [auditedOf(current), auditedOf(changed)];
+      await this.audit.add(manager, { action: 'saved_query.updated', ...targetOf(changed), before, after });
+      return changed;
     });
   }
 
   /** @throws AppError `saved_query.not_found` */
   async delete({ workspaceId, id }: SavedQueryKey): Promise<void> {
     await this.revisions.change(workspaceId, async (manager) => {
-      const { affected } = await manager.delete(SavedQueryEntity, { workspaceId, id });
-      if (affected !== 1) throw notFound();
+      const current = await manager.findOne(SavedQueryEntity, {
+        where: { workspaceId, id },
+        lock: { mode: 'pessimistic_write' },
+      });
+      if (!current) throw notFound();
+      await manager.delete(SavedQueryEntity, { id });
+      const before = auditedOf(current);
+      await this.audit.add(manager, { action: 'saved_query.deleted', ...targetOf(current), before });
     });
   }
 }
@@ -106,6 +122,17 @@ export class SavedQueryRepository {
 /** For writing: TypeORM's type of a part of an entity would follow the members of JSON without end. */
 function written(manager: EntityManager): Repository<ObjectLiteral> {
   return manager.getRepository<ObjectLiteral>(SavedQueryEntity);
+}
+
+function targetOf({ id, name, workspaceId }: SavedQueryEntity): Pick<AuditRecord, 'target' | 'workspaceId'> {
+  return { workspaceId, target: { type: 'saved_query', id, name } };
+}
+
+/** Its parameters by name and type: what they are given is nobody's business here. */
+function auditedOf(row: SavedQueryEntity): object {
+  const { name, description, dataSourceId, sql, tags, cacheTtlSeconds, warmUp, parameters } = row;
+  const declared = parameters.map(({ name: parameter, type }) => ({ name: parameter, type }));
+  return { name, description, dataSourceId, sql, tags, cacheTtlSeconds, warmUp, declared };
 }
 
 function notFound(): AppError {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { metadataRequests, QuotaLimits, ResponseOf, WorkspaceSettings } from '#libs/contracts';
+import { AuditRepository } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import type { SettingsChange } from './workspace-settings.input.js';
@@ -31,6 +32,7 @@ export class WorkspaceSettingsRepository {
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly revisions: WorkspaceRevisions,
+    private readonly audit: AuditRepository,
   ) {}
 
   async get(workspaceId: string): Promise<WorkspaceSettings> {
@@ -58,7 +60,11 @@ export class WorkspaceSettingsRepository {
           ...[next.result_days, next.result_bytes_max, next.sample_rows],
         ],
       );
-      return toSettings({ ...next, version: version + 1 });
+      const changed = toSettings({ ...next, version: version + 1 });
+      const target = { type: 'workspace', id: workspaceId };
+      const before = toSettings(current);
+      await this.audit.add(manager, { action: 'workspace.updated', workspaceId, target, before, after: changed });
+      return changed;
     });
   }
 

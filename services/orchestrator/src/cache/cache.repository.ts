@@ -1,14 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
-import { inTransaction } from '#libs/database';
+import { AuditRepository, inTransaction } from '#libs/database';
 import { askForWarmUp, type WarmUpWish } from '../warm-up/warm-up.repository.js';
 
 const countedMax = 100_000;
 
 @Injectable()
 export class CacheRepository {
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly audit: AuditRepository,
+  ) {}
 
   /**
    * Gives the subjects a new revision: no run that began before it answers any more. The number is taken when this is
@@ -43,7 +46,14 @@ export class CacheRepository {
       );
       // Within the invalidation, so that neither is there without the other.
       if (warmUp) await askForWarmUp(manager, workspaceId, revision, warmUp);
-      return Number(counted?.count ?? 0);
+      const invalidatedCount = Number(counted?.count ?? 0);
+      await this.audit.add(manager, {
+        action: 'cache.invalidated',
+        target: { type: 'cache', id: workspaceId },
+        workspaceId,
+        after: { subjects: subjects.slice(0, 50), subjectCount: subjects.length, invalidatedCount },
+      });
+      return invalidatedCount;
     });
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
-import { inTransaction } from '#libs/database';
+import { AuditRepository, inTransaction } from '#libs/database';
 import type { ExecutionChanged } from '#libs/contracts';
 import { runColumns, toRun, type RunRow } from '../run/run.row.js';
 import { RunRepository } from '../run/run.repository.js';
@@ -23,13 +23,14 @@ export class CancelRepository {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly runs: RunRepository,
+    private readonly audit: AuditRepository,
   ) {}
 
   /** Takes one caller out of a run. FOR UPDATE holds off whoever wants to join meanwhile, so the last one is the last. */
-  async leave(executionId: string, { workspaceId, callerId }: Sight): Promise<LeaveOutcome> {
+  async leave(executionId: string, { workspaceId, callerId }: Sight, byUserId: string): Promise<LeaveOutcome> {
     return inTransaction(this.dataSource, async (manager) => {
-      const [found]: { run_id: string }[] = await manager.query(
-        `select run_id from orchestrator.execution
+      const [found]: { run_id: string; caller_id: string }[] = await manager.query(
+        `select run_id, caller_id from orchestrator.execution
          where id = $1 and workspace_id = $2 and ($3::text is null or caller_id = $3)`,
         [executionId, workspaceId, callerId ?? null],
       );
@@ -38,7 +39,13 @@ export class CancelRepository {
       if (!run) return { kind: 'absent' };
       const left = await lookAtCallers(manager, run.id, executionId);
       if (left.hasLeft) return { kind: 'unchanged' };
-      return this.leaveLocked(manager, run, executionId, left.hasOthers || run.keep);
+      const outcome = await this.leaveLocked(manager, run, executionId, left.hasOthers || run.keep);
+      if (outcome.kind !== 'unchanged' && found.caller_id !== byUserId) {
+        const target = { type: 'execution', id: executionId };
+        const after = { submittedById: found.caller_id };
+        await this.audit.add(manager, { action: 'execution.canceled_for_another', target, workspaceId, after });
+      }
+      return outcome;
     });
   }
 

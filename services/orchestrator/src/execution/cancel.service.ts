@@ -21,7 +21,7 @@ export class CancelService {
   async cancel(executionId: string, principal: Principal): Promise<Execution> {
     const reach = reachOf(principal);
     const outcome = isId('execution', executionId)
-      ? await this.repository.leave(executionId, reach)
+      ? await this.repository.leave(executionId, reach, principal.userId)
       : ({ kind: 'absent' } as const);
     switch (outcome.kind) {
       case 'absent':

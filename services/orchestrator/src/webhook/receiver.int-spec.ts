@@ -1,9 +1,8 @@
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { newConfig } from '../../test/orchestrator-harness.js';
-import { WebhookReceiver } from '../../test/webhook-receiver.js';
 import type { ResolveName } from '#libs/outbound';
-import { ReceiverClient } from './receiver.client.js';
+import { ReceiverClient } from '#libs/receivers';
+import { WebhookReceiver } from '../../test/webhook-receiver.js';
 
 const refused = { failure: 'Its address is not one that webhooks may be sent to.' };
 
@@ -13,7 +12,7 @@ afterEach(async () => {
 });
 
 function client(allowedNetworks: string[] = [], resolve?: ResolveName): ReceiverClient {
-  return new ReceiverClient(newConfig({ webhooks: { allowedNetworks, timeoutMs: 500 } }), resolve);
+  return new ReceiverClient({ allowedNetworks, timeoutMs: 500 }, resolve);
 }
 
 const named =

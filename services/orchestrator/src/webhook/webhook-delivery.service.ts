@@ -2,12 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { MasterKeys, openText } from '#libs/encryption';
 import { backoffMs, type Clock } from '#libs/kernel';
+import { ReceiverClient, signedHeaders, type ReceiverAnswer } from '#libs/receivers';
 import { CLOCK } from '#libs/service';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
-import { ReceiverClient, type ReceiverAnswer } from './receiver.client.js';
 import { WebhookDeliveryRepository, type ClaimedDelivery, type DeliveryEnd } from './webhook-delivery.repository.js';
-import { signedHeaders } from './webhook-signature.js';
 import { WebhookFeedRepository } from './webhook-feed.repository.js';
 
 const retryMaxMs = 12 * 3_600_000;

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import type { Webhook } from '#libs/contracts';
-import { inTransaction, type ParsedPage } from '#libs/database';
+import { AuditRepository, inTransaction, type ParsedPage } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import type { NewWebhook, WebhookChange } from './webhook.input.js';
 import { toWebhook, webhookColumns, type WebhookRow } from './webhook.row.js';
@@ -24,20 +24,17 @@ const behindAll = Number.MAX_SAFE_INTEGER;
 /** The webhooks of workspaces, as those see them who manage them. */
 @Injectable()
 export class WebhookRepository {
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly audit: AuditRepository,
+  ) {}
 
   async find(workspaceId: string, ids: readonly string[]): Promise<Webhook[]> {
-    const rows: WebhookRow[] = await this.dataSource.query(
-      `select ${webhookColumns} from orchestrator.webhook w where w.workspace_id = $1 and w.id = any ($2)`,
-      [workspaceId, ids],
-    );
-    return rows.map(toWebhook);
+    return find(this.dataSource.manager, workspaceId, ids);
   }
 
-  async get({ workspaceId, id }: WebhookKey): Promise<Webhook> {
-    const [webhook] = await this.find(workspaceId, [id]);
-    if (!webhook) throw notFound();
-    return webhook;
+  async get(key: WebhookKey): Promise<Webhook> {
+    return get(this.dataSource.manager, key);
   }
 
   /** The oldest first. */
@@ -57,7 +54,7 @@ export class WebhookRepository {
   /** What ends from now on is told. */
   async insert(row: Insert): Promise<Webhook> {
     const { id, workspaceId, name, url, enabled, states, savedQueryIds, dataSourceIds, secret, createdById } = row;
-    await inTransaction(this.dataSource, async (manager) => {
+    return inTransaction(this.dataSource, async (manager) => {
       // One after the other within a workspace, so that two who make the last one that is allowed are counted.
       await manager.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`webhook ${workspaceId}`]);
       const [count]: { n: number }[] = await manager.query(
@@ -76,49 +73,110 @@ export class WebhookRepository {
           ...[states, savedQueryIds, dataSourceIds, secret, createdById],
         ],
       );
+      const made = await get(manager, row);
+      const after = auditedOf(made);
+      await this.audit.add(manager, { action: 'webhook.created', target: targetOf(made), workspaceId, after });
+      return made;
     });
-    return this.get(row);
   }
 
   /** What ended while it was not enabled is not told, and another receiver has not failed yet. @throws AppError `webhook.not_found`, `entity.conflict` */
   async update(key: WebhookKey, version: number, change: WebhookChange): Promise<Webhook> {
-    const { enabled } = change;
-    const [rows]: [unknown[], number] = await this.dataSource.query(
-      `update orchestrator.webhook set name = coalesce($4, name), url = coalesce($5, url), states = coalesce($6, states),
-         saved_query_ids = coalesce($7, saved_query_ids), data_source_ids = coalesce($8, data_source_ids),
-         version = version + 1, failing_since = case when $5 <> url or $9 then null else failing_since end
-         ${enabled === undefined ? '' : stateAssignments(enabled)}
-       where workspace_id = $1 and id = $2 and version = $3 returning 1`,
-      [
-        ...[key.workspaceId, key.id, version, change.name ?? null, change.url ?? null],
-        ...[change.states ?? null, change.savedQueryIds ?? null, change.dataSourceIds ?? null, enabled === true],
-      ],
-    );
-    const webhook = await this.get(key);
-    if (rows.length > 0) return webhook;
-    throw new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
-      path: ['version'],
+    const { workspaceId } = key;
+    return inTransaction(this.dataSource, async (manager) => {
+      const current = await lock(manager, key);
+      if (current.version !== version) throw changedMeanwhile();
+      await write(manager, key, change);
+      const changed = await get(manager, key);
+      const [before, after] = [auditedOf(current), auditedOf(changed)];
+      await this.audit.add(manager, {
+        action: 'webhook.updated',
+        target: targetOf(changed),
+        workspaceId,
+        before,
+        after,
+      });
+      return changed;
     });
   }
 
   /** The old secret signs beside the new one for a day. @throws AppError `webhook.not_found` */
   async rotateSecret(key: WebhookKey, secret: string): Promise<Webhook> {
-    await this.dataSource.query(
-      `update orchestrator.webhook set old_secret = secret, old_secret_until = now() + interval '1 day', secret = $3
-       where workspace_id = $1 and id = $2`,
-      [key.workspaceId, key.id, secret],
-    );
-    return this.get(key);
+    const { workspaceId } = key;
+    return inTransaction(this.dataSource, async (manager) => {
+      await manager.query(
+        `update orchestrator.webhook set old_secret = secret, old_secret_until = now() + interval '1 day', secret = $3
+         where workspace_id = $1 and id = $2`,
+        [workspaceId, key.id, secret],
+      );
+      const webhook = await get(manager, key);
+      await this.audit.add(manager, { action: 'webhook.secret_rotated', target: targetOf(webhook), workspaceId });
+      return webhook;
+    });
   }
 
   /** What it was about to send is not sent any more. @throws AppError `webhook.not_found` */
-  async delete({ workspaceId, id }: WebhookKey): Promise<void> {
-    const [rows]: [unknown[], number] = await this.dataSource.query(
-      'delete from orchestrator.webhook where workspace_id = $1 and id = $2 returning 1',
-      [workspaceId, id],
-    );
-    if (rows.length === 0) throw notFound();
+  async delete(key: WebhookKey): Promise<void> {
+    const { workspaceId, id } = key;
+    await inTransaction(this.dataSource, async (manager) => {
+      const webhook = await lock(manager, key);
+      await manager.query('delete from orchestrator.webhook where id = $1', [id]);
+      const before = auditedOf(webhook);
+      await this.audit.add(manager, { action: 'webhook.deleted', target: targetOf(webhook), workspaceId, before });
+    });
   }
+}
+
+async function find(manager: EntityManager, workspaceId: string, ids: readonly string[]): Promise<Webhook[]> {
+  const rows: WebhookRow[] = await manager.query(
+    `select ${webhookColumns} from orchestrator.webhook w where w.workspace_id = $1 and w.id = any ($2)`,
+    [workspaceId, ids],
+  );
+  return rows.map(toWebhook);
+}
+
+async function get(manager: EntityManager, { workspaceId, id }: WebhookKey): Promise<Webhook> {
+  const [webhook] = await find(manager, workspaceId, [id]);
+  if (!webhook) throw notFound();
+  return webhook;
+}
+
+async function lock(manager: EntityManager, key: WebhookKey): Promise<Webhook> {
+  await manager.query('select 1 from orchestrator.webhook where workspace_id = $1 and id = $2 for update', [
+    key.workspaceId,
+    key.id,
+  ]);
+  return get(manager, key);
+}
+
+async function write(manager: EntityManager, { workspaceId, id }: WebhookKey, change: WebhookChange): Promise<void> {
+  const { enabled } = change;
+  await manager.query(
+    `update orchestrator.webhook set name = coalesce($3, name), url = coalesce($4, url), states = coalesce($5, states),
+       saved_query_ids = coalesce($6, saved_query_ids), data_source_ids = coalesce($7, data_source_ids),
+       version = version + 1, failing_since = case when $4 <> url or $8 then null else failing_since end
+       ${enabled === undefined ? '' : stateAssignments(enabled)}
+     where workspace_id = $1 and id = $2`,
+    [
+      ...[workspaceId, id, change.name ?? null, change.url ?? null],
+      ...[change.states ?? null, change.savedQueryIds ?? null, change.dataSourceIds ?? null, enabled === true],
+    ],
+  );
+}
+
+function targetOf({ id, name }: Webhook): { type: string; id: string; name: string } {
+  return { type: 'webhook', id, name };
+}
+
+/** Of its address only the host: with some receivers, the path is what lets one in. */
+function auditedOf({ name, url, state, filter }: Webhook): object {
+  return { name, receiver: new URL(url).origin, state, ...filter };
+}
+
+function changedMeanwhile(): AppError {
+  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
+    path: ['version'],
+  });
 }
 
 /** One that is enabled already goes on from where it is. */

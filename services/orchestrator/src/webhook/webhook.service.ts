@@ -4,10 +4,9 @@ import { parsePage, toPage } from '#libs/database';
 import { sealText } from '#libs/encryption';
 import { AppError, isId, newId } from '#libs/kernel';
 import type { Principal } from '#libs/identity';
+import { newWebhookSecret, ReceiverClient } from '#libs/receivers';
 import { DataKeys } from '../policy/data-keys.js';
-import { ReceiverClient } from './receiver.client.js';
 import { WebhookDeliveryRepository } from './webhook-delivery.repository.js';
-import { newWebhookSecret } from './webhook-signature.js';
 import { parseNewWebhook, parseWebhookChange, refusedUrl } from './webhook.input.js';
 import { WebhookRepository } from './webhook.repository.js';
 

@@ -11,7 +11,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/bus/v1/envelope.proto.
  */
 export const file_sluice_bus_v1_envelope: GenFile = /*@__PURE__*/
-  fileDesc("ChxzbHVpY2UvYnVzL3YxL2VudmVsb3BlLnByb3RvEg1zbHVpY2UuYnVzLnYxIuECCghFbnZlbG9wZRIKCgJpZBgBIAEoCRIoCgRraW5kGAIgASgOMhouc2x1aWNlLmJ1cy52MS5NZXNzYWdlS2luZBIMCgR0eXBlGAMgASgJEg8KB3ZlcnNpb24YBCABKA0SFAoMd29ya3NwYWNlX2lkGAUgASgJEiMKBWFjdG9yGAYgASgLMhQuc2x1aWNlLmJ1cy52MS5BY3RvchISCgpyZXF1ZXN0X2lkGAcgASgJEhMKC3RyYWNlcGFyZW50GAggASgJEhIKCnRyYWNlc3RhdGUYCSABKAkSDgoGdHRsX21zGAogASgNEhcKD2lkZW1wb3RlbmN5X2tleRgLIAEoCRIQCghyZXBseV90bxgMIAEoCRITCgtpbl9yZXBseV90bxgNIAEoCRIPCgdwYXlsb2FkGA4gASgMEicKB2ZhaWx1cmUYDyABKAsyFi5zbHVpY2UuYnVzLnYxLkZhaWx1cmUiOgoFQWN0b3ISFgoMYWNjZXNzX3Rva2VuGAEgASgJSAASEQoHc2VydmljZRgCIAEoCUgAQgYKBGtpbmQi9AEKB0ZhaWx1cmUSDAoEY29kZRgBIAEoCRIWCg5wdWJsaWNfbWVzc2FnZRgCIAEoCRIYChBpbnRlcm5hbF9tZXNzYWdlGAMgASgJEhEKCXJldHJ5YWJsZRgEIAEoCBIgChNyZXRyeV9hZnRlcl9zZWNvbmRzGAUgASgBSACIAQESDAoEcGF0aBgGIAMoCRIoCgdkZXRhaWxzGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIkCgZpc3N1ZXMYCCADKAsyFC5zbHVpY2UuYnVzLnYxLklzc3VlQhYKFF9yZXRyeV9hZnRlcl9zZWNvbmRzIjQKBUlzc3VlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIMCgRwYXRoGAMgAygJKnUKC01lc3NhZ2VLaW5kEhwKGE1FU1NBR0VfS0lORF9VTlNQRUNJRklFRBAAEhgKFE1FU1NBR0VfS0lORF9SRVFVRVNUEAESFgoSTUVTU0FHRV9LSU5EX1JFUExZEAISFgoSTUVTU0FHRV9LSU5EX0VWRU5UEANiBnByb3RvMw", [file_google_protobuf_struct]);
+  fileDesc("ChxzbHVpY2UvYnVzL3YxL2VudmVsb3BlLnByb3RvEg1zbHVpY2UuYnVzLnYxIogDCghFbnZlbG9wZRIKCgJpZBgBIAEoCRIoCgRraW5kGAIgASgOMhouc2x1aWNlLmJ1cy52MS5NZXNzYWdlS2luZBIMCgR0eXBlGAMgASgJEg8KB3ZlcnNpb24YBCABKA0SFAoMd29ya3NwYWNlX2lkGAUgASgJEiMKBWFjdG9yGAYgASgLMhQuc2x1aWNlLmJ1cy52MS5BY3RvchISCgpyZXF1ZXN0X2lkGAcgASgJEhMKC3RyYWNlcGFyZW50GAggASgJEhIKCnRyYWNlc3RhdGUYCSABKAkSDgoGdHRsX21zGAogASgNEhcKD2lkZW1wb3RlbmN5X2tleRgLIAEoCRIQCghyZXBseV90bxgMIAEoCRITCgtpbl9yZXBseV90bxgNIAEoCRIPCgdwYXlsb2FkGA4gASgMEicKB2ZhaWx1cmUYDyABKAsyFi5zbHVpY2UuYnVzLnYxLkZhaWx1cmUSJQoGb3JpZ2luGBAgASgLMhUuc2x1aWNlLmJ1cy52MS5PcmlnaW4iNAoGT3JpZ2luEhYKDmNsaWVudF9hZGRyZXNzGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAkiOgoFQWN0b3ISFgoMYWNjZXNzX3Rva2VuGAEgASgJSAASEQoHc2VydmljZRgCIAEoCUgAQgYKBGtpbmQi9AEKB0ZhaWx1cmUSDAoEY29kZRgBIAEoCRIWCg5wdWJsaWNfbWVzc2FnZRgCIAEoCRIYChBpbnRlcm5hbF9tZXNzYWdlGAMgASgJEhEKCXJldHJ5YWJsZRgEIAEoCBIgChNyZXRyeV9hZnRlcl9zZWNvbmRzGAUgASgBSACIAQESDAoEcGF0aBgGIAMoCRIoCgdkZXRhaWxzGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIkCgZpc3N1ZXMYCCADKAsyFC5zbHVpY2UuYnVzLnYxLklzc3VlQhYKFF9yZXRyeV9hZnRlcl9zZWNvbmRzIjQKBUlzc3VlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIMCgRwYXRoGAMgAygJKnUKC01lc3NhZ2VLaW5kEhwKGE1FU1NBR0VfS0lORF9VTlNQRUNJRklFRBAAEhgKFE1FU1NBR0VfS0lORF9SRVFVRVNUEAESFgoSTUVTU0FHRV9LSU5EX1JFUExZEAISFgoSTUVTU0FHRV9LSU5EX0VWRU5UEANiBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * What every message on the bus travels in. Binary, one field of one stream entry.
@@ -109,6 +109,13 @@ export type Envelope = Message<"sluice.bus.v1.Envelope"> & {
    * @generated from field: sluice.bus.v1.Failure failure = 15;
    */
   failure?: Failure | undefined;
+
+  /**
+   * Where a caller's request comes from, for the audit log; it is not logged.
+   *
+   * @generated from field: sluice.bus.v1.Origin origin = 16;
+   */
+  origin?: Origin | undefined;
 };
 
 /**
@@ -117,6 +124,32 @@ export type Envelope = Message<"sluice.bus.v1.Envelope"> & {
  */
 export const EnvelopeSchema: GenMessage<Envelope> = /*@__PURE__*/
   messageDesc(file_sluice_bus_v1_envelope, 0);
+
+/**
+ * @generated from message sluice.bus.v1.Origin
+ */
+export type Origin = Message<"sluice.bus.v1.Origin"> & {
+  /**
+   * As the gateway sees it through the proxies that it believes.
+   *
+   * @generated from field: string client_address = 1;
+   */
+  clientAddress: string;
+
+  /**
+   * As the client says, cut to 256 characters.
+   *
+   * @generated from field: string user_agent = 2;
+   */
+  userAgent: string;
+};
+
+/**
+ * Describes the message sluice.bus.v1.Origin.
+ * Use `create(OriginSchema)` to create a new message.
+ */
+export const OriginSchema: GenMessage<Origin> = /*@__PURE__*/
+  messageDesc(file_sluice_bus_v1_envelope, 1);
 
 /**
  * Who asks. A request on behalf of a caller carries the caller's access token, which every service verifies for
@@ -148,7 +181,7 @@ export type Actor = Message<"sluice.bus.v1.Actor"> & {
  * Use `create(ActorSchema)` to create a new message.
  */
 export const ActorSchema: GenMessage<Actor> = /*@__PURE__*/
-  messageDesc(file_sluice_bus_v1_envelope, 1);
+  messageDesc(file_sluice_bus_v1_envelope, 2);
 
 /**
  * An error that crosses processes as data. Public and internal text never share a field.
@@ -208,7 +241,7 @@ export type Failure = Message<"sluice.bus.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_sluice_bus_v1_envelope, 2);
+  messageDesc(file_sluice_bus_v1_envelope, 3);
 
 /**
  * @generated from message sluice.bus.v1.Issue
@@ -235,7 +268,7 @@ export type Issue = Message<"sluice.bus.v1.Issue"> & {
  * Use `create(IssueSchema)` to create a new message.
  */
 export const IssueSchema: GenMessage<Issue> = /*@__PURE__*/
-  messageDesc(file_sluice_bus_v1_envelope, 3);
+  messageDesc(file_sluice_bus_v1_envelope, 4);
 
 /**
  * @generated from enum sluice.bus.v1.MessageKind

@@ -1,8 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Injectable, Optional } from '@nestjs/common';
-import { InjectConfig } from '#libs/config';
-import { NetworkGuard, type ResolveName } from '#libs/outbound';
-import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { NetworkGuard, type NamedAddress, type ResolveName } from '#libs/outbound';
 import { failureOf } from './receiver-failures.js';
 
 /** What came of one attempt. `failure` is absent where the receiver has taken it. */
@@ -13,29 +10,34 @@ export interface ReceiverAnswer {
   readonly retryAfterSeconds?: number;
 }
 
+export interface ReceiverSettings {
+  /** In CIDR notation. These are reached although they are not public, and without encryption too. */
+  readonly allowedNetworks: readonly string[];
+  readonly timeoutMs: number;
+}
+
 /** As much of an answer is read and forgotten, so that a well-meaning receiver sees no reset. */
 const answerBytesMax = 16 * 1_024;
 const answerHeaderBytesMax = 16 * 1_024;
 
 /**
- * Sends a webhook. Whoever makes one chooses where we connect to, so a guard sees to it that it is no network of ours.
- * Redirects are not followed. Of an answer nothing is kept but the status: an answer that somebody could read would make us
- * his eyes in our network.
+ * Sends to receivers that users name. Whoever names one chooses where we connect to, so a guard sees to it that it is no network
+ * of ours. Redirects are not followed. Of an answer nothing is kept but the status: an answer that somebody could read would
+ * make us his eyes in our network.
  */
-@Injectable()
 export class ReceiverClient {
   private readonly guard: NetworkGuard;
 
   constructor(
-    @InjectConfig() private readonly config: Pick<OrchestratorConfig, 'webhooks'>,
-    @Optional() resolve?: ResolveName,
+    private readonly settings: ReceiverSettings,
+    resolve?: ResolveName,
   ) {
-    this.guard = new NetworkGuard(config.webhooks.allowedNetworks, resolve);
+    this.guard = new NetworkGuard(settings.allowedNetworks, resolve);
   }
 
   /** Without encryption only to networks that the operator has named. */
   get allowsPlainHttp(): boolean {
-    return this.config.webhooks.allowedNetworks.length > 0;
+    return this.settings.allowedNetworks.length > 0;
   }
 
   /** Whether the URL itself rules out that anything can be sent there; a name is looked up when it is connected to. */
@@ -58,9 +60,9 @@ export class ReceiverClient {
     const options = {
       ...(await this.guard.optionsFor(url)),
       method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      headers: { 'content-type': 'application/json', ...headers, 'content-length': Buffer.byteLength(body) },
       maxHeaderSize: answerHeaderBytesMax,
-      signal: AbortSignal.timeout(this.config.webhooks.timeoutMs),
+      signal: AbortSignal.timeout(this.settings.timeoutMs),
     };
     return new Promise((resolve, reject) => {
       const sent = request(url, options);
@@ -71,6 +73,11 @@ export class ReceiverClient {
       });
       sent.end(body);
     });
+  }
+
+  /** What a name stands for, where all of it may be connected to. @throws RefusedAddress */
+  checkedAddresses(hostname: string, protocol: string): Promise<NamedAddress[]> {
+    return this.guard.checkedAddresses(hostname, protocol);
   }
 }
 

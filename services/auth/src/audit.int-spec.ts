@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { auditRecorded, authRequests, envelopeCodec, type AuditEntry } from '#libs/contracts';
+import { startPostgres, until, type PostgresServer } from '#libs/testing';
+import { administrator, AuthHarness } from '../test/auth-harness.js';
+
+let server: PostgresServer;
+let auth: AuthHarness;
+beforeAll(async () => {
+  server = await startPostgres();
+  auth = await AuthHarness.start(await server.createDatabase());
+});
+afterAll(async () => {
+  await auth.stop();
+  await server.stop();
+});
+
+async function entries(action: string): Promise<AuditEntry[]> {
+  const rows = await auth.database.query<{ envelope: Buffer }[]>('select envelope from auth.outbox order by sequence');
+  return rows
+    .map(({ envelope }) => envelopeCodec.decode(envelope))
+    .filter(({ type }) => type === auditRecorded.auth.type)
+    .flatMap(({ payload }) => auditRecorded.auth.codec.decode(payload).entries)
+    .filter((entry) => entry.action === action);
+}
+
+const from = { clientAddress: '203.0.113.9', userAgent: 'Mozilla/5.0' };
+
+describe('the audit log of auth', () => {
+  it('tells of the first workspace and its administrator', async () => {
+    expect(await entries('workspace.created')).toMatchObject([{ actor: { kind: 'SERVICE', id: 'auth' } }]);
+    expect(await entries('user.created')).toMatchObject([{ target: { name: administrator.email } }]);
+  });
+
+  it('tells of a sign-in and a sign-out by whom and from where', async () => {
+    const { accessToken } = await auth.signIn(administrator);
+    const context = { ...(await auth.as(accessToken)), origin: from };
+    await auth.ask(authRequests.signOut, {}, context);
+    const [signedOut] = await entries('session.signed_out');
+    expect(signedOut).toMatchObject({ ...from, requestId: context.requestId, actor: { kind: 'USER' } });
+    const [signedIn] = await entries('session.signed_in');
+    expect(signedIn).toMatchObject({ target: signedOut?.target ?? {}, after: { by: 'PASSWORD' } });
+  });
+
+  it('tells of failed sign-ins of known users with their number and reason, and never what was typed', async () => {
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      await auth.refusal(auth.signIn({ ...administrator, password: 'wr0ng secret typed' }));
+    }
+    await auth.refusal(auth.signIn({ email: 'my-own-password@example.com', password: 'x'.repeat(12) }));
+    await until(async () => (await entries('session.sign_in_failed')).length > 0);
+    const failed = await entries('session.sign_in_failed');
+    expect(failed.every(({ reason, outcome }) => reason === 'WRONG_CREDENTIALS' && outcome === 'FAILURE')).toBe(true);
+    expect(failed.map(({ after }) => Number(after?.['attempts'])).reduce((sum, count) => sum + count)).toBe(3);
+    const all = (await auth.database.query<{ envelope: Buffer }[]>('select envelope from auth.outbox'))
+      .map(({ envelope }) => envelope.toString('latin1'))
+      .join('');
+    expect(all).not.toContain('wr0ng secret typed');
+    expect(all).not.toContain('my-own-password');
+  });
+
+  it('tells of a refresh token that was used twice', async () => {
+    const { refreshToken } = await auth.signIn(administrator);
+    await auth.refresh(refreshToken);
+    await auth.database.query(`update auth.refresh_token set used_at = used_at - interval '1 minute'`);
+    await auth.refusal(auth.refresh(refreshToken));
+    expect(await entries('session.refresh_reused')).toMatchObject([{ outcome: 'FAILURE', reason: 'REUSED' }]);
+  });
+
+  it('tells of users, groups and API keys what was before and what is, without their secrets', async () => {
+    const admin = await auth.admin();
+    const user = await auth.createUser(admin, { groupNames: ['Sales'] });
+    const change = { id: user.id, version: user.version, roleNames: { values: ['viewer'] }, cleared: [] };
+    await auth.ask(authRequests.updateUser, change, admin);
+    await auth.ask(
+      authRequests.updateUser,
+      { id: user.id, version: user.version + 1, disabled: true, cleared: [] },
+      admin,
+    );
+    const updated = (await entries('user.updated')).find(({ target }) => target?.id === user.id);
+    expect(updated).toMatchObject({ before: { roleNames: ['analyst'] }, after: { roleNames: ['viewer'] } });
+    expect(Object.keys(updated?.after ?? {})).toEqual(['roleNames']);
+    expect(await entries('user.disabled')).toMatchObject([{ before: { disabled: false }, after: { disabled: true } }]);
+    expect(await entries('group.created')).toMatchObject([{ target: { type: 'group', name: 'Sales' } }]);
+    const { secret, apiKey } = await auth.ask(authRequests.createApiKey, { name: 'CI' }, admin);
+    await auth.ask(authRequests.revokeApiKey, { id: apiKey?.id ?? '' }, admin);
+    const keys = [...(await entries('api_key.created')), ...(await entries('api_key.revoked'))];
+    expect(keys.map(({ target }) => target?.id)).toEqual([apiKey?.id, apiKey?.id]);
+    expect(JSON.stringify(keys)).not.toContain(secret);
+  });
+
+  it('tells who is acted for by which service', async () => {
+    const { userId, workspaceId } = await auth.principalOf((await auth.signIn(administrator)).accessToken);
+    await auth.askAsService(authRequests.actFor, { workspaceId, userId }, 'orchestrator');
+    expect(await entries('user.acted_for')).toMatchObject([
+      { actor: { kind: 'SERVICE', id: 'orchestrator' }, target: { id: userId } },
+    ]);
+  });
+
+  it('has no entry of what was refused', async () => {
+    const admin = await auth.admin();
+    const before = (await entries('user.created')).length;
+    const taken = { email: administrator.email, name: 'Twice', roleNames: [], groupNames: [] };
+    await auth.refusal(auth.ask(authRequests.createUser, taken, admin));
+    expect((await entries('user.created')).length).toBe(before);
+  });
+});

@@ -1,0 +1,209 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { AuditEntry, AuditFault } from '#libs/contracts';
+import { InboxRepository, inTransaction } from '#libs/database';
+import { bodyOf, hashOf, noHash } from './audit-body.js';
+
+/** An end of a chain. */
+export interface ChainPlace {
+  readonly sequence: number;
+  readonly hash: Buffer;
+}
+
+export interface ChainState {
+  /** What came up to here was deleted by retention. */
+  readonly anchor: ChainPlace;
+  readonly last: ChainPlace;
+  readonly retentionDays: number | undefined;
+}
+
+interface StateRow {
+  anchor_sequence: string;
+  anchor_hash: Buffer;
+  last_sequence: string;
+  last_hash: Buffer;
+  retention_days: number | null;
+}
+
+const empty: ChainState = {
+  anchor: { sequence: 0, hash: noHash },
+  last: { sequence: 0, hash: noHash },
+  retentionDays: undefined,
+};
+
+/** The chains of the workspaces' entries. Of one chain one transaction appends at a time. */
+@Injectable()
+export class AuditChainRepository {
+  constructor(
+    @InjectDataSource() private readonly database: DataSource,
+    private readonly inbox: InboxRepository,
+  ) {}
+
+  /** Appends the entries of one message, the first time that it comes. */
+  async append(messageId: string, workspaceId: string, entries: readonly AuditEntry[]): Promise<void> {
+    await inTransaction(this.database, async (manager) => {
+      if (!(await this.inbox.once(manager, messageId))) return;
+      await insertMissing(manager, workspaceId);
+      const { last } = await stateOf(manager, workspaceId, 'for update');
+      const links = chained(last, entries);
+      const end = links.at(-1);
+      if (!end) return;
+      await manager.query(
+        `insert into metadata.audit_entry (workspace_id, sequence, previous_hash, hash, body)
+         select $1, * from unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::text[])`,
+        [
+          workspaceId,
+          links.map(({ sequence }) => sequence),
+          links.map(({ previousHash }) => previousHash),
+          links.map(({ hash }) => hash),
+          links.map(({ body }) => body),
+        ],
+      );
+      await manager.query(
+        `update metadata.audit_chain set last_sequence = $2, last_hash = $3 where workspace_id = $1`,
+        [workspaceId, end.sequence, end.hash],
+      );
+    });
+  }
+
+  state(workspaceId: string): Promise<ChainState> {
+    return stateOf(this.database.manager, workspaceId, '');
+  }
+
+  /** The place of an entry that is kept. */
+  async place(workspaceId: string, sequence: number): Promise<ChainPlace | undefined> {
+    const [row] = await this.database.query<{ hash: Buffer }[]>(
+      `select hash from metadata.audit_entry where workspace_id = $1 and sequence = $2`,
+      [workspaceId, sequence],
+    );
+    return row && { sequence, hash: row.hash };
+  }
+
+  /** Checks up to `count` entries behind `from`. @returns the last that is good, and the fault behind it */
+  async check(
+    workspaceId: string,
+    from: ChainPlace,
+    count: number,
+  ): Promise<{ checked: number; end: ChainPlace; fault: AuditFault | undefined }> {
+    const [row] = await this.database.query<
+      {
+        checked: string;
+        end_sequence: string | null;
+        end_hash: Buffer | null;
+        fault: AuditFault['kind'] | null;
+        at: string | null;
+      }[]
+    >(checking, [workspaceId, from.sequence, from.hash, count]);
+    const end = row?.end_sequence && row.end_hash ? { sequence: Number(row.end_sequence), hash: row.end_hash } : from;
+    const fault = row?.fault && row.at ? { kind: row.fault, sequence: Number(row.at) } : undefined;
+    return { checked: Number(row?.checked ?? 0), end, fault };
+  }
+
+  async setRetention(
+    manager: EntityManager,
+    workspaceId: string,
+    days: number | undefined,
+  ): Promise<number | undefined> {
+    await insertMissing(manager, workspaceId);
+    const { retentionDays } = await stateOf(manager, workspaceId, 'for update');
+    await manager.query(`update metadata.audit_chain set retention_days = $2 where workspace_id = $1`, [
+      workspaceId,
+      days ?? null,
+    ]);
+    return retentionDays;
+  }
+
+  /** Deletes up to `limit` entries of one chain that are older than it keeps them. @returns how many of which workspace */
+  async deleteOld(limit: number): Promise<{ workspaceId: string; count: number } | undefined> {
+    return inTransaction(this.database, async (manager) => {
+      const [due] = await manager.query<{ workspace_id: string; sequence: string; hash: Buffer }[]>(oldest, [limit]);
+      if (!due) return undefined;
+      await manager.query(
+        `update metadata.audit_chain set anchor_sequence = $2, anchor_hash = $3 where workspace_id = $1`,
+        [due.workspace_id, due.sequence, due.hash],
+      );
+      const [, count] = await manager.query<[unknown[], number]>(
+        `delete from metadata.audit_entry where workspace_id = $1 and sequence <= $2`,
+        [due.workspace_id, due.sequence],
+      );
+      return { workspaceId: due.workspace_id, count };
+    });
+  }
+}
+
+/** Of one chain, the last of up to $1 entries from its beginning that are all too old. */
+const oldest = `
+  select chain.workspace_id, entry.sequence, entry.hash
+  from metadata.audit_chain chain
+  cross join lateral (
+    select max(sequence) as sequence from (
+      select sequence, bool_and(occurred_at::timestamptz < now() - chain.retention_days * interval '1 day')
+        over (order by sequence) as is_old
+      from (
+        select sequence, occurred_at from metadata.audit_entry
+        where workspace_id = chain.workspace_id and sequence > chain.anchor_sequence order by sequence limit $1
+      ) following
+    ) begun where is_old
+  ) old
+  join metadata.audit_entry entry on entry.workspace_id = chain.workspace_id and entry.sequence = old.sequence
+  where chain.retention_days is not null
+  order by chain.workspace_id limit 1
+  for update of chain skip locked`;
+
+/** Computes every hash anew in the database, so that a chain of millions does not travel. */
+const checking = `
+  with part as (
+    select sequence, previous_hash, hash, body from metadata.audit_entry
+    where workspace_id = $1 and sequence > $2 order by sequence limit $4
+  ), linked as (
+    select sequence, hash, case
+        when sequence <> 1 + lag(sequence, 1, $2::bigint) over (order by sequence) then 'MISSING'
+        when previous_hash <> lag(hash, 1, $3::bytea) over (order by sequence) then 'UNLINKED'
+        when hash <> sha256(convert_to(encode(previous_hash, 'hex') || E'\\n' || sequence || E'\\n' || body, 'UTF8'))
+          then 'CHANGED'
+      end as fault
+    from part
+  ), bad as (
+    select sequence, fault from linked where fault is not null order by sequence limit 1
+  ), good as (
+    select sequence, hash from linked
+    where sequence < coalesce((select sequence from bad), 9223372036854775807)
+  )
+  select (select count(*) from good) as checked, bad.fault, bad.sequence as at,
+    last_good.sequence as end_sequence, last_good.hash as end_hash
+  from (select 1) one
+  left join bad on true
+  left join (select sequence, hash from good order by sequence desc limit 1) last_good on true`;
+
+async function insertMissing(manager: EntityManager, workspaceId: string): Promise<void> {
+  await manager.query(`insert into metadata.audit_chain (workspace_id) values ($1) on conflict do nothing`, [
+    workspaceId,
+  ]);
+}
+
+async function stateOf(manager: EntityManager, workspaceId: string, lock: '' | 'for update'): Promise<ChainState> {
+  const [row] = await manager.query<StateRow[]>(
+    `select anchor_sequence, anchor_hash, last_sequence, last_hash, retention_days
+     from metadata.audit_chain where workspace_id = $1 ${lock}`,
+    [workspaceId],
+  );
+  if (!row) return empty;
+  return {
+    anchor: { sequence: Number(row.anchor_sequence), hash: row.anchor_hash },
+    last: { sequence: Number(row.last_sequence), hash: row.last_hash },
+    retentionDays: row.retention_days ?? undefined,
+  };
+}
+
+function chained(
+  after: ChainPlace,
+  entries: readonly AuditEntry[],
+): { sequence: number; previousHash: Buffer; hash: Buffer; body: string }[] {
+  let previous = after;
+  return entries.map((entry) => {
+    const [sequence, body, previousHash] = [previous.sequence + 1, bodyOf(entry), previous.hash];
+    previous = { sequence, hash: hashOf(previousHash, sequence, body) };
+    return { sequence, previousHash, hash: previous.hash, body };
+  });
+}
