@@ -76,12 +76,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     IdentityModule,
     databaseModule({
       entities: [],
-      migrations: [
-        CreateAuth1795219000000,
-        IdentityProviders1795400000001,
-        SamlKeys1795410000001,
-        Scim1795440000001,
-      ],
+      migrations: [CreateAuth1795219000000, IdentityProviders1795400000001, SamlKeys1795410000001, Scim1795440000001],
     }),
   ],
   controllers: [
