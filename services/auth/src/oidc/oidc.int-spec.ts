@@ -268,7 +268,7 @@ describe('an answer of the provider', () => {
       { sub: undefined },
       { azp: 'another' },
     ]) {
-      expect(await withToken((claims) => issuer.sign({ ...claims, ...change } as never))).toBe('sso.answer_refused');
+      expect(await withToken((claims) => issuer.sign({ ...claims, ...change }))).toBe('sso.answer_refused');
     }
   });
 
