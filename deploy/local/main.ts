@@ -17,6 +17,7 @@ Starts Sluice on this machine: PostgreSQL, Redis and the six services, with 3,00
 Writes .sluice/local.json (address, account, API key). Ctrl-C, or npm stop, drains and ends all of it.
 
   --detach     return when ready, and leave it running
+  --oidc       offer an identity provider of this machine to try single sign-on with
   --no-tour    do not ask the example question
   --json       print only the contents of local.json when ready
   --help       this text
@@ -41,7 +42,7 @@ function readPort(): number {
   process.exit(2);
 }
 
-function readOptions(): { detach: boolean; tour: boolean; json: boolean } {
+function readOptions(): { detach: boolean; tour: boolean; json: boolean; oidc: boolean } {
   try {
     const { values } = parseArgs({
       allowNegative: true,
@@ -49,6 +50,7 @@ function readOptions(): { detach: boolean; tour: boolean; json: boolean } {
         detach: { type: 'boolean', default: false },
         tour: { type: 'boolean', default: true },
         json: { type: 'boolean', default: false },
+        oidc: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     });
@@ -96,6 +98,13 @@ async function start(mesh: Mesh): Promise<LocalAccess> {
   await step('account, data sources, API key', () =>
     runStep({ name: 'seed', directory, graphqlUrl, websocketUrl, postgresPort, secrets }),
   );
+  if (options.oidc) {
+    await step('identity provider', async () => {
+      const issuer = await mesh.startIssuer();
+      noteRunning(mesh);
+      await runStep({ name: 'provider', directory, ...issuer });
+    });
+  }
   return readAccess(mesh.state);
 }
 
@@ -122,6 +131,7 @@ async function runInForeground(): Promise<void> {
     directory,
     gatewayPort,
     restartCrashed: true,
+    withIssuer: options.oidc,
     restarted: () => noteRunning(mesh),
     say: (line) => process.stderr.write(`${line}\n`),
   });
@@ -157,9 +167,13 @@ Ready after ${seconds.toFixed(1)} s.
   WebSocket   ${access.websocketUrl}  (graphql-transport-ws)
   Account     ${access.email}, workspace ${access.workspace}; its password and an API key are in .sluice/local.json
   Sources     flights (DuckDB over parquet), flights_pg (PostgreSQL): tables flights and airports
-  Logs        .sluice/log/
+  Logs        .sluice/log/${access.ssoUrl === undefined ? '' : `\n  Sign-on     ${access.ssoUrl}  (in a browser; docs/sso-oidc.md says more)`}
 
 README.md has a tour with curl. Ctrl-C or npm stop ends it.`);
+}
+
+function launcherArguments(): string[] {
+  return [...process.execArgv, fileURLToPath(import.meta.url), '--no-tour', ...(options.oidc ? ['--oidc'] : [])];
 }
 
 /** Starts the launcher in a session of its own and waits until it is ready. */
@@ -168,7 +182,7 @@ async function runDetached(): Promise<void> {
   if (runningLauncher(state) !== undefined) throw new Error('Sluice is running already; npm stop ends it.');
   const logFile = state.file('log', 'launcher.log');
   const log = openSync(logFile, 'w');
-  const launcher = spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), '--no-tour'], {
+  const launcher = spawn(process.execPath, launcherArguments(), {
     detached: true,
     stdio: ['ignore', log, log],
   });

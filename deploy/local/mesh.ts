@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -5,8 +6,10 @@ import { administrator } from './administrator.ts';
 import { Child } from './child-process.ts';
 import { dataDirectory } from './bundled-data.ts';
 import { freePorts } from './free-port.ts';
+import type { LocalIssuer } from './provider.ts';
 import { postgresChild, serviceDatabaseUrl, superuserUrl } from './postgres-server.ts';
 import { findRedisProgram, redisChild, redisSocketIn, waitForRedis } from './redis.ts';
+import { answers } from './answers.ts';
 import { isReady } from './readiness.ts';
 import { runStep } from './run-step.ts';
 import { StateDirectory, type LocalSecrets } from './state-directory.ts';
@@ -45,6 +48,8 @@ export interface MeshOptions {
   /** Called when a process has been started again; it has another process id. */
   restarted?: () => void;
   redisArgs?: readonly string[];
+  /** With an identity provider of its own to sign in through. */
+  withIssuer?: boolean;
 }
 
 interface Ports {
@@ -124,6 +129,27 @@ export class Mesh {
     for (const name of services) this.addService(name).start();
     await Promise.race([Promise.all(services.map((name) => this.waitForService(name))), failure.promise]);
     this.failStart = undefined;
+  }
+
+  /** An OpenID Connect issuer on this machine, for `withIssuer`. */
+  async startIssuer(): Promise<LocalIssuer> {
+    const [port = 0] = await freePorts(1);
+    // Not kept, and the same at each start.
+    const clientSecret = createHmac('sha256', this.secrets.adminPassword).update('local issuer').digest('base64url');
+    const settings = { port, clientSecret, gatewayOrigin: new URL(this.graphqlUrl).origin };
+    const child = new Child({
+      name: 'oidc-issuer',
+      command: process.execPath,
+      args: [join(root, 'deploy', 'local', 'oidc-issuer.ts')],
+      env: { SLUICE_LOCAL_ISSUER: JSON.stringify(settings) },
+      cwd: root,
+      logFile: this.log('oidc-issuer'),
+    });
+    this.add(child).start();
+    const request = 'GET /.well-known/openid-configuration HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n';
+    const isUp = (): Promise<boolean> => answers({ port, request, expected: 'HTTP/1.1 200 ', refused: 'HTTP/1.1 ' });
+    await waitFor(`the identity provider (its log: ${this.log('oidc-issuer')})`, isUp, 30_000);
+    return { issuer: `http://127.0.0.1:${port}`, clientSecret };
   }
 
   /** A second process of a service, with settings of its own; a second gateway listens on `publicPort`. */
@@ -279,6 +305,7 @@ export class Mesh {
         SLUICE_AUTH_BOOTSTRAP_WORKSPACE: administrator.workspace,
         SLUICE_AUTH_BOOTSTRAP_EMAIL: administrator.email,
         SLUICE_AUTH_BOOTSTRAP_PASSWORD: secrets.adminPassword,
+        ...(options.withIssuer ? { SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS: '127.0.0.0/8' } : {}),
       },
       metadata: { ...database('metadata'), ...masterKeys },
       // Every question goes through it: a burst is not to wait for connections that went a moment before.

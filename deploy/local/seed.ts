@@ -14,6 +14,8 @@ export interface LocalAccess {
   password: string;
   apiKey: string;
   workspace: string;
+  /** Where to sign in through the local identity provider, where there is one. */
+  ssoUrl?: string;
 }
 
 /** What has to be known of the mesh. */

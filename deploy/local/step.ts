@@ -3,6 +3,7 @@ import { loadFlightsIntoPostgres, type FlightsOptions } from './flights.ts';
 import { makePostgresFiles, type PostgresFiles } from './postgres-files.ts';
 import { prepareServiceDatabase, waitForPostgres } from './postgres.ts';
 import { superuserUrl } from './postgres-server.ts';
+import { seedProvider, type LocalIssuer } from './provider.ts';
 import { seed, type SeededMesh } from './seed.ts';
 import { StateDirectory } from './state-directory.ts';
 
@@ -10,6 +11,7 @@ export type Step =
   | ({ name: 'postgres files' } & PostgresFiles)
   | { name: 'database'; port: number; password: string }
   | ({ name: 'flights' } & FlightsOptions)
+  | ({ name: 'provider'; directory: string } & LocalIssuer)
   | ({ name: 'seed'; directory: string } & Omit<SeededMesh, 'state'>);
 
 async function run(step: Step): Promise<void> {
@@ -21,6 +23,9 @@ async function run(step: Step): Promise<void> {
       return prepareServiceDatabase(step.port, step.password, step.password);
     case 'flights':
       return loadFlightsIntoPostgres(step);
+    case 'provider':
+      await seedProvider(new StateDirectory(step.directory), step);
+      return;
     case 'seed':
       await seed({ ...step, state: new StateDirectory(step.directory) });
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { Redis } from 'ioredis';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '#libs/testing';
 import { run } from '../support/executions.js';
@@ -28,7 +29,11 @@ let mesh: RunningMesh;
 let browser: Browser;
 beforeAll(async () => {
   pages = await PageServer.start();
-  started = await TestMesh.start({ moreGateways: 1, env: { SLUICE_GATEWAY_ALLOWED_ORIGINS: pages.origin } });
+  started = await TestMesh.start({
+    moreGateways: 1,
+    withIssuer: true,
+    env: { SLUICE_GATEWAY_ALLOWED_ORIGINS: pages.origin },
+  });
   mesh = new RunningMesh(started.accessData);
   browser = await chromium.launch({ executablePath, args: quiet });
 });
@@ -82,5 +87,72 @@ describe('A page in a browser', () => {
       .split(/\r?\n/);
     expect(lines).toEqual(expectedRows.map((row) => row.join(',')));
     expect(file.suggestedFilename()).toMatch(/\.csv$/);
+  });
+});
+
+const session = '__Host-sluice-session';
+const gateway = (): string => mesh.address(0).url;
+const address = (): string =>
+  `${pages.origin}/sso.html?${new URLSearchParams({ gateway: gateway(), sso: started.ssoUrl ?? '' }).toString()}`;
+
+async function answerOf(page: Page): Promise<unknown> {
+  await page.evaluate(`document.querySelector('#answer').textContent = ''`);
+  await page.click('#ask');
+  const text = page.locator('#answer');
+  await until(async () => (await text.innerText()) !== '', { what: 'an answer' });
+  return JSON.parse(await text.innerText());
+}
+
+const nobody = { http: { viewer: null }, socket: null, scripts: '' };
+const ada = {
+  http: {
+    viewer: {
+      user: { email: 'ada@local.example', groupNames: ['analysts'], roleNames: ['analyst'] },
+      attributes: { department: 'flights' },
+    },
+  },
+  socket: { viewer: { user: { email: 'ada@local.example' } } },
+  scripts: '',
+};
+
+describe('A page that signs in', () => {
+  let context: BrowserContext;
+  let page: Page;
+
+  test('signs in through the local provider, and asks over HTTP and a WebSocket by a cookie that it never sees', async () => {
+    context = await browser.newContext();
+    page = await context.newPage();
+    await page.goto(address());
+    expect(await answerOf(page)).toEqual(nobody);
+    await page.click('text=Sign in');
+    await page.click('text=Ada');
+    await page.waitForURL((url) => url.origin === pages.origin);
+    expect(await answerOf(page)).toEqual(ada);
+    const cookie = (await context.cookies(gateway())).find(({ name }) => name === session);
+    expect(cookie).toMatchObject({ httpOnly: true, secure: true, sameSite: 'Lax', path: '/' });
+  });
+
+  test('stays signed in when Redis loses everything', async () => {
+    const redis = new Redis(mesh.access.brokerUrl);
+    await redis.flushall();
+    redis.disconnect();
+    await until(async () => JSON.stringify(await answerOf(page)) === JSON.stringify(ada), { timeoutMs: 15_000 });
+  });
+
+  test('of another origin cannot ask by the cookie', async () => {
+    const stranger = await PageServer.start();
+    const other = await context.newPage();
+    await other.goto(address().replace(pages.origin, stranger.origin));
+    const outcome = await other.evaluate(async (url) => {
+      const init = { method: 'POST', credentials: 'include', headers: { 'content-type': 'application/json' } } as const;
+      const body = JSON.stringify({ query: '{ viewer { id } }' });
+      return fetch(url, { ...init, body }).then(
+        (response) => response.text(),
+        () => 'blocked',
+      );
+    }, gateway());
+    expect(outcome).toBe('blocked');
+    await other.close();
+    await stranger[Symbol.asyncDispose]();
   });
 });

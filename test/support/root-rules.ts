@@ -21,6 +21,10 @@ const id = (kind: IdKind) => (idOf: IdOf) => ({ id: idOf(kind) });
 const change = (kind: IdKind) => (idOf: IdOf) => ({ input: { id: idOf(kind), version: 1 } });
 const savedQueryOf = (idOf: IdOf) => ({ query: { savedQuery: { id: idOf('savedQuery') } } });
 
+const user = (idOf: IdOf) => ({ userId: idOf('user') });
+const nobody = { email: '', password: 'none' };
+const noPassword = { token: 'none', password: '' };
+
 /**
  * The one table of who may use which root field: queries, mutations and subscriptions, none forgotten. What a field answers
  * where it may be used is decided by what the caller reaches; see docs/access.md.
@@ -39,6 +43,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
     args: (idOf) => ({ ...page, savedQueryId: idOf('savedQuery'), submittedById: idOf('user') }),
   },
   'Query.grants': { needs: managers, args: (idOf) => ({ ...page, assetId: idOf('savedQuery') }) },
+  'Query.identityProviders': { needs: ['identity_provider.manage'], args: () => page },
   'Query.node': { needs: 'signed in', args: id('savedQuery') },
   'Query.parameterOptions': {
     needs: runners,
@@ -48,12 +53,20 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Query.rowPolicies': { needs: ['row_policy.read'], args: (idOf) => ({ ...page, dataSourceId: idOf('dataSource') }) },
   'Query.savedQueries': { needs: ['saved_query.read'], args: () => page },
   'Query.serviceAccounts': { needs: ['service_account.manage'], args: () => page },
+  'Query.sessions': { needs: 'signed in', args: () => page },
   'Query.users': { needs: ['user.read'], args: () => page },
   'Query.viewer': { needs: 'nothing' },
   'Query.webhookDeliveries': { needs: ['webhook.manage'], args: (idOf) => ({ ...page, webhookId: idOf('webhook') }) },
   'Query.webhooks': { needs: ['webhook.manage'], args: () => page },
 
+  'Mutation.acceptInvitation': { needs: 'nothing', args: () => ({ input: noPassword }) },
+  'Mutation.beginSecondFactor': { needs: 'nothing', args: () => ({ input: nobody }) },
   'Mutation.cancelExecution': { needs: 'signed in', args: id('execution') },
+  'Mutation.changePassword': {
+    needs: 'signed in',
+    args: () => ({ input: { currentPassword: 'none', newPassword: '' } }),
+  },
+  'Mutation.confirmSecondFactor': { needs: 'nothing', args: () => ({ input: { ...nobody, secondFactor: '' } }) },
   'Mutation.createApiKey': { needs: ['api_key.manage'], args: () => ({ input: { name: '' } }) },
   'Mutation.createAuditForwarder': {
     needs: ['audit.manage'],
@@ -66,6 +79,10 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Mutation.createGrant': {
     needs: managers,
     args: (idOf) => ({ input: { assetId: idOf('savedQuery'), groupName: 'west', level: 'RUN' } }),
+  },
+  'Mutation.createIdentityProvider': {
+    needs: ['identity_provider.manage'],
+    args: () => ({ input: { name: '', kind: 'OIDC', options: {} } }),
   },
   'Mutation.createRole': { needs: ['role.manage'], args: () => ({ input: { name: '', permissions: [] } }) },
   'Mutation.createRowPolicy': {
@@ -88,6 +105,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Mutation.deleteAuditForwarder': { needs: ['audit.manage'], args: id('auditForwarder') },
   'Mutation.deleteDataSource': { needs: ['data_source.manage'], args: id('dataSource') },
   'Mutation.deleteGrant': { needs: managers, args: id('grant') },
+  'Mutation.deleteIdentityProvider': { needs: ['identity_provider.manage'], args: id('identityProvider') },
   'Mutation.deleteRole': { needs: ['role.manage'], args: id('role') },
   'Mutation.deleteRowPolicy': { needs: ['row_policy.manage'], args: id('rowPolicy') },
   'Mutation.deleteSavedQuery': { needs: ['saved_query.manage'], args: id('savedQuery') },
@@ -97,6 +115,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
     args: (idOf) => ({ input: { savedQueryIds: [idOf('savedQuery')], dataSourceIds: [idOf('dataSource')] } }),
     countsAs: 'invalidatedCount',
   },
+  'Mutation.inviteUser': { needs: ['user.manage'], args: user },
   // Nobody but a service account lets guests in, whatever its permissions.
   'Mutation.mintGuest': {
     needs: 'a service account',
@@ -108,11 +127,23 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   },
   'Mutation.refreshDataSourceSchema': { needs: ['data_source.manage'], args: id('dataSource') },
   'Mutation.refreshSession': { needs: 'nothing', args: () => ({ refreshToken: 'none' }) },
+  'Mutation.removeSecondFactor': { needs: 'nothing', args: () => ({ input: { ...nobody, secondFactor: '' } }) },
+  'Mutation.requestPasswordReset': { needs: 'nothing', args: () => ({ input: { email: '' } }) },
+  'Mutation.resetPassword': { needs: 'nothing', args: () => ({ input: noPassword }) },
+  'Mutation.resetUserPassword': { needs: ['user.manage'], args: user },
+  'Mutation.resetUserSecondFactor': { needs: ['user.manage'], args: user },
   'Mutation.restrictAsset': { needs: managers, args: id('savedQuery') },
   'Mutation.revokeApiKey': { needs: ['api_key.manage'], args: id('apiKey') },
   'Mutation.revokeGuests': {
     needs: ['guest.mint', 'service_account.manage'],
     args: (idOf) => ({ serviceAccountId: idOf('serviceAccount') }),
+  },
+  'Mutation.revokeOtherSessions': { needs: 'signed in' },
+  'Mutation.revokeSession': { needs: 'signed in', args: id('session') },
+  'Mutation.revokeUserSessions': { needs: ['user.manage'], args: user },
+  'Mutation.rotateApiKey': {
+    needs: ['api_key.manage'],
+    args: (idOf) => ({ input: { id: idOf('apiKey'), overlapSeconds: 0 } }),
   },
   'Mutation.rotateWebhookSecret': { needs: ['webhook.manage'], args: id('webhook') },
   'Mutation.runQueries': { needs: 'signed in', args: (idOf) => ({ inputs: [savedQueryOf(idOf)] }) },
@@ -124,6 +155,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Mutation.updateAuditForwarder': { needs: ['audit.manage'], args: change('auditForwarder') },
   'Mutation.updateAuditSettings': { needs: ['audit.manage'], args: () => ({ input: { retentionDays: -1 } }) },
   'Mutation.updateDataSource': { needs: ['data_source.manage'], args: change('dataSource') },
+  'Mutation.updateIdentityProvider': { needs: ['identity_provider.manage'], args: change('identityProvider') },
   'Mutation.updateRole': {
     needs: ['role.manage'],
     args: (idOf) => ({ input: { id: idOf('role'), version: 1, permissions: [] } }),
@@ -131,6 +163,10 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Mutation.updateRowPolicy': { needs: ['row_policy.manage'], args: change('rowPolicy') },
   'Mutation.updateSavedQuery': { needs: ['saved_query.manage'], args: change('savedQuery') },
   'Mutation.updateServiceAccount': { needs: ['service_account.manage'], args: change('serviceAccount') },
+  'Mutation.updateSignInRules': {
+    needs: ['workspace.manage'],
+    args: () => ({ input: { secondFactorRequired: false } }),
+  },
   'Mutation.updateUser': { needs: ['user.manage'], args: change('user') },
   'Mutation.updateWebhook': { needs: ['webhook.manage'], args: change('webhook') },
   'Mutation.updateWorkspace': {

@@ -6,6 +6,7 @@ import { loadFlightsIntoPostgres, reader } from '../../deploy/local/flights.ts';
 import { freePorts } from '../../deploy/local/free-port.ts';
 import { Mesh, services } from '../../deploy/local/mesh.ts';
 import { withClient } from '../../deploy/local/postgres.ts';
+import { seedProvider } from '../../deploy/local/provider.ts';
 import { seed } from '../../deploy/local/seed.ts';
 import type { ApiAddress } from './api-client.js';
 import type { MeshAccess } from './mesh-access.js';
@@ -19,6 +20,8 @@ export interface TestMeshOptions {
   moreWorkers?: number;
   /** All 3,000,000 rows in PostgreSQL take some seconds; without them flights_pg has the two tables, empty. */
   withFlights?: boolean;
+  /** With the identity provider of `npm start -- --oidc`. */
+  withIssuer?: boolean;
 }
 
 /** A whole installation of the test's own: real processes, free ports, a directory that goes with it. */
@@ -26,6 +29,8 @@ export class TestMesh implements AsyncDisposable {
   readonly gatewayNames = ['gateway'];
   readonly workerNames = ['worker'];
   private readonly gatewayPorts: number[] = [];
+  /** Where to sign in through the identity provider, where there is one. */
+  ssoUrl: string | undefined;
   private access: MeshAccess | undefined;
   private readonly killAll = (): void => {
     for (const child of this.mesh.children.values()) if (child.isRunning) child.signal('SIGKILL');
@@ -42,7 +47,7 @@ export class TestMesh implements AsyncDisposable {
   }
 
   static async start(options: TestMeshOptions = {}): Promise<TestMesh> {
-    const { env = {}, redisArgs, moreGateways = 0, moreWorkers = 0, withFlights = false } = options;
+    const { env = {}, redisArgs, moreGateways = 0, moreWorkers = 0, withFlights = false, withIssuer = false } = options;
     forgetSettings();
     const directory = mkdtempSync(join(tmpdir(), 'sluice-mesh-'));
     const [port = 0, ...others] = await freePorts(1 + moreGateways);
@@ -50,6 +55,7 @@ export class TestMesh implements AsyncDisposable {
       directory,
       gatewayPort: port,
       env: { ...quickSettings, ...env },
+      withIssuer,
       ...(redisArgs ? { redisArgs } : {}),
     });
     const started = new TestMesh(mesh, directory, port);
@@ -62,6 +68,7 @@ export class TestMesh implements AsyncDisposable {
       }
       const { apiKey } = await seed(mesh);
       started.access = started.describe(apiKey);
+      if (withIssuer) started.ssoUrl = (await seedProvider(mesh.state, await mesh.startIssuer())).ssoUrl;
       return started;
     } catch (error) {
       await started.stop({ keepsDirectory: true });

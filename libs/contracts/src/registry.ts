@@ -5,6 +5,8 @@ import { requestContracts, type AnyRequestContract, type ServiceName } from './c
 import { AuditRecordedSchema, AuditService } from './gen/sluice/audit/v1/audit_pb.js';
 import { AccountService } from './gen/sluice/auth/v1/account_pb.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
+import { FederationService } from './gen/sluice/auth/v1/federation_pb.js';
+import { IdentityProviderService } from './gen/sluice/auth/v1/identity_provider_pb.js';
 import { ScimService } from './gen/sluice/auth/v1/scim_pb.js';
 import { DataKeyService, SecretService } from './gen/sluice/keys/v1/keys_pb.js';
 import { RoleService } from './gen/sluice/auth/v1/roles_pb.js';
@@ -38,6 +40,8 @@ export const accountRequests = requestContracts('auth', AccountService);
 export const dataKeyRequests = requestContracts('auth', DataKeyService);
 export const roleRequests = requestContracts('auth', RoleService);
 export const serviceAccountRequests = requestContracts('auth', ServiceAccountService);
+export const federationRequests = requestContracts('auth', FederationService);
+export const identityProviderRequests = requestContracts('auth', IdentityProviderService);
 export const metadataRequests = requestContracts('metadata', MetadataService);
 export const accessRequests = requestContracts('metadata', AccessService);
 export const runRequests = requestContracts('orchestrator', RunService);
@@ -57,6 +61,7 @@ export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequest
   auth: [
     ...[...Object.values(authRequests), ...Object.values(accountRequests), ...Object.values(scimRequests)],
     ...[...Object.values(roleRequests), ...Object.values(serviceAccountRequests)],
+    ...[...Object.values(federationRequests), ...Object.values(identityProviderRequests)],
     ...[...Object.values(dataKeyRequests), ...Object.values(secretRequests.auth)],
   ],
   metadata: [

@@ -2,6 +2,7 @@ import type { Domain } from './codec/domain.js';
 import type * as audit from './gen/sluice/audit/v1/audit_pb.js';
 import type * as auth from './gen/sluice/auth/v1/auth_pb.js';
 import type * as roles from './gen/sluice/auth/v1/roles_pb.js';
+import type * as identityProvider from './gen/sluice/auth/v1/identity_provider_pb.js';
 import type * as scim from './gen/sluice/auth/v1/scim_pb.js';
 import type * as serviceAccounts from './gen/sluice/auth/v1/service_accounts_pb.js';
 import type * as common from './gen/sluice/common/v1/common_pb.js';
@@ -34,6 +35,7 @@ export type Workspace = Domain<auth.Workspace>;
 export type ServiceAccount = Domain<serviceAccounts.ServiceAccount>;
 export type Role = Domain<roles.Role>;
 export type Revocation = Domain<auth.Revocation>;
+export type IdentityProvider = Domain<identityProvider.IdentityProvider>;
 
 export type KeyProgress = Domain<keys.Progress>;
 

@@ -22,6 +22,8 @@ export interface SealedPlace {
   readonly table: string;
   readonly id: string;
   readonly column?: string;
+  /** What the secret is bound to beside workspace and row, where a row keeps several. */
+  readonly purpose?: string;
 }
 
 interface SealedRow extends SealedSecrets {
@@ -73,7 +75,7 @@ export class Resealer {
     row: SealedRow,
     dataKey: DataKey,
   ): Promise<'resealed' | 'unreadable' | 'current'> {
-    const aad = `${row.workspaceId}/${row.id}`;
+    const aad = [row.workspaceId, row.id, ...(place.purpose === undefined ? [] : [place.purpose])].join('/');
     try {
       if (place.column === undefined) {
         if (Buffer.from(dataKey.wrappedKey).equals(row.wrappedKey)) return 'current';

@@ -17,6 +17,7 @@ export const permissions = {
   'execution.manage': "Cancel everyone's executions; one's own need no permission.",
   'user.read': 'List users, and see their private fields.',
   'user.manage': 'Make, change and disable users.',
+  'identity_provider.manage': 'See, make, change and delete the identity providers that users sign in through.',
   'scim.manage': 'Provision users and groups by SCIM: make, change, put out and delete them, whatever their roles.',
   'row_policy.manage': 'Make, change and delete row policies.',
   'webhook.manage':

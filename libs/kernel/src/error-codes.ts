@@ -50,6 +50,19 @@ export const errorCodes = {
   'auth.service_account_not_found': 'NOT_FOUND',
   'auth.in_use': 'CONFLICT',
 
+  'identity_provider.not_found': 'NOT_FOUND',
+  // The sign-in through a provider failed: told to a browser on one plain page, by its code.
+  'sso.request_invalid': 'INVALID_INPUT',
+  'sso.return_refused': 'INVALID_INPUT',
+  'sso.state_wrong': 'UNAUTHENTICATED',
+  'sso.answer_refused': 'UNAUTHENTICATED',
+  'sso.provider_refused': 'UNAUTHENTICATED',
+  'sso.provider_unavailable': 'UNAUTHENTICATED',
+  'sso.email_missing': 'UNAUTHENTICATED',
+  'sso.domain_refused': 'UNAUTHENTICATED',
+  'sso.account_exists': 'UNAUTHENTICATED',
+  'sso.user_disabled': 'UNAUTHENTICATED',
+
   'entity.conflict': 'CONFLICT',
   'entity.name_taken': 'CONFLICT',
 

@@ -7,6 +7,7 @@ export const idPrefixes = {
   group: 'grp',
   session: 'ses',
   apiKey: 'key',
+  identityProvider: 'idp',
   dataSource: 'src',
   savedQuery: 'qry',
   rowPolicy: 'rpl',

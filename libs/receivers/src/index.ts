@@ -1,4 +1,3 @@
-export { isNetwork } from './network-list.js';
 export { failureOf } from './receiver-failures.js';
-export { ReceiverClient, type ReceiverAnswer, type ResolveName } from './receiver.client.js';
+export { ReceiverClient, type ReceiverAnswer } from './receiver.client.js';
 export { newWebhookSecret, signedHeaders } from './webhook-signature.js';

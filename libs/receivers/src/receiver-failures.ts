@@ -1,8 +1,3 @@
-/** The receiver lies where webhooks must not go. */
-export class RefusedAddress extends Error {
-  readonly code = 'REFUSED_ADDRESS';
-}
-
 /** In words of ours: what a library says may carry addresses of our network. */
 const failures: Readonly<Record<string, string>> = {
   REFUSED_ADDRESS: 'Its address is not one that webhooks may be sent to.',

@@ -1,10 +1,6 @@
-import type { LookupOptions } from 'node:dns';
-import { lookup as resolveName } from 'node:dns/promises';
-import type { IncomingMessage, RequestOptions } from 'node:http';
-import { isIP, type BlockList, type TcpNetConnectOpts } from 'node:net';
-import { callbackify } from 'node:util';
-import { networkList } from './network-list.js';
-import { failureOf, RefusedAddress } from './receiver-failures.js';
+import type { IncomingMessage } from 'node:http';
+import { NetworkGuard, type NamedAddress, type ResolveName } from '#libs/outbound';
+import { failureOf } from './receiver-failures.js';
 
 /** What came of one attempt. `failure` is absent where the receiver has taken it. */
 export interface ReceiverAnswer {
@@ -20,31 +16,23 @@ export interface ReceiverSettings {
   readonly timeoutMs: number;
 }
 
-interface NamedAddress {
-  readonly address: string;
-  readonly family: number;
-}
-
-/** All addresses of a name. */
-export type ResolveName = (hostname: string) => Promise<NamedAddress[]>;
-
 /** As much of an answer is read and forgotten, so that a well-meaning receiver sees no reset. */
 const answerBytesMax = 16 * 1_024;
 const answerHeaderBytesMax = 16 * 1_024;
 
 /**
- * Sends to receivers that users name. Whoever names one chooses where we connect to, so the very addresses that we connect to are checked: a name
- * is resolved once, in the connection itself, and what it resolves to is not asked again. Redirects are not followed. Of an
- * answer nothing is kept but the status: an answer that somebody could read would make us his eyes in our network.
+ * Sends to receivers that users name. Whoever names one chooses where we connect to, so a guard sees to it that it is no network
+ * of ours. Redirects are not followed. Of an answer nothing is kept but the status: an answer that somebody could read would
+ * make us his eyes in our network.
  */
 export class ReceiverClient {
-  private readonly allowed: BlockList;
+  private readonly guard: NetworkGuard;
 
   constructor(
     private readonly settings: ReceiverSettings,
-    private readonly resolve: ResolveName = (hostname) => resolveName(hostname, { all: true }),
+    resolve?: ResolveName,
   ) {
-    this.allowed = networkList(settings.allowedNetworks);
+    this.guard = new NetworkGuard(settings.allowedNetworks, resolve);
   }
 
   /** Without encryption only to networks that the operator has named. */
@@ -53,16 +41,13 @@ export class ReceiverClient {
   }
 
   /** Whether the URL itself rules out that anything can be sent there; a name is looked up when it is connected to. */
-  async isRefused({ protocol, hostname }: URL): Promise<boolean> {
-    const host = unbracketed(hostname);
-    return isIP(host) !== 0 && !(await this.mayReach(host, protocol));
+  isRefused(url: URL): Promise<boolean> {
+    return this.guard.isRefused(url);
   }
 
   async post(address: string, headers: Record<string, string>, body: string): Promise<ReceiverAnswer> {
     const url = new URL(address);
     try {
-      // The connection looks up names alone; an address in the URL itself would pass it by.
-      if (await this.isRefused(url)) throw new RefusedAddress();
       return answerOf(await this.send(url, headers, body));
     } catch (error) {
       return { failure: failureOf(error) };
@@ -72,14 +57,10 @@ export class ReceiverClient {
   private async send(url: URL, headers: Record<string, string>, body: string): Promise<IncomingMessage> {
     // Loaded with the first delivery: most installations have none.
     const { request } = url.protocol === 'https:' ? await import('node:https') : await import('node:http');
-    const options: RequestOptions & Pick<TcpNetConnectOpts, 'autoSelectFamily'> = {
+    const options = {
+      ...(await this.guard.optionsFor(url)),
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers, 'content-length': Buffer.byteLength(body) },
-      // A connection of its own, closed behind it: one that is kept was checked for another time.
-      agent: false,
-      // Has the lookup asked for all addresses, which is the one form of answer that it gives.
-      autoSelectFamily: true,
-      lookup: callbackify((hostname: string, _options: LookupOptions) => this.checkedAddresses(hostname, url.protocol)),
       maxHeaderSize: answerHeaderBytesMax,
       signal: AbortSignal.timeout(this.settings.timeoutMs),
     };
@@ -94,26 +75,10 @@ export class ReceiverClient {
     });
   }
 
-  /**
-   * In the place of the system's own lookup: what it gives back is what the socket connects to.
-   * @throws RefusedAddress
-   */
-  async checkedAddresses(hostname: string, protocol: string): Promise<NamedAddress[]> {
-    const addresses = await this.resolve(hostname);
-    if (addresses.length === 0) throw new RefusedAddress();
-    // One bad address among good ones is a trap: which one is connected to would be left to chance.
-    for (const { address } of addresses) if (!(await this.mayReach(address, protocol))) throw new RefusedAddress();
-    return addresses;
+  /** What a name stands for, where all of it may be connected to. @throws RefusedAddress */
+  checkedAddresses(hostname: string, protocol: string): Promise<NamedAddress[]> {
+    return this.guard.checkedAddresses(hostname, protocol);
   }
-
-  private async mayReach(address: string, protocol: string): Promise<boolean> {
-    const { mayReach } = await import('./receiver-address.js');
-    return mayReach(address, protocol, this.allowed);
-  }
-}
-
-function unbracketed(hostname: string): string {
-  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
 }
 
 function answerOf({ statusCode = 0, headers }: IncomingMessage): ReceiverAnswer {

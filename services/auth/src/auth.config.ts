@@ -14,10 +14,16 @@ import {
 } from '#libs/config';
 import { MasterKeys } from '#libs/encryption';
 import { accessTokenForm, isRoleName } from '#libs/identity';
+import { isNetwork } from '#libs/outbound';
 import { parseSigningKeys } from './signing/signing-keys.js';
 import { slugPattern } from './workspace/slug.js';
 
 const day = 86_400;
+
+/** Networks as `10.0.0.0/8` or `fd00::/8`. */
+const networksText = listText.refine((networks) => networks.every(isNetwork), {
+  message: 'must be networks in CIDR notation, such as 10.0.0.0/8',
+});
 
 export const authConfig = defineConfig({
   service: serviceSettings('auth', { metricsPort: 4101 }),
@@ -70,6 +76,11 @@ export const authConfig = defineConfig({
       default: 300,
       describe: 'How many failed sign-ins may come from one network address in a window.',
     }),
+    passwordWorkspaces: setting('SLUICE_AUTH_PASSWORD_WORKSPACES', listText, {
+      default: '',
+      describe:
+        'Slugs of workspaces, between commas, where passwords are good although single sign-on is enforced: the way back in while no provider works.',
+    }),
     windowSeconds: setting('SLUICE_AUTH_SIGN_IN_WINDOW_SECONDS', integerText(1, day), {
       default: 300,
       describe: 'The window in which failed sign-ins are counted.',
@@ -98,6 +109,17 @@ export const authConfig = defineConfig({
     from: setting('SLUICE_AUTH_MAIL_FROM', z.string(), {
       default: 'Sluice <sluice@localhost>',
       describe: 'The sender of mails.',
+    }),
+  },
+  providers: {
+    allowedNetworks: setting('SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS', networksText, {
+      default: '',
+      describe:
+        'Networks in CIDR notation, between commas, that identity providers may lie in although they are not public, also by plain HTTP.',
+    }),
+    timeoutMs: setting('SLUICE_AUTH_PROVIDER_TIMEOUT_MS', integerText(100, 60_000), {
+      default: 5_000,
+      describe: 'How long an identity provider may take to answer.',
     }),
   },
   bootstrap: {

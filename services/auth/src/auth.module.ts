@@ -25,16 +25,43 @@ import { MailSenderService } from './mail/mail-sender.service.js';
 import { MailRepository } from './mail/mail.repository.js';
 import { SmtpClient } from './mail/smtp.client.js';
 import { CreateAccounts1795420000000 } from './migrations/1795420000000-create-accounts.js';
+import { ExternalIdentityRepository } from './federation/external-identity.repository.js';
+import { FederatedSessionRepository } from './federation/federated-session.repository.js';
+import { FederatedSignInService } from './federation/federated-sign-in.service.js';
+import { FederationController } from './federation/federation.controller.js';
+import { SignInPolicyService } from './federation/sign-in-policy.service.js';
+import { SsoFlowRepository } from './federation/sso-flow.repository.js';
+import { SsoService } from './federation/sso.service.js';
+import { IdentityProviderController } from './identity-provider/identity-provider.controller.js';
+import { IdentityProviderRepository } from './identity-provider/identity-provider.repository.js';
+import { IdentityProviderService } from './identity-provider/identity-provider.service.js';
+import { ProviderKinds } from './identity-provider/provider-kinds.js';
+import { ProviderSecrets } from './identity-provider/provider-secrets.service.js';
+import { LdapDirectoryClient } from './ldap/ldap-directory.client.js';
+import { LdapProviderRepository } from './ldap/ldap-provider.repository.js';
+import { LdapSignInService } from './ldap/ldap-sign-in.service.js';
+import { LdapKind } from './ldap/ldap.kind.js';
 import { CreateAuth1795219000000 } from './migrations/1795219000000-create-auth.js';
+import { IdentityProviders1795400000001 } from './migrations/1795400000001-identity-providers.js';
+import { BackChannelLogoutService } from './oidc/back-channel-logout.service.js';
+import { OidcClient } from './oidc/oidc.client.js';
+import { SamlKeys1795410000001 } from './migrations/1795410000001-saml-keys.js';
+import { OidcKind } from './oidc/oidc.kind.js';
 import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
 import { PasswordLinkService } from './password/password-link.service.js';
 import { PasswordTokenRepository } from './password/password-token.repository.js';
 import { Roles1795430000000 } from './migrations/1795430000000-roles.js';
 import { ServiceAccounts1795430000001 } from './migrations/1795430000001-service-accounts.js';
 import { PasswordService } from './password/password.service.js';
+import { ProxyKind } from './proxy-headers/proxy.kind.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
 import { RevocationRepository } from './revocation/revocation.repository.js';
+import { SamlKeyRepository } from './saml/saml-key.repository.js';
+import { SamlKeyService } from './saml/saml-key.service.js';
+import { SamlKind } from './saml/saml.kind.js';
+import { BrowserSessionService } from './session/browser-session.service.js';
+import { SessionCookieRepository } from './session/session-cookie.repository.js';
 import { ScimGroupRepository } from './scim/scim-group.repository.js';
 import { ScimGroupService } from './scim/scim-group.service.js';
 import { ScimUserRepository } from './scim/scim-user.repository.js';
@@ -88,7 +115,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
       entities: [],
       migrations: [
         ...[CreateAuth1795219000000, CreateAccounts1795420000000, Roles1795430000000, ServiceAccounts1795430000001],
-        Scim1795440000001,
+        ...[IdentityProviders1795400000001, SamlKeys1795410000001, Scim1795440000001],
       ],
     }),
   ],
@@ -102,6 +129,8 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     DataKeyController,
     SecretController,
     ApiKeyController,
+    FederationController,
+    IdentityProviderController,
     GroupController,
     ScimController,
     RoleController,
@@ -132,7 +161,9 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SignInThrottleService,
     SessionRepository,
     SessionMetrics,
+    SessionCookieRepository,
     SessionTokenService,
+    BrowserSessionService,
     SessionService,
     SignInFailures,
     SessionOpenerService,
@@ -157,6 +188,27 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     ApiKeyRotationRepository,
     ApiKeyRotationService,
     ApiKeyExchangeService,
+    BackChannelLogoutService,
+    OidcClient,
+    OidcKind,
+    SamlKeyRepository,
+    SamlKeyService,
+    SamlKind,
+    LdapDirectoryClient,
+    LdapProviderRepository,
+    LdapSignInService,
+    LdapKind,
+    ProxyKind,
+    ProviderKinds,
+    ProviderSecrets,
+    IdentityProviderRepository,
+    IdentityProviderService,
+    ExternalIdentityRepository,
+    FederatedSessionRepository,
+    FederatedSignInService,
+    SignInPolicyService,
+    SsoFlowRepository,
+    SsoService,
     BootstrapLockRepository,
     BootstrapService,
     RetentionService,

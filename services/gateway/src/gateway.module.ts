@@ -49,8 +49,8 @@ import { graphqlOptions } from './http/graphql-options.js';
 import { HttpEdge } from './http/http-edge.js';
 import { PlainHttp } from './http/plain-http.js';
 import { Refusals } from './http/refusals.js';
-import { TrustedProxies } from './http/trusted-proxies.js';
 import { ObservingPlugin } from './http/observing.plugin.js';
+import { IdentityProvidersResolver } from './identity-providers/identity-providers.resolver.js';
 import { ActorResolver, NodeResolver } from './node/node.resolver.js';
 import { FaultLog } from './observability/fault-log.js';
 import { RequestMetrics } from './observability/request-metrics.js';
@@ -77,6 +77,7 @@ import { UsersResolver } from './users/users.resolver.js';
 import { ViewerResolver } from './viewer/viewer.resolver.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { SseEdge } from './sse/sse-edge.service.js';
+import { SsoController } from './sso/sso.controller.js';
 import { LiveOperations } from './streams/live-operations.service.js';
 import { ResultFormat } from './streams/result-format.js';
 import { StreamsService } from './streams/streams.service.js';
@@ -85,6 +86,7 @@ import { WebhooksResolver } from './webhooks/webhooks.resolver.js';
 import { GraphqlSocketServer } from './websocket/graphql-socket-server.js';
 import { WebSocketEdge } from './websocket/websocket-edge.service.js';
 import { WorkspaceResolver } from './workspace/workspace.resolver.js';
+import { WorkspaceSettingsResolver } from './workspace/workspace-settings.resolver.js';
 
 const resolvers = [
   ActorResolver,
@@ -100,6 +102,7 @@ const resolvers = [
   ExecutionsResolver,
   GrantsResolver,
   GuestsResolver,
+  IdentityProvidersResolver,
   NodeResolver,
   ParametersResolver,
   PasswordsResolver,
@@ -119,6 +122,7 @@ const resolvers = [
   WebhookDeliveriesResolver,
   WebhooksResolver,
   WorkspaceResolver,
+  WorkspaceSettingsResolver,
 ];
 
 @Module({
@@ -136,6 +140,7 @@ const resolvers = [
     AuditExportController,
     CacheController,
     DownloadsController,
+    SsoController,
     ScimUsersController,
     ScimGroupsController,
     // Behind the others, as it answers for whatever is not there.
@@ -182,7 +187,6 @@ const resolvers = [
     SessionsService,
     SseEdge,
     StreamsService,
-    TrustedProxies,
     WebSocketEdge,
   ],
 })

@@ -12,7 +12,7 @@ import {
   type ConfigOf,
 } from '#libs/config';
 import { MasterKeys } from '#libs/encryption';
-import { isNetwork } from '#libs/receivers';
+import { isNetwork } from '#libs/outbound';
 
 const networksText = listText.refine((networks) => networks.every(isNetwork), {
   message: 'must be networks in CIDR notation, such as 10.0.0.0/8',

@@ -11,7 +11,7 @@ import {
   setting,
   type ConfigOf,
 } from '#libs/config';
-import { isNetwork } from '#libs/receivers';
+import { isNetwork } from '#libs/outbound';
 import { sqlLengthMax } from '#libs/sql';
 
 const hour = 3_600;

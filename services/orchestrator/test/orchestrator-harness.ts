@@ -13,7 +13,8 @@ import {
 } from '#libs/contracts';
 import { AuditRepository, InboxRepository, OutboxRepository } from '#libs/database';
 import { AccessView, type Principal, type TokenVerifier } from '#libs/identity';
-import { ReceiverClient, type ResolveName } from '#libs/receivers';
+import type { ResolveName } from '#libs/outbound';
+import { ReceiverClient } from '#libs/receivers';
 import type { RevisionCopies } from '#libs/redis';
 import { AppError, newId, SystemClock, type Clock } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';

@@ -7,6 +7,7 @@ import type {
   AuditOutcome,
 } from '../gen/sluice/audit/v1/audit_pb.js';
 import type { RevocationSubject } from '../gen/sluice/auth/v1/auth_pb.js';
+import type { IdentityProviderKind } from '../gen/sluice/auth/v1/identity_provider_pb.js';
 import type { MessageKind } from '../gen/sluice/bus/v1/envelope_pb.js';
 import type { ColumnType } from '../gen/sluice/common/v1/common_pb.js';
 import type { AccessLevel, GranteeKind } from '../gen/sluice/metadata/v1/access_pb.js';
@@ -58,7 +59,9 @@ type AuditEnumName<E> = E extends AuditActorKind
           ? Named<typeof AccessLevel>
           : E extends GranteeKind
             ? Named<typeof GranteeKind>
-            : never;
+            : E extends IdentityProviderKind
+              ? Named<typeof IdentityProviderKind>
+              : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;

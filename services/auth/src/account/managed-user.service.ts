@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { permissionsOfRoles, type Principal } from '#libs/identity';
+import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
+import { permissionsOf } from '../role/permissions-of.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
 import type { UserRow } from '../user/user.types.js';
@@ -13,7 +14,7 @@ export class ManagedUserService {
   /** The user, whom nobody changes until the transaction ends. @throws AppError `auth.user_not_found`, `auth.forbidden` */
   async lock(transaction: Transaction, userId: string, { workspaceId, permissions }: Principal): Promise<UserRow> {
     const user = await this.users.lock(transaction, { workspaceId, id: userId });
-    if ([...permissionsOfRoles(user.roleNames)].some((permission) => !permissions.has(permission))) {
+    if ([...permissionsOf(user)].some((permission) => !permissions.has(permission))) {
       throw new AppError('auth.forbidden', 'This user has permissions that you do not have.', { path: ['id'] });
     }
     return user;

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
 import type { accountRequests, RequestOf } from '#libs/contracts';
 import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import type { AuthConfig } from '../auth.config.js';
 import { normalizeEmail } from '../input/email.js';
 import { MailRepository } from '../mail/mail.repository.js';
 import { SmtpClient } from '../mail/smtp.client.js';
@@ -14,6 +16,7 @@ import { TransactionRepository, type Transaction } from '../transaction/transact
 import { UserRepository } from '../user/user.repository.js';
 import type { UserRow } from '../user/user.types.js';
 import { slugPattern } from '../workspace/slug.js';
+import { WorkspaceRepository } from '../workspace/workspace.repository.js';
 import { ManagedUserService } from './managed-user.service.js';
 
 /** Links that set a password: by mail, or where no mail is sent for the administrator, once. */
@@ -28,7 +31,9 @@ export class PasswordHelpService {
     private readonly managed: ManagedUserService,
     private readonly transactions: TransactionRepository,
     private readonly audit: AuditRepository,
+    private readonly workspaces: WorkspaceRepository,
     private readonly logger: AppLogger,
+    @InjectConfig() private readonly config: Pick<AuthConfig, 'signIn'>,
   ) {}
 
   /**
@@ -44,7 +49,11 @@ export class PasswordHelpService {
   }
 
   /** For one who has no password yet. @returns the link, where no mail is sent */
-  async invite(transaction: Transaction, { id }: Pick<UserRow, 'id'>): Promise<string | undefined> {
+  async invite(
+    transaction: Transaction,
+    { id, workspaceId }: Pick<UserRow, 'id' | 'workspaceId'>,
+  ): Promise<string | undefined> {
+    if (!(await this.isByPassword(workspaceId))) return undefined;
     return this.send(transaction, id, 'INVITATION');
   }
 
@@ -61,6 +70,7 @@ export class PasswordHelpService {
   private async help(userId: string, caller: Principal, purpose: PasswordTokenPurpose): Promise<string | undefined> {
     const link = await this.transactions.run(async (transaction) => {
       const user = await this.managed.lock(transaction, userId, caller);
+      if (!(await this.isByPassword(user.workspaceId))) throw ssoEnforced();
       if (user.disabled) throw new AppError('entity.conflict', 'This user is disabled.', { path: ['id'] });
       const hasPassword = (await this.users.findPasswordHash(user)) !== undefined;
       if (hasPassword !== (purpose === 'RESET')) throw unfit(purpose);
@@ -73,6 +83,13 @@ export class PasswordHelpService {
     return link;
   }
 
+  /** Whether a password is good in this workspace. */
+  private async isByPassword(workspaceId: string): Promise<boolean> {
+    if (!(await this.workspaces.isSsoEnforced(workspaceId))) return true;
+    const { slug } = (await this.workspaces.find(workspaceId)) ?? {};
+    return slug !== undefined && this.config.signIn.passwordWorkspaces.includes(slug);
+  }
+
   private async send(
     transaction: Transaction,
     userId: string,
@@ -82,6 +99,12 @@ export class PasswordHelpService {
     await this.mails.addForUser(transaction, userId, purpose);
     return undefined;
   }
+}
+
+function ssoEnforced(): AppError {
+  return new AppError('entity.conflict', 'This workspace is signed in to through its identity providers alone.', {
+    path: ['id'],
+  });
 }
 
 function unfit(purpose: PasswordTokenPurpose): AppError {

@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
 import type { authRequests, RequestOf } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
+import type { AuthConfig } from '../auth.config.js';
 import { normalizeEmail } from '../input/email.js';
+import { normalizeLogin } from '../ldap/ldap-login.js';
 import { PasswordService } from '../password/password.service.js';
 import { SessionMetrics } from '../session/session.metrics.js';
 import { SignInFailures } from '../session/sign-in-failures.service.js';
@@ -17,6 +20,13 @@ export interface ProvenPassword {
   readonly candidate: SignInCandidate;
 }
 
+export interface ExaminedPassword {
+  readonly attempt: Attempt;
+  /** Whose password it would have to be. */
+  readonly candidate: SignInCandidate | undefined;
+  readonly proven?: ProvenPassword;
+}
+
 /**
  * Proves who somebody is by password. Who is unknown, has no password, is disabled or mistypes gets the same answer after the
  * same work: exactly one hash is computed for each attempt.
@@ -29,31 +39,51 @@ export class PasswordProofService {
     private readonly throttle: SignInThrottleService,
     private readonly failures: SignInFailures,
     private readonly metrics: SessionMetrics,
+    @InjectConfig() private readonly config: Pick<AuthConfig, 'signIn'>,
   ) {}
 
-  async prove({ email, password, workspace, clientAddress }: ProofInput): Promise<ProvenPassword> {
-    // What is no address is limited like one.
-    const attempt: Attempt = { email: normalizeEmail(email) ?? '', clientAddress };
-    const [candidate, another] = await this.candidates(attempt.email, workspace);
+  /** @throws AppError `auth.credentials_wrong` */
+  async prove(input: ProofInput): Promise<ProvenPassword> {
+    const { attempt, candidate, proven } = await this.examine(input);
+    if (proven) return proven;
+    await this.failed(attempt, candidate, 'WRONG_CREDENTIALS');
+    throw wrongCredentials();
+  }
+
+  /** Whether it is a password of ours. One that is not is the caller's to count, who may know where else to ask. */
+  async examine({ email, password, workspace, clientAddress }: ProofInput): Promise<ExaminedPassword> {
+    const attempt: Attempt = { email: accountOf(email), clientAddress };
+    const [candidate, another] = await this.candidates(normalizeEmail(email) ?? '', workspace);
     const isRight = await this.passwords.verify(candidate?.passwordHash, password, () =>
       this.admit(attempt, candidate),
     );
-    if (!candidate || !isRight) {
-      await this.failed(attempt, candidate, 'WRONG_CREDENTIALS');
-      throw wrongCredentials();
-    }
+    if (!candidate || !isRight) return { attempt, candidate };
     // Only who knows the password of one of them learns that there are several.
     if (another) {
       throw new AppError('input.invalid', 'This address is known in several workspaces: name one.', {
         path: ['workspace'],
       });
     }
-    return { attempt, candidate };
+    return { attempt, candidate, proven: { attempt, candidate } };
   }
 
   /** @param reason its class, for the audit log */
   async failed(attempt: Attempt, candidate: SignInCandidate | undefined, reason: string): Promise<void> {
     await this.throttle.failed(attempt);
+    this.refused(candidate, reason);
+  }
+
+  /** Counts beforehand what may turn out to be no failure. */
+  async suspect(attempt: Attempt): Promise<void> {
+    await this.throttle.failed(attempt);
+  }
+
+  async cleared(attempt: Attempt): Promise<void> {
+    await this.throttle.succeeded(attempt);
+    await this.throttle.takeBack(attempt);
+  }
+
+  refused(candidate: SignInCandidate | undefined, reason: string): void {
     if (candidate) this.failures.note(candidate, reason);
     this.metrics.signIns.inc({ outcome: 'wrong' });
   }
@@ -64,7 +94,7 @@ export class PasswordProofService {
 
   private async candidates(email: string, workspace: string | undefined): Promise<SignInCandidate[]> {
     if (email === '' || (workspace !== undefined && !slugPattern.test(workspace))) return [];
-    return this.users.findForSignIn(email, workspace);
+    return this.users.findForSignIn(email, workspace, this.config.signIn.passwordWorkspaces);
   }
 
   private async admit(attempt: Attempt, candidate: SignInCandidate | undefined): Promise<void> {
@@ -76,6 +106,11 @@ export class PasswordProofService {
       throw error;
     }
   }
+}
+
+/** What attempts are counted by. A directory knows users by other names than addresses; what is neither is limited as one. */
+function accountOf(typed: string): string {
+  return normalizeEmail(typed) ?? normalizeLogin(typed)?.toLowerCase() ?? '';
 }
 
 export function wrongCredentials(): AppError {

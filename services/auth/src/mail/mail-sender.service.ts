@@ -1,6 +1,8 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
 import { backoffMs, delay } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import type { AuthConfig } from '../auth.config.js';
 import { PasswordLinkService } from '../password/password-link.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { MailRepository, type ClaimedMail } from './mail.repository.js';
@@ -29,6 +31,7 @@ export class MailSenderService implements OnApplicationBootstrap, OnApplicationS
     private readonly smtp: SmtpClient,
     private readonly transactions: TransactionRepository,
     private readonly logger: AppLogger,
+    @InjectConfig() private readonly config: Pick<AuthConfig, 'signIn'>,
     metrics: MetricsRegistry,
   ) {
     this.sent = metrics.counter({
@@ -64,7 +67,9 @@ export class MailSenderService implements OnApplicationBootstrap, OnApplicationS
     if (!mail) return false;
     const { userId } = mail;
     if (userId === null) {
-      await this.transactions.run((transaction) => this.mails.expand(transaction, mail));
+      await this.transactions.run((transaction) =>
+        this.mails.expand(transaction, mail, this.config.signIn.passwordWorkspaces),
+      );
       return true;
     }
     try {

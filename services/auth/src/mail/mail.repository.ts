@@ -54,11 +54,16 @@ export class MailRepository {
   }
 
   /** Puts a mail for each user who has a password and this address in the place of the request. */
-  async expand(transaction: Transaction, { id, email, workspaceSlug }: ClaimedMail): Promise<void> {
+  async expand(
+    transaction: Transaction,
+    { id, email, workspaceSlug }: ClaimedMail,
+    passwordWorkspaces: readonly string[],
+  ): Promise<void> {
     const users = await transaction.query<{ id: string }[]>(
       `select u.id from auth.user_account u join auth.workspace w on w.id = u.workspace_id
-       where u.email = $1 and ($2::text is null or w.slug = $2) and u.password_hash is not null and not u.disabled`,
-      [email, workspaceSlug],
+       where u.email = $1 and ($2::text is null or w.slug = $2) and u.password_hash is not null and not u.disabled
+         and (not w.sso_enforced or w.slug = any ($3::text[]))`,
+      [email, workspaceSlug, passwordWorkspaces],
     );
     for (const user of users) await this.addForUser(transaction, user.id, 'RESET');
     await transaction.query(`delete from auth.mail where id = $1`, [id]);

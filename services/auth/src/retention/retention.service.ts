@@ -3,6 +3,7 @@ import { delay } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { ApiKeyRotationRepository } from '../api-key/api-key-rotation.repository.js';
 import { PasswordTokenRepository } from '../password/password-token.repository.js';
+import { SsoFlowRepository } from '../federation/sso-flow.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionRepository } from '../session/session.repository.js';
 import { SignInThrottleRepository } from '../throttle/sign-in-throttle.repository.js';
@@ -21,6 +22,7 @@ export class RetentionService implements OnApplicationBootstrap, OnApplicationSh
     private readonly failures: SignInThrottleRepository,
     private readonly passwordTokens: PasswordTokenRepository,
     private readonly apiKeyRotations: ApiKeyRotationRepository,
+    private readonly flows: SsoFlowRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -39,6 +41,7 @@ export class RetentionService implements OnApplicationBootstrap, OnApplicationSh
     await this.failures.deleteOld();
     await this.passwordTokens.deleteOld();
     await this.apiKeyRotations.deleteOld();
+    await this.flows.deleteOld();
   }
 
   private async repeat(): Promise<void> {

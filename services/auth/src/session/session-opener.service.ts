@@ -1,47 +1,109 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { authRequests, ResponseOf } from '#libs/contracts';
 import { AuditRepository } from '#libs/database';
+import { currentWork } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
+import { RevocationRepository } from '../revocation/revocation.repository.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
 import type { LockedUser } from '../user/user.repository.js';
+import type { UserKey } from '../user/user.types.js';
 import { hashOfRefreshToken, newRefreshToken } from './refresh-token.js';
-import { SessionRepository, type SessionOrigin } from './session.repository.js';
+import { SessionCookieRepository } from './session-cookie.repository.js';
+import { SessionRepository, type SessionOrigin, type SessionRow } from './session.repository.js';
 import { SessionTokenService } from './session-token.service.js';
 
-export type OpenedSession = ResponseOf<typeof authRequests.signIn>;
-
-/** How somebody has proven who he is, and from where. */
-export interface Opening extends SessionOrigin {
-  readonly by: 'PASSWORD';
+export interface OpenedSession {
+  readonly session: SessionRow;
 }
 
-/** Opens sessions, however somebody has proven who he is. Each has a new id and new tokens: nothing of before goes on in it. */
+export interface TokenSession extends OpenedSession {
+  readonly refreshToken: string;
+}
+
+export interface BrowserSession extends OpenedSession {
+  /** 256 random bits that only the browser has. */
+  readonly cookie: string;
+}
+
+const cookieForm = /^[A-Za-z0-9_-]{43}$/;
+
+/**
+ * Opens sessions, however somebody has proven who he is: the one place where a session begins. Each has a new id and new
+ * tokens: nothing of before goes on in it.
+ */
 @Injectable()
 export class SessionOpenerService {
   constructor(
     private readonly sessions: SessionRepository,
+    private readonly cookies: SessionCookieRepository,
     private readonly tokens: SessionTokenService,
+    private readonly revocations: RevocationRepository,
     private readonly audit: AuditRepository,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'session'>,
   ) {}
 
-  /** @param locked by UserRepository.lockForToken in the same transaction */
-  async open(transaction: Transaction, locked: LockedUser, { by, ...origin }: Opening): Promise<OpenedSession> {
-    const refreshToken = newRefreshToken();
-    const hash = hashOfRefreshToken(refreshToken);
-    if (!hash) throw new Error('a new refresh token has another form than an old one');
-    const { ttlSeconds, idleSeconds } = this.config.session;
-    const session = await this.sessions.insert(transaction, locked.user, ttlSeconds, origin);
+  /**
+   * For who knew a password of ours.
+   * @param locked by UserRepository.lockForToken in the same transaction
+   */
+  async openByPassword(
+    transaction: Transaction,
+    locked: LockedUser,
+    origin: SessionOrigin,
+  ): Promise<ResponseOf<typeof authRequests.signIn>> {
+    const { session, refreshToken } = await this.openByToken(transaction, locked.user, origin);
     const { id, workspaceId } = locked.user;
     await this.audit.add(transaction, {
       action: 'session.signed_in',
       target: { type: 'session', id: session.id },
       workspaceId,
       actor: { kind: 'USER', id, sessionId: session.id },
-      after: { by },
+      after: { by: 'PASSWORD' },
     });
-    await this.sessions.addToken(transaction, session, hash, idleSeconds);
     return { ...(await this.tokens.issue(locked, session)), refreshToken };
   }
+
+  /** For clients that carry their tokens themselves. */
+  async openByToken(transaction: Transaction, user: UserKey, origin = originOfWork()): Promise<TokenSession> {
+    const refreshToken = newRefreshToken();
+    const hash = hashOfRefreshToken(refreshToken);
+    if (!hash) throw new Error('a new refresh token has another form than an old one');
+    const { ttlSeconds, idleSeconds } = this.config.session;
+    const session = await this.sessions.insert(transaction, user, ttlSeconds, origin);
+    await this.sessions.addToken(transaction, session, hash, idleSeconds);
+    return { session, refreshToken };
+  }
+
+  /** For browsers. The id is a new one at each sign-in, so that nobody can have planted it. */
+  async openByCookie(transaction: Transaction, user: UserKey): Promise<BrowserSession> {
+    const cookie = randomBytes(32).toString('base64url');
+    const { ttlSeconds, idleSeconds } = this.config.session;
+    const session = await this.sessions.insert(transaction, user, ttlSeconds, originOfWork());
+    await this.cookies.insert(transaction, session, hashOf(cookie), idleSeconds);
+    return { session, cookie };
+  }
+
+  /** @returns whether there was a session to end */
+  async endByCookie(transaction: Transaction, cookie: string): Promise<boolean> {
+    const hash = hashOfSessionCookie(cookie);
+    const ended = hash && (await this.cookies.end(transaction, hash));
+    if (ended !== undefined) await this.revocations.add(transaction, 'SESSION', [ended]);
+    return ended !== undefined;
+  }
+}
+
+/** What is stored of a cookie; undefined for what cannot be one. */
+export function hashOfSessionCookie(cookie: string): Buffer | undefined {
+  return cookieForm.test(cookie) ? hashOf(cookie) : undefined;
+}
+
+function hashOf(cookie: string): Buffer {
+  return createHash('sha256').update(cookie).digest();
+}
+
+function originOfWork(): SessionOrigin {
+  const { clientAddress, userAgent } = currentWork() ?? {};
+  return { clientAddress, userAgent };
 }

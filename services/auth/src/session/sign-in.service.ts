@@ -1,20 +1,26 @@
 import { Injectable } from '@nestjs/common';
+import type { authRequests, ResponseOf } from '#libs/contracts';
 import { AppLogger } from '#libs/telemetry';
 import { PasswordProofService, wrongCredentials, type ProofInput } from '../account/password-proof.service.js';
+import { LdapSignInService } from '../ldap/ldap-sign-in.service.js';
 import { PasswordService } from '../password/password.service.js';
 import { SecondFactorCheckService } from '../second-factor/second-factor-check.service.js';
+import type { Attempt } from '../throttle/sign-in-throttle.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { UserRepository, type SignInCandidate } from '../user/user.repository.js';
 import { SessionMetrics } from './session.metrics.js';
-import { SessionOpenerService, type OpenedSession } from './session-opener.service.js';
+import { SessionOpenerService } from './session-opener.service.js';
 
-/** Signing in by password, and by the second factor of who has one. */
+type SignedIn = ResponseOf<typeof authRequests.signIn>;
+
+/** Signing in by password, one of our own or a directory's, and by the second factor of who has one. */
 @Injectable()
 export class SignInService {
   constructor(
     private readonly users: UserRepository,
     private readonly passwords: PasswordService,
     private readonly proofs: PasswordProofService,
+    private readonly directories: LdapSignInService,
     private readonly secondFactors: SecondFactorCheckService,
     private readonly opener: SessionOpenerService,
     private readonly transactions: TransactionRepository,
@@ -22,10 +28,11 @@ export class SignInService {
     private readonly logger: AppLogger,
   ) {}
 
-  async signIn(input: ProofInput): Promise<OpenedSession> {
-    const proven = await this.proofs.prove(input);
+  async signIn(input: ProofInput): Promise<SignedIn> {
+    const { attempt, candidate: known, proven } = await this.proofs.examine(input);
+    if (!proven) return this.byDirectory(input, attempt, known);
     await this.secondFactors.check(proven, input.secondFactor);
-    const { candidate, attempt } = proven;
+    const { candidate } = proven;
     const signedIn = await this.openSession(candidate, input);
     this.metrics.signIns.inc({ outcome: 'ok' });
     this.logger.info({ userId: candidate.id }, 'signed in');
@@ -34,13 +41,30 @@ export class SignInService {
     return signedIn;
   }
 
-  private openSession(candidate: SignInCandidate, { clientAddress, userAgent }: ProofInput): Promise<OpenedSession> {
+  /** Asked whoever it was, known here or not, so that its time tells nothing either. */
+  private async byDirectory(
+    { email, password, workspace }: ProofInput,
+    attempt: Attempt,
+    known: SignInCandidate | undefined,
+  ): Promise<SignedIn> {
+    // Counted before it answers, which takes so long that a burst of guesses would otherwise run side by side.
+    await this.proofs.suspect(attempt);
+    const signedIn = await this.directories.signIn(email, password, workspace);
+    if (!signedIn) {
+      this.proofs.refused(known, 'WRONG_CREDENTIALS');
+      throw wrongCredentials();
+    }
+    await this.proofs.cleared(attempt);
+    return signedIn;
+  }
+
+  private openSession(candidate: SignInCandidate, { clientAddress, userAgent }: ProofInput): Promise<SignedIn> {
     return this.transactions.run(async (transaction) => {
       const locked = await this.users.lockForToken(transaction, candidate);
       // Disabled since the password was read, or given another password, which ends all sessions of the old one.
       const isStillGood = locked && (await this.users.hasPasswordHash(transaction, candidate));
       if (!isStillGood) throw wrongCredentials();
-      return this.opener.open(transaction, locked, { by: 'PASSWORD', clientAddress, userAgent });
+      return this.opener.openByPassword(transaction, locked, { clientAddress, userAgent });
     });
   }
 

@@ -34,6 +34,13 @@ export class SignInThrottleRepository {
     );
   }
 
+  async subtract(counted: Counted): Promise<void> {
+    await this.database.query(
+      `update auth.sign_in_failure set failures = failures - 1 where key = $1 and failures > 0`,
+      [keyOf(counted)],
+    );
+  }
+
   async clear(counted: Counted): Promise<void> {
     await this.database.query(`delete from auth.sign_in_failure where key = $1`, [keyOf(counted)]);
   }

@@ -42,6 +42,11 @@ export class SignInThrottleService {
     await this.failures.clear({ kind: 'account', value: email });
   }
 
+  /** For an attempt that was counted as failed beforehand, and has not. */
+  async takeBack(attempt: Attempt): Promise<void> {
+    await Promise.all(countedOf(attempt).map((counted) => this.failures.subtract(counted)));
+  }
+
   private async waitSecondsOf(counted: Counted): Promise<number> {
     const { failuresMax, addressFailuresMax } = this.config.signIn;
     const { failures, endsInSeconds } = await this.failures.read(counted);

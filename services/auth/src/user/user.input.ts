@@ -82,15 +82,19 @@ export function checkRoles(
   issues.throwIfAny();
 }
 
-interface RoleGift {
+export interface RoleGift {
+  /** Where the names stand in the input. */
+  readonly path?: readonly string[];
   readonly known: KnownRoles;
   readonly granter: Granter;
   readonly had?: readonly string[];
 }
 
-function addRoleFaults(names: readonly string[], { known, granter, had = [] }: RoleGift, issues: Issues): void {
+/** Roles that are not there, and those that the granter may not give. */
+export function addRoleFaults(names: readonly string[], gift: RoleGift, issues: Issues): void {
+  const { known, granter, had = [], path: place = ['roleNames'] } = gift;
   for (const [index, name] of names.entries()) {
-    const path = ['roleNames', String(index)];
+    const path = [...place, String(index)];
     const permissions = known.get(name);
     const excess = had.includes(name) ? undefined : permissions?.find((permission) => !granter.has(permission));
     if (!permissions) issues.add(path, `There is no such role. Roles are ${[...known.keys()].join(', ')}.`);
@@ -98,7 +102,8 @@ function addRoleFaults(names: readonly string[], { known, granter, had = [] }: R
   }
 }
 
-function checkGroups(names: readonly string[], issues: Issues): readonly string[] {
+/** The groups of one user. */
+export function checkGroups(names: readonly string[], issues: Issues): readonly string[] {
   if (names.length > groupsMax) {
     issues.add(['groupNames'], `A user is in at most ${groupsMax} groups.`);
     return [];

@@ -76,14 +76,22 @@ export class UserRepository {
     return rows.length === 0;
   }
 
-  /** Those who could sign in with this address, the oldest first: at most two, as two are one too many. */
-  findForSignIn(email: string, workspaceSlug: string | undefined): Promise<SignInCandidate[]> {
+  /**
+   * Those who could sign in with this address and a password, the oldest first: at most two, as two are one too many.
+   * @param passwordWorkspaces slugs of those where passwords are good although single sign-on is enforced
+   */
+  findForSignIn(
+    email: string,
+    workspaceSlug: string | undefined,
+    passwordWorkspaces: readonly string[],
+  ): Promise<SignInCandidate[]> {
     return this.database.query<SignInCandidate[]>(
       `select u.id, u.workspace_id as "workspaceId", u.password_hash as "passwordHash"
        from auth.user_account u join auth.workspace w on w.id = u.workspace_id
        where u.email = $1 and ($2::text is null or w.slug = $2) and u.password_hash is not null and not u.disabled
+         and (not w.sso_enforced or w.slug = any ($3::text[]))
        order by u.created_at, u.id limit 2`,
-      [email, workspaceSlug ?? null],
+      [email, workspaceSlug ?? null, passwordWorkspaces],
     );
   }
 
@@ -162,6 +170,14 @@ export class UserRepository {
       path: ['email'],
       ...(taken ? { details: { conflictId: taken.id } } : {}),
     });
+  }
+
+  async findByEmail(transaction: Transaction, workspaceId: string, email: string): Promise<UserKey | undefined> {
+    const [found] = await transaction.query<UserKey[]>(
+      `select workspace_id as "workspaceId", id from auth.user_account where workspace_id = $1 and email = $2`,
+      [workspaceId, email],
+    );
+    return found;
   }
 
   /** The user, whom nobody else changes until the transaction ends. @throws AppError `auth.user_not_found` */

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { authRequests, RequestOf, ResponseOf, User } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
@@ -15,6 +14,7 @@ import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionRepository } from '../session/session.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { auditedChange, auditedNewUser } from './audited-user.js';
+import { changesRights } from './changes-rights.js';
 import { toUser } from './to-user.js';
 import { checkRoles, parseNewUser, parseUserChange } from './user.input.js';
 import { UserRepository } from './user.repository.js';
@@ -132,18 +132,6 @@ function isAdministrator({
   disabled,
 }: Pick<UserRow, 'disabled'> & { roleNames: readonly string[] }): boolean {
   return !disabled && roleNames.includes('admin');
-}
-
-/** If tokens of before stand for something that is no longer so. Attributes are kept by whoever reads them, for a token. */
-function changesRights(before: UserRow, after: UserRow): boolean {
-  const differs = (one: readonly string[], other: readonly string[]): boolean =>
-    one.toSorted().join('\n') !== other.toSorted().join('\n');
-  return (
-    before.disabled !== after.disabled ||
-    !isDeepStrictEqual(before.attributes, after.attributes) ||
-    differs(before.roleNames, after.roleNames) ||
-    differs(before.groupNames, after.groupNames)
-  );
 }
 
 function changedMeanwhile(): AppError {

@@ -22,6 +22,27 @@ export class WorkspaceRepository {
     return row;
   }
 
+  async isSsoEnforced(id: string): Promise<boolean> {
+    const [row] = await this.database.query<{ isEnforced: boolean }[]>(
+      `select sso_enforced as "isEnforced" from auth.workspace where id = $1`,
+      [id],
+    );
+    return row?.isEnforced === true;
+  }
+
+  /** As it stays until the transaction ends. */
+  async lockSsoEnforced(transaction: Transaction, id: string): Promise<boolean> {
+    const [row] = await transaction.query<{ isEnforced: boolean }[]>(
+      `select sso_enforced as "isEnforced" from auth.workspace where id = $1 for update`,
+      [id],
+    );
+    return row?.isEnforced === true;
+  }
+
+  async setSsoEnforced(transaction: Transaction, id: string, isEnforced: boolean): Promise<void> {
+    await transaction.query(`update auth.workspace set sso_enforced = $2 where id = $1`, [id, isEnforced]);
+  }
+
   async insert(
     transaction: Transaction,
     workspace: { id: string; slug: string; name: string },

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { BusClient } from '#libs/bus';
 import { AuthenticatorService } from '../identity/authenticator.service.js';
+import { BrowserCredentials } from '../identity/browser-credentials.js';
 import { RequestContext, type Credentials, type Listener } from '../request/request-context.js';
 import { currentClientAddress, currentRequestId } from '../request/request-scope.js';
 
@@ -11,11 +12,12 @@ export class ContextFactory {
   constructor(
     private readonly bus: BusClient,
     private readonly authenticator: AuthenticatorService,
+    private readonly browsers: BrowserCredentials,
   ) {}
 
   async forHttp(request: IncomingMessage, response: ServerResponse): Promise<RequestContext> {
     const requestId = currentRequestId();
-    const credentials = await this.credentialsOf(request.headers.authorization, requestId);
+    const credentials = await this.credentialsOf(this.browsers.of(request), requestId);
     return new RequestContext(this.bus, requestId, { credentials }, new WaitingClient(response));
   }
 

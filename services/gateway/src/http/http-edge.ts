@@ -7,6 +7,7 @@ import { InjectConfig } from '#libs/config';
 import { AppError } from '#libs/kernel';
 import type { GatewayConfig } from '../gateway.config.js';
 import { requestIdOf } from '../request/request-scope.js';
+import { ssoPath } from '../sso/sso-paths.js';
 import { GraphqlHttp } from './graphql-http.js';
 import { graphqlPath } from './graphql-path.js';
 import { hasPlainJson, readPlainJson } from './json-body.js';
@@ -97,13 +98,18 @@ export class HttpEdge implements OnApplicationBootstrap {
   /** CORS. A page of another origin is told nothing unless it is listed, and its preflight is answered here. */
   private isAnsweredByOrigin(request: IncomingMessage, response: ServerResponse): boolean {
     const { origin } = request.headers;
-    if (origin === undefined) return false;
+    // An identity provider's page sends a browser there with a form; nothing of the answer is for that page.
+    if (origin === undefined || request.url?.startsWith(`/${ssoPath}/`)) return false;
     response.setHeader('vary', 'Origin');
     if (!this.origins.allows(origin, request.headers.host)) {
       this.refuse(response, 403, new AppError('auth.forbidden', 'This origin may not use the gateway.'));
       return true;
     }
     response.setHeader('access-control-allow-origin', origin);
+    // By a cookie only those pages may ask that are named.
+    if (this.config.http.allowedOrigins.includes(origin)) {
+      response.setHeader('access-control-allow-credentials', 'true');
+    }
     response.setHeader('access-control-expose-headers', 'x-request-id');
     if (request.method !== 'OPTIONS') return false;
     response.setHeader('access-control-allow-methods', 'GET, POST');

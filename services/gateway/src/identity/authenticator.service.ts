@@ -4,16 +4,22 @@ import { AppError } from '#libs/kernel';
 import { ApiKeyExchange } from './api-key-exchange.js';
 import type { Caller } from './caller.js';
 import { demandNetwork } from './networks.js';
+import { SessionCookieExchange } from './session-cookie-exchange.js';
+import type { TokenExchange } from './token-exchange.js';
 
 const lengthMax = 8_192;
 const apiKeyPrefix = 'slk_';
 
-/** Finds out who sent an `Authorization` value: `Bearer <access token or API key>` or `Key <API key>`. */
+/** How a browser's cookie is written as an authorization, which no header can hold. */
+export const cookieScheme = '\0cookie ';
+
+/** Finds out who sent an `Authorization` value: `Bearer <access token or API key>` or `Key <API key>`, or a cookie. */
 @Injectable()
 export class AuthenticatorService {
   constructor(
     private readonly verifier: TokenVerifier,
     private readonly apiKeys: ApiKeyExchange,
+    private readonly cookies: SessionCookieExchange,
   ) {}
 
   /**
@@ -27,13 +33,20 @@ export class AuthenticatorService {
   }
 
   private async prove(authorization: string, requestId: string): Promise<Caller> {
+    if (authorization.startsWith(cookieScheme)) {
+      return this.exchange(this.cookies, authorization.slice(cookieScheme.length), requestId);
+    }
     const { apiKey, accessToken } = readCredentials(authorization);
     if (apiKey === undefined) return { principal: await this.verifier.verify(accessToken), accessToken };
-    const exchanged = await this.apiKeys.accessToken(apiKey, requestId);
+    return this.exchange(this.apiKeys, apiKey, requestId);
+  }
+
+  private async exchange(exchange: TokenExchange, secret: string, requestId: string): Promise<Caller> {
+    const accessToken = await exchange.accessToken(secret, requestId);
     try {
-      return { principal: await this.verifier.verify(exchanged), accessToken: exchanged };
+      return { principal: await this.verifier.verify(accessToken), accessToken };
     } catch (error) {
-      this.apiKeys.forget(apiKey);
+      exchange.forget(secret);
       throw error;
     }
   }

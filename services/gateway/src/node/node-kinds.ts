@@ -20,6 +20,7 @@ const nodeKinds: Partial<Record<IdKind, NodeKind>> = {
   // There is nothing to be read of a guest but who it is.
   guest: { typeName: 'Guest', load: async () => null },
   apiKey: { typeName: 'ApiKey', load: (id, { loaders }) => loaders.apiKeys.load(id) },
+  identityProvider: { typeName: 'IdentityProvider', load: (id, { loaders }) => loaders.identityProviders.load(id) },
   dataSource: { typeName: 'DataSource', load: (id, { loaders }) => loaders.dataSources.load(id) },
   savedQuery: { typeName: 'SavedQuery', load: (id, { loaders }) => loaders.savedQueries.load(id) },
   grant: { typeName: 'Grant', load: (id, { loaders }) => loaders.grants.load(id) },

@@ -2,6 +2,7 @@ import DataLoader from 'dataloader';
 import {
   accessRequests,
   authRequests,
+  identityProviderRequests,
   metadataRequests,
   resultsRequests,
   roleRequests,
@@ -13,6 +14,7 @@ import {
   type DataSource,
   type Execution,
   type Grant,
+  type IdentityProvider,
   type Manifest,
   type RequestContract,
   type Role,
@@ -31,6 +33,7 @@ export interface Loaders {
   readonly users: Loader<User>;
   readonly workspaces: Loader<Workspace>;
   readonly apiKeys: Loader<ApiKey>;
+  readonly identityProviders: Loader<IdentityProvider>;
   readonly dataSources: Loader<DataSource>;
   readonly savedQueries: Loader<SavedQuery>;
   readonly assetAccess: Loader<AssetAccess>;
@@ -64,6 +67,10 @@ export function createLoaders(context: Asker): Loaders {
     users: loader(async (ids) => (await context.ask(authRequests.getUsers, { ids })).users, idOf),
     workspaces: loader(async (ids) => (await context.ask(authRequests.getWorkspaces, { ids })).workspaces, idOf),
     apiKeys: loader(async (ids) => (await context.ask(authRequests.getApiKeys, { ids })).apiKeys, idOf),
+    identityProviders: loader(
+      async (ids) => (await context.ask(identityProviderRequests.getIdentityProviders, { ids })).identityProviders,
+      idOf,
+    ),
     dataSources: loader(async (ids) => (await context.ask(metadataRequests.getDataSources, { ids })).dataSources, idOf),
     savedQueries: loader(
       async (ids) => (await context.ask(metadataRequests.getSavedQueries, { ids })).savedQueries,

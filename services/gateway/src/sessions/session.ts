@@ -35,6 +35,8 @@ export class Session implements CredentialsHolder {
     readonly clientAddress: string,
     /** What opened it, as it says. */
     readonly userAgent?: string,
+    /** What the browser that opened it proves by, where its client says nothing. */
+    readonly browserAuthorization?: string | undefined,
   ) {}
 
   get credentials(): Credentials {

@@ -9,6 +9,7 @@ import { formatError } from '../errors/format-error.js';
 import type { GatewayConfig } from '../gateway.config.js';
 import { HttpEdge } from '../http/http-edge.js';
 import { graphqlPath } from '../http/graphql-path.js';
+import { BrowserCredentials } from '../identity/browser-credentials.js';
 import { signInFirst } from '../identity/caller.js';
 import { FaultLog } from '../observability/fault-log.js';
 import { RequestMetrics, unknownOperation } from '../observability/request-metrics.js';
@@ -40,6 +41,7 @@ export class SseEdge {
     private readonly adapterHost: HttpAdapterHost<ExpressAdapter>,
     private readonly http: HttpEdge,
     private readonly sessions: SessionsService,
+    private readonly browsers: BrowserCredentials,
     private readonly operations: LiveOperations,
     private readonly format: ResultFormat,
     private readonly metrics: RequestMetrics,
@@ -106,7 +108,7 @@ export class SseEdge {
       this.sessions.remove(session);
       session.end();
     });
-    const { authorization } = request.headers;
+    const authorization = this.browsers.of(request);
     if (authorization === undefined) throw new AppError('auth.unauthenticated', signInFirst);
     await this.sessions.signIn(session, authorization);
     if (response.destroyed) return undefined;

@@ -48,7 +48,8 @@ export class GraphqlSocketServer {
     });
   }
 
-  private async connect(session: Session, authorization: unknown): Promise<boolean> {
+  private async connect(session: Session, given: unknown): Promise<boolean> {
+    const authorization = given ?? session.browserAuthorization;
     if (typeof authorization !== 'string') {
       session.close(closeCodes.unauthorized, 'Unauthorized');
       return false;

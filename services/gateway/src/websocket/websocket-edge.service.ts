@@ -10,6 +10,7 @@ import type { GatewayConfig } from '../gateway.config.js';
 import { graphqlPath } from '../http/graphql-path.js';
 import { HttpEdge } from '../http/http-edge.js';
 import { Origins } from '../http/origins.js';
+import { BrowserCredentials } from '../identity/browser-credentials.js';
 import { requestIdOf } from '../request/request-scope.js';
 import { spliceRowBytes } from '../results/raw-rows.js';
 import { closeCodes, Session } from '../sessions/session.js';
@@ -44,6 +45,7 @@ export class WebSocketEdge implements OnApplicationBootstrap {
     private readonly graphql: GraphqlSocketServer,
     private readonly http: HttpEdge,
     private readonly sessions: SessionsService,
+    private readonly browsers: BrowserCredentials,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<GatewayConfig, 'http' | 'sockets'>,
     metrics: MetricsRegistry,
@@ -98,6 +100,7 @@ export class WebSocketEdge implements OnApplicationBootstrap {
       requestIdOf(request.headers['x-request-id']),
       this.http.clientAddressOf(request),
       request.headers['user-agent'],
+      this.browsers.ofUpgrade(request),
     );
     this.sessions.add(session);
     const stopPings = keepAlive(socket, connection, this.config.sockets.pingSeconds * 1_000);

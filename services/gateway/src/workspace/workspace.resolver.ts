@@ -1,5 +1,11 @@
 import { Mutation, ResolveField, Resolver } from '@nestjs/graphql';
-import { metadataRequests, type QuotaLimits, type Workspace, type WorkspaceSettings } from '#libs/contracts';
+import {
+  federationRequests,
+  metadataRequests,
+  type QuotaLimits,
+  type Workspace,
+  type WorkspaceSettings,
+} from '#libs/contracts';
 import { clearedIn } from '../common/cleared.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -9,6 +15,7 @@ type Nullable<T> = { readonly [K in keyof T]?: T[K] | null };
 interface UpdateWorkspaceArgs {
   readonly input: Nullable<Omit<WorkspaceSettings, 'version' | 'userQuotas' | 'workspaceQuotas'>> & {
     readonly version: number;
+    readonly ssoEnforced?: boolean | null;
     readonly userQuotas?: Nullable<QuotaLimits> | null;
     readonly workspaceQuotas?: Nullable<QuotaLimits> | null;
   };
@@ -43,6 +50,9 @@ export class WorkspaceResolver {
           workspaceQuotas: quotasOf(input.workspaceQuotas),
           cleared: clearedIn(input),
         });
+        // Behind the rest, which has its version: what is refused here leaves no password good that was not before.
+        const { ssoEnforced } = input;
+        if (typeof ssoEnforced === 'boolean') await context.ask(federationRequests.setSignInPolicy, { ssoEnforced });
         return workspace(settings);
       },
       () => workspace(),

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ReceiverClient, type ResolveName } from '#libs/receivers';
+import type { ResolveName } from '#libs/outbound';
+import { ReceiverClient } from '#libs/receivers';
 import { WebhookReceiver } from '../../test/webhook-receiver.js';
 
 const refused = { failure: 'Its address is not one that webhooks may be sent to.' };

@@ -12,7 +12,7 @@ function isPublic(address: string): boolean {
   return parsed instanceof ipaddr.IPv4 || parsed.match(globalUnicast);
 }
 
-/** Whether a webhook may be sent there: to the public Internet by HTTPS, and to the operator's own networks in any way. */
+/** Whether we may connect there: to the public Internet by HTTPS, and to the operator's own networks in any way. */
 export function mayReach(address: string, protocol: string, allowed: BlockList): boolean {
   if (!ipaddr.isValid(address)) return false;
   if (isListed(address, allowed)) return true;

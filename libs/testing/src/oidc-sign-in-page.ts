@@ -1,0 +1,23 @@
+interface Shown {
+  readonly sub: string;
+  readonly name: string;
+  readonly email: string;
+}
+
+/** Where one chooses who to be. */
+export function signInPage(accounts: readonly Shown[]): string {
+  const buttons = accounts.map(
+    ({ sub, name, email }) => `<p><button name="account" value="${sub}">${name} (${email})</button></p>`,
+  );
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Local identity provider</title>
+<h1>Local identity provider</h1>
+<p>Sign in as</p>
+<form method="post">
+${buttons.join('\n')}
+</form>
+</html>
+`;
+}

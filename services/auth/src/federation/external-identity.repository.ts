@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
+import type { Transaction } from '../transaction/transaction.repository.js';
+import type { UserKey } from '../user/user.types.js';
+
+/** Who the subjects of providers are. */
+@Injectable()
+export class ExternalIdentityRepository {
+  /** Of two first sign-ins of one subject the second waits here, and then finds the user that the first has made. */
+  async lock(transaction: Transaction, { id }: OpenProvider, subject: string): Promise<void> {
+    await transaction.query(`select pg_advisory_xact_lock(hashtextextended($1, 1))`, [`${id} ${subject}`]);
+  }
+
+  async findUser(transaction: Transaction, { id }: OpenProvider, subject: string): Promise<UserKey | undefined> {
+    const [row] = await transaction.query<UserKey[]>(
+      `select workspace_id as "workspaceId", user_id as id from auth.external_identity
+       where provider_id = $1 and subject = $2`,
+      [id, subject],
+    );
+    return row;
+  }
+
+  /** False where the user is another subject of this provider already. */
+  async link(transaction: Transaction, provider: OpenProvider, subject: string, user: UserKey): Promise<boolean> {
+    const inserted = await transaction.query<unknown[]>(
+      `insert into auth.external_identity (provider_id, subject, workspace_id, user_id) values ($1, $2, $3, $4)
+       on conflict on constraint external_identity_user_key do nothing returning 1`,
+      [provider.id, subject, provider.workspaceId, user.id],
+    );
+    return inserted.length > 0;
+  }
+
+  async touch(transaction: Transaction, { id }: OpenProvider, subject: string): Promise<void> {
+    await transaction.query(
+      `update auth.external_identity set last_sign_in_at = now() where provider_id = $1 and subject = $2`,
+      [id, subject],
+    );
+  }
+}

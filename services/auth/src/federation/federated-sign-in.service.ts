@@ -1,0 +1,198 @@
+import { Injectable } from '@nestjs/common';
+import { AuditRepository } from '#libs/database';
+import { AppError, delay } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
+import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
+import { normalizeEmail } from '../input/email.js';
+import { RevocationRepository } from '../revocation/revocation.repository.js';
+import { SessionService } from '../session/session.service.js';
+import { SessionOpenerService, type BrowserSession, type OpenedSession } from '../session/session-opener.service.js';
+import { SessionMetrics } from '../session/session.metrics.js';
+import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import { auditedChange, auditedNewUser } from '../user/audited-user.js';
+import { changesRights } from '../user/changes-rights.js';
+import { UserRepository } from '../user/user.repository.js';
+import type { UserKey, UserRow } from '../user/user.types.js';
+import { applyRules } from './apply-rules.js';
+import type { ExternalIdentity } from './external-identity.js';
+import { ExternalIdentityRepository } from './external-identity.repository.js';
+import { FederatedSessionRepository } from './federated-session.repository.js';
+
+export interface SignInContext {
+  /** What the provider calls its own session, by which it can end ours. */
+  readonly providerSession?: string | undefined;
+  /** Of the session that the browser had: it ends, so that nobody goes on by an id from before the sign-in. */
+  readonly sessionCookie?: string | undefined;
+}
+
+type SignedInTokens = Awaited<ReturnType<SessionService['refresh']>>;
+
+/**
+ * Signs in whom a provider has named: finds the user, or makes or links one, sets what rules decide and opens a session, all
+ * in one transaction, so that a failure leaves nothing behind. Rights come from the provider and its rules alone, never from
+ * the request.
+ */
+@Injectable()
+export class FederatedSignInService {
+  constructor(
+    private readonly identities: ExternalIdentityRepository,
+    private readonly federated: FederatedSessionRepository,
+    private readonly users: UserRepository,
+    private readonly opener: SessionOpenerService,
+    private readonly sessions: SessionService,
+    private readonly revocations: RevocationRepository,
+    private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
+    private readonly metrics: SessionMetrics,
+    private readonly logger: AppLogger,
+  ) {}
+
+  /** For browsers. */
+  async signInBrowser(
+    provider: OpenProvider,
+    identity: ExternalIdentity,
+    context: SignInContext,
+  ): Promise<BrowserSession> {
+    return this.run(provider, identity, context, (transaction, user) => this.opener.openByCookie(transaction, user));
+  }
+
+  /** For clients that carry their tokens themselves. */
+  async signIn(provider: OpenProvider, identity: ExternalIdentity, context: SignInContext): Promise<SignedInTokens> {
+    const { refreshToken } = await this.run(provider, identity, context, (transaction, user) =>
+      this.opener.openByToken(transaction, user),
+    );
+    // A token of the millisecond in which rights were changed counts as one from before the change.
+    await delay(2);
+    return this.sessions.refresh(refreshToken);
+  }
+
+  private async run<Opened extends OpenedSession>(
+    provider: OpenProvider,
+    identity: ExternalIdentity,
+    context: SignInContext,
+    open: (transaction: Transaction, user: UserKey) => Promise<Opened>,
+  ): Promise<Opened> {
+    const email = addressOf(provider, identity);
+    const { opened, user } = await this.transactions.run(async (transaction) => {
+      const user = await this.userOf(transaction, provider, identity, email);
+      const current = await this.rule(transaction, provider, identity, user);
+      const opened = await open(transaction, current);
+      await this.federated.insert(transaction, opened.session.id, provider, identity.subject, context.providerSession);
+      if (context.sessionCookie !== undefined) await this.opener.endByCookie(transaction, context.sessionCookie);
+      await this.audit.add(transaction, {
+        action: 'session.signed_in',
+        target: { type: 'session', id: opened.session.id },
+        workspaceId: provider.workspaceId,
+        actor: { kind: 'USER', id: current.id, sessionId: opened.session.id },
+        after: { by: provider.kind, providerId: provider.id },
+      });
+      if (changesRights(user, current)) await this.revocations.add(transaction, 'USER', [current.id]);
+      return { opened, user: current };
+    });
+    this.metrics.signIns.inc({ outcome: 'ok' });
+    this.logger.info({ userId: user.id, providerId: provider.id }, 'signed in through an identity provider');
+    return opened;
+  }
+
+  private async userOf(
+    transaction: Transaction,
+    provider: OpenProvider,
+    identity: ExternalIdentity,
+    email: string | undefined,
+  ): Promise<UserRow> {
+    const { subject } = identity;
+    await this.identities.lock(transaction, provider, subject);
+    const known = await this.identities.findUser(transaction, provider, subject);
+    if (known) {
+      await this.identities.touch(transaction, provider, subject);
+      return enabled(await this.users.lock(transaction, known));
+    }
+    if (email === undefined) {
+      throw refused('sso.email_missing', 'The provider vouches for no email address.', 'no verified address');
+    }
+    const { workspaceId } = provider;
+    const existing = await this.users.findByEmail(transaction, workspaceId, email);
+    const user = existing
+      ? await this.adopt(transaction, provider, existing)
+      : await this.make(transaction, provider, identity, email);
+    if (await this.identities.link(transaction, provider, subject, user)) return user;
+    throw refused('sso.account_exists', accountExists, `user ${user.id} is another subject of this provider`);
+  }
+
+  private async make(
+    transaction: Transaction,
+    { workspaceId, rules }: OpenProvider,
+    identity: ExternalIdentity,
+    email: string,
+  ): Promise<UserRow> {
+    const user = await this.users.insert(transaction, workspaceId, {
+      ...{ email, name: nameOf(identity, email), passwordHash: undefined },
+      ...{ roleNames: rules.roles?.default ?? [], groupNames: [], attributes: {} },
+      ...applyRules(rules, identity.claims, {}),
+    });
+    await this.audit.add(transaction, { ...auditedNewUser(user), actor: { kind: 'USER', id: user.id } });
+    return user;
+  }
+
+  /** Who is there already is linked only by a provider that is named for the address: then it decides who has it anyway. */
+  private async adopt(transaction: Transaction, provider: OpenProvider, existing: UserKey): Promise<UserRow> {
+    if (provider.emailDomains.length === 0) {
+      throw refused('sso.account_exists', accountExists, `user ${existing.id} has this address and no domain is named`);
+    }
+    return enabled(await this.users.lock(transaction, existing));
+  }
+
+  private async rule(
+    transaction: Transaction,
+    { id, rules }: OpenProvider,
+    { claims }: ExternalIdentity,
+    user: UserRow,
+  ): Promise<UserRow> {
+    const ruled = applyRules(rules, claims, user.attributes);
+    const keepsAdministrator =
+      user.roleNames.includes('admin') &&
+      ruled.roleNames?.includes('admin') === false &&
+      !(await this.users.hasOtherAdministrator(transaction, user));
+    if (keepsAdministrator) {
+      this.logger.warn({ userId: user.id, providerId: id }, 'the last administrator stays one, against the rules');
+    }
+    const roleNames = keepsAdministrator ? [...(ruled.roleNames ?? []), 'admin'] : ruled.roleNames;
+    const change = { ...ruled, ...(roleNames ? { roleNames } : {}) };
+    if (!changesRights(user, { ...user, ...change })) return user;
+    const changed = await this.users.update(transaction, user, change);
+    await this.audit.add(transaction, { ...auditedChange(user, changed), actor: { kind: 'USER', id: user.id } });
+    return changed;
+  }
+}
+
+const accountExists = 'There is an account with this address that is not linked to this provider.';
+
+/** The address that the provider vouches for. @throws AppError `sso.domain_refused` */
+function addressOf({ emailDomains }: OpenProvider, { email, emailVerified }: ExternalIdentity): string | undefined {
+  const address = email !== undefined && emailVerified === true ? normalizeEmail(email) : undefined;
+  if (emailDomains.length === 0) return address;
+  const domain = address?.slice(address.lastIndexOf('@') + 1);
+  if (domain !== undefined && emailDomains.includes(domain)) return address;
+  throw refused('sso.domain_refused', 'This address may not sign in here.', `the domain is ${domain ?? 'not known'}`);
+}
+
+function nameOf({ name }: ExternalIdentity, email: string): string {
+  const plain =
+    name
+      ?.normalize('NFC')
+      .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+      .trim()
+      .slice(0, 200) ?? '';
+  return plain === '' ? email : plain;
+}
+
+function enabled(user: UserRow): UserRow {
+  if (!user.disabled) return user;
+  throw refused('sso.user_disabled', 'This account is disabled.', `user ${user.id} is disabled`);
+}
+
+type Refusal = 'sso.email_missing' | 'sso.domain_refused' | 'sso.account_exists' | 'sso.user_disabled';
+
+function refused(code: Refusal, publicMessage: string, internalMessage: string): AppError {
+  return new AppError(code, publicMessage, { internalMessage });
+}

@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import type { federationRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import { IdentityProviderService } from '../identity-provider/identity-provider.service.js';
+import { SessionOpenerService } from '../session/session-opener.service.js';
+import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { FederatedSignInService } from './federated-sign-in.service.js';
+import type { SsoAnswer, SsoRequest } from './sso-exchange.js';
+import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
+
+type Input = RequestOf<typeof federationRequests.answerSso>;
+type Output = ResponseOf<typeof federationRequests.answerSso>;
+
+const nothing: Output = { answer: { case: 'done', value: {} }, flowIsCrossSite: false };
+
+/** What comes by HTTP at /v1/sso: asks the provider's kind, and does what it answers. */
+@Injectable()
+export class SsoService {
+  constructor(
+    private readonly providers: IdentityProviderService,
+    private readonly signIns: FederatedSignInService,
+    private readonly opener: SessionOpenerService,
+    private readonly transactions: TransactionRepository,
+  ) {}
+
+  /** @throws AppError of the area sso, with the whole reason for the log */
+  async answer(input: Input): Promise<Output> {
+    const { kind, provider } = await this.providers.open(input.providerId);
+    const key = `${input.method} ${input.action}`;
+    const action = Object.hasOwn(kind.actions, key) ? kind.actions[key] : undefined;
+    if (!action)
+      throw new AppError('sso.request_invalid', 'There is nothing at this address.', { internalMessage: key });
+    const request = toRequest(input);
+    return this.perform(provider, request, await action(provider, request));
+  }
+
+  private async perform(provider: OpenProvider, request: SsoRequest, answer: SsoAnswer): Promise<Output> {
+    switch (answer.kind) {
+      case 'redirect': {
+        const { location, flowCookie, isCrossSite = false } = answer;
+        return {
+          ...redirect(location),
+          flowIsCrossSite: isCrossSite,
+          ...(flowCookie === undefined ? {} : { flowCookie }),
+        };
+      }
+      case 'document':
+        return {
+          ...nothing,
+          answer: { case: 'document', value: { contentType: answer.contentType, body: answer.body } },
+        };
+      case 'signIn': {
+        const { identity, returnTo, providerSession } = answer;
+        const { sessionCookie } = request;
+        const { cookie, session } = await this.signIns.signInBrowser(provider, identity, {
+          providerSession,
+          sessionCookie,
+        });
+        return { ...redirect(returnTo), sessionCookie: cookie, sessionExpiresAt: session.expiresAt };
+      }
+      case 'signOut': {
+        const { sessionCookie } = request;
+        if (sessionCookie !== undefined) {
+          await this.transactions.run((transaction) => this.opener.endByCookie(transaction, sessionCookie));
+        }
+        const { location, flowCookie } = answer;
+        return { ...redirect(location), sessionCookie: '', ...(flowCookie === undefined ? {} : { flowCookie }) };
+      }
+      case 'done':
+        return nothing;
+    }
+  }
+}
+
+function redirect(location: string): Output {
+  return { ...nothing, answer: { case: 'redirect', value: { location } } };
+}
+
+function toRequest(input: Input): SsoRequest {
+  const { action, method, origin, returnTo, flowCookie, sessionCookie, clientAddress, peerAddress } = input;
+  return {
+    ...{ action, method, origin, returnTo, flowCookie, sessionCookie, clientAddress, peerAddress },
+    query: new URLSearchParams(input.query),
+    form: new URLSearchParams(input.body),
+    isFromOwnPage: input.fromOwnPage,
+    headers: input.headers,
+  };
+}

@@ -1,0 +1,171 @@
+import { Injectable } from '@nestjs/common';
+import type { IdentityProvider, identityProviderRequests, RequestOf, ResponseOf } from '#libs/contracts';
+import { AuditRepository, parsePage, toPage } from '#libs/database';
+import type { Principal } from '#libs/identity';
+import { AppError, newId, type JsonObject } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
+import { Issues } from '../input/issues.js';
+import { checkIds, checkSearch, keyOf } from '../input/text.js';
+import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import { WorkspaceRepository } from '../workspace/workspace.repository.js';
+import { auditedProvider } from './audited-provider.js';
+import {
+  checkCleared,
+  checkDomains,
+  checkOptions,
+  checkProviderName,
+  checkRules,
+  splitOptions,
+} from './identity-provider.input.js';
+import { RoleRepository } from '../role/role.repository.js';
+import { IdentityProviderRepository, providerNotFound } from './identity-provider.repository.js';
+import type { OpenProvider, ProviderChange, ProviderRow } from './identity-provider.types.js';
+import type { ProviderKind } from './provider-kind.js';
+import { ProviderKinds } from './provider-kinds.js';
+import { ProviderSecrets } from './provider-secrets.service.js';
+import { toIdentityProvider } from './to-identity-provider.js';
+
+type Requests = typeof identityProviderRequests;
+type UpdateInput = RequestOf<Requests['updateIdentityProvider']>;
+
+/** The identity providers of a workspace, for those who manage them. */
+@Injectable()
+export class IdentityProviderService {
+  constructor(
+    private readonly providers: IdentityProviderRepository,
+    private readonly kinds: ProviderKinds,
+    private readonly secrets: ProviderSecrets,
+    private readonly workspaces: WorkspaceRepository,
+    private readonly roles: RoleRepository,
+    private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
+    private readonly logger: AppLogger,
+  ) {}
+
+  async get(ids: readonly string[], { workspaceId }: Principal): Promise<IdentityProvider[]> {
+    const known = checkIds('identityProvider', ids);
+    return known.length === 0 ? [] : (await this.providers.find(workspaceId, known)).map(toIdentityProvider);
+  }
+
+  /** Alphabetical. */
+  async list(
+    input: RequestOf<Requests['listIdentityProviders']>,
+    { workspaceId }: Principal,
+  ): Promise<ResponseOf<Requests['listIdentityProviders']>> {
+    const issues = new Issues();
+    const search = checkSearch(input.search, issues);
+    issues.throwIfAny();
+    const page = parsePage(input.page, 'identityProviders', { workspaceId, search: search ?? null });
+    const { rows, totalCount } = await this.providers.list(workspaceId, search, page);
+    const { rows: shown, cursors, pageInfo } = toPage(rows, page, ({ nameKey }) => [nameKey]);
+    return { identityProviders: shown.map(toIdentityProvider), cursors, pageInfo, totalCount };
+  }
+
+  async create(
+    input: RequestOf<Requests['createIdentityProvider']>,
+    { workspaceId, userId, permissions }: Principal,
+  ): Promise<IdentityProvider> {
+    const issues = new Issues();
+    const kind = this.kinds.get(input.kind);
+    const name = checkProviderName(input.name, issues);
+    const given = input.options ?? {};
+    checkOptions(kind, given, issues);
+    const emailDomains = checkDomains(input.emailDomains, issues);
+    const known = await this.roles.all(workspaceId);
+    const rules = checkRules(input.rules ?? {}, { known, granter: permissions }, issues);
+    issues.throwIfAny();
+    const { options, secrets } = splitOptions(kind, given);
+    const key = { id: newId('identityProvider'), workspaceId };
+    const sealed = await this.secrets.seal(key, secrets);
+    const row = await this.transactions.run(async (transaction) => {
+      const made = await this.providers.insert(transaction, {
+        ...{ ...key, name, nameKey: keyOf(name), kind: kind.name, enabled: input.enabled },
+        ...{ options, ...sealed, emailDomains, rules },
+      });
+      await this.audit.add(transaction, auditedProvider('created', undefined, made));
+      return made;
+    });
+    this.logger.info({ providerId: row.id, byUserId: userId, kind: row.kind }, 'an identity provider was made');
+    return toIdentityProvider(row);
+  }
+
+  async update(input: UpdateInput, caller: Principal): Promise<IdentityProvider> {
+    const issues = new Issues();
+    checkCleared(input, issues);
+    const { workspaceId, permissions, userId } = caller;
+    const name = input.name === undefined ? undefined : checkProviderName(input.name, issues);
+    const domains = input.cleared.includes('emailDomains') ? [] : input.emailDomains?.values;
+    const rules = input.cleared.includes('rules') ? {} : input.rules;
+    const known = await this.roles.all(workspaceId);
+    const change: ProviderChange = {
+      ...(name === undefined ? {} : { name, nameKey: keyOf(name) }),
+      ...(input.enabled === undefined ? {} : { enabled: input.enabled }),
+      ...(domains === undefined ? {} : { emailDomains: checkDomains(domains, issues) }),
+      ...(rules === undefined ? {} : { rules: checkRules(rules, { known, granter: permissions }, issues) }),
+    };
+    issues.throwIfAny();
+    const row = await this.transactions.run(async (transaction) => {
+      const current = await this.providers.lock(transaction, { workspaceId, id: input.id });
+      if (current.version !== input.version) throw changedMeanwhile();
+      const options = input.options === undefined ? {} : await this.changedOptions(current, input.options);
+      const changed = await this.providers.update(transaction, current, { ...change, ...options });
+      await this.audit.add(transaction, auditedProvider('updated', current, changed));
+      if (!changed.enabled) await this.refuseLockOut(transaction, workspaceId, 'enabled');
+      return changed;
+    });
+    this.logger.info({ providerId: row.id, byUserId: userId }, 'an identity provider was changed');
+    return toIdentityProvider(row);
+  }
+
+  /** Whom it has named stay users; they sign in by it no more. */
+  async delete(id: string, { workspaceId, userId }: Principal): Promise<void> {
+    await this.transactions.run(async (transaction) => {
+      const current = await this.providers.lock(transaction, { workspaceId, id });
+      await this.providers.delete(transaction, current);
+      await this.audit.add(transaction, auditedProvider('deleted', current, undefined));
+      await this.refuseLockOut(transaction, workspaceId, 'id');
+    });
+    this.logger.info({ providerId: id, byUserId: userId }, 'an identity provider was deleted');
+  }
+
+  /** An enabled provider with its secrets, for its kind. @throws AppError `identity_provider.not_found` */
+  async open(id: string): Promise<{ kind: ProviderKind; provider: OpenProvider }> {
+    const row = await this.providers.findEnabled(id);
+    if (!row) throw providerNotFound();
+    const kind = this.kinds.get(row.kind);
+    const options = kind.options.parse({ ...row.options, ...this.secrets.open(row) });
+    const { workspaceId, name, emailDomains, rules, version } = row;
+    return { kind, provider: { id, workspaceId, name, kind: row.kind, emailDomains, rules, version, options } };
+  }
+
+  /** Secrets that are not given stay, unless what says where they go changes: then they would be told to somebody else. */
+  private async changedOptions(current: ProviderRow, given: JsonObject): Promise<ProviderChange> {
+    const kind = this.kinds.get(current.kind);
+    const { options, secrets } = splitOptions(kind, given);
+    const goesElsewhere = kind.destination.some(
+      (name) => JSON.stringify(options[name]) !== JSON.stringify(current.options[name]),
+    );
+    const all = { ...(goesElsewhere ? {} : this.secrets.open(current)), ...secrets };
+    const issues = new Issues();
+    checkOptions(kind, { ...options, ...all }, issues);
+    issues.throwIfAny();
+    return { options, ...(await this.secrets.seal(current, all)) };
+  }
+
+  /** Where no password is good, the last enabled provider is the only door. */
+  private async refuseLockOut(transaction: Transaction, workspaceId: string, field: string): Promise<void> {
+    if (!(await this.workspaces.lockSsoEnforced(transaction, workspaceId))) return;
+    if (await this.providers.hasEnabled(transaction, workspaceId)) return;
+    throw new AppError(
+      'input.invalid',
+      'Single sign-on is enforced and this is the last enabled provider. Set ssoEnforced to false first.',
+      { path: [field] },
+    );
+  }
+}
+
+function changedMeanwhile(): AppError {
+  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
+    path: ['version'],
+  });
+}

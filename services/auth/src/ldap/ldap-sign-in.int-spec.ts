@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { federationRequests, identityProviderRequests } from '#libs/contracts';
+import { TokenVerifier } from '#libs/identity';
+import { freePort, LdapServer, startPostgres, type PostgresServer } from '#libs/testing';
+import { administrator, AuthHarness, workspaceSlug } from '../../test/auth-harness.js';
+import { createProvider } from '../../test/sso.js';
+
+let server: PostgresServer;
+let directory: LdapServer;
+let auth: AuthHarness;
+beforeAll(async () => {
+  [server, directory] = await Promise.all([startPostgres(), LdapServer.start()]);
+  auth = await AuthHarness.start(await server.createDatabase(), {
+    SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS: '127.0.0.0/8,::1/128',
+    SLUICE_AUTH_SIGN_IN_FAILURES_MAX: '5',
+    SLUICE_AUTH_SIGN_IN_ADDRESS_FAILURES_MAX: '6',
+  });
+  const { secureUrl: url, certificateAuthority, bindName, bindPassword, userBase, groupBase } = directory;
+  await createProvider(auth, {
+    kind: 'LDAP',
+    name: 'Directory',
+    options: {
+      ...{ url, certificateAuthority, bindName, bindPassword, userBase, groupBase },
+      userFilter: '(|(uid={login})(mail={login}))',
+    },
+    rules: { groups: { claim: 'groups', passThrough: true }, roles: { default: ['analyst'] } },
+  });
+});
+afterAll(async () => {
+  await Promise.all([auth.stop(), directory.stop()]);
+  await server.stop();
+});
+
+const forget = () => auth.database.query(`delete from auth.sign_in_failure`);
+const verify = (token: string) => auth.get(TokenVerifier).verify(token);
+
+describe('signing in by a directory’s password', () => {
+  it('makes the user at the first time, with groups and roles, and finds the same one by any login', async () => {
+    const first = await auth.signIn({ email: 'ana', password: 'ana-password' });
+    const again = await auth.signIn({ email: ' ANA@example.com ', password: 'ana-password', workspace: workspaceSlug });
+    const [one, other] = await Promise.all([first, again].map(({ accessToken }) => verify(accessToken)));
+    expect(one?.userId).toBe(other?.userId);
+    expect([...(other?.groups ?? [])].toSorted()).toEqual(['analysts', 'europe']);
+    await expect(auth.refresh(again.refreshToken)).resolves.toHaveProperty('accessToken');
+  });
+
+  it('leaves our own passwords as they are', async () => {
+    await expect(auth.signIn(administrator)).resolves.toBeDefined();
+  });
+
+  it('no enumeration: a wrong password of a user of either kind and an unknown name get the same words after the same time', async () => {
+    const attempts = ['ana', 'bob@example.com', 'nobody', 'nobody@example.com', administrator.email, 'a\u00adna', ''];
+    const times: number[] = [];
+    for (const email of attempts) {
+      await forget();
+      const begun = performance.now();
+      const { code, publicMessage } = await auth.refusal(auth.signIn({ email, password: 'wrong wrong wrong' }));
+      times.push(performance.now() - begun);
+      expect([code, publicMessage]).toEqual([
+        'auth.credentials_wrong',
+        'The address, the password or the workspace is wrong.',
+      ]);
+    }
+    // Longer than the directory ever takes, so how long that was does not show.
+    expect(Math.min(...times)).toBeGreaterThan(990);
+  }, 30_000);
+
+  it('empty password: refused', async () => {
+    await forget();
+    expect((await auth.refusal(auth.signIn({ email: 'ana', password: '' }))).code).toBe('auth.credentials_wrong');
+  });
+
+  it('throttling: guesses at a directory’s user are limited by name and by address, side by side too; signing in is not counted', async () => {
+    await forget();
+    for (let time = 0; time < 8; time += 1) {
+      await auth.signIn({ email: 'bob', password: 'bob-password', clientAddress: '203.0.113.9' });
+    }
+    const guess = (email: string, index: number) =>
+      auth.refusal(auth.signIn({ email, password: `guess ${index}`, clientAddress: '203.0.113.9' }));
+    // The same name to the directory is the same one to the throttle.
+    const names = ['ana', 'ANA', ' ana ', 'Ana'];
+    const burst = await Promise.all(Array.from({ length: 20 }, (_, index) => guess(names[index % 4] ?? '', index)));
+    const wrong = burst.filter(({ code }) => code === 'auth.credentials_wrong').length;
+    // Five, and the few that were checked at once.
+    expect(wrong).toBeGreaterThanOrEqual(5);
+    expect(wrong).toBeLessThanOrEqual(7);
+    expect(burst.filter(({ code }) => code === 'auth.throttled')).toHaveLength(20 - wrong);
+    expect((await guess('somebody else', 0)).code).toBe('auth.throttled');
+    await forget();
+  }, 30_000);
+
+  it('a directory that cannot be asked is told apart from a wrong password, and counted', async () => {
+    const down = await createProvider(auth, {
+      kind: 'LDAP',
+      name: 'A broken one',
+      options: { url: `ldaps://localhost:${await freePort()}`, userName: 'uid={login},dc=x' },
+    });
+    await expect(auth.signIn({ email: 'ana', password: 'ana-password' })).resolves.toBeDefined();
+    const { code, retryable } = await auth.refusal(auth.signIn({ email: 'ana', password: 'wrong' }));
+    expect([code, retryable]).toEqual(['sso.provider_unavailable', true]);
+    await auth.ask(identityProviderRequests.deleteIdentityProvider, { id: down }, await auth.admin());
+  });
+
+  it('where single sign-on is enforced, the directory’s password is good and ours is not', async () => {
+    await forget();
+    const context = await auth.admin();
+    await auth.ask(federationRequests.setSignInPolicy, { ssoEnforced: true }, context);
+    await expect(auth.signIn({ email: 'ana', password: 'ana-password' })).resolves.toBeDefined();
+    expect((await auth.refusal(auth.signIn(administrator))).code).toBe('auth.credentials_wrong');
+    await auth.ask(federationRequests.setSignInPolicy, { ssoEnforced: false }, context);
+    await expect(auth.signIn(administrator)).resolves.toBeDefined();
+  });
+
+  it('the service account’s password is never told', async () => {
+    const context = await auth.admin();
+    const answer = await auth.ask(identityProviderRequests.listIdentityProviders, { page: { first: 10 } }, context);
+    expect(JSON.stringify(answer)).not.toContain(directory.bindPassword);
+    expect(answer.identityProviders.map(({ secretNames }) => secretNames)).toEqual([['bindPassword']]);
+  });
+
+  it('a password goes to no directory of a workspace that was not named, where there are several', async () => {
+    await forget();
+    await auth.database.query(
+      `insert into auth.workspace (id, slug, name, master_key_id, wrapped_key) values ('wsp_other', 'other', 'Other', 'k', '')`,
+    );
+    const attempt = { email: 'ana', password: 'ana-password' };
+    expect((await auth.refusal(auth.signIn(attempt))).code).toBe('auth.credentials_wrong');
+    expect((await auth.refusal(auth.signIn({ ...attempt, workspace: 'other' }))).code).toBe('auth.credentials_wrong');
+    await expect(auth.signIn({ ...attempt, workspace: workspaceSlug })).resolves.toBeDefined();
+  });
+});

@@ -1,0 +1,58 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../transaction/transaction.repository.js';
+import type { UserKey } from '../user/user.types.js';
+import type { SessionRow } from './session.repository.js';
+
+/** Cookies of browsers' sessions, of which only hashes are kept. */
+@Injectable()
+export class SessionCookieRepository {
+  constructor(@InjectDataSource() private readonly database: DataSource) {}
+
+  /** Good for `idleSeconds` from its last use and never longer than its session. */
+  async insert(transaction: Transaction, session: SessionRow, hash: Buffer, idleSeconds: number): Promise<void> {
+    await transaction.query(
+      `insert into auth.session_cookie (hash, session_id, expires_at)
+       values ($1, $2, least($3::timestamptz, now() + $4 * interval '1 second'))`,
+      [hash, session.id, session.expiresAt, idleSeconds],
+    );
+  }
+
+  /** Whose session a cookie belongs to; undefined where nobody has given it out. */
+  async findUserOf(hash: Buffer): Promise<UserKey | undefined> {
+    const [row] = await this.database.query<UserKey[]>(
+      `select s.workspace_id as "workspaceId", s.user_id as id
+       from auth.session_cookie c join auth.session s on s.id = c.session_id where c.hash = $1`,
+      [hash],
+    );
+    return row;
+  }
+
+  /** The session under way that a cookie is good for, which is used by this. The session stays locked. */
+  async use(transaction: Transaction, hash: Buffer, idleSeconds: number): Promise<SessionRow | undefined> {
+    await transaction.query(
+      `select 1 from auth.session where id = (select session_id from auth.session_cookie where hash = $1) for share`,
+      [hash],
+    );
+    const [rows] = await transaction.query<[SessionRow[], number]>(
+      `update auth.session_cookie c
+       set expires_at = least(s.expires_at, now() + $2 * interval '1 second')
+       from auth.session s
+       where c.hash = $1 and s.id = c.session_id and s.ended_at is null and s.expires_at > now() and c.expires_at > now()
+       returning s.id, s.expires_at as "expiresAt"`,
+      [hash, idleSeconds],
+    );
+    return rows[0];
+  }
+
+  /** @returns the session that is over by this */
+  async end(transaction: Transaction, hash: Buffer): Promise<string | undefined> {
+    const [rows] = await transaction.query<[{ id: string }[], number]>(
+      `update auth.session set ended_at = now()
+       where id = (select session_id from auth.session_cookie where hash = $1) and ended_at is null returning id`,
+      [hash],
+    );
+    return rows[0]?.id;
+  }
+}

@@ -1,0 +1,20 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { BusClient } from '#libs/bus';
+import { federationRequests } from '#libs/contracts';
+import { type Clock } from '#libs/kernel';
+import { CLOCK } from '#libs/service';
+import { TokenExchange } from './token-exchange.js';
+
+/** Short access tokens for the cookies of browsers' sessions. */
+@Injectable()
+export class SessionCookieExchange extends TokenExchange {
+  constructor(
+    private readonly bus: BusClient,
+    @Inject(CLOCK) clock: Clock,
+  ) {
+    super(clock, (cookie, requestId) => {
+      const context = { workspaceId: '', actor: { case: undefined }, requestId };
+      return this.bus.request(federationRequests.exchangeSessionCookie, { cookie }, { context });
+    });
+  }
+}
