@@ -74,7 +74,8 @@ export const redisSettings = {
     ...redisRole('broker', 'The Redis of bus and queue: noeviction, AOF.', ['SLUICE_REDIS_URL']),
     url: setting('SLUICE_REDIS_BROKER_URL', urlText('redis:', 'rediss:', 'unix:'), {
       fallbacks: ['SLUICE_REDIS_URL'],
-      describe: 'The Redis of bus and queue: noeviction, AOF. As all of them redis://, rediss:// or unix:///path/of/the/socket.',
+      describe:
+        'The Redis of bus and queue: noeviction, AOF. As all of them redis://, rediss:// or unix:///path/of/the/socket.',
     }),
   },
   session: redisRole('session', 'The Redis of sessions: noeviction, AOF. Not set: SLUICE_REDIS_URL.', [
