@@ -1,5 +1,12 @@
 import { BusClient, BusMetrics, BusServer, type BusContext } from '#libs/bus';
-import { accessRequests, requestsByService, type RequestContract, type ServiceName } from '#libs/contracts';
+import {
+  accessRequests,
+  events,
+  eventStreams,
+  requestsByService,
+  type RequestContract,
+  type ServiceName,
+} from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
@@ -46,11 +53,8 @@ export class FakeServices {
       server.addHandler(pattern, async (input: unknown, context: BusContext) => this.answer(pattern, input, context));
     }
     // The groups of events that the service would read.
-    for (const type of ['sluice.run.v1.RunFinished', 'sluice.metadata.v1.DataSourceChanged']) {
-      if (service === (type.includes('run') ? 'results' : 'orchestrator')) {
-        server.addHandler(type, async () => undefined, true);
-      }
-    }
+    const read = events.filter(({ area }) => eventStreams[area].groups.includes(service)).map(({ type }) => type);
+    for (const type of new Set(read)) server.addHandler(type, async () => undefined, true);
     server.listen((error) => {
       if (error) throw error as Error;
     });

@@ -53,7 +53,7 @@ export class PasswordHelpService {
     transaction: Transaction,
     { id, workspaceId }: Pick<UserRow, 'id' | 'workspaceId'>,
   ): Promise<string | undefined> {
-    if (!(await this.isByPassword(workspaceId))) return undefined;
+    if (!(await this.isByPassword(transaction, workspaceId))) return undefined;
     return this.send(transaction, id, 'INVITATION');
   }
 
@@ -70,7 +70,7 @@ export class PasswordHelpService {
   private async help(userId: string, caller: Principal, purpose: PasswordTokenPurpose): Promise<string | undefined> {
     const link = await this.transactions.run(async (transaction) => {
       const user = await this.managed.lock(transaction, userId, caller);
-      if (!(await this.isByPassword(user.workspaceId))) throw ssoEnforced();
+      if (!(await this.isByPassword(transaction, user.workspaceId))) throw ssoEnforced();
       if (user.disabled) throw new AppError('entity.conflict', 'This user is disabled.', { path: ['id'] });
       const hasPassword = (await this.users.findPasswordHash(user)) !== undefined;
       if (hasPassword !== (purpose === 'RESET')) throw unfit(purpose);
@@ -84,10 +84,8 @@ export class PasswordHelpService {
   }
 
   /** Whether a password is good in this workspace. */
-  private async isByPassword(workspaceId: string): Promise<boolean> {
-    if (!(await this.workspaces.isSsoEnforced(workspaceId))) return true;
-    const { slug } = (await this.workspaces.find(workspaceId)) ?? {};
-    return slug !== undefined && this.config.signIn.passwordWorkspaces.includes(slug);
+  private isByPassword(transaction: Transaction, workspaceId: string): Promise<boolean> {
+    return this.workspaces.isByPassword(transaction, workspaceId, this.config.signIn.passwordWorkspaces);
   }
 
   private async send(

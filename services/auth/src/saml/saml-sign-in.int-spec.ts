@@ -195,7 +195,8 @@ describe('what we say to the provider', () => {
     expect(row?.sealed_key).not.toContain('PRIVATE KEY');
     const second = await createProvider(auth, { kind: 'SAML', name: 'Second', options: options() });
     await auth.database.query(
-      `insert into auth.saml_key select $1, certificate, sealed_key, now() from auth.saml_key where provider_id = $2`,
+      `insert into auth.saml_key (provider_id, workspace_id, certificate, sealed_key)
+       select $1, workspace_id, certificate, sealed_key from auth.saml_key where provider_id = $2`,
       [second, providerId],
     );
     expect((await auth.refusal(answerSso(auth, { providerId: second, action: 'login' }))).code).toBe(

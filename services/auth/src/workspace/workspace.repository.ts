@@ -30,6 +30,15 @@ export class WorkspaceRepository {
     return row?.isEnforced === true;
   }
 
+  /** @param passwordWorkspaces slugs of those where passwords are good although single sign-on is enforced */
+  async isByPassword(transaction: Transaction, id: string, passwordWorkspaces: readonly string[]): Promise<boolean> {
+    const rows = await transaction.query<unknown[]>(
+      `select 1 from auth.workspace where id = $1 and (not sso_enforced or slug = any ($2::text[]))`,
+      [id, passwordWorkspaces],
+    );
+    return rows.length > 0;
+  }
+
   /** As it stays until the transaction ends. */
   async lockSsoEnforced(transaction: Transaction, id: string): Promise<boolean> {
     const [row] = await transaction.query<{ isEnforced: boolean }[]>(
