@@ -79,9 +79,9 @@ describe('A worker that is bound to a type', () => {
       message: 'No worker that serves the data source is running.',
       retryable: true,
     });
-    const waiting = await run(mesh.admin, duckdbId, unique('select 2'));
     started.mesh.child('worker-bound').start();
-    expect(await untilFinal(mesh.admin, waiting.id)).toMatchObject({ state: 'SUCCEEDED' });
+    await started.mesh.waitForService('worker-bound');
+    expect(await runToEnd(mesh.admin, duckdbId, unique('select 2'))).toMatchObject({ state: 'SUCCEEDED' });
   });
 });
 

@@ -9,6 +9,8 @@ import { ApiKeyRotationRepository } from './api-key-rotation.repository.js';
 import { newSecret } from './api-key-secret.js';
 import { ApiKeyRepository } from './api-key.repository.js';
 import { ApiKeyService } from './api-key.service.js';
+import { UserRepository } from '../user/user.repository.js';
+import { refuseStronger } from './refuse-stronger.js';
 import { toApiKey } from './to-api-key.js';
 
 const overlapSecondsMax = 30 * 86_400;
@@ -20,6 +22,7 @@ export class ApiKeyRotationService {
     private readonly keys: ApiKeyRepository,
     private readonly apiKeys: ApiKeyService,
     private readonly rotations: ApiKeyRotationRepository,
+    private readonly users: UserRepository,
     private readonly transactions: TransactionRepository,
     private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
@@ -44,6 +47,11 @@ export class ApiKeyRotationService {
     const hasRotated =
       isId('apiKey', id) &&
       (await this.transactions.run(async (transaction) => {
+        if (owner.id !== userId) {
+          const locked = await this.users.lockForToken(transaction, owner);
+          if (!locked) return false;
+          refuseStronger(locked.user, caller, 'id');
+        }
         const hasNew = await this.rotations.replaceSecret(transaction, owner, id, { secret, overlapSeconds });
         const record = { action: 'api_key.rotated', target: { type: 'api_key', id }, workspaceId: owner.workspaceId };
         if (hasNew) await this.audit.add(transaction, { ...record, after: { overlapSeconds } });

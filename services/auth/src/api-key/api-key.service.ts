@@ -15,6 +15,7 @@ import { accountNotFound } from '../service-account/account-not-found.js';
 import { parseApiKey } from './api-key.input.js';
 import { ApiKeyRepository } from './api-key.repository.js';
 import { newSecret } from './api-key-secret.js';
+import { refuseStronger } from './refuse-stronger.js';
 import { toApiKey } from './to-api-key.js';
 
 /** A caller's own API keys. */
@@ -60,7 +61,7 @@ export class ApiKeyService {
       const locked = await this.users.lockForToken(transaction, owner);
       const key = caller.apiKeyId && (await this.keys.lockGood(transaction, caller.apiKeyId));
       if (!locked || (caller.apiKeyId !== undefined && !key)) throw noLongerGood();
-      if (input.serviceAccountId !== undefined) refuseStronger(locked.user, caller);
+      if (input.serviceAccountId !== undefined) refuseStronger(locked.user, caller, 'serviceAccountId');
       const parsed = parseApiKey(input, { permissions: caller.permissions, key: key || undefined }, this.clock.nowMs());
       const made = await this.keys.insert(transaction, owner, { ...parsed, makerKeyId: caller.apiKeyId, secret });
       const { id, name, prefix, permissions, expiresAt } = made;
@@ -113,14 +114,6 @@ export class ApiKeyService {
     }
     this.logger.info({ userId: owner.id, keyIds: revoked }, 'API keys were revoked');
   }
-}
-
-/** Nobody makes a key for one who may do more. */
-function refuseStronger(user: UserRow, caller: Principal): void {
-  if ([...permissionsOf(user)].every((permission) => caller.permissions.has(permission))) return;
-  throw new AppError('auth.forbidden', 'This service account has permissions that you do not have.', {
-    path: ['serviceAccountId'],
-  });
 }
 
 function ownerOf({ workspaceId, userId }: Principal): UserKey {

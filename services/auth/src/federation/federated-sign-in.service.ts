@@ -4,6 +4,7 @@ import { AppError, delay } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
 import { normalizeEmail } from '../input/email.js';
+import { PasswordTokenRepository } from '../password/password-token.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionService } from '../session/session.service.js';
 import { SessionOpenerService, type BrowserSession, type OpenedSession } from '../session/session-opener.service.js';
@@ -40,6 +41,7 @@ export class FederatedSignInService {
     private readonly users: UserRepository,
     private readonly opener: SessionOpenerService,
     private readonly sessions: SessionService,
+    private readonly passwordTokens: PasswordTokenRepository,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
     private readonly audit: AuditRepository,
@@ -160,6 +162,7 @@ export class FederatedSignInService {
     const change = { ...ruled, ...(roleNames ? { roleNames } : {}) };
     if (!changesRights(user, { ...user, ...change })) return user;
     const changed = await this.users.update(transaction, user, change);
+    await this.passwordTokens.deleteOf(transaction, user.id);
     await this.audit.add(transaction, { ...auditedChange(user, changed), actor: { kind: 'USER', id: user.id } });
     return changed;
   }

@@ -2,6 +2,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import type { Transaction } from '../transaction/transaction.repository.js';
 
 /** How long somebody may take at the provider. */
 const flowSeconds = 600;
@@ -66,8 +67,13 @@ export class SsoFlowRepository {
   }
 
   /** Whether this is the first time that a provider's message comes, over all processes. */
-  async takeMessage(providerId: string, messageId: string, expiresAt: Date): Promise<boolean> {
-    const inserted = await this.database.query<unknown[]>(
+  async takeMessage(
+    providerId: string,
+    messageId: string,
+    expiresAt: Date,
+    runner: Pick<Transaction, 'query'> = this.database,
+  ): Promise<boolean> {
+    const inserted = await runner.query<unknown[]>(
       `insert into auth.seen_message (provider_id, message_id, expires_at) values ($1, $2, $3)
        on conflict do nothing returning 1`,
       [providerId, messageId, expiresAt],

@@ -8,6 +8,7 @@ import { FederatedSignInService } from './federated-sign-in.service.js';
 import type { SsoAnswer, SsoRequest } from './sso-exchange.js';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
 
+type SignOut = Extract<SsoAnswer, { kind: 'signOut' }>;
 type Input = RequestOf<typeof federationRequests.answerSso>;
 type Output = ResponseOf<typeof federationRequests.answerSso>;
 
@@ -25,12 +26,18 @@ export class SsoService {
 
   /** @throws AppError of the area sso, with the whole reason for the log */
   async answer(input: Input): Promise<Output> {
-    const { kind, provider } = await this.providers.open(input.providerId);
     const key = `${input.method} ${input.action}`;
+    const request = toRequest(input);
+    const opened = await this.providers.open(input.providerId).catch((error: unknown) => {
+      // Where the provider is disabled or gone the session here ends all the same.
+      if (key === 'POST logout' && request.isFromOwnPage && isNotFound(error)) return undefined;
+      throw error;
+    });
+    if (!opened) return this.signOut(request, { location: request.returnTo });
+    const { kind, provider } = opened;
     const action = Object.hasOwn(kind.actions, key) ? kind.actions[key] : undefined;
     if (!action)
       throw new AppError('sso.request_invalid', 'There is nothing at this address.', { internalMessage: key });
-    const request = toRequest(input);
     return this.perform(provider, request, await action(provider, request));
   }
 
@@ -58,18 +65,26 @@ export class SsoService {
         });
         return { ...redirect(returnTo), sessionCookie: cookie, sessionExpiresAt: session.expiresAt };
       }
-      case 'signOut': {
-        const { sessionCookie } = request;
-        if (sessionCookie !== undefined) {
-          await this.transactions.run((transaction) => this.opener.endByCookie(transaction, sessionCookie));
-        }
-        const { location, flowCookie } = answer;
-        return { ...redirect(location), sessionCookie: '', ...(flowCookie === undefined ? {} : { flowCookie }) };
-      }
+      case 'signOut':
+        return this.signOut(request, answer);
       case 'done':
         return nothing;
     }
   }
+
+  private async signOut(
+    { sessionCookie }: SsoRequest,
+    { location, flowCookie }: Omit<SignOut, 'kind'>,
+  ): Promise<Output> {
+    if (sessionCookie !== undefined) {
+      await this.transactions.run((transaction) => this.opener.endByCookie(transaction, sessionCookie));
+    }
+    return { ...redirect(location), sessionCookie: '', ...(flowCookie === undefined ? {} : { flowCookie }) };
+  }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'identity_provider.not_found';
 }
 
 function redirect(location: string): Output {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { IdentityProvider, identityProviderRequests, RequestOf, ResponseOf } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
-import type { Principal } from '#libs/identity';
+import { permissionNames, type Permission, type Principal } from '#libs/identity';
 import { AppError, newId, type JsonObject } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
@@ -65,6 +65,7 @@ export class IdentityProviderService {
     input: RequestOf<Requests['createIdentityProvider']>,
     { workspaceId, userId, permissions }: Principal,
   ): Promise<IdentityProvider> {
+    refuseWeak(permissions);
     const issues = new Issues();
     const kind = this.kinds.get(input.kind);
     const name = checkProviderName(input.name, issues);
@@ -93,6 +94,7 @@ export class IdentityProviderService {
     const issues = new Issues();
     checkCleared(input, issues);
     const { workspaceId, permissions, userId } = caller;
+    refuseWeak(permissions);
     const name = input.name === undefined ? undefined : checkProviderName(input.name, issues);
     const domains = input.cleared.includes('emailDomains') ? [] : input.emailDomains?.values;
     const rules = input.cleared.includes('rules') ? {} : input.rules;
@@ -168,4 +170,14 @@ function changedMeanwhile(): AppError {
   return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
     path: ['version'],
   });
+}
+
+/** Who decides who somebody is can be anybody, so nobody who may not do everything does. */
+function refuseWeak(permissions: ReadonlySet<Permission>): void {
+  const lacking = permissionNames.find((permission) => !permissions.has(permission));
+  if (lacking === undefined) return;
+  throw new AppError(
+    'auth.forbidden',
+    `Who an identity provider names signs in as that user: this needs ${lacking} too.`,
+  );
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AuditRepository } from '#libs/database';
 import { AppLogger } from '#libs/telemetry';
 import { FederatedSessionRepository } from '../federation/federated-session.repository.js';
 import { SsoFlowRepository } from '../federation/sso-flow.repository.js';
@@ -22,6 +23,7 @@ export class BackChannelLogoutService {
     private readonly sessions: FederatedSessionRepository,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
+    private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
   ) {}
 
@@ -33,11 +35,18 @@ export class BackChannelLogoutService {
     // With a nonce it is an id token that somebody sends as something else.
     if (nonce !== undefined) throw new Error('it is no logout token: it has a nonce');
     if (subject === undefined && providerSession === undefined) throw new Error('it names neither subject nor session');
-    if (!(await this.flows.takeMessage(provider.id, jti, new Date(Date.now() + seenMs)))) {
-      throw new Error('this logout token has come before');
-    }
     const ended = await this.transactions.run(async (transaction) => {
+      // Together, so that a logout which failed half-way can be sent again.
+      if (!(await this.flows.takeMessage(provider.id, jti, new Date(Date.now() + seenMs), transaction))) {
+        throw new Error('this logout token has come before');
+      }
       const ids = await this.sessions.end(transaction, provider, { subject, providerSession });
+      for (const id of ids) {
+        const target = { type: 'session', id };
+        const { workspaceId } = provider;
+        const after = { by: provider.kind, providerId: provider.id };
+        await this.audit.add(transaction, { action: 'session.ended_by_provider', target, workspaceId, after });
+      }
       await this.revocations.add(transaction, 'SESSION', ids);
       return ids;
     });

@@ -97,9 +97,11 @@ export class OidcKind implements ProviderKind<OidcOptions> {
 
   private async signOut(provider: Provider, request: SsoRequest): Promise<SsoAnswer> {
     if (!request.isFromOwnPage) throw new AppError('sso.request_invalid', 'Sign out from a page of ours.');
-    const configuration = await this.client.configurationOf(provider);
-    const { end_session_endpoint: endpoint } = configuration.serverMetadata();
-    if (endpoint === undefined) return { kind: 'signOut', location: request.returnTo };
+    // Where the provider is away the session here ends all the same.
+    const configuration = await this.client.configurationOf(provider).catch(() => undefined);
+    if (configuration?.serverMetadata().end_session_endpoint === undefined) {
+      return { kind: 'signOut', location: request.returnTo };
+    }
     const flow = await this.flows.begin(provider.id, request);
     const location = oidc.buildEndSessionUrl(configuration, {
       post_logout_redirect_uri: addressOf(provider, request.origin, 'signed-out'),

@@ -137,6 +137,7 @@ export class ScimGroupRepository {
     transaction: Transaction,
     { workspaceId, id }: GroupKey,
     userIds: readonly string[] | undefined,
+    kinds: readonly ('PERSON' | 'SERVICE')[] = ['PERSON'],
   ): Promise<string[]> {
     const members = await transaction.query<{ user_id: string }[]>(
       `select user_id from auth.user_group_member where group_id = $1 and ($2::text[] is null or user_id = any ($2))`,
@@ -146,6 +147,7 @@ export class ScimGroupRepository {
       transaction,
       workspaceId,
       members.map((row) => row.user_id),
+      kinds,
     );
     const [removed] = await transaction.query<[{ user_id: string }[], number]>(
       `delete from auth.user_group_member where group_id = $1 and user_id = any ($2::text[]) returning user_id`,
@@ -157,11 +159,16 @@ export class ScimGroupRepository {
   }
 }
 
-async function lockUsers(transaction: Transaction, workspaceId: string, ids: readonly string[]): Promise<string[]> {
+async function lockUsers(
+  transaction: Transaction,
+  workspaceId: string,
+  ids: readonly string[],
+  kinds: readonly ('PERSON' | 'SERVICE')[] = ['PERSON'],
+): Promise<string[]> {
   const rows = await transaction.query<{ id: string }[]>(
     `select id from auth.user_account
-     where workspace_id = $1 and id = any ($2::text[]) and kind = 'PERSON' order by id for update`,
-    [workspaceId, ids],
+     where workspace_id = $1 and id = any ($2::text[]) and kind = any ($3::text[]) order by id for update`,
+    [workspaceId, ids, kinds],
   );
   return rows.map((row) => row.id);
 }

@@ -90,7 +90,8 @@ export class ScimGroupService {
       const key = { workspaceId, id };
       const current = await this.groups.lock(transaction, key);
       if (version !== undefined && version !== current.version) throw changedMeanwhile();
-      const removed = await this.groups.removeMembers(transaction, key, undefined);
+      // The service accounts too, whose guests have what the group was granted.
+      const removed = await this.groups.removeMembers(transaction, key, undefined, ['PERSON', 'SERVICE']);
       await this.groups.delete(transaction, key);
       const before = { externalId: current.externalId, ...membersOf('removed', removed) };
       await this.record(transaction, workspaceId, current, { action: 'group.deleted', before });

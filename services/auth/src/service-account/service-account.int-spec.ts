@@ -1,7 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MessageContext } from '#libs/bus';
-import { authRequests, roleRequests, serviceAccountRequests, type ServiceAccount } from '#libs/contracts';
+import {
+  accountRequests,
+  authRequests,
+  identityProviderRequests,
+  roleRequests,
+  serviceAccountRequests,
+  type ServiceAccount,
+} from '#libs/contracts';
 import { TokenVerifier, type Principal } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
@@ -272,5 +279,50 @@ describe('a guest', () => {
     expect(await faultsOf(auth.ask(serviceAccountRequests.revokeGuests, strange, weak))).toEqual([
       'auth.service_account_not_found serviceAccountId',
     ]);
+  });
+});
+
+describe('a custom role of some permissions', () => {
+  /** Somebody who may do these things alone. */
+  async function clerk(...permissions: string[]): Promise<MessageContext> {
+    const email = `${newId('user')}@example.com`;
+    const password = 'a long password of the clerk';
+    const roleNames = [await newRole(...permissions)];
+    const user = { email, name: 'Clerk', password, roleNames, groupNames: [] };
+    await auth.ask(authRequests.createUser, user, admin);
+    return auth.as((await auth.signIn({ email, password })).accessToken);
+  }
+
+  it('gives no new secret to the key of a service account that may do more', async () => {
+    const context = await clerk('service_account.manage', 'api_key.manage');
+    const rotate = async (roleNames: string[]) => {
+      const { apiKey } = await newKey({ serviceAccountId: (await newAccount(roleNames)).id });
+      return auth.ask(accountRequests.rotateApiKey, { id: apiKey?.id ?? '', overlapSeconds: 0 }, context);
+    };
+    expect(await faultsOf(rotate(['admin']))).toEqual(['auth.forbidden id']);
+    expect((await rotate([await newRole('api_key.manage')])).secret).toMatch(/^slk_/);
+  });
+
+  it('neither makes an identity provider nor turns one to itself: who names users is all of them', async () => {
+    const context = await clerk('identity_provider.manage');
+    const options = { issuer: 'https://login.example.com', clientId: 'sluice', clientSecret: 'a-secret-of-the-client' };
+    const input = { name: newId('message'), kind: 'OIDC' as const, enabled: true, options, emailDomains: [] };
+    const { createIdentityProvider, updateIdentityProvider } = identityProviderRequests;
+    expect(await faultsOf(auth.ask(createIdentityProvider, input, context))).toEqual(['auth.forbidden']);
+    const { identityProvider } = await auth.ask(createIdentityProvider, input, admin);
+    const { id = '', version = 0 } = identityProvider ?? {};
+    const turned = { id, version, cleared: [], options: { ...options, issuer: 'https://evil.example.com' } };
+    expect(await faultsOf(auth.ask(updateIdentityProvider, turned, context))).toEqual(['auth.forbidden']);
+  });
+
+  it('loses the link to a password that was made before the user became stronger', async () => {
+    const context = await clerk('user.manage');
+    const user = { email: `${newId('user')}@example.com`, name: 'New', roleNames: [], groupNames: [] };
+    const { user: made, invitationUrl = '' } = await auth.ask(authRequests.createUser, user, context);
+    const { id = '', version = 0 } = made ?? {};
+    await auth.ask(authRequests.updateUser, { id, version, roleNames: { values: ['admin'] }, cleared: [] }, admin);
+    const token = new URL(invitationUrl).hash.replace('#invitation=', '');
+    const accept = auth.ask(accountRequests.acceptInvitation, { token, password: 'a long password of the clerk' });
+    expect(await faultsOf(accept)).toEqual(['auth.password_token_wrong token']);
   });
 });

@@ -32,7 +32,8 @@ export class SessionCookieRepository {
   /** The session under way that a cookie is good for, which is used by this. The session stays locked. */
   async use(transaction: Transaction, hash: Buffer, idleSeconds: number): Promise<SessionRow | undefined> {
     await transaction.query(
-      `select 1 from auth.session where id = (select session_id from auth.session_cookie where hash = $1) for share`,
+      `update auth.session set last_used_at = now()
+       where id = (select session_id from auth.session_cookie where hash = $1) and ended_at is null`,
       [hash],
     );
     const [rows] = await transaction.query<[SessionRow[], number]>(

@@ -13,10 +13,12 @@ export interface ListedSession {
   readonly clientAddress: string | null;
 }
 
-/** A session ends by itself with its last refresh token, which nobody has refreshed in time. */
+/** A session ends by itself with its last refresh token or its cookie, which nobody has used in time. */
 const good = `
   s.ended_at is null and s.expires_at > now()
-  and exists (select 1 from auth.refresh_token t where t.session_id = s.id and t.used_at is null and t.expires_at > now())`;
+  and (
+    exists (select 1 from auth.refresh_token t where t.session_id = s.id and t.used_at is null and t.expires_at > now())
+    or exists (select 1 from auth.session_cookie c where c.session_id = s.id and c.expires_at > now()))`;
 
 /** The sessions of one user that are not over. */
 @Injectable()

@@ -7,6 +7,7 @@ import { AppLogger } from '#libs/telemetry';
 import { PasswordHelpService } from '../account/password-help.service.js';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch } from '../input/text.js';
+import { PasswordTokenRepository } from '../password/password-token.repository.js';
 import { PasswordService } from '../password/password.service.js';
 import { permissionsOf } from '../role/permissions-of.js';
 import { RoleRepository } from '../role/role.repository.js';
@@ -31,6 +32,7 @@ export class UserService {
     private readonly passwords: PasswordService,
     private readonly audit: AuditRepository,
     private readonly help: PasswordHelpService,
+    private readonly passwordTokens: PasswordTokenRepository,
     private readonly roles: RoleRepository,
     private readonly logger: AppLogger,
   ) {}
@@ -100,7 +102,11 @@ export class UserService {
       const changed = await this.users.update(transaction, current, change);
       if (change.disabled === true) await this.sessions.endAllOf(transaction, current.id);
       await this.audit.add(transaction, auditedChange(current, changed));
-      if (changesRights(current, changed)) await this.revocations.add(transaction, 'USER', [current.id]);
+      if (changesRights(current, changed)) {
+        // Who was given a link to set this password may have been stronger than the user then, and is weaker now.
+        await this.passwordTokens.deleteOf(transaction, current.id);
+        await this.revocations.add(transaction, 'USER', [current.id]);
+      }
       return changed;
     });
     this.logger.info({ userId: row.id, byUserId: caller.userId, fields: Object.keys(change) }, 'a user was changed');
