@@ -3,7 +3,7 @@ import type { Entry } from 'ldapts';
 import { InjectConfig } from '#libs/config';
 import { NetworkGuard } from '#libs/outbound';
 import type { AuthConfig } from '../auth.config.js';
-import { DirectoryConnection, type DirectoryLimits } from './directory-connection.js';
+import type { DirectoryConnection, DirectoryLimits } from './directory-connection.js';
 import { fillFilter, fillName } from './ldap-escape.js';
 import { groupsClaim, type LdapOptions } from './ldap-options.js';
 
@@ -39,13 +39,19 @@ export class LdapDirectoryClient {
       : this.byName(options, options.userName, login, password);
   }
 
+  /** The library is loaded with the first connection: most installations sign in by other ways. */
+  private async connect(options: LdapOptions): Promise<DirectoryConnection> {
+    const { DirectoryConnection: Connection } = await import('./directory-connection.js');
+    return Connection.open(options, this.limits);
+  }
+
   /** The service account finds the user's entry, and the groups; the entry is bound on a connection of its own. */
   private async bySearch(options: LdapOptions, login: string, password: string): Promise<LdapPerson | undefined> {
-    await using service = await DirectoryConnection.open(options, this.limits);
+    await using service = await this.connect(options);
     await bindService(service, options);
     const entry = await searchUser(service, options, login);
     if (!entry) return undefined;
-    await using own = await DirectoryConnection.open(options, this.limits);
+    await using own = await this.connect(options);
     if (!(await own.bind(entry.dn, password))) return undefined;
     return personOf(entry, options, await groupsOf(service, options, entry.dn, login));
   }
@@ -58,7 +64,7 @@ export class LdapDirectoryClient {
     password: string,
   ): Promise<LdapPerson | undefined> {
     const name = fillName(template, { login });
-    await using connection = await DirectoryConnection.open(options, this.limits);
+    await using connection = await this.connect(options);
     if (!(await connection.bind(name, password))) return undefined;
     const entry = options.userBase
       ? await searchUser(connection, options, login)

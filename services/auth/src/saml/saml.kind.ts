@@ -8,13 +8,17 @@ import type { ProviderKind } from '../identity-provider/provider-kind.js';
 import { identityOf } from './identity-of-assertion.js';
 import { SamlFault, type SamlFaultReason } from './saml-fault.js';
 import { SamlKeyService } from './saml-key.service.js';
-import { metadataOf } from './saml-metadata.js';
-import { requestUrl } from './saml-request.js';
-import { parseResponse, verifyResponse } from './saml-response.js';
 import { samlOptions, type SamlOptions } from './saml.options.js';
 import type { SamlPeer, SamlServiceProvider } from './saml.types.js';
 
 type Provider = OpenProvider<SamlOptions>;
+
+/** What reads and writes XML takes 30 MB: it is loaded with the first that somebody does by SAML. */
+const protocol = {
+  metadata: () => import('./saml-metadata.js'),
+  request: () => import('./saml-request.js'),
+  response: () => import('./saml-response.js'),
+};
 
 /**
  * SAML 2.0, web browser single sign-on: a signed request by redirect, the answer by POST. Each answer is to a request of
@@ -41,12 +45,14 @@ export class SamlKind implements ProviderKind<SamlOptions> {
   private async login(provider: Provider, request: SsoRequest): Promise<SsoAnswer> {
     const key = await this.keys.get(provider);
     const { state, flowCookie } = await this.flows.begin(provider.id, request);
+    const { requestUrl } = await protocol.request();
     const location = await requestUrl(`_${state}`, peerOf(provider), selfOf(provider), key);
     // The answer is a form that the provider's page sends.
     return { kind: 'redirect', location, flowCookie, isCrossSite: true };
   }
 
   private async metadata(provider: Provider): Promise<SsoAnswer> {
+    const { metadataOf } = await protocol.metadata();
     const body = metadataOf(selfOf(provider), await this.keys.get(provider));
     return { kind: 'document', contentType: 'application/samlmetadata+xml', body };
   }
@@ -60,6 +66,7 @@ export class SamlKind implements ProviderKind<SamlOptions> {
   }
 
   private async signIn(provider: Provider, { form, flowCookie }: SsoRequest): Promise<SsoAnswer> {
+    const { parseResponse, verifyResponse } = await protocol.response();
     const parsed = parseResponse(form.get('SAMLResponse') ?? '');
     const { inResponseTo } = parsed;
     const state = inResponseTo.startsWith('_') ? inResponseTo.slice(1) : null;
