@@ -52,7 +52,7 @@ export class PasswordProofService {
 
   /** Whether it is a password of ours. One that is not is the caller's to count, who may know where else to ask. */
   async examine({ email, password, workspace, clientAddress }: ProofInput): Promise<ExaminedPassword> {
-    const attempt: Attempt = { email: accountOf(email), clientAddress };
+    const attempt: Attempt = { email: accountOf(email), workspace, clientAddress };
     const [candidate, another] = await this.candidates(normalizeEmail(email) ?? '', workspace);
     const isRight = await this.passwords.verify(candidate?.passwordHash, password, () =>
       this.admit(attempt, candidate),
@@ -108,9 +108,13 @@ export class PasswordProofService {
   }
 }
 
-/** What attempts are counted by. A directory knows users by other names than addresses; what is neither is limited as one. */
+/**
+ * What attempts are counted by. A directory knows users by other names than addresses, and reads look-alike letters as one, so
+ * they are one here too, also in an address; what is neither is limited as one.
+ */
 function accountOf(typed: string): string {
-  return normalizeEmail(typed) ?? normalizeLogin(typed)?.toLowerCase() ?? '';
+  const folded = typed.normalize('NFKC');
+  return normalizeEmail(folded) ?? normalizeLogin(folded)?.toLowerCase() ?? '';
 }
 
 export function wrongCredentials(): AppError {

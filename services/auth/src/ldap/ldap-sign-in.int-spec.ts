@@ -89,6 +89,32 @@ describe('signing in by a directory’s password', () => {
     await forget();
   }, 30_000);
 
+  it('throttling: all spellings of one address that a directory reads as one are counted as one', async () => {
+    await forget();
+    const spellings = [
+      ...[
+        'ana@example.com',
+        'ANA@EXAMPLE.COM',
+        ' ana@example.com\u3000',
+        'ana@example\uff0ecom',
+        'ana\uff20example.com',
+      ],
+      ...[
+        '\uff41na@example.com',
+        '\uff21NA@example.com',
+        '\u00aana@example.com',
+        'a\uff4ea@example.com',
+        'an\u{1d41a}@example.com',
+      ],
+    ];
+    expect(new Set(spellings).size).toBe(10);
+    await Promise.all(spellings.map((email) => auth.refusal(auth.signIn({ email, password: 'a guess' }))));
+    await expect(auth.database.query(`select 1 from auth.sign_in_failure`)).resolves.toHaveLength(1);
+    const { code } = await auth.refusal(auth.signIn({ email: 'ana@example.com', password: 'ana-password' }));
+    expect(code).toBe('auth.throttled');
+    await forget();
+  }, 30_000);
+
   it('a directory that cannot be asked is told apart from a wrong password, and counted', async () => {
     const down = await createProvider(auth, {
       kind: 'LDAP',
