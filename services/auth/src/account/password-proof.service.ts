@@ -10,6 +10,7 @@ import { SessionMetrics } from '../session/session.metrics.js';
 import { SignInFailures } from '../session/sign-in-failures.service.js';
 import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
 import { UserRepository, type SignInCandidate } from '../user/user.repository.js';
+import type { UserKey } from '../user/user.types.js';
 import { slugPattern } from '../workspace/slug.js';
 
 export type ProofInput = RequestOf<typeof authRequests.signIn>;
@@ -83,7 +84,12 @@ export class PasswordProofService {
     await this.throttle.takeBack(attempt);
   }
 
-  refused(candidate: SignInCandidate | undefined, reason: string): void {
+  /** It was no guess, and proves nothing: what failed before stays counted. */
+  async takeBack(attempt: Attempt): Promise<void> {
+    await this.throttle.takeBack(attempt);
+  }
+
+  refused(candidate: UserKey | undefined, reason: string): void {
     if (candidate) this.failures.note(candidate, reason);
     this.metrics.signIns.inc({ outcome: 'wrong' });
   }

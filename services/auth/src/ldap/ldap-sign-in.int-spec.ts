@@ -1,5 +1,6 @@
+import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { federationRequests, identityProviderRequests } from '#libs/contracts';
+import { accountRequests, authRequests, federationRequests, identityProviderRequests } from '#libs/contracts';
 import { TokenVerifier } from '#libs/identity';
 import { freePort, LdapServer, startPostgres, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness, workspaceSlug } from '../../test/auth-harness.js';
@@ -32,6 +33,9 @@ afterAll(async () => {
 });
 
 const forget = () => auth.database.query(`delete from auth.sign_in_failure`);
+/** The code of now, or of so many steps later. */
+const codeOf = (secret: string, steps: number) =>
+  new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: Date.now() + steps * 30_000 });
 const verify = (token: string) => auth.get(TokenVerifier).verify(token);
 
 describe('signing in by a directory’s password', () => {
@@ -114,6 +118,51 @@ describe('signing in by a directory’s password', () => {
     expect(code).toBe('auth.throttled');
     await forget();
   }, 30_000);
+
+  it('skips no second factor: the directory’s password alone is not enough, and codes are guessed at no longer than it', async () => {
+    await forget();
+    await auth.signIn({ email: 'ana', password: 'ana-password' });
+    // The factor is set up by a password of ours, as by one who had it before the directory was there.
+    await auth.database.query(
+      `update auth.user_account set password_hash = (select password_hash from auth.user_account where email = $1)
+       where email = 'ana@example.com'`,
+      [administrator.email],
+    );
+    const proof = { email: 'ana@example.com', password: administrator.password };
+    const { secret } = await auth.ask(accountRequests.beginSecondFactor, { proof });
+    await auth.ask(accountRequests.confirmSecondFactor, { proof: { ...proof, secondFactor: codeOf(secret, 0) } });
+    await auth.database.query(`update auth.user_account set password_hash = null where email = 'ana@example.com'`);
+    const signIn = (secondFactor?: string) =>
+      auth.ask(authRequests.signIn, { email: 'ana', password: 'ana-password', secondFactor });
+    const sessions = async () => (await auth.database.query<unknown[]>(`select 1 from auth.session`)).length;
+    const before = await sessions();
+    try {
+      for (let time = 0; time < 6; time += 1) {
+        expect((await auth.refusal(signIn())).code).toBe('auth.second_factor_required');
+      }
+      expect(await sessions()).toBe(before);
+      const burst = await Promise.allSettled(Array.from({ length: 4 }, () => signIn(codeOf(secret, 1))));
+      expect(burst.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      await forget();
+      for (let guess = 0; guess < 5; guess += 1) {
+        // What is missing is no guess, and clears none.
+        expect((await auth.refusal(signIn())).code).toBe('auth.second_factor_required');
+        expect((await auth.refusal(signIn('not a code'))).code).toBe('auth.second_factor_wrong');
+      }
+      expect((await auth.refusal(signIn('not a code'))).code).toBe('auth.throttled');
+      expect(await sessions()).toBe(before + 1);
+    } finally {
+      await auth.database.query(`delete from auth.second_factor`);
+      await forget();
+    }
+  }, 30_000);
+
+  it('a workspace that asks for a second factor lets in who has the directory’s password alone, and can set none up', async () => {
+    const context = await auth.admin();
+    await auth.ask(accountRequests.updateSignInRules, { secondFactorRequired: true }, context);
+    await expect(auth.signIn({ email: 'bob', password: 'bob-password' })).resolves.toBeDefined();
+    await auth.ask(accountRequests.updateSignInRules, { secondFactorRequired: false }, context);
+  });
 
   it('a directory that cannot be asked is told apart from a wrong password, and counted', async () => {
     const down = await createProvider(auth, {

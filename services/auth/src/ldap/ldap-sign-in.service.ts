@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AppError, delay } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
-import { FederatedSignInService } from '../federation/federated-sign-in.service.js';
+import type { ProofInput } from '../account/password-proof.service.js';
+import { FederatedSignInService, type Admission } from '../federation/federated-sign-in.service.js';
 import { IdentityProviderService } from '../identity-provider/identity-provider.service.js';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
 import { Slots } from '../password/slots.js';
@@ -34,13 +35,16 @@ export class LdapSignInService {
    * Undefined where no directory confirms the password.
    * @throws AppError `sso.provider_unavailable` where none does and one could not be asked
    */
-  async signIn(typed: string, password: string, workspaceSlug: string | undefined): Promise<SignedIn | undefined> {
+  async signIn(
+    { email: typed, password, workspace: workspaceSlug }: Pick<ProofInput, 'email' | 'password' | 'workspace'>,
+    admit: Admission,
+  ): Promise<SignedIn | undefined> {
     if (workspaceSlug !== undefined && !slugPattern.test(workspaceSlug)) return undefined;
     const ids = await this.known.findFor(workspaceSlug);
     if (ids.length === 0) return undefined;
     const begun = performance.now();
     const found = await this.slots.run(() => this.firstThatKnows(ids, normalizeLogin(typed), password));
-    if (found.person) return this.signIns.signIn(found.provider, toIdentity(found.person), {});
+    if (found.person) return this.signIns.signIn(found.provider, toIdentity(found.person), {}, admit);
     await delay(Math.max(0, refusalMs - (performance.now() - begun)));
     if (found.isUnavailable) throw unavailable();
     return undefined;
