@@ -1,11 +1,13 @@
 import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accountRequests, authRequests, federationRequests, identityProviderRequests } from '#libs/contracts';
+import { delay } from '#libs/kernel';
 import { TokenVerifier } from '#libs/identity';
-import { freePort, LdapServer, startPostgres, type PostgresServer } from '#libs/testing';
+import { freePort, LdapServer, startPostgres, TcpProxy, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness, workspaceSlug } from '../../test/auth-harness.js';
 import { createProvider } from '../../test/sso.js';
 
+const timeoutMs = 3_000;
 let server: PostgresServer;
 let directory: LdapServer;
 let auth: AuthHarness;
@@ -13,6 +15,7 @@ beforeAll(async () => {
   [server, directory] = await Promise.all([startPostgres(), LdapServer.start()]);
   auth = await AuthHarness.start(await server.createDatabase(), {
     SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS: '127.0.0.0/8,::1/128',
+    SLUICE_AUTH_PROVIDER_TIMEOUT_MS: String(timeoutMs),
     SLUICE_AUTH_SIGN_IN_FAILURES_MAX: '5',
     SLUICE_AUTH_SIGN_IN_ADDRESS_FAILURES_MAX: '6',
   });
@@ -203,4 +206,34 @@ describe('signing in by a directory’s password', () => {
     expect((await auth.refusal(auth.signIn({ ...attempt, workspace: 'other' }))).code).toBe('auth.credentials_wrong');
     await expect(auth.signIn({ ...attempt, workspace: workspaceSlug })).resolves.toBeDefined();
   });
+  it('silent directories of one workspace leave the others theirs, and all of them together one time to each attempt', async () => {
+    await forget();
+    await using proxy = await TcpProxy.start(directory.port);
+    proxy.swallow();
+    const silent = async (name: string) =>
+      createProvider(auth, {
+        ...{ kind: 'LDAP', name },
+        options: { url: `ldap://localhost:${proxy.port}`, userName: 'uid={login},dc=x' },
+      });
+    // It is asked before the one that answers, by its name.
+    const mine = await silent('A silent one');
+    await expect(
+      auth.signIn({ email: 'ana', password: 'ana-password', workspace: workspaceSlug }),
+    ).resolves.toBeDefined();
+    const ids = [mine, await silent('B'), await silent('C')];
+    await auth.database.query(`update auth.identity_provider set workspace_id = 'wsp_other' where id = any ($1)`, [
+      ids,
+    ]);
+    const begun = performance.now();
+    const attempts = Array.from({ length: 40 }, (_, index) =>
+      auth.refusal(auth.signIn({ email: `user-${index}`, password: 'x', workspace: 'other' })),
+    );
+    await delay(500);
+    await auth.signIn({ email: 'bob', password: 'bob-password', workspace: workspaceSlug });
+    expect(performance.now() - begun).toBeLessThan(timeoutMs);
+    expect(new Set((await Promise.all(attempts)).map(({ code }) => code))).toEqual(
+      new Set(['sso.provider_unavailable']),
+    );
+    expect(performance.now() - begun).toBeLessThan(2 * timeoutMs);
+  }, 30_000);
 });
