@@ -15,6 +15,7 @@ import { TransactionRepository, type Transaction } from '../transaction/transact
 import { UserRepository } from '../user/user.repository.js';
 import type { UserKey } from '../user/user.types.js';
 import { UserService } from '../user/user.service.js';
+import { WorkspaceRepository } from '../workspace/workspace.repository.js';
 
 /** Setting a password, by the old one or by a token. Either ends all other sessions, and every token that was given out. */
 @Injectable()
@@ -22,6 +23,7 @@ export class PasswordChangeService {
   constructor(
     private readonly users: UserRepository,
     private readonly userService: UserService,
+    private readonly workspaces: WorkspaceRepository,
     private readonly passwords: PasswordService,
     private readonly tokens: PasswordTokenRepository,
     private readonly throttle: SignInThrottleService,
@@ -31,7 +33,7 @@ export class PasswordChangeService {
     private readonly logger: AppLogger,
   ) {}
 
-  /** Guessing the old one is limited with guessing at sign-in. */
+  /** Guessing the old one is limited with guessing at sign-in where the workspace is named. */
   async change(input: RequestOf<typeof accountRequests.changePassword>, caller: Principal): Promise<void> {
     const { currentPassword, newPassword, clientAddress } = input;
     const { workspaceId, userId, sessionId } = caller;
@@ -44,7 +46,8 @@ export class PasswordChangeService {
     // Service accounts have neither, and no session to come here by.
     if (email === null) throw wrongPassword();
     const known = await this.users.findPasswordHash(key);
-    const attempt: Attempt = { email, clientAddress };
+    const workspace = await this.workspaces.find(workspaceId);
+    const attempt: Attempt = { email, workspace: workspace?.slug, clientAddress };
     const isRight = await this.passwords.verify(known, currentPassword, () => this.throttle.admit(attempt));
     if (!isRight || known === undefined) {
       await this.throttle.failed(attempt);

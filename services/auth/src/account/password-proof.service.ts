@@ -10,6 +10,7 @@ import { SessionMetrics } from '../session/session.metrics.js';
 import { SignInFailures } from '../session/sign-in-failures.service.js';
 import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
 import { UserRepository, type SignInCandidate } from '../user/user.repository.js';
+import type { UserKey } from '../user/user.types.js';
 import { slugPattern } from '../workspace/slug.js';
 
 export type ProofInput = RequestOf<typeof authRequests.signIn>;
@@ -52,7 +53,7 @@ export class PasswordProofService {
 
   /** Whether it is a password of ours. One that is not is the caller's to count, who may know where else to ask. */
   async examine({ email, password, workspace, clientAddress }: ProofInput): Promise<ExaminedPassword> {
-    const attempt: Attempt = { email: accountOf(email), clientAddress };
+    const attempt: Attempt = { email: accountOf(email), workspace, clientAddress };
     const [candidate, another] = await this.candidates(normalizeEmail(email) ?? '', workspace);
     const isRight = await this.passwords.verify(candidate?.passwordHash, password, () =>
       this.admit(attempt, candidate),
@@ -83,7 +84,12 @@ export class PasswordProofService {
     await this.throttle.takeBack(attempt);
   }
 
-  refused(candidate: SignInCandidate | undefined, reason: string): void {
+  /** It was no guess, and proves nothing: what failed before stays counted. */
+  async takeBack(attempt: Attempt): Promise<void> {
+    await this.throttle.takeBack(attempt);
+  }
+
+  refused(candidate: UserKey | undefined, reason: string): void {
     if (candidate) this.failures.note(candidate, reason);
     this.metrics.signIns.inc({ outcome: 'wrong' });
   }
@@ -108,9 +114,13 @@ export class PasswordProofService {
   }
 }
 
-/** What attempts are counted by. A directory knows users by other names than addresses; what is neither is limited as one. */
+/**
+ * What attempts are counted by. A directory knows users by other names than addresses, and reads look-alike letters as one, so
+ * they are one here too, also in an address; what is neither is limited as one.
+ */
 function accountOf(typed: string): string {
-  return normalizeEmail(typed) ?? normalizeLogin(typed)?.toLowerCase() ?? '';
+  const folded = typed.normalize('NFKC');
+  return normalizeEmail(folded) ?? normalizeLogin(folded)?.toLowerCase() ?? '';
 }
 
 export function wrongCredentials(): AppError {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accountRequests, authRequests } from '#libs/contracts';
 import { TokenVerifier } from '#libs/identity';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
-import { administrator, AuthHarness } from '../../test/auth-harness.js';
+import { administrator, AuthHarness, workspaceSlug } from '../../test/auth-harness.js';
 import { MailServer } from '../../test/mail-server.js';
 
 const accountUrl = 'https://app.example.com/account';
@@ -80,7 +80,7 @@ describe('a changed password', () => {
       auth.ask(accountRequests.changePassword, { currentPassword, newPassword }, context);
     for (let guess = 0; guess < 10; guess += 1) await auth.refusal(change('wrong wrong wrong'));
     expect(await refused(change(user.password))).toBe('auth.throttled');
-    expect(await refused(auth.signIn(user))).toBe('auth.throttled');
+    expect(await refused(auth.signIn({ ...user, workspace: workspaceSlug }))).toBe('auth.throttled');
   });
 });
 
@@ -139,6 +139,28 @@ describe('a password reset', () => {
     for (const email of [user.email, 'nobody-else@example.com']) {
       for (let asked = 0; asked < 5; asked += 1) await requestReset(email);
       expect(await refused(requestReset(email))).toBe('auth.throttled');
+    }
+  });
+
+  it('is limited for those too who ask at the same moment, and who is stopped by the network uses up no address', async () => {
+    const few = await AuthHarness.start(await server.createDatabase(), {
+      SLUICE_AUTH_SIGN_IN_ADDRESS_FAILURES_MAX: '6',
+    });
+    const ask = (email: string, clientAddress?: string) =>
+      few.ask(accountRequests.requestPasswordReset, { email, clientAddress });
+    const burst = async (clientAddress?: string) => {
+      const asked = Array.from({ length: 40 }, () => ask('burst@example.com', clientAddress));
+      return (await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled').length;
+    };
+    try {
+      expect(await burst()).toBe(5);
+      for (let asked = 0; asked < 6; asked += 1) await ask(`other-${asked}@example.com`, '203.0.113.8');
+      for (let asked = 0; asked < 6; asked += 1) {
+        expect((await few.refusal(ask('ann@example.com', '203.0.113.8'))).code).toBe('auth.throttled');
+      }
+      await expect(ask('ann@example.com', '203.0.113.9')).resolves.toBeDefined();
+    } finally {
+      await few.stop();
     }
   });
 

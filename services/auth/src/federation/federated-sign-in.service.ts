@@ -26,6 +26,9 @@ export interface SignInContext {
   readonly sessionCookie?: string | undefined;
 }
 
+/** Refuses by what it throws, before a session is opened; nothing of the sign-in stays then. */
+export type Admission = (transaction: Transaction, user: UserKey) => Promise<void>;
+
 type SignedInTokens = Awaited<ReturnType<SessionService['refresh']>>;
 
 /**
@@ -59,10 +62,16 @@ export class FederatedSignInService {
   }
 
   /** For clients that carry their tokens themselves. */
-  async signIn(provider: OpenProvider, identity: ExternalIdentity, context: SignInContext): Promise<SignedInTokens> {
-    const { refreshToken } = await this.run(provider, identity, context, (transaction, user) =>
-      this.opener.openByToken(transaction, user),
-    );
+  async signIn(
+    provider: OpenProvider,
+    identity: ExternalIdentity,
+    context: SignInContext,
+    admit?: Admission,
+  ): Promise<SignedInTokens> {
+    const { refreshToken } = await this.run(provider, identity, context, async (transaction, user) => {
+      await admit?.(transaction, user);
+      return this.opener.openByToken(transaction, user);
+    });
     // A token of the millisecond in which rights were changed counts as one from before the change.
     await delay(2);
     return this.sessions.refresh(refreshToken);

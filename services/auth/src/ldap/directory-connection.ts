@@ -11,6 +11,8 @@ export interface DirectoryLimits {
   readonly guard: NetworkGuard;
   /** For connecting, and for each answer. */
   readonly timeoutMs: number;
+  /** Ends all that the connection waits for. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -25,7 +27,8 @@ export class DirectoryConnection implements AsyncDisposable {
   private constructor(
     { url, certificateAuthority }: Address,
     private readonly reach: Reach,
-    private readonly timeoutMs: number,
+    timeoutMs: number,
+    private readonly signal: AbortSignal,
   ) {
     const host = hostOf(url);
     this.encryption = {
@@ -42,13 +45,13 @@ export class DirectoryConnection implements AsyncDisposable {
     });
   }
 
-  static async open(address: Address, { guard, timeoutMs }: DirectoryLimits): Promise<DirectoryConnection> {
+  static async open(address: Address, { guard, timeoutMs, signal }: DirectoryLimits): Promise<DirectoryConnection> {
     const { url } = address;
     const startsTls = !isEncryptedAtOnce(url) && address.startTls !== false;
     // The guard knows of protocols whether they are encrypted.
     const asHttp = new URL(`${isEncryptedAtOnce(url) || startsTls ? 'https' : 'http'}://${new URL(url).hostname}`);
-    const { autoSelectFamily, lookup } = await guard.optionsFor(asHttp);
-    const connection = new DirectoryConnection(address, { autoSelectFamily, lookup }, timeoutMs);
+    const { autoSelectFamily, lookup } = await inTime(guard.optionsFor(asHttp), signal);
+    const connection = new DirectoryConnection(address, { autoSelectFamily, lookup }, timeoutMs, signal);
     try {
       if (startsTls) await connection.startTls();
     } catch (error) {
@@ -64,7 +67,7 @@ export class DirectoryConnection implements AsyncDisposable {
     if (name === '' || password === '') return false;
     this.refuseIfBroken();
     try {
-      await this.client.bind(name, password);
+      await inTime(this.client.bind(name, password), this.signal);
       return true;
     } catch (error) {
       if (error instanceof InvalidCredentialsError) return false;
@@ -74,11 +77,12 @@ export class DirectoryConnection implements AsyncDisposable {
 
   async search(base: string, options: SearchOptions): Promise<Entry[]> {
     this.refuseIfBroken();
-    return (await this.client.search(base, options)).searchEntries;
+    return (await inTime(this.client.search(base, options), this.signal)).searchEntries;
   }
 
   async close(): Promise<void> {
-    if (this.client.isConnected && this.socket?.destroyed === false) await this.client.unbind().catch(() => undefined);
+    const isThere = this.client.isConnected && this.socket?.destroyed === false && !this.signal.aborted;
+    if (isThere) await this.client.unbind().catch(() => undefined);
     this.socket?.destroy();
   }
 
@@ -87,13 +91,7 @@ export class DirectoryConnection implements AsyncDisposable {
   }
 
   private async startTls(): Promise<void> {
-    // The client waits for ever where the other side is silent in the middle of the handshake.
-    const timer = setTimeout(() => this.socket?.destroy(new Error('no answer to StartTLS')), this.timeoutMs);
-    try {
-      await this.client.startTLS({ ...this.encryption });
-    } finally {
-      clearTimeout(timer);
-    }
+    await inTime(this.client.startTLS({ ...this.encryption }), this.signal);
   }
 
   /** The client notices only by waiting in vain. */
@@ -121,6 +119,16 @@ export class DirectoryConnection implements AsyncDisposable {
     this.socket = socket;
     return socket;
   }
+}
+
+/** The client waits out its own time, and for ever where the other side is silent in the middle of the handshake. */
+function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new Error('the directory took too long'));
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 function isEncryptedAtOnce(url: string): boolean {

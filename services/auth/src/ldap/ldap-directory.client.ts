@@ -22,7 +22,7 @@ export interface LdapPerson {
 /** Asks directories who somebody is, on connections of its own for each attempt: a connection is whoever it is bound as. */
 @Injectable()
 export class LdapDirectoryClient {
-  private readonly limits: DirectoryLimits;
+  private readonly limits: Omit<DirectoryLimits, 'signal'>;
 
   constructor(@InjectConfig() { providers }: Pick<AuthConfig, 'providers'>) {
     this.limits = { guard: new NetworkGuard(providers.allowedNetworks), timeoutMs: providers.timeoutMs };
@@ -30,49 +30,60 @@ export class LdapDirectoryClient {
 
   /**
    * Undefined where there is no such user or the password is another.
+   * @param signal ends it, whatever it waits for
    * @throws Error where the directory cannot be asked
    */
-  async authenticate(options: LdapOptions, login: string, password: string): Promise<LdapPerson | undefined> {
-    if (!isUsable(login, loginLengthMax) || !isUsable(password, passwordLengthMax)) return undefined;
-    return options.userName === undefined
-      ? this.bySearch(options, login, password)
-      : this.byName(options, options.userName, login, password);
-  }
-
-  /** The library is loaded with the first connection: most installations sign in by other ways. */
-  private async connect(options: LdapOptions): Promise<DirectoryConnection> {
-    const { DirectoryConnection: Connection } = await import('./directory-connection.js');
-    return Connection.open(options, this.limits);
-  }
-
-  /** The service account finds the user's entry, and the groups; the entry is bound on a connection of its own. */
-  private async bySearch(options: LdapOptions, login: string, password: string): Promise<LdapPerson | undefined> {
-    await using service = await this.connect(options);
-    await bindService(service, options);
-    const entry = await searchUser(service, options, login);
-    if (!entry) return undefined;
-    await using own = await this.connect(options);
-    if (!(await own.bind(entry.dn, password))) return undefined;
-    return personOf(entry, options, await groupsOf(service, options, entry.dn, login));
-  }
-
-  /** The user binds by a name that is made of the login, and reads the own entry; groups too, unless a service account may. */
-  private async byName(
+  async authenticate(
     options: LdapOptions,
-    template: string,
     login: string,
     password: string,
+    signal: AbortSignal,
   ): Promise<LdapPerson | undefined> {
-    const name = fillName(template, { login });
-    await using connection = await this.connect(options);
-    if (!(await connection.bind(name, password))) return undefined;
-    const entry = options.userBase
-      ? await searchUser(connection, options, login)
-      : (await connection.search(name, { scope: 'base', ...attributesOf(options) }))[0];
-    if (!entry) return undefined;
-    if (options.bindName !== undefined) await bindService(connection, options);
-    return personOf(entry, options, await groupsOf(connection, options, entry.dn, login));
+    if (!isUsable(login, loginLengthMax) || !isUsable(password, passwordLengthMax)) return undefined;
+    // Loaded with the first who comes: most installations sign in by other ways.
+    const { DirectoryConnection: Connection } = await import('./directory-connection.js');
+    const open = () => Connection.open(options, { ...this.limits, signal });
+    return options.userName === undefined
+      ? bySearch(open, options, login, password)
+      : byName(open, options, options.userName, login, password);
   }
+}
+
+type Open = () => Promise<DirectoryConnection>;
+
+/** The service account finds the user's entry, and the groups; the entry is bound on a connection of its own. */
+async function bySearch(
+  open: Open,
+  options: LdapOptions,
+  login: string,
+  password: string,
+): Promise<LdapPerson | undefined> {
+  await using service = await open();
+  await bindService(service, options);
+  const entry = await searchUser(service, options, login);
+  if (!entry) return undefined;
+  await using own = await open();
+  if (!(await own.bind(entry.dn, password))) return undefined;
+  return personOf(entry, options, await groupsOf(service, options, entry.dn, login));
+}
+
+/** The user binds by a name that is made of the login, and reads the own entry; groups too, unless a service account may. */
+async function byName(
+  open: Open,
+  options: LdapOptions,
+  template: string,
+  login: string,
+  password: string,
+): Promise<LdapPerson | undefined> {
+  const name = fillName(template, { login });
+  await using connection = await open();
+  if (!(await connection.bind(name, password))) return undefined;
+  const entry = options.userBase
+    ? await searchUser(connection, options, login)
+    : (await connection.search(name, { scope: 'base', ...attributesOf(options) }))[0];
+  if (!entry) return undefined;
+  if (options.bindName !== undefined) await bindService(connection, options);
+  return personOf(entry, options, await groupsOf(connection, options, entry.dn, login));
 }
 
 /** What is empty would be anonymous, and no password or name has a zero byte. */

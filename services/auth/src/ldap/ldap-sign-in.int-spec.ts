@@ -1,10 +1,13 @@
+import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { federationRequests, identityProviderRequests } from '#libs/contracts';
+import { accountRequests, authRequests, federationRequests, identityProviderRequests } from '#libs/contracts';
+import { delay } from '#libs/kernel';
 import { TokenVerifier } from '#libs/identity';
-import { freePort, LdapServer, startPostgres, type PostgresServer } from '#libs/testing';
+import { freePort, LdapServer, startPostgres, TcpProxy, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness, workspaceSlug } from '../../test/auth-harness.js';
 import { createProvider } from '../../test/sso.js';
 
+const timeoutMs = 3_000;
 let server: PostgresServer;
 let directory: LdapServer;
 let auth: AuthHarness;
@@ -12,6 +15,7 @@ beforeAll(async () => {
   [server, directory] = await Promise.all([startPostgres(), LdapServer.start()]);
   auth = await AuthHarness.start(await server.createDatabase(), {
     SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS: '127.0.0.0/8,::1/128',
+    SLUICE_AUTH_PROVIDER_TIMEOUT_MS: String(timeoutMs),
     SLUICE_AUTH_SIGN_IN_FAILURES_MAX: '5',
     SLUICE_AUTH_SIGN_IN_ADDRESS_FAILURES_MAX: '6',
   });
@@ -32,6 +36,9 @@ afterAll(async () => {
 });
 
 const forget = () => auth.database.query(`delete from auth.sign_in_failure`);
+/** The code of now, or of so many steps later. */
+const codeOf = (secret: string, steps: number) =>
+  new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: Date.now() + steps * 30_000 });
 const verify = (token: string) => auth.get(TokenVerifier).verify(token);
 
 describe('signing in by a directory’s password', () => {
@@ -89,6 +96,77 @@ describe('signing in by a directory’s password', () => {
     await forget();
   }, 30_000);
 
+  it('throttling: all spellings of one address that a directory reads as one are counted as one', async () => {
+    await forget();
+    const spellings = [
+      ...[
+        'ana@example.com',
+        'ANA@EXAMPLE.COM',
+        ' ana@example.com\u3000',
+        'ana@example\uff0ecom',
+        'ana\uff20example.com',
+      ],
+      ...[
+        '\uff41na@example.com',
+        '\uff21NA@example.com',
+        '\u00aana@example.com',
+        'a\uff4ea@example.com',
+        'an\u{1d41a}@example.com',
+      ],
+    ];
+    expect(new Set(spellings).size).toBe(10);
+    await Promise.all(spellings.map((email) => auth.refusal(auth.signIn({ email, password: 'a guess' }))));
+    await expect(auth.database.query(`select 1 from auth.sign_in_failure`)).resolves.toHaveLength(1);
+    const { code } = await auth.refusal(auth.signIn({ email: 'ana@example.com', password: 'ana-password' }));
+    expect(code).toBe('auth.throttled');
+    await forget();
+  }, 30_000);
+
+  it('skips no second factor: the directory’s password alone is not enough, and codes are guessed at no longer than it', async () => {
+    await forget();
+    await auth.signIn({ email: 'ana', password: 'ana-password' });
+    // The factor is set up by a password of ours, as by one who had it before the directory was there.
+    await auth.database.query(
+      `update auth.user_account set password_hash = (select password_hash from auth.user_account where email = $1)
+       where email = 'ana@example.com'`,
+      [administrator.email],
+    );
+    const proof = { email: 'ana@example.com', password: administrator.password };
+    const { secret } = await auth.ask(accountRequests.beginSecondFactor, { proof });
+    await auth.ask(accountRequests.confirmSecondFactor, { proof: { ...proof, secondFactor: codeOf(secret, 0) } });
+    await auth.database.query(`update auth.user_account set password_hash = null where email = 'ana@example.com'`);
+    const signIn = (secondFactor?: string) =>
+      auth.ask(authRequests.signIn, { email: 'ana', password: 'ana-password', secondFactor });
+    const sessions = async () => (await auth.database.query<unknown[]>(`select 1 from auth.session`)).length;
+    const before = await sessions();
+    try {
+      for (let time = 0; time < 6; time += 1) {
+        expect((await auth.refusal(signIn())).code).toBe('auth.second_factor_required');
+      }
+      expect(await sessions()).toBe(before);
+      const burst = await Promise.allSettled(Array.from({ length: 4 }, () => signIn(codeOf(secret, 1))));
+      expect(burst.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      await forget();
+      for (let guess = 0; guess < 5; guess += 1) {
+        // What is missing is no guess, and clears none.
+        expect((await auth.refusal(signIn())).code).toBe('auth.second_factor_required');
+        expect((await auth.refusal(signIn('not a code'))).code).toBe('auth.second_factor_wrong');
+      }
+      expect((await auth.refusal(signIn('not a code'))).code).toBe('auth.throttled');
+      expect(await sessions()).toBe(before + 1);
+    } finally {
+      await auth.database.query(`delete from auth.second_factor`);
+      await forget();
+    }
+  }, 30_000);
+
+  it('a workspace that asks for a second factor lets in who has the directory’s password alone, and can set none up', async () => {
+    const context = await auth.admin();
+    await auth.ask(accountRequests.updateSignInRules, { secondFactorRequired: true }, context);
+    await expect(auth.signIn({ email: 'bob', password: 'bob-password' })).resolves.toBeDefined();
+    await auth.ask(accountRequests.updateSignInRules, { secondFactorRequired: false }, context);
+  });
+
   it('a directory that cannot be asked is told apart from a wrong password, and counted', async () => {
     const down = await createProvider(auth, {
       kind: 'LDAP',
@@ -128,4 +206,34 @@ describe('signing in by a directory’s password', () => {
     expect((await auth.refusal(auth.signIn({ ...attempt, workspace: 'other' }))).code).toBe('auth.credentials_wrong');
     await expect(auth.signIn({ ...attempt, workspace: workspaceSlug })).resolves.toBeDefined();
   });
+  it('silent directories of one workspace leave the others theirs, and all of them together one time to each attempt', async () => {
+    await forget();
+    await using proxy = await TcpProxy.start(directory.port);
+    proxy.swallow();
+    const silent = async (name: string) =>
+      createProvider(auth, {
+        ...{ kind: 'LDAP', name },
+        options: { url: `ldap://localhost:${proxy.port}`, userName: 'uid={login},dc=x' },
+      });
+    // It is asked before the one that answers, by its name.
+    const mine = await silent('A silent one');
+    await expect(
+      auth.signIn({ email: 'ana', password: 'ana-password', workspace: workspaceSlug }),
+    ).resolves.toBeDefined();
+    const ids = [mine, await silent('B'), await silent('C')];
+    await auth.database.query(`update auth.identity_provider set workspace_id = 'wsp_other' where id = any ($1)`, [
+      ids,
+    ]);
+    const begun = performance.now();
+    const attempts = Array.from({ length: 40 }, (_, index) =>
+      auth.refusal(auth.signIn({ email: `user-${index}`, password: 'x', workspace: 'other' })),
+    );
+    await delay(500);
+    await auth.signIn({ email: 'bob', password: 'bob-password', workspace: workspaceSlug });
+    expect(performance.now() - begun).toBeLessThan(timeoutMs);
+    expect(new Set((await Promise.all(attempts)).map(({ code }) => code))).toEqual(
+      new Set(['sso.provider_unavailable']),
+    );
+    expect(performance.now() - begun).toBeLessThan(2 * timeoutMs);
+  }, 30_000);
 });

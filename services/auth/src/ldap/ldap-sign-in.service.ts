@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
+import { InjectConfig } from '#libs/config';
 import { AppError, delay } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
-import { FederatedSignInService } from '../federation/federated-sign-in.service.js';
+import type { ProofInput } from '../account/password-proof.service.js';
+import type { AuthConfig } from '../auth.config.js';
+import { FederatedSignInService, type Admission } from '../federation/federated-sign-in.service.js';
 import { IdentityProviderService } from '../identity-provider/identity-provider.service.js';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
-import { Slots } from '../password/slots.js';
 import { slugPattern } from '../workspace/slug.js';
+import { DirectorySlots } from './directory-slots.js';
 import { LdapDirectoryClient, type LdapPerson } from './ldap-directory.client.js';
 import { normalizeLogin } from './ldap-login.js';
 import { LdapProviderRepository } from './ldap-provider.repository.js';
@@ -13,14 +16,13 @@ import type { LdapOptions } from './ldap-options.js';
 
 /** A directory's no takes longer for a user whom it has; this is longer than either. */
 const refusalMs = 1_000;
-const slots = { running: 20, waiting: 200 } as const;
 
 type SignedIn = Awaited<ReturnType<FederatedSignInService['signIn']>>;
 
 /** Signs in by the password that a directory knows, where Sluice itself knows none that fits. */
 @Injectable()
 export class LdapSignInService {
-  private readonly slots = new Slots(slots.running, slots.waiting, tooMany);
+  private readonly slots = new DirectorySlots();
 
   constructor(
     private readonly known: LdapProviderRepository,
@@ -28,30 +30,45 @@ export class LdapSignInService {
     private readonly directory: LdapDirectoryClient,
     private readonly signIns: FederatedSignInService,
     private readonly logger: AppLogger,
+    @InjectConfig() private readonly config: Pick<AuthConfig, 'providers'>,
   ) {}
 
   /**
    * Undefined where no directory confirms the password.
    * @throws AppError `sso.provider_unavailable` where none does and one could not be asked
    */
-  async signIn(typed: string, password: string, workspaceSlug: string | undefined): Promise<SignedIn | undefined> {
+  async signIn(
+    { email: typed, password, workspace: workspaceSlug }: Pick<ProofInput, 'email' | 'password' | 'workspace'>,
+    admit: Admission,
+  ): Promise<SignedIn | undefined> {
     if (workspaceSlug !== undefined && !slugPattern.test(workspaceSlug)) return undefined;
     const ids = await this.known.findFor(workspaceSlug);
     if (ids.length === 0) return undefined;
     const begun = performance.now();
-    const found = await this.slots.run(() => this.firstThatKnows(ids, normalizeLogin(typed), password));
-    if (found.person) return this.signIns.signIn(found.provider, toIdentity(found.person), {});
+    const endsAt = begun + this.config.providers.timeoutMs;
+    const found = await this.slots.run(workspaceSlug ?? '', () =>
+      this.firstThatKnows(ids, normalizeLogin(typed), password, endsAt),
+    );
+    if (found.person) return this.signIns.signIn(found.provider, toIdentity(found.person), {}, admit);
     await delay(Math.max(0, refusalMs - (performance.now() - begun)));
     if (found.isUnavailable) throw unavailable();
     return undefined;
   }
 
-  private async firstThatKnows(ids: readonly string[], login: string | undefined, password: string): Promise<Found> {
+  /** One time for all directories, of which each has its share: one that is silent leaves time to the next. */
+  private async firstThatKnows(
+    ids: readonly string[],
+    login: string | undefined,
+    password: string,
+    endsAt: number,
+  ): Promise<Found> {
     let isUnavailable = false;
-    for (const id of ids) {
+    for (const [index, id] of ids.entries()) {
       const provider = await this.open(id);
+      const shareMs = (endsAt - performance.now()) / (ids.length - index);
+      const signal = AbortSignal.timeout(Math.max(0, Math.floor(shareMs)));
       try {
-        const person = login && (await this.directory.authenticate(provider.options, login, password));
+        const person = login && (await this.directory.authenticate(provider.options, login, password, signal));
         if (person) return { provider, person };
       } catch (err) {
         isUnavailable = true;
@@ -80,12 +97,5 @@ function toIdentity({ subject, email, name, claims }: LdapPerson): Parameters<Fe
 function unavailable(): AppError {
   return new AppError('sso.provider_unavailable', 'The directory cannot be asked at this moment. Try again later.', {
     retryable: true,
-  });
-}
-
-function tooMany(): AppError {
-  return new AppError('auth.throttled', 'Too many are signing in at this moment. Try again soon.', {
-    retryable: true,
-    retryAfterSeconds: 2,
   });
 }

@@ -4,9 +4,10 @@ import { openText } from '#libs/encryption';
 import { AppError } from '#libs/kernel';
 import { PasswordProofService, type ProvenPassword } from '../account/password-proof.service.js';
 import type { AuthConfig } from '../auth.config.js';
+import type { Transaction } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
 import { hashOfRecoveryCode } from './recovery-codes.js';
-import { SecondFactorRepository } from './second-factor.repository.js';
+import { SecondFactorRepository, type SecondFactorState } from './second-factor.repository.js';
 import { stepOfCode } from './totp.js';
 
 /** The second proof of who signs in by password: a code that is good once, or a recovery code. */
@@ -24,23 +25,36 @@ export class SecondFactorCheckService {
    * @throws AppError `auth.second_factor_required`, `auth.second_factor_setup_required`, `auth.second_factor_wrong`
    */
   async check({ candidate, attempt }: ProvenPassword, code: string | undefined): Promise<void> {
-    const { sealedSecret, isConfirmed, isRequired, nowMs } = await this.factors.read(candidate.id);
-    if (sealedSecret === null || !isConfirmed) {
-      if (isRequired) throw setupRequired();
-      return;
-    }
-    if (code === undefined) throw required();
-    const secret = openText(sealedSecret, this.config.masterKeys, aadOf(candidate));
-    if (await this.isGood(candidate.id, secret, code, nowMs)) return;
+    const state = await this.factors.read(candidate.id);
+    if (state.isRequired && !state.isConfirmed) throw setupRequired();
+    if (await this.isProven(candidate, state, code)) return;
     await this.proofs.failed(attempt, candidate, 'WRONG_SECOND_FACTOR');
     throw wrongCode();
   }
 
-  private async isGood(userId: string, secret: string, code: string, nowMs: number): Promise<boolean> {
+  /**
+   * Of who came with a directory's password, in the transaction that signs him in: it may have made him. Whether the workspace
+   * asks for one is not looked at, since setting one up takes a password of ours. The attempt is the caller's to count.
+   * @throws AppError `auth.second_factor_required`, `auth.second_factor_wrong`
+   */
+  async checkOfDirectory(transaction: Transaction, user: UserKey, code: string | undefined): Promise<void> {
+    const state = await this.factors.read(user.id, transaction);
+    if (!(await this.isProven(user, state, code, transaction))) throw wrongCode();
+  }
+
+  private async isProven(
+    user: UserKey,
+    { sealedSecret, isConfirmed, nowMs }: SecondFactorState,
+    code: string | undefined,
+    transaction?: Transaction,
+  ): Promise<boolean> {
+    if (sealedSecret === null || !isConfirmed) return true;
+    if (code === undefined) throw required();
+    const secret = openText(sealedSecret, this.config.masterKeys, aadOf(user));
     const step = stepOfCode(secret, code.trim(), nowMs);
-    if (step !== undefined) return this.factors.useStep(userId, step);
+    if (step !== undefined) return this.factors.useStep(user.id, step, transaction);
     const hash = hashOfRecoveryCode(code);
-    return hash !== undefined && this.factors.useRecoveryCode(userId, hash);
+    return hash !== undefined && this.factors.useRecoveryCode(user.id, hash, transaction);
   }
 }
 

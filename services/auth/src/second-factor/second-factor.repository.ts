@@ -17,8 +17,8 @@ export interface SecondFactorState {
 export class SecondFactorRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  async read(userId: string): Promise<SecondFactorState> {
-    const [row] = await this.database.query<SecondFactorState[]>(
+  async read(userId: string, transaction: Transaction | DataSource = this.database): Promise<SecondFactorState> {
+    const [row] = await transaction.query<SecondFactorState[]>(
       `select f.sealed_secret as "sealedSecret", f.confirmed_at is not null as "isConfirmed",
          w.second_factor_required as "isRequired", (extract(epoch from clock_timestamp()) * 1000)::float8 as "nowMs"
        from auth.user_account u
@@ -59,8 +59,8 @@ export class SecondFactorRepository {
   }
 
   /** Of two that come with one code, one only is let in. @returns whether this step was not used before */
-  async useStep(userId: string, step: number): Promise<boolean> {
-    const [used] = await this.database.query<[unknown[], number]>(
+  async useStep(userId: string, step: number, transaction: Transaction | DataSource = this.database): Promise<boolean> {
+    const [used] = await transaction.query<[unknown[], number]>(
       `update auth.second_factor set last_step = $2
        where user_id = $1 and confirmed_at is not null and last_step < $2 returning 1`,
       [userId, step],
@@ -69,8 +69,12 @@ export class SecondFactorRepository {
   }
 
   /** @returns whether the user had this code, which is gone now */
-  async useRecoveryCode(userId: string, hash: Buffer): Promise<boolean> {
-    const [used] = await this.database.query<[unknown[], number]>(
+  async useRecoveryCode(
+    userId: string,
+    hash: Buffer,
+    transaction: Transaction | DataSource = this.database,
+  ): Promise<boolean> {
+    const [used] = await transaction.query<[unknown[], number]>(
       `delete from auth.recovery_code c using auth.second_factor f
        where c.user_id = $1 and c.hash = $2 and f.user_id = c.user_id and f.confirmed_at is not null returning 1`,
       [userId, hash],

@@ -129,6 +129,25 @@ describe('signing in', () => {
     }
   });
 
+  it('forgets no failures for who has the same address in another workspace', async () => {
+    const user = await auth.createUser(await auth.admin(), {});
+    const other = await addWorkspace('twin', user.email);
+    // As an administrator of the other workspace sets it.
+    await auth.database.query(
+      `update auth.user_account set password_hash = (select password_hash from auth.user_account u
+         where u.email = $1 and u.workspace_id <> $2) where workspace_id = $2`,
+      [administrator.email, other],
+    );
+    const twin = { email: user.email, password: administrator.password, workspace: 'twin' };
+    const guess = () => refusal(auth.signIn({ ...user, password: 'wrong', workspace: workspaceSlug }));
+    for (let round = 0; round < 2; round += 1) {
+      for (let attempt = 0; attempt < 5; attempt += 1) expect((await guess()).code).toBe('auth.credentials_wrong');
+      await expect(auth.signIn(twin)).resolves.toBeDefined();
+    }
+    expect((await guess()).code).toBe('auth.throttled');
+    await auth.database.query(`delete from auth.user_account where workspace_id = $1`, [other]);
+  });
+
   it('stops one network after failures over many addresses; a whole /64 is one network', async () => {
     const few = await AuthHarness.start(await server.createDatabase(), {
       SLUICE_AUTH_SIGN_IN_ADDRESS_FAILURES_MAX: '5',
@@ -276,7 +295,8 @@ describe('signing out', () => {
 async function addWorkspace(slug: string, email: string): Promise<string> {
   const id = `wsp_${'2'.repeat(26)}`;
   await auth.database.query(
-    `insert into auth.workspace (id, slug, name, master_key_id, wrapped_key) values ($1, $2, $2, 'k1', '\\x00')`,
+    `insert into auth.workspace (id, slug, name, master_key_id, wrapped_key) values ($1, $2, $2, 'k1', '\\x00')
+     on conflict (id) do update set slug = excluded.slug`,
     [id, slug],
   );
   await auth.database.query(

@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { authRequests, ResponseOf } from '#libs/contracts';
+import { AppError, type ErrorCode } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { PasswordProofService, wrongCredentials, type ProofInput } from '../account/password-proof.service.js';
 import { LdapSignInService } from '../ldap/ldap-sign-in.service.js';
 import { PasswordService } from '../password/password.service.js';
 import { SecondFactorCheckService } from '../second-factor/second-factor-check.service.js';
 import type { Attempt } from '../throttle/sign-in-throttle.service.js';
-import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { UserRepository, type SignInCandidate } from '../user/user.repository.js';
+import type { UserKey } from '../user/user.types.js';
 import { SessionMetrics } from './session.metrics.js';
 import { SessionOpenerService } from './session-opener.service.js';
 
@@ -43,19 +45,35 @@ export class SignInService {
 
   /** Asked whoever it was, known here or not, so that its time tells nothing either. */
   private async byDirectory(
-    { email, password, workspace }: ProofInput,
+    input: ProofInput,
     attempt: Attempt,
     known: SignInCandidate | undefined,
   ): Promise<SignedIn> {
     // Counted before it answers, which takes so long that a burst of guesses would otherwise run side by side.
     await this.proofs.suspect(attempt);
-    const signedIn = await this.directories.signIn(email, password, workspace);
+    const signedIn = await this.directories
+      .signIn(input, (transaction, user) => this.admit(transaction, user, input.secondFactor))
+      .catch(async (error: unknown) => {
+        // What is missing is no guess.
+        if (isRefusal(error, 'auth.second_factor_required')) await this.proofs.takeBack(attempt);
+        throw error;
+      });
     if (!signedIn) {
       this.proofs.refused(known, 'WRONG_CREDENTIALS');
       throw wrongCredentials();
     }
     await this.proofs.cleared(attempt);
     return signedIn;
+  }
+
+  /** A directory's password is typed into us like one of ours, so it skips no second factor. */
+  private async admit(transaction: Transaction, user: UserKey, code: string | undefined): Promise<void> {
+    try {
+      await this.secondFactors.checkOfDirectory(transaction, user, code);
+    } catch (error) {
+      if (isRefusal(error, 'auth.second_factor_wrong')) this.proofs.refused(user, 'WRONG_SECOND_FACTOR');
+      throw error;
+    }
   }
 
   private openSession(candidate: SignInCandidate, { clientAddress, userAgent }: ProofInput): Promise<SignedIn> {
@@ -78,4 +96,8 @@ export class SignInService {
       this.logger.warn({ err, userId: candidate.id }, 'a password could not be hashed anew');
     }
   }
+}
+
+function isRefusal(error: unknown, code: ErrorCode): boolean {
+  return error instanceof AppError && error.code === code;
 }

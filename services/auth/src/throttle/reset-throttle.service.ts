@@ -17,22 +17,23 @@ export class ResetThrottleService {
   ) {}
 
   /** Counts the asking. @throws AppError `auth.throttled` */
-  async admit({ email, clientAddress }: Attempt): Promise<void> {
+  async admit({ email, clientAddress }: Pick<Attempt, 'clientAddress' | 'email'>): Promise<void> {
     const { addressFailuresMax, windowSeconds } = this.config.signIn;
+    // The network first: who is stopped by it uses up nobody's address.
+    if (clientAddress !== undefined) {
+      const network: Counted = { kind: 'reset_address', value: networkOf(clientAddress) };
+      await this.count(network, addressFailuresMax, windowSeconds);
+    }
     await this.count({ kind: 'reset', value: email }, perAddress.max, perAddress.windowSeconds);
-    if (clientAddress === undefined) return;
-    const network: Counted = { kind: 'reset_address', value: networkOf(clientAddress) };
-    await this.count(network, addressFailuresMax, windowSeconds);
   }
 
+  /** Counted before it is looked at, so that of many who ask at once no more get through. */
   private async count(counted: Counted, max: number, windowSeconds: number): Promise<void> {
-    const { failures, endsInSeconds } = await this.counts.read(counted);
-    if (failures >= max) {
-      throw new AppError('auth.throttled', 'This was asked for too often. Try again later.', {
-        retryable: true,
-        retryAfterSeconds: Math.ceil(endsInSeconds),
-      });
-    }
-    await this.counts.add(counted, windowSeconds);
+    const { failures, endsInSeconds } = await this.counts.add(counted, windowSeconds);
+    if (failures <= max) return;
+    throw new AppError('auth.throttled', 'This was asked for too often. Try again later.', {
+      retryable: true,
+      retryAfterSeconds: Math.ceil(endsInSeconds),
+    });
   }
 }

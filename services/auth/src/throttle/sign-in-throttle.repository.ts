@@ -3,6 +3,11 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 
+interface Window {
+  readonly failures: number;
+  readonly endsInSeconds: number;
+}
+
 export interface Counted {
   readonly kind: 'account' | 'address' | 'reset' | 'reset_address';
   readonly value: string;
@@ -14,8 +19,8 @@ export class SignInThrottleRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
   /** The failures of the present window, and how long it lasts. */
-  async read(counted: Counted): Promise<{ failures: number; endsInSeconds: number }> {
-    const [row] = await this.database.query<{ failures: number; endsInSeconds: number }[]>(
+  async read(counted: Counted): Promise<Window> {
+    const [row] = await this.database.query<Window[]>(
       `select failures, extract(epoch from window_ends_at - now())::float8 as "endsInSeconds"
        from auth.sign_in_failure where key = $1 and window_ends_at > now()`,
       [keyOf(counted)],
@@ -23,15 +28,18 @@ export class SignInThrottleRepository {
     return row ?? { failures: 0, endsInSeconds: 0 };
   }
 
-  async add(counted: Counted, windowSeconds: number): Promise<void> {
-    await this.database.query(
+  /** @returns the window with this one in it */
+  async add(counted: Counted, windowSeconds: number): Promise<Window> {
+    const [row] = await this.database.query<Window[]>(
       `insert into auth.sign_in_failure as known (key, failures, window_ends_at)
        values ($1, 1, now() + $2 * interval '1 second')
        on conflict (key) do update set
          failures = case when known.window_ends_at > now() then known.failures + 1 else 1 end,
-         window_ends_at = case when known.window_ends_at > now() then known.window_ends_at else excluded.window_ends_at end`,
+         window_ends_at = case when known.window_ends_at > now() then known.window_ends_at else excluded.window_ends_at end
+       returning failures, extract(epoch from window_ends_at - now())::float8 as "endsInSeconds"`,
       [keyOf(counted), windowSeconds],
     );
+    return row ?? { failures: 1, endsInSeconds: windowSeconds };
   }
 
   async subtract(counted: Counted): Promise<void> {

@@ -7,12 +7,14 @@ import { SignInThrottleRepository, type Counted } from './sign-in-throttle.repos
 
 export interface Attempt {
   readonly email: string;
+  /** The slug that was typed: who has this address in another workspace is another, and clears no failures here. */
+  readonly workspace: string | undefined;
   readonly clientAddress: string | undefined;
 }
 
 /**
- * Limits guessing: so many failures for one email address, known or not, and so many from one network address, in a window
- * that does not grow. Checked where a password is about to be checked, so a burst gains at most the few that run at once.
+ * Limits guessing: so many failures for one email address in one workspace, known or not, and so many from one network
+ * address, in a window that does not grow. Checked where a password is about to be checked, so a burst gains at most the few that run at once.
  */
 @Injectable()
 export class SignInThrottleService {
@@ -38,8 +40,8 @@ export class SignInThrottleService {
   }
 
   /** Whoever knows the password starts anew; the network address does not, or one good account would free it. */
-  async succeeded({ email }: Attempt): Promise<void> {
-    await this.failures.clear({ kind: 'account', value: email });
+  async succeeded(attempt: Attempt): Promise<void> {
+    await this.failures.clear(accountOf(attempt));
   }
 
   /** For an attempt that was counted as failed beforehand, and has not. */
@@ -54,9 +56,14 @@ export class SignInThrottleService {
   }
 }
 
-function countedOf({ email, clientAddress }: Attempt): Counted[] {
-  const account: Counted = { kind: 'account', value: email };
+function countedOf(attempt: Attempt): Counted[] {
+  const { clientAddress } = attempt;
+  const account = accountOf(attempt);
   return clientAddress ? [account, { kind: 'address', value: networkOf(clientAddress) }] : [account];
+}
+
+function accountOf({ email, workspace }: Attempt): Counted {
+  return { kind: 'account', value: `${email}\0${workspace ?? ''}` };
 }
 
 /** One customer has one IPv4 address, but a whole /64 of IPv6. */
