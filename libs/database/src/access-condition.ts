@@ -4,6 +4,8 @@ export interface ReachedAssets {
   readonly closedSourceIds: readonly string[];
   readonly closedQueryIds: readonly string[];
   readonly openQueryIds: readonly string[];
+  readonly belowRunSourceIds: readonly string[];
+  readonly restrictedQueryIds: readonly string[];
 }
 
 interface Columns {
@@ -17,7 +19,7 @@ interface Columns {
  * statement
  */
 export function accessCondition(
-  { reach, closedSourceIds, closedQueryIds, openQueryIds }: ReachedAssets,
+  { reach, closedSourceIds, closedQueryIds, openQueryIds, belowRunSourceIds, restrictedQueryIds }: ReachedAssets,
   { source, query }: Columns,
   bind: (ids: readonly string[]) => string,
 ): string {
@@ -27,5 +29,7 @@ export function accessCondition(
     ids.length === 0 ? 'false' : `${source} = any (${bind(ids)})`;
   const isInReach = reach ? `(${isSourceAmong(reach.dataSourceIds)} or ${isQueryAmong(reach.savedQueryIds)})` : 'true';
   const isOpen = `(not ${isSourceAmong(closedSourceIds)} or ${isQueryAmong(openQueryIds)})`;
-  return `(${isInReach} and ${isOpen} and not ${isQueryAmong(closedQueryIds)})`;
+  const needsOpen = `(${isSourceAmong(belowRunSourceIds)} and ${isQueryAmong(restrictedQueryIds)})`;
+  const isLetIn = `(not ${needsOpen} or ${isQueryAmong(openQueryIds)})`;
+  return `(${isInReach} and ${isOpen} and ${isLetIn} and not ${isQueryAmong(closedQueryIds)})`;
 }

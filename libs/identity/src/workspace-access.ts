@@ -30,6 +30,9 @@ export interface AccessFilter {
   readonly closedQueryIds: readonly string[];
   /** Reached although their source is not. */
   readonly openQueryIds: readonly string[];
+  /** On these, restricted saved queries are reached only where they are open. */
+  readonly belowRunSourceIds: readonly string[];
+  readonly restrictedQueryIds: readonly string[];
 }
 
 /**
@@ -104,20 +107,41 @@ export class WorkspaceAccess {
     return filter;
   }
 
+  /**
+   * The same as readsText for a list of saved queries, for whoever searches in what they say. It leaves out those that are
+   * open to an editor who only sees their source.
+   */
+  textFilterFor(principal: Reacher): AccessFilter | undefined {
+    const [queries, sources] = [this.filterFor(principal, 'EDIT'), this.filterFor(principal, 'RUN')];
+    if (!queries || !sources) return undefined;
+    return {
+      ...queries,
+      reach: queries.reach && { ...queries.reach, savedQueryIds: [] },
+      closedSourceIds: sources.closedSourceIds,
+      openQueryIds: [],
+    };
+  }
+
   private makeFilter(principal: Reacher, level: AccessLevel): AccessFilter {
     const filter = {
       reach: principal.reach,
       closedSourceIds: [] as string[],
       closedQueryIds: [] as string[],
       openQueryIds: [] as string[],
+      belowRunSourceIds: [] as string[],
+      restrictedQueryIds: [] as string[],
     };
     if (standsAbove(principal)) return filter;
     for (const [id, grants] of this.restrictions) {
-      const [ids, given] = id.startsWith('src_') ? [filter.closedSourceIds, grants] : [filter.closedQueryIds, grants];
-      if (!isAtLeast(levelOf(principal, given), level)) ids.push(id);
-      else if (!id.startsWith('src_') && isAtLeast(levelOf(principal, grants.filter(opens)), level)) {
-        filter.openQueryIds.push(id);
+      const reached = levelOf(principal, grants);
+      if (id.startsWith('src_')) {
+        if (!isAtLeast(reached, level)) filter.closedSourceIds.push(id);
+        if (!isAtLeast(reached, 'RUN')) filter.belowRunSourceIds.push(id);
+        continue;
       }
+      filter.restrictedQueryIds.push(id);
+      if (!isAtLeast(reached, level)) filter.closedQueryIds.push(id);
+      else if (isAtLeast(levelOf(principal, grants.filter(opens)), level)) filter.openQueryIds.push(id);
     }
     return filter;
   }

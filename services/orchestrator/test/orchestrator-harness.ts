@@ -305,6 +305,7 @@ export function newContext(principal: Principal): BusContext {
     requestId: newId('request'),
     actor: { case: 'accessToken', value: `token of ${principal.userId}` },
     signal: new AbortController().signal,
+    remainingMs: () => 10_000,
   } as unknown as BusContext;
 }
 

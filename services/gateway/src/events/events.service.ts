@@ -76,6 +76,7 @@ export class EventsService {
     const ear = this.hub.listen(workspaceId);
     const feed = new FinishedFeed({
       revision: ear.revision,
+      clock: this.clock,
       list: (position: FinishedPosition | undefined, limit: number) =>
         persistently(context.signal, () => context.ask(runRequests.listFinished, { after: position, limit })),
       cursor: (position) => this.cursors.finishedEvent(workspaceId, callerId, position),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Execution, FinishedPosition } from '#libs/contracts';
+import { FakeClock } from '#libs/testing';
 import type { ExecutionEvent } from './execution-event.js';
 import { FinishedFeed } from './finished-feed.js';
 import { Revision } from './revision.js';
@@ -8,6 +9,9 @@ import { Revision } from './revision.js';
 class FinishedList {
   readonly revision = new Revision();
   readonly ended: { position: FinishedPosition; execution: Execution }[] = [];
+  readonly clock = new FakeClock();
+  /** What the subscriber may no longer see. */
+  readonly hidden = new Set<string>();
   keptFrom = 0;
 
   finish(sequence: number): void {
@@ -19,13 +23,15 @@ class FinishedList {
   feed() {
     return new FinishedFeed({
       revision: this.revision,
+      clock: this.clock,
       list: async (after, limit) => {
         const last = this.ended.at(-1)?.position ?? { xid: '0', sequence: 0 };
         if (!after) return { finished: [], position: last, skipped: false };
         const kept = this.ended.filter(({ position }) => position.sequence >= this.keptFrom);
-        const finished = kept.filter(({ position }) => position.sequence > after.sequence).slice(0, limit);
+        const listed = kept.filter(({ position }) => position.sequence > after.sequence).slice(0, limit);
+        const finished = listed.filter(({ execution }) => !this.hidden.has(execution.id));
         const skipped = after.sequence < this.keptFrom - 1;
-        return { finished, position: finished.at(-1)?.position ?? last, skipped };
+        return { finished, position: listed.at(-1)?.position ?? last, skipped };
       },
       cursor: ({ sequence }) => String(sequence),
     });
@@ -93,6 +99,21 @@ describe('the finished executions of a caller', () => {
     expect(first).toMatchObject({ __typename: 'ExecutionStateChanged', cursor: '10' });
     const [resumed] = await take(list.feed().events({ xid: '1', sequence: Number(skipped?.cursor) }, signal), 1);
     expect(resumed).toMatchObject({ __typename: 'ExecutionStateChanged', cursor: '10' });
+  });
+
+  it('are told no more to a slow subscriber who may no longer see them, and to others each once', async () => {
+    const list = new FinishedList();
+    for (let sequence = 1; sequence <= 9; sequence++) list.finish(sequence);
+    list.keptFrom = 2;
+    const events = list.feed().events({ xid: '1', sequence: 0 }, new AbortController().signal);
+    const told: ExecutionEvent[] = [];
+    for (let count = 0; count < 6; count++) {
+      told.push(...(await take(events, 1)));
+      list.clock.advance(1_000);
+      if (count === 2) for (const sequence of [5, 6, 7]) list.hidden.add(`exe_${sequence}`);
+    }
+    expect(cursorsOf(told)).toEqual([1, 2, 3, 4, 8, 9]);
+    expect(told.filter((event) => event.__typename === 'EventsSkipped')).toHaveLength(1);
   });
 
   it('end when the subscriber leaves', async () => {

@@ -1,5 +1,5 @@
 import type { FinishedPosition, ResponseOf, runRequests } from '#libs/contracts';
-import { delay } from '#libs/kernel';
+import { delay, type Clock } from '#libs/kernel';
 import type { ExecutionEvent } from './execution-event.js';
 import type { Revision } from './revision.js';
 
@@ -9,6 +9,7 @@ type FinishedPage = ResponseOf<typeof runRequests.listFinished>;
 export interface FinishedSource {
   /** Grows when something has ended in the caller's workspace. */
   readonly revision: Revision;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   /** The caller's executions that ended behind `after`; without it only the position of now. */
   list(after: FinishedPosition | undefined, limit: number): Promise<FinishedPage>;
   cursor(position: FinishedPosition): string;
@@ -20,6 +21,14 @@ const pauseMs = 50;
 /** What has ended is listed once no older transaction is open, which is mostly at once and always soon. */
 const retryMs = [50, 100, 200, 400, 800] as const;
 const idleMs = 5_000;
+/** Whoever draws slowly is told of what was listed this long ago only once it has been listed, and so checked, again. */
+const freshMs = 1_500;
+
+/** An event, and where to go on from once it has been told. */
+interface Told {
+  readonly event: ExecutionEvent;
+  readonly end: FinishedPosition;
+}
 
 /** The executions of one caller as they end, drawn and never pushed. Messages only say when to read. */
 export class FinishedFeed {
@@ -33,7 +42,15 @@ export class FinishedFeed {
     for (let quiet: number = retryMs.length; !signal.aborted;) {
       const { value: heard } = this.source.revision;
       const page = await this.source.list(position, pageRows);
-      yield* this.eventsOf(page);
+      const listedAtMs = this.source.clock.monotonicMs();
+      let isStale = false;
+      for (const { event, end } of this.eventsOf(page)) {
+        isStale = this.source.clock.monotonicMs() - listedAtMs > freshMs;
+        if (isStale) break;
+        yield event;
+        position = end;
+      }
+      if (isStale) continue;
       position = page.position ?? position;
       // Behind a full page there is mostly another.
       if (page.finished.length >= pageRows) continue;
@@ -45,12 +62,12 @@ export class FinishedFeed {
     }
   }
 
-  private *eventsOf({ finished, position, skipped }: FinishedPage): Generator<ExecutionEvent> {
+  private *eventsOf({ finished, position, skipped }: FinishedPage): Generator<Told> {
     if (skipped) {
       const first = finished[0]?.position;
       // Right before the first that is still kept: what goes on from there is neither skipped again nor missed.
       const end = first ? { ...first, sequence: first.sequence - 1 } : position;
-      if (end) yield skippedEvent(this.source.cursor(end));
+      if (end) yield { event: skippedEvent(this.source.cursor(end)), end };
     }
     for (const { position: place, execution } of finished) {
       if (!place || !execution) throw new Error('a finished execution came without its place');
@@ -58,7 +75,8 @@ export class FinishedFeed {
       const at = finishedAt ?? submittedAt;
       if (!at) throw new Error('a finished execution came without its time');
       const cursor = this.source.cursor(place);
-      yield { __typename: 'ExecutionStateChanged', cursor, place: cursor, execution, state, version, at };
+      const event = { __typename: 'ExecutionStateChanged' as const, cursor, place: cursor };
+      yield { event: { ...event, execution, state, version, at }, end: place };
     }
   }
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import type { WorkspaceAccess } from '#libs/identity';
 import type { Caller } from '../caller.js';
 import { RestrictionRepository } from './restriction.repository.js';
@@ -8,8 +9,8 @@ import { RestrictionRepository } from './restriction.repository.js';
 export class AccessService {
   constructor(private readonly restrictions: RestrictionRepository) {}
 
-  /** As it is now, for the caller's workspace. */
-  of({ workspaceId }: Pick<Caller, 'workspaceId'>): Promise<WorkspaceAccess> {
-    return this.restrictions.access(workspaceId);
+  /** As it is now, for the caller's workspace; in a transaction before that changes any of it. */
+  of({ workspaceId }: Pick<Caller, 'workspaceId'>, manager?: EntityManager): Promise<WorkspaceAccess> {
+    return this.restrictions.access(workspaceId, manager);
   }
 }

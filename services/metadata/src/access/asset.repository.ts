@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import type { Permission } from '#libs/identity';
 import { idKindOf } from '#libs/kernel';
 
@@ -33,5 +33,17 @@ export class AssetRepository {
       [workspaceId, ids],
     );
     return rows.map((row) => ({ ...row, kind: idKindOf(row.id) === 'dataSource' ? 'dataSource' : 'savedQuery' }));
+  }
+
+  /** Until the transaction ends, neither the asset nor its source is changed, deleted or locked for a change by others. */
+  async lock(manager: EntityManager, { id, dataSourceId, kind }: Asset, forWhat: 'grant' | 'change'): Promise<boolean> {
+    const mode = forWhat === 'change' ? 'no key update' : 'share';
+    const [source] = await manager.query<object[]>(
+      `select 1 from metadata.data_source where id = $1 for ${kind === 'dataSource' ? mode : 'share'}`,
+      [dataSourceId],
+    );
+    if (kind === 'dataSource') return source !== undefined;
+    const [query] = await manager.query<object[]>(`select 1 from metadata.saved_query where id = $1 for ${mode}`, [id]);
+    return query !== undefined;
   }
 }

@@ -74,8 +74,13 @@ export class GrantRepository {
     return Number(row?.count);
   }
 
-  /** Whoever has a grant on the asset already has it at this level from now on. */
-  async put(manager: EntityManager, grant: NewGrant): Promise<Grant> {
+  /** Whoever has a grant on the asset already has it at this level from now on; `before` is what it was. */
+  async put(manager: EntityManager, grant: NewGrant): Promise<{ before: Grant | undefined; after: Grant }> {
+    const [before]: Row[] = await manager.query(
+      `select ${columns} from metadata.asset_grant
+       where asset_id = $1 and grantee_kind = $2 and grantee_key = $3 for update`,
+      [grant.assetId, grant.grantee.kind, grant.grantee.key],
+    );
     const [row]: Row[] = await manager.query(
       `insert into metadata.asset_grant as g
          (id, workspace_id, asset_id, grantee_kind, grantee_key, level, opens_source, created_by_id)
@@ -90,7 +95,17 @@ export class GrantRepository {
       ],
     );
     if (!row) throw new Error('an insert returns its row');
-    return toGrant(row);
+    return { before: before && toGrant(before), after: toGrant(row) };
+  }
+
+  /** The grants on the saved queries of a source are ways into it no more. */
+  async closeSource(manager: EntityManager, dataSourceId: string): Promise<string[]> {
+    const closed: [{ id: string }[], number] = await manager.query(
+      `update metadata.asset_grant g set opens_source = false from metadata.saved_query q
+       where q.id = g.asset_id and q.data_source_id = $1 and g.opens_source returning g.id`,
+      [dataSourceId],
+    );
+    return closed[0].map(({ id }) => id);
   }
 
   async delete(manager: EntityManager, workspaceId: string, id: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import type { MessageContext } from '#libs/bus';
 import type { accessRequests, AccessLevel, AssetAccess, Grant, RequestOf, ResponseOf } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
@@ -12,7 +13,7 @@ import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.j
 import { AccessService } from './access.service.js';
 import { AssetRepository, managingPermission, type Asset } from './asset.repository.js';
 import { GranteeClient } from './grantee.client.js';
-import { GrantRepository } from './grant.repository.js';
+import { GrantRepository, type NewGrant } from './grant.repository.js';
 import { RestrictionRepository } from './restriction.repository.js';
 
 /** All of a workspace's travel to each service that asks who reaches what. */
@@ -46,23 +47,29 @@ export class GrantService {
     });
   }
 
-  /** Whoever restricts something keeps managing it. */
+  /**
+   * Whoever restricts something keeps managing it. Those who were let into the queries of a source while that was open to all
+   * were not let into what is closed now.
+   */
   async setRestricted(
     { assetId, restricted }: RequestOf<typeof accessRequests.setRestricted>,
     caller: Caller,
   ): Promise<AssetAccess> {
     const { workspaceId, userId } = caller;
-    const asset = await this.managed(assetId, caller, ['id']);
-    const opensSource = await this.mayOpenSource(asset, caller);
+    const known = await this.managed(assetId, caller, ['id']);
     await this.revisions.changeAccess(workspaceId, async (manager) => {
-      await this.restrictions.set(manager, workspaceId, assetId, restricted);
-      const action = restricted ? 'asset.restricted' : 'asset.unrestricted';
-      await this.audit.add(manager, { action, workspaceId, target: { type: 'asset', id: assetId } });
+      const opensSource = await this.locked(manager, known, { caller, path: ['id'], forWhat: 'change' });
+      const isNew = await this.restrictions.set(manager, workspaceId, assetId, restricted);
+      const closes = isNew && known.kind === 'dataSource';
+      const closedGrantIds = closes ? await this.grants.closeSource(manager, assetId) : [];
+      await this.audit.add(manager, {
+        action: restricted ? 'asset.restricted' : 'asset.unrestricted',
+        ...{ workspaceId, target: { type: 'asset', id: assetId } },
+        ...(closes ? { after: { closedGrantIds } } : {}),
+      });
       if (!restricted || caller.permissions.has('grant.manage')) return;
       const grantee = { kind: 'USER', key: userId } as const;
-      await this.refuseTooMany(await this.grants.count(manager, workspaceId));
-      const grant = { workspaceId, assetId, grantee, opensSource, createdById: userId };
-      await this.grants.put(manager, { ...grant, level: 'MANAGE' });
+      await this.give(manager, { workspaceId, assetId, grantee, opensSource, level: 'MANAGE', createdById: userId });
     });
     this.logger.info({ assetId, restricted, userId }, 'it was changed whether an asset is restricted');
     return { assetId, restricted, level: 'MANAGE' };
@@ -110,15 +117,12 @@ export class GrantService {
   ): Promise<Grant> {
     const { workspaceId, userId } = caller;
     const { assetId, level } = input;
-    const asset = await this.managed(assetId, caller, ['assetId']);
+    const path = ['assetId'];
+    const known = await this.managed(assetId, caller, path);
     const grantee = await this.grantees.known(input.grantee, context);
-    const opensSource = await this.mayOpenSource(asset, caller);
     const grant = await this.revisions.changeAccess(workspaceId, async (manager) => {
-      await this.refuseTooMany(await this.grants.count(manager, workspaceId));
-      const given = { workspaceId, assetId, grantee, level, opensSource, createdById: userId };
-      const made = await this.grants.put(manager, given);
-      await this.audit.add(manager, { action: 'grant.created', workspaceId, target: targetOf(made), after: made });
-      return made;
+      const opensSource = await this.locked(manager, known, { caller, path, forWhat: 'grant' });
+      return this.give(manager, { workspaceId, assetId, grantee, level, opensSource, createdById: userId });
     });
     this.logger.info({ grantId: grant.id, assetId, grantee, level, userId }, 'a grant was given');
     return grant;
@@ -135,23 +139,36 @@ export class GrantService {
     this.logger.info({ grantId: id, assetId: grant.assetId, userId }, 'a grant was taken');
   }
 
+  private async give(manager: EntityManager, grant: NewGrant): Promise<Grant> {
+    const { workspaceId } = grant;
+    await this.refuseTooMany(await this.grants.count(manager, workspaceId));
+    const { before, after } = await this.grants.put(manager, grant);
+    const action = before ? 'grant.updated' : 'grant.created';
+    await this.audit.add(manager, { action, workspaceId, target: targetOf(after), before, after });
+    return after;
+  }
+
+  /**
+   * Keeps the asset as it is until the transaction ends, and asks again. What a saved query answers comes of its source: only
+   * who manages that as well opens it for others. @returns whether the caller does
+   */
+  private async locked(
+    manager: EntityManager,
+    asset: Asset,
+    { caller, path, forWhat }: { caller: Caller; path: readonly string[]; forWhat: 'grant' | 'change' },
+  ): Promise<boolean> {
+    if (!(await this.assets.lock(manager, asset, forWhat))) throw assetNotFound(path);
+    const access = await this.access.of(caller, manager);
+    demandManaging(access, asset, caller, path);
+    return caller.permissions.has('data_source.manage') && access.reachesSource(caller, asset.dataSourceId, 'MANAGE');
+  }
+
   /** @throws AppError `asset.not_found`, `auth.forbidden` where the caller may see it and no more */
   private async managed(id: string, caller: Caller, path: readonly string[]): Promise<Asset> {
     const [[asset], access] = await Promise.all([this.assets.find(caller.workspaceId, [id]), this.access.of(caller)]);
-    if (!asset || !levelOf(access, asset, caller)) {
-      throw new AppError('asset.not_found', 'There is no such data source or saved query.', { path });
-    }
-    if (!manages(access, asset, caller)) {
-      const permission = managingPermission[asset.kind];
-      throw new AppError('auth.forbidden', `This needs a grant of MANAGE and the permission ${permission}.`, { path });
-    }
+    if (!asset) throw assetNotFound(path);
+    demandManaging(access, asset, caller, path);
     return asset;
-  }
-
-  /** What a saved query answers comes of its source: only who manages that as well opens it for others. */
-  private async mayOpenSource({ dataSourceId }: Asset, caller: Caller): Promise<boolean> {
-    const access = await this.access.of(caller);
-    return caller.permissions.has('data_source.manage') && access.reachesSource(caller, dataSourceId, 'MANAGE');
   }
 
   private async refuseTooMany(count: number): Promise<void> {
@@ -159,6 +176,18 @@ export class GrantService {
       throw new AppError('input.too_large', `A workspace has at most ${grantsMax} grants. Give them to groups.`);
     }
   }
+}
+
+function assetNotFound(path: readonly string[]): AppError {
+  return new AppError('asset.not_found', 'There is no such data source or saved query.', { path });
+}
+
+/** @throws AppError `asset.not_found`, `auth.forbidden` where the caller may see it and no more */
+function demandManaging(access: WorkspaceAccess, asset: Asset, caller: Caller, path: readonly string[]): void {
+  if (!levelOf(access, asset, caller)) throw assetNotFound(path);
+  if (manages(access, asset, caller)) return;
+  const permission = managingPermission[asset.kind];
+  throw new AppError('auth.forbidden', `This needs a grant of MANAGE and the permission ${permission}.`, { path });
 }
 
 function manages(access: WorkspaceAccess, asset: Asset, caller: Caller): boolean {

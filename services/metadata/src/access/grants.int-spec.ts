@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { AccessLevel, DataSource, Grant, Grantee, SavedQuery } from '#libs/contracts';
+import {
+  auditRecorded,
+  envelopeCodec,
+  type AccessLevel,
+  type AuditEntry,
+  type DataSource,
+  type Grant,
+  type Grantee,
+  type SavedQuery,
+} from '#libs/contracts';
 import type { Permission } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import { callerOf, codeOf, faultOf, MetadataSuite } from '../../test/metadata-suite.js';
@@ -176,6 +185,18 @@ describe('a saved query that is restricted', () => {
     expect(await runs({ source: source.id }, member)).toBe('source.not_found');
   });
 
+  it('is in lists exactly where it is found by id: a grant that does not open it shows it to none who only see its source', async () => {
+    const author = somebody({}, 'saved_query.manage');
+    await restrict(query.id, author);
+    await give(query.id, 'RUN', west, author);
+    await restrict(source.id);
+    await give(source.id, 'DISCOVER');
+    const member = somebody({ groups: ['west'] });
+    expect(await seen(member)).toEqual({ sources: [source.id], queries: [], counts: [1, 0] });
+    await give(source.id, 'RUN');
+    expect(await seen(member)).toEqual(everything());
+  });
+
   it('is checked again when it is edited: without its source nobody changes its text', async () => {
     const editor = somebody({ groups: ['west'] }, 'saved_query.manage');
     await restrict(query.id);
@@ -208,7 +229,64 @@ describe('a saved query that is restricted', () => {
   });
 });
 
+/** What is told to the audit log of the caller's workspace, in order. */
+async function audited(): Promise<AuditEntry[]> {
+  const contract = auditRecorded.metadata;
+  const rows = await suite.database.query<{ envelope: Buffer }[]>(
+    'select envelope from metadata.outbox order by sequence',
+  );
+  return rows
+    .map((row) => envelopeCodec.decode(row.envelope))
+    .filter(({ workspaceId, type }) => workspaceId === suite.caller.workspaceId && type === contract.type)
+    .flatMap(({ payload }) => contract.codec.decode(payload).entries);
+}
+
+describe('a grant on a saved query whose source was open', () => {
+  it('is no way in once the source is restricted, until it is given again; the audit log says which were closed', async () => {
+    await restrict(query.id);
+    const { id } = await give(query.id, 'RUN');
+    const member = somebody({ groups: ['west'] });
+    expect(await runs({ query: query.id }, member)).toBe('done');
+    await restrict(source.id);
+    expect(await runs({ query: query.id }, member)).toBe('saved_query.not_found');
+    const [told] = (await audited()).filter(
+      ({ action, target }) => action === 'asset.restricted' && target?.id === source.id,
+    );
+    expect(told?.after?.['closedGrantIds']).toContain(id);
+    const above = { ...suite.caller, permissions: new Set([...suite.caller.permissions, 'grant.manage'] as const) };
+    await give(query.id, 'RUN', west, above);
+    expect(await runs({ query: query.id }, member)).toBe('done');
+    await restrict(source.id);
+    expect(await runs({ query: query.id }, member)).toBe('done');
+  });
+});
+
 describe('grants', () => {
+  it('are in the audit log, each with what it was before, also that of the one who restricts', async () => {
+    await restrict(query.id);
+    const { id } = await give(query.id, 'RUN');
+    await give(query.id, 'EDIT');
+    const told = (await audited()).filter(({ action }) => action.startsWith('grant.'));
+    expect(told.map(({ action }) => action)).toEqual(['grant.created', 'grant.created', 'grant.updated']);
+    expect(told[0]?.after).toMatchObject({ level: 'MANAGE', grantee: { kind: 'USER', key: suite.caller.userId } });
+    expect(told[2]).toMatchObject({ target: { id }, before: { level: 'RUN' }, after: { level: 'EDIT' } });
+  });
+
+  it('are not left behind on a saved query that is being deleted', async () => {
+    const deletion = suite.database.createQueryRunner();
+    await deletion.startTransaction();
+    await deletion.query('delete from metadata.saved_query where id = $1', [query.id]);
+    const given = codeOf(give(query.id, 'RUN'));
+    await expect
+      .poll(() => suite.database.query(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`))
+      .not.toEqual([]);
+    await deletion.commitTransaction();
+    await deletion.release();
+    expect(await given).toBe('asset.not_found');
+    const left = `select 1 from metadata.asset_grant where asset_id = $1`;
+    expect(await suite.database.query(left, [query.id])).toEqual([]);
+  });
+
   it('of one thing are seen by those who manage it, and of all by those who manage all', async () => {
     await restrict(source.id);
     const grant = await give(source.id, 'RUN');

@@ -6,6 +6,7 @@ import { AppError, newId } from '#libs/kernel';
 import type { RedisConnections } from '#libs/redis';
 import { startPostgres, startRedis, type PostgresServer, type RedisServer } from '#libs/testing';
 import { connectRedis, FakeBus, metadataRoot } from '../../test/metadata-harness.js';
+import { GrantService } from '../access/grant.service.js';
 import type { Caller } from '../caller.js';
 import { DataSourceService } from '../data-source/data-source.service.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
@@ -87,6 +88,32 @@ const resolve = () =>
   app.get(RunnableService).resolve({ subject: { case: 'dataSourceId', value: dataSourceId } }, caller);
 
 describe('a row policy', () => {
+  it.each([
+    ['DISCOVER', 'auth.forbidden'],
+    ['RUN', 'auth.forbidden'],
+    ['EDIT', 'done'],
+  ] as const)(
+    'of a source with a grant of %s is read, and making, changing and deleting it is: %s',
+    async (level, due) => {
+      const { id } = await create();
+      const grants = app.get(GrantService);
+      const { workspaceId } = caller;
+      await grants.setRestricted({ assetId: dataSourceId, restricted: true }, caller);
+      const grant = { assetId: dataSourceId, grantee: { kind: 'GROUP', key: 'west' }, level } as const;
+      await grants.create(grant, caller, { workspaceId, requestId: 'req_1', actor: { case: undefined } });
+      caller = { ...caller, userId: newId('user'), groups: ['west'] };
+      expect((await policies.get([id], caller)).map((policy) => policy.id)).toEqual([id]);
+      const tries = [
+        () => create({ name: 'Another' }),
+        () => policies.update({ id, version: 1, name: 'Off', enabled: false, cleared: [] }, caller),
+        () => policies.delete(id, caller),
+      ];
+      for (const attempt of tries) {
+        expect(due === 'done' ? await attempt().then(() => 'done') : (await faultOf(attempt())).code).toBe(due);
+      }
+    },
+  );
+
   it('is kept as it was made, and changed only by who has read it', async () => {
     const made = await create({ groupNames: ['sales '], exemptGroupNames: ['chiefs'], key: 'region' });
     expect(made).toMatchObject({ groupNames: ['sales'], exemptGroupNames: ['chiefs'], key: 'region', version: 1 });

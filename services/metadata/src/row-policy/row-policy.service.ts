@@ -76,7 +76,7 @@ export class RowPolicyService {
     const { workspaceId, userId } = caller;
     const change = parseRowPolicyChange(input);
     const key = { workspaceId, id: input.id };
-    const current = await this.reached(key.id, caller);
+    const current = await this.changeable(key.id, caller);
     assertVersion(current, input.version);
     const next = {
       name: change.name ?? current.name,
@@ -102,17 +102,21 @@ export class RowPolicyService {
 
   async delete(id: string, caller: Caller): Promise<void> {
     const { workspaceId } = caller;
-    await this.reached(id, caller);
+    await this.changeable(id, caller);
     await this.policies.delete({ workspaceId, id });
   }
 
-  /** @throws AppError `row_policy.not_found`, also where its source is not for the caller */
-  private async reached(id: string, caller: Caller): Promise<RowPolicyEntity> {
+  /**
+   * Who sees a source sees its policies; who is shown which rows of it is for those to say who change it.
+   * @throws AppError `row_policy.not_found`, also where its source is not for the caller; `auth.forbidden`
+   */
+  private async changeable(id: string, caller: Caller): Promise<RowPolicyEntity> {
     const [access, row] = await Promise.all([
       this.access.of(caller),
       this.policies.get({ workspaceId: caller.workspaceId, id }),
     ]);
     if (!access.reachesSource(caller, row.dataSourceId, 'DISCOVER')) throw rowPolicyNotFound();
+    access.demandSource(caller, row.dataSourceId, 'EDIT');
     return row;
   }
 
@@ -132,7 +136,8 @@ export class RowPolicyService {
   private async sourceOf(id: string, caller: Caller): Promise<DataSourceEntity> {
     const [source] = await this.sources.find(caller.workspaceId, [id]);
     const access = await this.access.of(caller);
-    if (!source || !access.reachesSource(caller, id, 'DISCOVER')) throw sourceNotFound();
+    if (!source) throw sourceNotFound();
+    access.demandSource(caller, id, 'EDIT', ['dataSourceId']);
     if (source.schemaRefreshedAt) return source;
     await this.refreshes.readFirst(source, caller.requestId, caller.remainingMs());
     return this.sources.get(source);

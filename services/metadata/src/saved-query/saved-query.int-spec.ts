@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '#libs/kernel';
 import { callerOf, codeOf, faultOf, MetadataSuite } from '../../test/metadata-suite.js';
+import type { Caller } from '../caller.js';
 
 let suite: MetadataSuite;
 beforeAll(async () => {
@@ -98,6 +99,27 @@ describe('a saved query', () => {
         order by name_key, id limit 11`,
     );
     expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toMatch(/saved_query_name_idx/);
+  });
+
+  it('shows a guest the parameters that are left for it to choose, and those of others no more', async () => {
+    const source = await suite.createSource();
+    const options = { values: [{ value: 'acme' }, { value: 'umbrella' }] };
+    const text = { type: 'TEXT', multiple: false, required: true } as const;
+    const input = { name: 'Orders', dataSourceId: source.id, sql: 'select {{ customer }}, {{ year }}', tags: [] };
+    const parameters = [
+      { ...text, name: 'customer', options },
+      { ...text, name: 'year' },
+    ];
+    const { id } = await suite.queries.create({ ...input, parameters }, suite.caller);
+    const names = async (guest: Caller['guest']): Promise<string[]> => {
+      const by = { ...callerOf(suite.caller.workspaceId, ['saved_query.run']), guest };
+      const [query] = await suite.queries.get([id], by);
+      return query?.parameters.map(({ name }) => name) ?? [];
+    };
+    const mintedById = suite.caller.userId;
+    expect(await names({ mintedById, parameters: { customer: 'acme' }, attributes: {} })).toEqual(['year']);
+    expect(await names({ mintedById, parameters: {}, attributes: {} })).toEqual(['customer', 'year']);
+    expect(await names(undefined)).toEqual(['customer', 'year']);
   });
 });
 

@@ -120,7 +120,6 @@ export class SavedQueryRepository {
   /** @throws AppError `saved_query.not_found` */
   async delete({ workspaceId, id }: SavedQueryKey): Promise<void> {
     await this.revisions.changeAccess(workspaceId, async (manager) => {
-      await this.grants.deleteOf(manager, id);
       const current = await manager.findOne(SavedQueryEntity, {
         where: { workspaceId, id },
         lock: { mode: 'pessimistic_write' },

@@ -26,9 +26,14 @@ export function toSavedQuery(row: SavedQueryEntity): SavedQuery {
   };
 }
 
-/** A query as the caller sees it. Its text says what its source holds, so it is for those who may see that. */
+/**
+ * A query as the caller sees it. Its text says what its source holds, so it is for those who may see that. What is fixed for a
+ * guest it does not choose, and is not told what others might have been given.
+ */
 export function toShownQuery(row: SavedQueryEntity, caller: Caller, access: WorkspaceAccess): SavedQuery {
-  const query = toSavedQuery(row);
+  const whole = toSavedQuery(row);
+  const fixed = caller.guest?.parameters ?? {};
+  const query = { ...whole, parameters: whole.parameters.filter(({ name }) => !Object.hasOwn(fixed, name)) };
   const isReadable = caller.permissions.has('data_source.read') && access.readsText(caller, row);
   return isReadable ? query : { ...query, sql: '' };
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   accessRequests,
   metadataRequests,
+  workerRequests,
   type AccessLevel,
   type Execution,
   type Restriction,
@@ -24,6 +25,7 @@ import {
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
 import { clear } from '../../test/orchestrator-suite.js';
+import { EstimateService } from '../estimate/estimate.service.js';
 
 let server: PostgresServer;
 let dataSource: DataSource;
@@ -167,6 +169,26 @@ describe('who only runs a saved query', () => {
     expect(await search()).toBe(1);
   });
 
+  it('finds by searching only what it is shown, with a key that is confined and without its source', async () => {
+    restrict({});
+    const { id } = await runQuery();
+    const found = async (by: Principal): Promise<string[]> => {
+      const list = await orchestrator.executions.list({ page: { first: 10 }, states: [], search: 'secret' }, by);
+      return list.executions.map((execution) => execution.id);
+    };
+    expect(await found(principal)).toEqual([id]);
+    const confined = { ...principal, reach: { dataSourceIds: [], savedQueryIds: [query.id] } };
+    expect((await orchestrator.executions.get(id, confined)).sql).toBeUndefined();
+    expect(await found(confined)).toEqual([]);
+    // Its grant opens the query where its source is closed, and still says nothing of what that holds.
+    restrict({ [source.id]: undefined, [query.id]: 'EDIT' });
+    expect((await orchestrator.executions.get(id, principal)).sql).toBeUndefined();
+    expect(await found(principal)).toEqual([]);
+    restrict({ [source.id]: 'RUN', [query.id]: 'EDIT' });
+    expect((await orchestrator.executions.get(id, principal)).sql).toBe(query.sql);
+    expect(await found(principal)).toEqual([id]);
+  });
+
   it('learns nothing of it from what it fails with at its source', async () => {
     const { id, runId, fence } = await runQuery();
     await worker.claim({ runId, fence });
@@ -177,6 +199,29 @@ describe('who only runs a saved query', () => {
     expect(JSON.stringify(told)).not.toContain('salary');
     restrict({ [query.id]: 'EDIT' });
     expect((await orchestrator.executions.get(id, principal)).error?.message).toContain('salary');
+  });
+
+  it('learns nothing of it from what its source says when it is only estimated', async () => {
+    orchestrator.bus.answer(workerRequests.estimateStatement, () => {
+      const details = { sourceCode: '42703' };
+      throw new AppError('run.query_failed', 'column "salary" does not exist', { details });
+    });
+    const estimates = new EstimateService(orchestrator.submit, orchestrator.bus.asClient());
+    const refusal = async (): Promise<unknown> =>
+      estimates
+        .estimate(
+          { query: { case: 'savedQuery', value: { id: query.id } }, queryOptions: [] },
+          principal,
+          newContext(principal),
+        )
+        .catch((error: unknown) => error);
+    expect(await refusal()).toMatchObject({
+      code: 'run.query_failed',
+      publicMessage: 'The saved query failed. Those who may edit it are told why.',
+      details: undefined,
+    });
+    restrict({ [query.id]: 'EDIT' });
+    expect(await refusal()).toMatchObject({ publicMessage: 'column "salary" does not exist' });
   });
 
   it('learns nothing of it from why it is refused', async () => {

@@ -15,12 +15,12 @@ function hidden(error: RunError): RunError {
   return tellingCodes.includes(error.code) ? { ...error, message } : error;
 }
 
-/** A refusal of a statement for those who may not read it. What is said of parameters is theirs to know. */
+/** What a statement is refused with, for those who may not read it. What is said of parameters is theirs to know. */
 export function refusalWithoutText(error: unknown): unknown {
-  if (!(error instanceof AppError) || !error.code.startsWith('sql.')) return error;
-  return new AppError('sql.rejected', 'The saved query cannot be run. Those who may edit it are told why.', {
-    path: error.path,
-    internalMessage: error.publicMessage,
-    cause: error,
-  });
+  if (!(error instanceof AppError)) return error;
+  const origin = { path: error.path, internalMessage: error.publicMessage, cause: error };
+  // Without its details: what the source calls the failure tells of the statement as well.
+  if (error.code === 'run.query_failed') return new AppError(error.code, message, origin);
+  if (!error.code.startsWith('sql.')) return error;
+  return new AppError('sql.rejected', 'The saved query cannot be run. Those who may edit it are told why.', origin);
 }

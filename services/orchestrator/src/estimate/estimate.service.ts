@@ -4,6 +4,7 @@ import { workerRequests, type RequestOf, type ResponseOf, type runRequests } fro
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { readsText } from '../access/asset-access.service.js';
+import { refusalWithoutText } from '../access/hidden-text.js';
 import { canReadSql } from '../execution/execution.service.js';
 import { toPlanReach, toPlanValues } from '../run/bound-values.js';
 import { SubmitService } from '../submission/submit.service.js';
@@ -41,7 +42,10 @@ export class EstimateService {
     }
     const leftMs = Math.max(1, Math.floor(context.remainingMs() - reserveMs));
     const timeoutMs = Math.min(planningMsMax, limits.timeoutMs, leftMs);
-    const estimate = await this.ask(
+    const asked = { dataSourceId: question.source.id, savedQueryId: question.savedQuery?.id };
+    // A plan repeats the statement's tables and conditions, and so does what the source refuses it with.
+    const mayRead = canReadSql(principal, plan.sql) && readsText(access, principal, asked);
+    const asking = this.ask(
       workerRequests.estimateStatement,
       {
         source: question.source,
@@ -53,9 +57,9 @@ export class EstimateService {
       },
       { context: serviceContext('orchestrator', principal.workspaceId, context.requestId), ttlMs: timeoutMs },
     );
-    // A plan repeats the statement's tables and conditions.
-    const asked = { dataSourceId: question.source.id, savedQueryId: question.savedQuery?.id };
-    const mayRead = canReadSql(principal, plan.sql) && readsText(access, principal, asked);
+    const estimate = await asking.catch((error: unknown) => {
+      throw mayRead ? error : refusalWithoutText(error);
+    });
     return mayRead ? estimate : { ...estimate, plan: undefined };
   }
 

@@ -118,7 +118,7 @@ function filterOf(
     ...{ states, savedQueryId, submittedById, dataSourceId, search, submittedFrom, submittedTo },
     readsPolicies: principal.permissions.has('row_policy.read'),
     reached: access.filterFor(principal, 'RUN'),
-    readable: access.filterFor(principal, 'EDIT'),
+    readable: access.textFilterFor(principal),
   };
 }
 
