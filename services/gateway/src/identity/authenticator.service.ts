@@ -52,13 +52,14 @@ export class AuthenticatorService {
   }
 }
 
-type Credentials = { apiKey: string; accessToken?: undefined } | { apiKey?: undefined; accessToken: string };
+/** Both members are always its own: what is absent is never looked for in what all objects share. */
+type Credentials = { apiKey: string; accessToken: undefined } | { apiKey: undefined; accessToken: string };
 
 function readCredentials(authorization: string): Credentials {
   const match = /^(bearer|key) +([\x21-\x7e]+)$/i.exec(authorization.slice(0, lengthMax + 1).trim());
   const [, scheme = '', value = ''] = authorization.length > lengthMax ? [] : (match ?? []);
-  if (value.startsWith(apiKeyPrefix)) return { apiKey: value };
-  if (scheme.toLowerCase() === 'bearer') return { accessToken: value };
+  if (value.startsWith(apiKeyPrefix)) return { apiKey: value, accessToken: undefined };
+  if (scheme.toLowerCase() === 'bearer') return { apiKey: undefined, accessToken: value };
   throw new AppError(
     'auth.unauthenticated',
     'The credentials are not of a form that is known. Give "Bearer <access token>" or "Key <API key>" as authorization.',
