@@ -200,6 +200,14 @@ describe('SCIM', () => {
       ['PATCH', `/scim/v2/Users/${user.id}`, patch({ op: 'jump', path: 'active' }), 400, 'invalidValue'],
       [
         'PATCH',
+        `/scim/v2/Users/${user.id}`,
+        patch({ op: 'add', path: '__proto__.sluice', value: 'x' }),
+        400,
+        'invalidValue',
+      ],
+      ['GET', '/scim/v2/Users?filter=constructor%20eq%20%22x%22', undefined, 400, 'invalidFilter'],
+      [
+        'PATCH',
         adminPath,
         patch({ op: 'replace', path: 'emails[type eq "work"].value', value: 'mine@example.com' }),
         403,

@@ -100,7 +100,8 @@ export class BusServer extends Server implements CustomTransportStrategy {
   private eventReader(area: EventArea, handlers: ReadonlyMap<string, MessageHandler>): EventReader {
     const { service, eventsMax = 16, claimAfterMs = 30_000, deliveriesMax = 10 } = this.options;
     const { redis, logger } = this.parts;
-    const key = redis.keys.events(area, eventStreams[area].version);
+    const { version, ordered = false } = eventStreams[area];
+    const key = redis.keys.events(area, version);
     const mark = new StreamMark(key, redis);
     return new EventReader(
       ...[
@@ -109,9 +110,10 @@ export class BusServer extends Server implements CustomTransportStrategy {
           key,
           group: service,
           consumer: this.client.instance,
-          concurrency: eventsMax,
+          ordered,
+          concurrency: ordered ? 1 : eventsMax,
           claimAfterMs,
-          deliveriesMax,
+          deliveriesMax: ordered ? Infinity : deliveriesMax,
         },
       ],
       ...([events.filter((contract) => contract.area === area), handlers, this.parts] as const),

@@ -109,6 +109,71 @@ describe('an event', () => {
   });
 });
 
+describe('an event of an ordered stream', () => {
+  const ordered = { ordered: true, concurrency: 1, deliveriesMax: Infinity, claimAfterMs: 60 } as const;
+
+  it('that fails holds up those after it, more often than others are tried, and none is given up or passed', async () => {
+    await using bus = await BusFixture.start();
+    const done: string[] = [];
+    let failures = 0;
+    let running = 0;
+    bus.readEvents(
+      'a',
+      async ({ runId }) => {
+        running += 1;
+        expect(running).toBe(1);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        running -= 1;
+        if (runId === 'run_1' && failures < 15) {
+          failures += 1;
+          throw new Error('its database is away');
+        }
+        done.push(runId);
+      },
+      ordered,
+    );
+    const ids = Array.from({ length: 20 }, (_, each) => `run_${each}`);
+    for (const id of ids) await bus.tell(id);
+    await until(() => done.length === ids.length);
+    expect(done).toEqual(ids);
+    expect(failures).toBe(15);
+    expect(await new DeadLetters(bus.parts.redis, bus.eventKey).count()).toBe(0);
+  });
+
+  it('that can never be handled lets the others by in the end, is kept, and shows as what the group is behind', async () => {
+    await using bus = await BusFixture.start();
+    const done: string[] = [];
+    const handle = async ({ runId }: { runId: string }): Promise<void> => {
+      if (runId === 'run_poison') throw new Error('never');
+      done.push(runId);
+    };
+    bus.readEvents('a', handle, ordered);
+    await bus.tell('run_poison');
+    await bus.tell('run_1');
+    await until(() => done.length === 1);
+    expect(await bus.pending()).toBe(1);
+    expect(await new DeadLetters(bus.parts.redis, bus.eventKey).count()).toBe(0);
+    await new StreamTrimmer('run', bus.parts).trim();
+    expect(await bus.metric('bus_event_lag', 'group="results"')).toBe(1);
+  });
+
+  it('that fails holds up no reader that drains', async () => {
+    await using bus = await BusFixture.start();
+    let failures = 0;
+    const fails = async (): Promise<void> => {
+      failures += 1;
+      throw new Error('not yet');
+    };
+    const reader = bus.readEvents('a', fails, { ...ordered, claimAfterMs: 600_000 });
+    await bus.tell('run_1');
+    await until(() => failures >= 4);
+    const from = performance.now();
+    await reader.drain();
+    expect(performance.now() - from).toBeLessThan(700);
+    expect(await bus.pending()).toBe(1);
+  });
+});
+
 describe('a stream of events', () => {
   it('loses the oldest where it is too large, counts them, and is to be told again', async () => {
     await using bus = await BusFixture.start();

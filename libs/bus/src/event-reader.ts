@@ -1,6 +1,6 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import type { AnyEventContract } from '#libs/contracts';
-import { backoffMs } from '#libs/kernel';
+import { backoffMs, delay } from '#libs/kernel';
 import { BlockingReader, blockMs, type Call, type ReaderParts } from './blocking-reader.js';
 import { ConsumerJanitor } from './consumer-janitor.js';
 import { ensureGroup } from './ensure-group.js';
@@ -15,12 +15,19 @@ export interface EventReaderOptions {
   group: string;
   consumer: string;
   concurrency: number;
+  /** Whether an event that fails holds up those after it: with a concurrency of 1 they are handled in their order. */
+  ordered?: boolean;
   /** How long an event may be pending before another consumer takes it over. */
   claimAfterMs: number;
   /** Deliveries after which an event becomes a dead letter. */
   deliveriesMax: number;
 }
 
+/**
+ * Times after which an event of an ordered stream no longer holds up the others. With the backoff that is about seven
+ * minutes: longer than most outages, and shorter than what one event that can never be handled may cost the others.
+ */
+const heldDeliveriesMax = 30;
 /** Failed events that wait in memory for their next time; those beyond it come again when they are claimed. */
 const waitingMax = 1_000;
 const claimRoundMs = 5_000;
@@ -29,7 +36,7 @@ const batchesPerRound = 10;
 /**
  * The events of one area, read by the service's group: at least once, acknowledged after the handler's effect. What fails
  * is tried again with backoff and becomes a dead letter in the end; what a dead consumer held is claimed; what is being
- * handled is held. An event that this release does not know stays pending for a newer one and never becomes a dead letter.
+ * handled is held. In an ordered stream what fails is tried again at its place. An event that this release does not know stays pending for a newer one and never becomes a dead letter.
  */
 export class EventReader {
   private readonly slots: Slots;
@@ -38,6 +45,7 @@ export class EventReader {
   private readonly handling: EventHandling;
   private readonly janitor: ConsumerJanitor;
   private readonly inHand = new Set<string>();
+  private readonly stopping = new AbortController();
   private readonly waiting = new Map<string, NodeJS.Timeout>();
   private holding: NodeJS.Timeout | undefined;
   private nextClaimAt = 0;
@@ -72,6 +80,7 @@ export class EventReader {
 
   /** Takes nothing new, finishes what runs, leaves the rest to others, and takes its consumer out of the group. */
   async drain(): Promise<void> {
+    this.stopping.abort();
     for (const timer of this.waiting.values()) clearTimeout(timer);
     this.waiting.clear();
     await this.reader.finish();
@@ -123,9 +132,7 @@ export class EventReader {
     this.inHand.add(entry.id);
     this.slots.run(async () => {
       try {
-        const outcome = await this.handling.handle(entry, deliveries);
-        if (outcome === 'failed') this.tryLater(entry.id, deliveries);
-        if (outcome === 'unknown' && deliveries > 1) await this.pending.release([entry.id]);
+        await this.handle(entry, deliveries);
       } catch (err) {
         this.parts.logger.warn({ err, area: this.options.area }, 'an event could not be acknowledged and comes again');
       } finally {
@@ -134,15 +141,32 @@ export class EventReader {
     });
   }
 
+  private async handle(entry: StreamEntry, deliveries: number): Promise<void> {
+    const outcome = await this.handling.handle(entry, deliveries);
+    if (outcome === 'unknown' && deliveries > 1) await this.pending.release([entry.id]);
+    if (outcome !== 'failed') return;
+    if (this.options.ordered !== true || deliveries >= heldDeliveriesMax) {
+      this.tryLater(entry.id, deliveries);
+      return;
+    }
+    await delay(this.backoffMs(deliveries), { signal: this.stopping.signal });
+    this.parts.metrics.retries.inc({ kind: 'event' });
+    if (!this.stopping.signal.aborted) await this.handle(entry, deliveries + 1);
+  }
+
   /** Not so late that somebody else would claim it before. */
   private tryLater(id: string, deliveries: number): void {
     if (this.reader.isStopping() || this.waiting.size >= waitingMax) return;
-    const waitMs = backoffMs(deliveries - 1, { initialMs: 200, maxMs: this.options.claimAfterMs * 0.8 });
+    const waitMs = this.backoffMs(deliveries);
     const timer = setTimeout(() => {
       this.waiting.delete(id);
       void this.tryAgain(id, deliveries + 1, waitMs / 2);
     }, waitMs);
     this.waiting.set(id, timer);
+  }
+
+  private backoffMs(deliveries: number): number {
+    return backoffMs(deliveries - 1, { initialMs: 200, maxMs: this.options.claimAfterMs * 0.8 });
   }
 
   private async tryAgain(id: string, deliveries: number, idleMs: number): Promise<void> {

@@ -30,7 +30,9 @@ import { WorkerService } from './gen/sluice/worker/v1/worker_pb.js';
  *
  * - Requests go to the one stream of the service that answers them, at most once, no older than their ttl.
  * - Events go to one stream for each area and version, at least once to each group named in eventStreams; they are kept
- *   until the slowest group has taken them, within a cap, and for 24 h in the sender's outbox.
+ *   until the slowest group has taken them, within a cap, and for 24 h in the sender's outbox. What fails comes again and
+ *   becomes a dead letter after ten times. Of a stream that is `ordered` a group handles one event at a time: what fails
+ *   holds up those after it, for minutes, and comes again for as long as it is kept; it never becomes a dead letter.
  * - The firehose tells every gateway of changes of runs, without a group; a loss is found by its readers.
  * - A job goes through BullMQ and is the worker's alone.
  */
@@ -78,15 +80,21 @@ export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequest
 
 export type EventArea = 'audit-auth' | 'audit-metadata' | 'audit-orchestrator' | 'audit-results' | 'metadata' | 'run';
 
+export interface EventStream {
+  readonly version: number;
+  readonly publisher: ServiceName;
+  readonly groups: readonly ServiceName[];
+  /** Whether its events are handled one after the other and none is given up. */
+  readonly ordered?: true;
+}
+
 /** The streams of events: who writes them, and the groups that read them, a group for each service. */
-export const eventStreams: Readonly<
-  Record<EventArea, { version: number; publisher: ServiceName; groups: readonly ServiceName[] }>
-> = {
+export const eventStreams: Readonly<Record<EventArea, EventStream>> = {
   // One for each writer: whoever rebuilds a stream that was lost must have all of it in its outbox.
-  'audit-auth': { version: 1, publisher: 'auth', groups: ['metadata'] },
-  'audit-metadata': { version: 1, publisher: 'metadata', groups: ['metadata'] },
-  'audit-orchestrator': { version: 1, publisher: 'orchestrator', groups: ['metadata'] },
-  'audit-results': { version: 1, publisher: 'results', groups: ['metadata'] },
+  'audit-auth': { version: 1, publisher: 'auth', groups: ['metadata'], ordered: true },
+  'audit-metadata': { version: 1, publisher: 'metadata', groups: ['metadata'], ordered: true },
+  'audit-orchestrator': { version: 1, publisher: 'orchestrator', groups: ['metadata'], ordered: true },
+  'audit-results': { version: 1, publisher: 'results', groups: ['metadata'], ordered: true },
   metadata: { version: 1, publisher: 'metadata', groups: ['orchestrator'] },
   run: { version: 1, publisher: 'orchestrator', groups: ['results'] },
 };

@@ -6,17 +6,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppErrorFilter, BusClient, BusMetrics, BusServer, serviceContext, type MessageContext } from '#libs/bus';
 import {
   accessRequests,
+  auditRecorded,
   auditRequests,
+  envelopeCodec,
   metadataRequests,
   requestsByService,
   secretRequests,
   type RequestContract,
 } from '#libs/contracts';
 import { accessTokenForm, permissions, toClaims, type Permission } from '#libs/identity';
-import { AppError, newId } from '#libs/kernel';
+import { AppError, delay, newId } from '#libs/kernel';
 import type { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
-import { startPostgres, startRedis, type PostgresServer, type RedisServer } from '#libs/testing';
+import { startPostgres, startRedis, until, type PostgresServer, type RedisServer } from '#libs/testing';
 import { connectRedis, FakeBus, metadataRoot } from '../test/metadata-harness.js';
 
 let postgres: PostgresServer;
@@ -217,4 +219,30 @@ it('brings a source there and back over the bus, and its secrets to nobody but t
     'options.host',
     'options.sslkey',
   ]);
+});
+
+describe('the audit log', () => {
+  it('takes a writer’s entries in their order: one that fails holds up those behind it and is not given up', async () => {
+    const key = connections.keys.events('audit-auth', 1);
+    const broker = connections.client('broker');
+    const tell = async (payload: Uint8Array): Promise<void> => {
+      const bytes = envelopeCodec.encode({
+        ...{ id: newId('message'), kind: 'EVENT', type: auditRecorded.auth.type, version: 1, workspaceId },
+        ...{ requestId: 'req_1', traceparent: '', tracestate: '', ttlMs: 0, idempotencyKey: '', replyTo: '' },
+        ...{ inReplyTo: '', payload },
+      });
+      await broker.xadd(key, '*', 'e', Buffer.from(bytes));
+    };
+    const lag = async (): Promise<unknown> => {
+      const [group] = (await broker.xinfo('GROUPS', key)) as unknown[][];
+      return group?.[group.indexOf('lag') + 1];
+    };
+    // No message at all, so that it fails each time; the others are good.
+    await tell(Buffer.from([255]));
+    for (let each = 0; each < 3; each += 1) await tell(auditRecorded.auth.codec.encode({ entries: [] }));
+    await until(async () => Number((await broker.xpending(key, 'metadata'))[0]) > 0);
+    await delay(500);
+    expect(await lag()).toBe(3);
+    expect((await broker.xpending(key, 'metadata'))[0]).toBe(1);
+  });
 });

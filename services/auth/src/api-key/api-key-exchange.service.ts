@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { isPermission } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { permissionsOf } from '../role/permissions-of.js';
@@ -8,6 +7,7 @@ import { TransactionRepository } from '../transaction/transaction.repository.js'
 import { UserRepository, type LockedUser } from '../user/user.repository.js';
 import { matchesHash, prefixOf } from './api-key-secret.js';
 import { ApiKeyRepository, type ApiKeyRow, type StoredSecret } from './api-key.repository.js';
+import { permissionsOfKey } from './permissions-of-key.js';
 
 const tokenTtlSeconds = 60;
 
@@ -46,15 +46,11 @@ export class ApiKeyExchangeService {
 
   /** What the key allows of what its maker may do now. */
   private issue(key: ApiKeyRow, { user, issuedAt }: LockedUser): Promise<IssuedToken> {
-    const ofMaker = permissionsOf(user);
-    const permissions = key.permissions
-      ? new Set(key.permissions.filter(isPermission).filter((permission) => ofMaker.has(permission)))
-      : ofMaker;
     return this.issuer.issue({
       userId: user.id,
       workspaceId: user.workspaceId,
       apiKeyId: key.id,
-      permissions,
+      permissions: permissionsOfKey(key, permissionsOf(user)),
       ...(key.dataSourceIds && key.savedQueryIds
         ? { reach: { dataSourceIds: key.dataSourceIds, savedQueryIds: key.savedQueryIds } }
         : {}),

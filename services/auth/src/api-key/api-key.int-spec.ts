@@ -76,6 +76,21 @@ describe('an API key', () => {
     expect([...(await principalOfKey(secret)).permissions]).toEqual(['query.run']);
   });
 
+  it('of some networks is no way for an administrator’s key to make a user, who could be anywhere', async () => {
+    const { secret } = await create({ networks: { values: ['10.0.0.0/8'] } }, admin);
+    const permissions = (await principalOfKey(secret)).permissions;
+    expect([permissions.has('user.manage'), permissions.has('query.run')]).toEqual([false, true]);
+    const user = {
+      email: 'out@example.com',
+      name: 'Out',
+      password: 'x'.repeat(20),
+      roleNames: ['admin'],
+      groupNames: [],
+    };
+    const made = auth.ask(authRequests.createUser, user, await contextOfKey(secret));
+    expect((await auth.refusal(made)).code).toBe('auth.forbidden');
+  });
+
   it('API key prefix: is refused when one character of it differs, whichever', async () => {
     const { secret } = await create();
     for (let index = 0; index < secret.length; index += 7) {

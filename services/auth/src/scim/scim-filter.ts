@@ -40,11 +40,16 @@ export function filterToSql(text: string, columns: FilterColumns, firstPlace: nu
     if ('valFilter' in filter) return toSql(filter.valFilter, `${filter.attrPath}.`);
     const path = `${within}${filter.attrPath}`.toLowerCase().replace(/^urn:[^ ]*:/, '');
     // A multi-valued attribute alone stands for its values; every address that is kept is the primary one, of work.
-    const known = columns[path] ?? columns[`${path}.value`];
+    const known = columnOf(columns, path) ?? columnOf(columns, `${path}.value`);
     if (!known) throw invalid(`there is no attribute ${filter.attrPath} to filter by`);
     return 'compValue' in filter ? comparison(known, filter, bind) : `(${known.sql}) is not null`;
   };
   return { sql: toSql(parsed(text)), values };
+}
+
+function columnOf(columns: FilterColumns, path: string): FilterColumn | undefined {
+  // An attribute may be named as a member that every object has.
+  return Object.hasOwn(columns, path) ? columns[path] : undefined;
 }
 
 function parsed(text: string): Filter {

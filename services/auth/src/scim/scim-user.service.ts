@@ -8,6 +8,7 @@ import type { AuthConfig } from '../auth.config.js';
 import { normalizeEmail } from '../input/email.js';
 import { Issues } from '../input/issues.js';
 import { checkName } from '../input/text.js';
+import { PasswordTokenRepository } from '../password/password-token.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { SessionRepository } from '../session/session.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
@@ -29,6 +30,7 @@ export class ScimUserService {
     private readonly scim: ScimUserRepository,
     private readonly users: UserRepository,
     private readonly sessions: SessionRepository,
+    private readonly passwordTokens: PasswordTokenRepository,
     private readonly revocations: RevocationRepository,
     private readonly audit: AuditRepository,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'scim'>,
@@ -64,12 +66,15 @@ export class ScimUserService {
       await this.scim.assertFree(transaction, current, fields);
       await this.scim.update(transaction, current, fields);
       if (!fields.active) await this.sessions.endAllOf(transaction, current.id);
+      const isMoved = current.email !== fields.email;
+      // A link that went to the address before sets no password.
+      if (isMoved) await this.passwordTokens.deleteOf(transaction, current.id);
       const changed = await this.scim.get(transaction, current);
       const action =
         before?.active === fields.active ? 'user.updated' : fields.active ? 'user.enabled' : 'user.disabled';
       await this.record(transaction, current, action, { before, after: fields });
-      // Last, as its lock ends with the commit.
-      if (before?.active !== fields.active) await this.revocations.add(transaction, 'USER', [current.id]);
+      // Last, as its lock ends with the commit. What a token has of row policies by address goes with the address.
+      if (isMoved || before?.active !== fields.active) await this.revocations.add(transaction, 'USER', [current.id]);
       return changed;
     });
   }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { authRequests, scimRequests, type ScimUser } from '#libs/contracts';
+import { authRequests, scimRequests, serviceAccountRequests, type ScimUser } from '#libs/contracts';
 import type { MessageContext } from '#libs/bus';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness } from '../../test/auth-harness.js';
@@ -71,6 +71,53 @@ describe('a user by SCIM', () => {
     const { revocations } = await auth.askAsService(authRequests.listRevocations, { afterRevision: 0 });
     expect(revocations.some(({ subjectId }) => subjectId === user.id)).toBe(true);
     expect((await create('leaver')).id).not.toBe(user.id);
+  });
+
+  it('who is deleted leaves the keys that his key has made for a service account', async () => {
+    const leaver = await auth.createUser(await auth.admin(), { roleNames: ['admin'] });
+    const session = await auth.as((await auth.signIn(leaver)).accessToken);
+    const own = await auth.ask(authRequests.createApiKey, { name: 'own' }, session);
+    const byKey = await auth.as((await auth.ask(authRequests.exchangeApiKey, { secret: own.secret })).accessToken);
+    const { serviceAccount } = await auth.ask(
+      serviceAccountRequests.createServiceAccount,
+      { name: 'Nightly', roleNames: ['viewer'], groupNames: [] },
+      byKey,
+    );
+    const serviceAccountId = serviceAccount?.id ?? '';
+    const made = await auth.ask(authRequests.createApiKey, { name: 'nightly', serviceAccountId }, byKey);
+    await auth.ask(scimRequests.deleteScimUser, { id: leaver.id }, provider);
+    expect(await codeOf(auth.ask(authRequests.exchangeApiKey, { secret: own.secret }))).toBe('auth.unauthenticated');
+    await expect(auth.ask(authRequests.exchangeApiKey, { secret: made.secret })).resolves.toBeDefined();
+  });
+
+  it('who has another address has no link to a password and no older token left', async () => {
+    const user = await auth.createUser(await auth.admin(), { roleNames: ['viewer'] });
+    const { accessToken } = await auth.signIn(user);
+    await auth.database.query(
+      `insert into auth.password_token (user_id, hash, purpose, expires_at)
+       values ($1, $2, 'RESET', now() + interval '1 hour')
+       on conflict (user_id) do nothing`,
+      [user.id, Buffer.from(user.id)],
+    );
+    const fields = fieldsOf('moved', { userName: user.email });
+    await auth.ask(scimRequests.replaceScimUser, { id: user.id, fields }, provider);
+    const left = await auth.database.query<unknown[]>('select 1 from auth.password_token where user_id = $1', [
+      user.id,
+    ]);
+    expect(left).toEqual([]);
+    await until(async () =>
+      auth.principalOf(accessToken).then(
+        () => false,
+        () => true,
+      ),
+    );
+  });
+
+  it('is found by attributes alone, not by what every object has', async () => {
+    for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+      const list = { filter: `${name} eq "x"`, startIndex: 1, count: 1 };
+      expect(await codeOf(auth.ask(scimRequests.listScimUsers, list, provider)), name).toBe('input.invalid');
+    }
   });
 
   it('who is the last administrator is neither put out nor deleted, and no administrator is given another address', async () => {

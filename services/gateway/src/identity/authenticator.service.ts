@@ -1,14 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { TokenVerifier } from '#libs/identity';
-import { AppError } from '#libs/kernel';
 import { ApiKeyExchange } from './api-key-exchange.js';
 import type { Caller } from './caller.js';
 import { demandNetwork } from './networks.js';
+import { readCredentials } from './read-credentials.js';
 import { SessionCookieExchange } from './session-cookie-exchange.js';
 import type { TokenExchange } from './token-exchange.js';
-
-const lengthMax = 8_192;
-const apiKeyPrefix = 'slk_';
 
 /** How a browser's cookie is written as an authorization, which no header can hold. */
 export const cookieScheme = '\0cookie ';
@@ -50,17 +47,4 @@ export class AuthenticatorService {
       throw error;
     }
   }
-}
-
-type Credentials = { apiKey: string; accessToken?: undefined } | { apiKey?: undefined; accessToken: string };
-
-function readCredentials(authorization: string): Credentials {
-  const match = /^(bearer|key) +([\x21-\x7e]+)$/i.exec(authorization.slice(0, lengthMax + 1).trim());
-  const [, scheme = '', value = ''] = authorization.length > lengthMax ? [] : (match ?? []);
-  if (value.startsWith(apiKeyPrefix)) return { apiKey: value };
-  if (scheme.toLowerCase() === 'bearer') return { accessToken: value };
-  throw new AppError(
-    'auth.unauthenticated',
-    'The credentials are not of a form that is known. Give "Bearer <access token>" or "Key <API key>" as authorization.',
-  );
 }

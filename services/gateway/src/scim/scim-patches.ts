@@ -1,14 +1,9 @@
-import { patchBodyValidation, scimPatch, type ScimPatch, type ScimPatchOperation, type ScimResource } from 'scim-patch';
+import { scimPatch, type ScimPatchOperation, type ScimResource } from 'scim-patch';
 import { parse } from 'scim2-parse-filter';
 import type { RequestOf, scimRequests } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
-import { invalid, memberIds, objectOf, scimSchemas, textOf, type ScimObject } from './scim-resource.js';
-
-interface Operation {
-  readonly op: 'add' | 'remove' | 'replace';
-  readonly path: string | undefined;
-  readonly value: unknown;
-}
+import { invalid, memberIds, objectOf, textOf, type ScimObject } from './scim-resource.js';
+import { userOperations, type ScimOperation } from './scim-user-operations.js';
 
 type GroupPatch = Pick<RequestOf<typeof scimRequests.patchScimGroup>, 'displayName' | 'externalId' | 'changes'>;
 
@@ -16,15 +11,12 @@ const operationsMax = 1_000;
 
 /** A user's resource as a PATCH makes it. @throws AppError `input.invalid` */
 export function patchedUser(resource: ScimObject, body: unknown): ScimObject {
-  const operations = operationsOf(body).map((operation) => plainly(operation));
+  const operations = operationsOf(body).flatMap((operation) => userOperations(operation));
   try {
-    // The library's own types for what operationsOf has checked.
-    const patch = { schemas: [scimSchemas.patch], Operations: operations } as ScimPatch;
-    patchBodyValidation(patch);
     const copy = structuredClone(resource) as unknown as ScimResource;
-    return {
-      ...scimPatch(copy, operations as ScimPatchOperation[], { mutateDocument: false, treatMissingAsAdd: true }),
-    };
+    // The library's own type for what userOperations has checked.
+    const known = operations.map(written) as ScimPatchOperation[];
+    return { ...scimPatch(copy, known, { mutateDocument: false, treatMissingAsAdd: true }) };
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : 'It cannot be read.';
     throw new AppError('input.invalid', `The PATCH cannot be done: ${message.slice(0, 200)}`, { cause });
@@ -45,7 +37,7 @@ export function patchOfGroup(body: unknown): GroupPatch {
 
 function applyToGroup(
   patch: { displayName?: string; externalId?: string; changes: GroupPatch['changes'] },
-  op: Operation['op'],
+  op: ScimOperation['op'],
   path: string,
   value: unknown,
 ): void {
@@ -58,7 +50,7 @@ function applyToGroup(
   } else if (!/^(id|schemas|meta)$/i.test(name)) throw invalid(path, `There is no attribute ${path} to change.`);
 }
 
-function memberChange(op: Operation['op'], path: string, value: unknown): GroupPatch['changes'][number] {
+function memberChange(op: ScimOperation['op'], path: string, value: unknown): GroupPatch['changes'][number] {
   const named = idsInPath(path);
   if (named) {
     if (op !== 'remove') throw invalid(path, 'Members are added by value.');
@@ -97,7 +89,7 @@ function idsOf(filter: ReturnType<typeof parse>, path: string): string[] {
   throw invalid(path, 'Members are chosen by value eq "<id>".');
 }
 
-function operationsOf(body: unknown): Operation[] {
+function operationsOf(body: unknown): ScimOperation[] {
   const { Operations: given, operations = given } = objectOf(body, 'the body');
   if (!Array.isArray(operations) || operations.length === 0) throw invalid('Operations', 'There are no Operations.');
   if (operations.length > operationsMax) throw invalid('Operations', `There are at most ${operationsMax} Operations.`);
@@ -110,9 +102,7 @@ function operationsOf(body: unknown): Operation[] {
   });
 }
 
-/** Without what the library would take for an attribute of ours: the name of the schema in front of a path. */
-function plainly({ op, path, value }: Operation): object {
-  const core = `${scimSchemas.user}:`;
-  const short = path?.toLowerCase().startsWith(core.toLowerCase()) ? path.slice(core.length) : path;
-  return { op, ...(short === undefined ? {} : { path: short }), ...(value === undefined ? {} : { value }) };
+/** The library tells a value that is absent from one that is undefined. */
+function written({ op, path, value }: ScimOperation): object {
+  return { op, path, ...(value === undefined ? {} : { value }) };
 }
