@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { authRequests, scimRequests, type ScimUser } from '#libs/contracts';
+import { authRequests, scimRequests, serviceAccountRequests, type ScimUser } from '#libs/contracts';
 import type { MessageContext } from '#libs/bus';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness } from '../../test/auth-harness.js';
@@ -132,6 +132,15 @@ describe('a group by SCIM', () => {
       );
     for (let round = 0; round < 5; round += 1) await Promise.all([change(0, ids), change(1, ids.toReversed())]);
     expect((await change(0, ids)).group?.memberCount).toBe(20);
+  });
+
+  it('that is deleted has the older tokens of service accounts refused too', async () => {
+    const { group } = await auth.ask(scimRequests.createScimGroup, { displayName: 'Robots', memberIds: [] }, provider);
+    const robot = { name: 'Robot', roleNames: ['viewer'], groupNames: ['Robots'] };
+    const { serviceAccount } = await auth.ask(serviceAccountRequests.createServiceAccount, robot, await auth.admin());
+    await auth.ask(scimRequests.deleteScimGroup, { id: group?.id ?? '' }, provider);
+    const { revocations } = await auth.askAsService(authRequests.listRevocations, { afterRevision: 0 });
+    expect(revocations.map(({ subjectId }) => subjectId)).toContain(serviceAccount?.id);
   });
 
   it('takes nobody beyond what a token holds, and nobody of another workspace', async () => {
