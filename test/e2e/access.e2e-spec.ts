@@ -158,6 +158,23 @@ describe('docs/access.md', () => {
   const show = <T>(name: string, variables: Record<string, unknown>): Promise<T> =>
     mesh.admin.request<T>(fencedBlocks(guide, `graphql ${name}`).join(''), variables);
 
+  test('shows how to make a group, fill it and find it', async () => {
+    const name = `north ${randomUUID()}`;
+    const { createGroup } = await show<{ createGroup: { group: { id: string } } }>('new-group', { name });
+    const { id } = createGroup.group;
+    const { user } = await newPerson(mesh.admin, 'viewer');
+    const userId = user.id;
+    expect(await show('members', { id, userId })).toEqual({
+      addGroupMembers: {
+        group: { memberCount: 1, members: { nodes: [{ id: userId, name: user.name }] } },
+        errors: [],
+      },
+    });
+    expect(await show('groups', { search: name })).toEqual({
+      groups: { nodes: [{ id, name, memberCount: 1 }], totalCount: 1 },
+    });
+  });
+
   test('shows how to make a role, restrict a query, grant it and make a key for it that does that alone', async () => {
     const query = await newSavedQuery(mesh.admin, sourceId, unique('select 1 as one'));
     const role = await show<Record<string, object>>('role', { name: `loader ${randomUUID()}` });

@@ -53,6 +53,7 @@ describe('docs/accounts.md', () => {
     ['sessions', /"userAgent":"Example\/1.0","clientAddress":"127.0.0.1","current":true.*"revokedCount":0/s],
     ['change', /"changePassword":\{"errors":\[\]\}/],
     ['reset', /"requestPasswordReset":\{"errors":\[\]\}/],
+    ['preferences', /"errors":\[\].*"timeZone":"Europe\/Vienna","locale":"de-AT","defaultDataSource":null/s],
   ])('its commands of %s do what it says', async (name, expected) => {
     if (name === 'confirm') await run(`CODE=${codeOf((await run('echo $SECRET')).trim())}`);
     const blocks = fencedBlocks(guide, `sh ${name}`);
@@ -63,7 +64,7 @@ describe('docs/accounts.md', () => {
   test('has no commands that no test runs', () => {
     const infos = [...guide.matchAll(/^```sh(.*)$/gm)].map(([, info = '']) => info.trim());
     expect(infos).toEqual([
-      ...['', 'begin', 'invite', 'second-factor', 'confirm', 'sign-in', 'sessions', 'change', 'reset'],
+      ...['', 'begin', 'invite', 'second-factor', 'confirm', 'sign-in', 'sessions', 'change', 'reset', 'preferences'],
     ]);
   });
 });

@@ -129,11 +129,13 @@ async function ourThings(): Promise<Partial<Record<IdKind, string>>> {
     `mutation { createWebhook(input: { name: "ours", url: "https://hooks.example.com/x", enabled: false }) {
        webhook { id } errors { code message } } }`,
   );
-  const { createRole, createServiceAccount } = await mesh.admin.request<{
+  const { createGroup, createRole, createServiceAccount } = await mesh.admin.request<{
+    createGroup: { group: { id: string } | null };
     createRole: { role: { id: string } | null };
     createServiceAccount: { serviceAccount: { id: string } | null };
   }>(
     `mutation ($name: String!) {
+       createGroup(input: { name: $name }) { group { id } }
        createRole(input: { name: $name, permissions: [] }) { role { id } }
        createServiceAccount(input: { name: $name, roleNames: [] }) { serviceAccount { id } } }`,
     { name: `ours ${newId('role')}` },
@@ -141,7 +143,7 @@ async function ourThings(): Promise<Partial<Record<IdKind, string>>> {
   return {
     ...{ role: createRole.role?.id ?? '', serviceAccount: createServiceAccount.serviceAccount?.id ?? '' },
     ...{ dataSource: source.id, savedQuery, execution, user: user.id, apiKey: (await newApiKey(keyOwner)).id },
-    ...{ webhook: createWebhook.webhook?.id ?? '' },
+    ...{ group: createGroup.group?.id ?? '', webhook: createWebhook.webhook?.id ?? '' },
     rowPolicy: (await newRowPolicy(mesh.admin, sourceId, 'true', { enabled: false })).id,
     grant: await newGrant(mesh.admin, { assetId: savedQuery, groupName: 'west', level: 'RUN' }),
   };

@@ -21,6 +21,7 @@ const id = (kind: IdKind) => (idOf: IdOf) => ({ id: idOf(kind) });
 const change = (kind: IdKind) => (idOf: IdOf) => ({ input: { id: idOf(kind), version: 1 } });
 const savedQueryOf = (idOf: IdOf) => ({ query: { savedQuery: { id: idOf('savedQuery') } } });
 
+const members = (idOf: IdOf) => ({ input: { id: idOf('group'), userIds: [idOf('user')] } });
 const user = (idOf: IdOf) => ({ userId: idOf('user') });
 const nobody = { email: '', password: 'none' };
 const noPassword = { token: 'none', password: '' };
@@ -43,6 +44,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
     args: (idOf) => ({ ...page, savedQueryId: idOf('savedQuery'), submittedById: idOf('user') }),
   },
   'Query.grants': { needs: managers, args: (idOf) => ({ ...page, assetId: idOf('savedQuery') }) },
+  'Query.groups': { needs: ['user.read'], args: () => page },
   'Query.identityProviders': { needs: ['identity_provider.manage'], args: () => page },
   'Query.node': { needs: 'signed in', args: id('savedQuery') },
   'Query.parameterOptions': {
@@ -60,6 +62,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Query.webhooks': { needs: ['webhook.manage'], args: () => page },
 
   'Mutation.acceptInvitation': { needs: 'nothing', args: () => ({ input: noPassword }) },
+  'Mutation.addGroupMembers': { needs: ['user.manage'], args: members },
   'Mutation.beginSecondFactor': { needs: 'nothing', args: () => ({ input: nobody }) },
   'Mutation.cancelExecution': { needs: 'signed in', args: id('execution') },
   'Mutation.changePassword': {
@@ -80,6 +83,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
     needs: managers,
     args: (idOf) => ({ input: { assetId: idOf('savedQuery'), groupName: 'west', level: 'RUN' } }),
   },
+  'Mutation.createGroup': { needs: ['user.manage'], args: () => ({ input: { name: '' } }) },
   'Mutation.createIdentityProvider': {
     needs: ['identity_provider.manage'],
     args: () => ({ input: { name: '', kind: 'OIDC', options: {} } }),
@@ -105,6 +109,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Mutation.deleteAuditForwarder': { needs: ['audit.manage'], args: id('auditForwarder') },
   'Mutation.deleteDataSource': { needs: ['data_source.manage'], args: id('dataSource') },
   'Mutation.deleteGrant': { needs: managers, args: id('grant') },
+  'Mutation.deleteGroup': { needs: ['user.manage'], args: id('group') },
   'Mutation.deleteIdentityProvider': { needs: ['identity_provider.manage'], args: id('identityProvider') },
   'Mutation.deleteRole': { needs: ['role.manage'], args: id('role') },
   'Mutation.deleteRowPolicy': { needs: ['row_policy.manage'], args: id('rowPolicy') },
@@ -127,6 +132,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   },
   'Mutation.refreshDataSourceSchema': { needs: ['data_source.manage'], args: id('dataSource') },
   'Mutation.refreshSession': { needs: 'nothing', args: () => ({ refreshToken: 'none' }) },
+  'Mutation.removeGroupMembers': { needs: ['user.manage'], args: members },
   'Mutation.removeSecondFactor': { needs: 'nothing', args: () => ({ input: { ...nobody, secondFactor: '' } }) },
   'Mutation.requestPasswordReset': { needs: 'nothing', args: () => ({ input: { email: '' } }) },
   'Mutation.resetPassword': { needs: 'nothing', args: () => ({ input: noPassword }) },
@@ -156,6 +162,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Mutation.updateAuditSettings': { needs: ['audit.manage'], args: () => ({ input: { retentionDays: -1 } }) },
   'Mutation.updateDataSource': { needs: ['data_source.manage'], args: change('dataSource') },
   'Mutation.updateIdentityProvider': { needs: ['identity_provider.manage'], args: change('identityProvider') },
+  'Mutation.updatePreferences': { needs: 'signed in', args: () => ({ input: { timeZone: 'Nowhere' } }) },
   'Mutation.updateRole': {
     needs: ['role.manage'],
     args: (idOf) => ({ input: { id: idOf('role'), version: 1, permissions: [] } }),

@@ -6,7 +6,9 @@ import { AuditRecordedSchema, AuditService } from './gen/sluice/audit/v1/audit_p
 import { AccountService } from './gen/sluice/auth/v1/account_pb.js';
 import { AuthService } from './gen/sluice/auth/v1/auth_pb.js';
 import { FederationService } from './gen/sluice/auth/v1/federation_pb.js';
+import { GroupService } from './gen/sluice/auth/v1/groups_pb.js';
 import { IdentityProviderService } from './gen/sluice/auth/v1/identity_provider_pb.js';
+import { PreferencesService } from './gen/sluice/auth/v1/preferences_pb.js';
 import { ScimService } from './gen/sluice/auth/v1/scim_pb.js';
 import { DataKeyService, SecretService } from './gen/sluice/keys/v1/keys_pb.js';
 import { RoleService } from './gen/sluice/auth/v1/roles_pb.js';
@@ -40,6 +42,8 @@ export const auditRequests = requestContracts('metadata', AuditService);
 export const authRequests = requestContracts('auth', AuthService);
 export const accountRequests = requestContracts('auth', AccountService);
 export const dataKeyRequests = requestContracts('auth', DataKeyService);
+export const groupRequests = requestContracts('auth', GroupService);
+export const preferencesRequests = requestContracts('auth', PreferencesService);
 export const roleRequests = requestContracts('auth', RoleService);
 export const serviceAccountRequests = requestContracts('auth', ServiceAccountService);
 export const federationRequests = requestContracts('auth', FederationService);
@@ -64,6 +68,7 @@ export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequest
     ...[...Object.values(authRequests), ...Object.values(accountRequests), ...Object.values(scimRequests)],
     ...[...Object.values(roleRequests), ...Object.values(serviceAccountRequests)],
     ...[...Object.values(federationRequests), ...Object.values(identityProviderRequests)],
+    ...[...Object.values(groupRequests), ...Object.values(preferencesRequests)],
     ...[...Object.values(dataKeyRequests), ...Object.values(secretRequests.auth)],
   ],
   metadata: [

@@ -1,6 +1,8 @@
 import type { Domain } from './codec/domain.js';
 import type * as audit from './gen/sluice/audit/v1/audit_pb.js';
 import type * as auth from './gen/sluice/auth/v1/auth_pb.js';
+import type * as groups from './gen/sluice/auth/v1/groups_pb.js';
+import type * as preferences from './gen/sluice/auth/v1/preferences_pb.js';
 import type * as roles from './gen/sluice/auth/v1/roles_pb.js';
 import type * as identityProvider from './gen/sluice/auth/v1/identity_provider_pb.js';
 import type * as scim from './gen/sluice/auth/v1/scim_pb.js';
@@ -33,6 +35,8 @@ export type User = Domain<auth.User>;
 export type ApiKey = Domain<auth.ApiKey>;
 export type Workspace = Domain<auth.Workspace>;
 export type ServiceAccount = Domain<serviceAccounts.ServiceAccount>;
+export type Group = Domain<groups.Group>;
+export type Preferences = Domain<preferences.Preferences>;
 export type Role = Domain<roles.Role>;
 export type Revocation = Domain<auth.Revocation>;
 export type IdentityProvider = Domain<identityProvider.IdentityProvider>;

@@ -49,11 +49,15 @@ import { SamlKeys1795410000001 } from './migrations/1795410000001-saml-keys.js';
 import { OidcKind } from './oidc/oidc.kind.js';
 import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
 import { KeysOutliveTheirMaker1795470000000 } from './migrations/1795470000000-keys-outlive-their-maker.js';
+import { UserPreferences1795460000000 } from './migrations/1795460000000-user-preferences.js';
 import { PasswordLinkService } from './password/password-link.service.js';
 import { PasswordTokenRepository } from './password/password-token.repository.js';
 import { Roles1795430000000 } from './migrations/1795430000000-roles.js';
 import { ServiceAccounts1795430000001 } from './migrations/1795430000001-service-accounts.js';
 import { PasswordService } from './password/password.service.js';
+import { PreferencesController } from './preferences/preferences.controller.js';
+import { PreferencesRepository } from './preferences/preferences.repository.js';
+import { PreferencesService } from './preferences/preferences.service.js';
 import { ProxyKind } from './proxy-headers/proxy.kind.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
@@ -100,6 +104,9 @@ import { TransactionRepository } from './transaction/transaction.repository.js';
 import { GroupController } from './user/group.controller.js';
 import { GroupRepository } from './user/group.repository.js';
 import { GroupService } from './user/group.service.js';
+import { GroupMemberRepository } from './user/group-member.repository.js';
+import { ManagedGroupRepository } from './user/managed-group.repository.js';
+import { ManagedGroupService } from './user/managed-group.service.js';
 import { UserController } from './user/user.controller.js';
 import { UserRepository } from './user/user.repository.js';
 import { UserService } from './user/user.service.js';
@@ -116,7 +123,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
       entities: [],
       migrations: [
         ...[CreateAuth1795219000000, CreateAccounts1795420000000, Roles1795430000000, ServiceAccounts1795430000001],
-        ...[IdentityProviders1795400000001, SamlKeys1795410000001, Scim1795440000001],
+        ...[IdentityProviders1795400000001, SamlKeys1795410000001, Scim1795440000001, UserPreferences1795460000000],
         KeysOutliveTheirMaker1795470000000,
       ],
     }),
@@ -134,6 +141,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     FederationController,
     IdentityProviderController,
     GroupController,
+    PreferencesController,
     ScimController,
     RoleController,
     ServiceAccountController,
@@ -150,6 +158,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     WorkspaceService,
     GroupRepository,
     GroupService,
+    ...[GroupMemberRepository, ManagedGroupRepository, ManagedGroupService],
     RoleRepository,
     RoleService,
     GuestService,
@@ -158,6 +167,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     UserRepository,
     UserService,
     ViewerService,
+    ...[PreferencesRepository, PreferencesService],
     PasswordService,
     SignInThrottleRepository,
     SignInThrottleService,

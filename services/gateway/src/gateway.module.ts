@@ -61,6 +61,8 @@ import { ParameterOptionsService } from './parameters/parameter-options.service.
 import { ParametersResolver } from './parameters/parameters.resolver.js';
 import { CompleteManifests } from './results/complete-manifests.store.js';
 import { DecodedPagesStore } from './results/decoded-pages.store.js';
+import { GroupsResolver } from './groups/groups.resolver.js';
+import { PreferencesResolver, ViewerPreferencesResolver } from './preferences/preferences.resolver.js';
 import { ResultsResolver } from './results/results.resolver.js';
 import { ResultsService } from './results/results.service.js';
 import { RolesResolver } from './roles/roles.resolver.js';
@@ -101,6 +103,7 @@ const resolvers = [
   EventsResolver,
   ExecutionsResolver,
   GrantsResolver,
+  GroupsResolver,
   GuestsResolver,
   IdentityProvidersResolver,
   NodeResolver,
@@ -112,6 +115,7 @@ const resolvers = [
   SavedQueriesResolver,
   SecondFactorResolver,
   SessionListResolver,
+  ...[PreferencesResolver, ViewerPreferencesResolver],
   RolesResolver,
   SavedQueryAccessResolver,
   ServiceAccountsResolver,

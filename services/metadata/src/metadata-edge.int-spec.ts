@@ -142,6 +142,7 @@ const rules: {
   rule(accessRequests.setRestricted, { assetId: id, restricted: true }, managers),
   rule(accessRequests.getGrants, { ids: [] }, managers),
   rule(accessRequests.listGrants, { page, assetId: id }, managers),
+  rule(accessRequests.getGroupUses, { name: 'west' }, ['user.manage']),
   rule(accessRequests.createGrant, { assetId: id, grantee: { kind: 'GROUP', key: 'west' }, level: 'RUN' }, managers),
   rule(accessRequests.deleteGrant, { id: newId('grant') }, managers),
 ];

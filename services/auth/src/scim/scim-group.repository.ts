@@ -4,13 +4,9 @@ import { DataSource } from 'typeorm';
 import type { ResponseOf, ScimGroup, scimRequests } from '#libs/contracts';
 import { AppError, isId, newId } from '#libs/kernel';
 import type { Transaction } from '../transaction/transaction.repository.js';
+import type { GroupKey } from '../user/group-member.repository.js';
 import { filterToSql, type FilterColumns } from './scim-filter.js';
 import type { ScimPage } from './scim.types.js';
-
-interface GroupKey {
-  readonly workspaceId: string;
-  readonly id: string;
-}
 
 interface Row extends Omit<ScimGroup, 'externalId'> {
   externalId: string | null;
@@ -29,9 +25,6 @@ const filters: FilterColumns = {
 };
 
 const membersAtOnce = 1_000;
-/** As everywhere: all names of one user's groups travel in each of its tokens. */
-const groupsMax = 50;
-const groupBytesMax = 3_000;
 
 /** Groups and their members as an identity provider sees them. */
 @Injectable()
@@ -113,89 +106,6 @@ export class ScimGroupRepository {
   async delete(transaction: Transaction, { id }: GroupKey): Promise<void> {
     await transaction.query(`delete from auth.user_group where id = $1`, [id]);
   }
-
-  /** Users are locked in the order of their ids, as by all who lock several. @returns who was not in it */
-  async addMembers(transaction: Transaction, key: GroupKey, userIds: readonly string[]): Promise<string[]> {
-    const { workspaceId, id } = key;
-    const known = await lockUsers(transaction, workspaceId, userIds);
-    if (known.length < new Set(userIds).size) {
-      throw new AppError('auth.user_not_found', 'There is no user of one of these ids.', { path: ['members'] });
-    }
-    const added = await transaction.query<{ user_id: string }[]>(
-      `insert into auth.user_group_member (workspace_id, user_id, group_id)
-       select $1, user_id, $2 from unnest($3::text[]) as user_id on conflict do nothing returning user_id`,
-      [workspaceId, id, known],
-    );
-    const addedIds = added.map((row) => row.user_id);
-    await refuseTooMany(transaction, addedIds);
-    await raise(transaction, addedIds);
-    return addedIds;
-  }
-
-  /** @param userIds undefined: all @returns who was in it */
-  async removeMembers(
-    transaction: Transaction,
-    { workspaceId, id }: GroupKey,
-    userIds: readonly string[] | undefined,
-    kinds: readonly ('PERSON' | 'SERVICE')[] = ['PERSON'],
-  ): Promise<string[]> {
-    const members = await transaction.query<{ user_id: string }[]>(
-      `select user_id from auth.user_group_member where group_id = $1 and ($2::text[] is null or user_id = any ($2))`,
-      [id, userIds ?? null],
-    );
-    const locked = await lockUsers(
-      transaction,
-      workspaceId,
-      members.map((row) => row.user_id),
-      kinds,
-    );
-    const [removed] = await transaction.query<[{ user_id: string }[], number]>(
-      `delete from auth.user_group_member where group_id = $1 and user_id = any ($2::text[]) returning user_id`,
-      [id, locked],
-    );
-    const removedIds = removed.map((row) => row.user_id);
-    await raise(transaction, removedIds);
-    return removedIds;
-  }
-}
-
-async function lockUsers(
-  transaction: Transaction,
-  workspaceId: string,
-  ids: readonly string[],
-  kinds: readonly ('PERSON' | 'SERVICE')[] = ['PERSON'],
-): Promise<string[]> {
-  const rows = await transaction.query<{ id: string }[]>(
-    `select id from auth.user_account
-     where workspace_id = $1 and id = any ($2::text[]) and kind = any ($3::text[]) order by id for update`,
-    [workspaceId, ids, kinds],
-  );
-  return rows.map((row) => row.id);
-}
-
-async function raise(transaction: Transaction, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  await transaction.query(
-    `update auth.user_account set version = version + 1, updated_at = now() where id = any ($1::text[])`,
-    [ids],
-  );
-}
-
-async function refuseTooMany(transaction: Transaction, ids: readonly string[]): Promise<void> {
-  const over = await transaction.query<{ user_id: string }[]>(
-    `select m.user_id from auth.user_group_member m join auth.user_group g on g.id = m.group_id
-     where m.user_id = any ($1::text[]) group by m.user_id
-     having count(*) > ${groupsMax} or sum(octet_length(g.name)) > ${groupBytesMax} limit 1`,
-    [ids],
-  );
-  if (!over[0]) return;
-  throw new AppError(
-    'input.too_large',
-    `A user is in at most ${groupsMax} groups, of ${groupBytesMax} bytes of names.`,
-    {
-      path: ['members'],
-    },
-  );
 }
 
 function toScimGroup(row: Row): ScimGroup {

@@ -7,6 +7,8 @@ import { Issues } from '../input/issues.js';
 import { checkName } from '../input/text.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import { membersOf } from '../user/audited-members.js';
+import { GroupMemberRepository } from '../user/group-member.repository.js';
 import { checkGroupNames } from '../user/group-names.js';
 import { ScimGroupRepository } from './scim-group.repository.js';
 import { changedMeanwhile } from './scim-user.service.js';
@@ -14,15 +16,13 @@ import { memberIdsMax, toScimPage } from './scim.types.js';
 
 type Requests = typeof scimRequests;
 
-/** As many ids of a change of members stand in its audit entry; the rest is counted. */
-const auditedIdsMax = 40;
-
 /** Groups as an identity provider makes, fills and takes them away. Their names are keys: policies and grants name them. */
 @Injectable()
 export class ScimGroupService {
   constructor(
     private readonly transactions: TransactionRepository,
     private readonly groups: ScimGroupRepository,
+    private readonly memberships: GroupMemberRepository,
     private readonly revocations: RevocationRepository,
     private readonly audit: AuditRepository,
   ) {}
@@ -49,7 +49,7 @@ export class ScimGroupService {
     refuseTooManyIds(input.memberIds.length);
     return this.transactions.run(async (transaction) => {
       const key = await this.groups.insert(transaction, workspaceId, { name, externalId });
-      const added = await this.groups.addMembers(transaction, key, input.memberIds);
+      const added = await this.memberships.add(transaction, key, input.memberIds);
       const group = await this.groups.lock(transaction, key);
       const after = { displayName: name, externalId, ...membersOf('added', added) };
       await this.record(transaction, workspaceId, group, { action: 'group.created', after });
@@ -90,8 +90,7 @@ export class ScimGroupService {
       const key = { workspaceId, id };
       const current = await this.groups.lock(transaction, key);
       if (version !== undefined && version !== current.version) throw changedMeanwhile();
-      // The service accounts too, whose guests have what the group was granted.
-      const removed = await this.groups.removeMembers(transaction, key, undefined, ['PERSON', 'SERVICE']);
+      const removed = await this.memberships.removeEveryone(transaction, key);
       await this.groups.delete(transaction, key);
       const before = { externalId: current.externalId, ...membersOf('removed', removed) };
       await this.record(transaction, workspaceId, current, { action: 'group.deleted', before });
@@ -106,9 +105,9 @@ export class ScimGroupService {
   ): Promise<{ added: string[]; removed: string[] }> {
     const [added, removed]: [string[], string[]] = [[], []];
     for (const { clears, addedIds, removedIds } of changes) {
-      if (clears) removed.push(...(await this.groups.removeMembers(transaction, key, undefined)));
-      if (removedIds.length > 0) removed.push(...(await this.groups.removeMembers(transaction, key, removedIds)));
-      if (addedIds.length > 0) added.push(...(await this.groups.addMembers(transaction, key, addedIds)));
+      if (clears) removed.push(...(await this.memberships.remove(transaction, key, undefined)));
+      if (removedIds.length > 0) removed.push(...(await this.memberships.remove(transaction, key, removedIds)));
+      if (addedIds.length > 0) added.push(...(await this.memberships.add(transaction, key, addedIds)));
     }
     // Who was taken out and put in again has not changed.
     const [wasAdded, wasRemoved] = [new Set(added), new Set(removed)];
@@ -123,10 +122,6 @@ export class ScimGroupService {
   ): Promise<void> {
     return this.audit.add(transaction, { ...what, workspaceId, target: { type: 'group', id, name: displayName } });
   }
-}
-
-function membersOf(name: 'added' | 'removed', ids: readonly string[]): object {
-  return ids.length === 0 ? {} : { [`${name}Members`]: ids.slice(0, auditedIdsMax), [`${name}Count`]: ids.length };
 }
 
 function refuseTooManyIds(count: number): void {

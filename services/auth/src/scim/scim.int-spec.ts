@@ -181,6 +181,15 @@ describe('a group by SCIM', () => {
     expect((await change(0, ids)).group?.memberCount).toBe(20);
   });
 
+  it('that is deleted has the older tokens of service accounts refused too', async () => {
+    const { group } = await auth.ask(scimRequests.createScimGroup, { displayName: 'Robots', memberIds: [] }, provider);
+    const robot = { name: 'Robot', roleNames: ['viewer'], groupNames: ['Robots'] };
+    const { serviceAccount } = await auth.ask(serviceAccountRequests.createServiceAccount, robot, await auth.admin());
+    await auth.ask(scimRequests.deleteScimGroup, { id: group?.id ?? '' }, provider);
+    const { revocations } = await auth.askAsService(authRequests.listRevocations, { afterRevision: 0 });
+    expect(revocations.map(({ subjectId }) => subjectId)).toContain(serviceAccount?.id);
+  });
+
   it('takes nobody beyond what a token holds, and nobody of another workspace', async () => {
     const { id } = await create('joiner');
     for (let at = 0; at < 50; at += 1) {

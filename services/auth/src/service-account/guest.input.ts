@@ -3,6 +3,7 @@ import type { Guest, Principal, Reach } from '#libs/identity';
 import { isId } from '#libs/kernel';
 import { isTimeZone } from '#libs/sql';
 import { Issues } from '../input/issues.js';
+import { isLocale } from '../input/locale.js';
 
 const queriesMax = 20;
 /** They travel in the guest's token, which goes with each of its requests. */
@@ -48,12 +49,4 @@ export function parseGuest(
     guest: { mintedById, parameters, attributes, timeZone, locale },
     ttlSeconds,
   };
-}
-
-function isLocale(tag: string): boolean {
-  try {
-    return Intl.getCanonicalLocales(tag).length === 1;
-  } catch {
-    return false;
-  }
 }

@@ -24,6 +24,7 @@ const nodeKinds: Partial<Record<IdKind, NodeKind>> = {
   dataSource: { typeName: 'DataSource', load: (id, { loaders }) => loaders.dataSources.load(id) },
   savedQuery: { typeName: 'SavedQuery', load: (id, { loaders }) => loaders.savedQueries.load(id) },
   grant: { typeName: 'Grant', load: (id, { loaders }) => loaders.grants.load(id) },
+  group: { typeName: 'Group', load: (id, { loaders }) => loaders.groups.load(id) },
   role: { typeName: 'Role', load: (id, { loaders }) => loaders.roles.load(id) },
   rowPolicy: { typeName: 'RowPolicy', load: (id, { loaders }) => loaders.rowPolicies.load(id) },
   webhook: { typeName: 'Webhook', load: (id, { loaders }) => loaders.webhooks.load(id) },

@@ -3,6 +3,7 @@ import {
   accessRequests,
   authRequests,
   identityProviderRequests,
+  groupRequests,
   metadataRequests,
   resultsRequests,
   roleRequests,
@@ -14,6 +15,7 @@ import {
   type DataSource,
   type Execution,
   type Grant,
+  type Group,
   type IdentityProvider,
   type Manifest,
   type RequestContract,
@@ -38,6 +40,7 @@ export interface Loaders {
   readonly savedQueries: Loader<SavedQuery>;
   readonly assetAccess: Loader<AssetAccess>;
   readonly grants: Loader<Grant>;
+  readonly groups: Loader<Group>;
   readonly roles: Loader<Role>;
   readonly serviceAccounts: Loader<ServiceAccount>;
   readonly rowPolicies: Loader<RowPolicy>;
@@ -85,6 +88,7 @@ export function createLoaders(context: Asker): Loaders {
       async (ids) => (await context.ask(serviceAccountRequests.getServiceAccounts, { ids })).serviceAccounts,
       idOf,
     ),
+    groups: loader(async (ids) => (await context.ask(groupRequests.getGroups, { ids })).groups, idOf),
     roles: loader(async (ids) => (await context.ask(roleRequests.getRoles, { ids })).roles, idOf),
     rowPolicies: loader(async (ids) => (await context.ask(metadataRequests.getRowPolicies, { ids })).rowPolicies, idOf),
     webhooks: loader(async (ids) => (await context.ask(webhookRequests.getWebhooks, { ids })).webhooks, idOf),

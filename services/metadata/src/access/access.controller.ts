@@ -4,6 +4,7 @@ import { BusContext, HandlesRequest } from '#libs/bus';
 import { accessRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { Allow, AllowAuthenticated, AllowService } from '#libs/identity';
 import { callerOf } from '../caller.js';
+import { GrantRepository } from './grant.repository.js';
 import { GrantService } from './grant.service.js';
 import { RestrictionRepository } from './restriction.repository.js';
 
@@ -12,6 +13,7 @@ export class AccessController {
   constructor(
     private readonly service: GrantService,
     private readonly restrictions: RestrictionRepository,
+    private readonly grants: GrantRepository,
   ) {}
 
   @HandlesRequest(accessRequests.listRestrictions)
@@ -58,6 +60,16 @@ export class AccessController {
     @Ctx() context: BusContext,
   ): Promise<ResponseOf<typeof accessRequests.listGrants>> {
     return this.service.list(input, callerOf(context));
+  }
+
+  /** Of policies and grants that the caller may not see it tells no more than that they stand in the way. */
+  @HandlesRequest(accessRequests.getGroupUses)
+  @Allow('user.manage')
+  async getGroupUses(
+    @Payload() { name }: RequestOf<typeof accessRequests.getGroupUses>,
+    @Ctx() context: BusContext,
+  ): Promise<ResponseOf<typeof accessRequests.getGroupUses>> {
+    return this.grants.countUsesOf(name, callerOf(context).workspaceId);
   }
 
   @HandlesRequest(accessRequests.createGrant)

@@ -47,6 +47,20 @@ export class GrantRepository {
     return rows.map(toGrant);
   }
 
+  /** How many grants and row policies name a group. */
+  async countUsesOf(groupName: string, workspaceId: string): Promise<{ rowPolicies: number; grants: number }> {
+    const [row] = await this.database.query<{ rowPolicies: number; grants: number }[]>(
+      `select
+         (select count(*)::integer from metadata.row_policy
+          where workspace_id = $1 and $2 = any (group_names || exempt_group_names)) as "rowPolicies",
+         (select count(*)::integer from metadata.asset_grant
+          where workspace_id = $1 and grantee_kind = 'GROUP' and grantee_key = $2) as grants`,
+      [workspaceId, groupName],
+    );
+    if (!row) throw new Error('a count came without a row');
+    return row;
+  }
+
   /** The newest first. */
   async list(
     { workspaceId, assetId, grantee }: GrantFilter,

@@ -13,6 +13,8 @@ import type { Permission } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import { callerOf, codeOf, faultOf, MetadataSuite } from '../../test/metadata-suite.js';
 import type { Caller } from '../caller.js';
+import { RowPolicyService } from '../row-policy/row-policy.service.js';
+import { GrantRepository } from './grant.repository.js';
 import { RestrictionRepository } from './restriction.repository.js';
 
 let suite: MetadataSuite;
@@ -330,5 +332,34 @@ describe('grants', () => {
     expect(await suite.grants.get([grant.id], stranger)).toEqual([]);
     expect(await suite.grants.accessTo([source.id], stranger)).toEqual([]);
     expect((await suite.grants.list({ page: { first: 10 } }, stranger)).grants).toEqual([]);
+  });
+});
+
+describe('a group that is to be deleted', () => {
+  it('is counted where a grant or a row policy names it, in its own workspace alone', async () => {
+    const uses = (name: string, workspaceId = suite.caller.workspaceId) =>
+      suite.app.get(GrantRepository).countUsesOf(name, workspaceId);
+    await give(source.id, 'RUN');
+    const columns = [{ name: 'region', type: 'TEXT' as const, sourceType: 'text', nullable: true }];
+    suite.bus.readSchema = async () => [{ schema: 'public', name: 'sales', columns }];
+    const { id: dataSourceId } = await suite.createSource('Regions');
+    await suite.schemasRead();
+    const policy = { dataSourceId, predicate: 'true', masks: [], enabled: false };
+    const by = {
+      ...suite.caller,
+      permissions: new Set<Permission>([...suite.caller.permissions, 'row_policy.manage']),
+    };
+    for (const [name, groupNames, exemptGroupNames] of [
+      ['in', ['west'], []],
+      ['exempt', [], ['west', 'east']],
+    ] as const) {
+      await suite.app
+        .get(RowPolicyService)
+        .create({ ...policy, name, groupNames: [...groupNames], exemptGroupNames: [...exemptGroupNames] }, by);
+    }
+    expect(await uses('west')).toEqual({ rowPolicies: 2, grants: 1 });
+    expect(await uses('east')).toEqual({ rowPolicies: 1, grants: 0 });
+    expect(await uses('we')).toEqual({ rowPolicies: 0, grants: 0 });
+    expect(await uses('west', suite.stranger.workspaceId)).toEqual({ rowPolicies: 0, grants: 0 });
   });
 });
