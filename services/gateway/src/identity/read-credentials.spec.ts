@@ -10,7 +10,7 @@ afterEach(() => {
 describe('the credentials of a caller', () => {
   it('are its own alone, whatever all objects may have come to share', () => {
     for (const name of names) {
-      // eslint-disable-next-line no-extend-native -- as an attacker would have done
+      // oxlint-disable-next-line no-extend-native -- as an attacker would have done
       Object.defineProperty(Object.prototype, name, { value: 'of another', configurable: true, writable: true });
     }
     const { apiKey, accessToken } = readCredentials('Bearer token');

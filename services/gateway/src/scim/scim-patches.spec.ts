@@ -12,7 +12,7 @@ afterEach(() => {
   for (const key of Reflect.ownKeys(Object.prototype)) {
     if (!before.has(key)) Reflect.deleteProperty(Object.prototype, key);
   }
-  // eslint-disable-next-line no-extend-native -- takes back what an attack has done
+  // oxlint-disable-next-line no-extend-native -- takes back what an attack has done
   for (const [key, descriptor] of before) Object.defineProperty(Object.prototype, key, descriptor ?? {});
 });
 
