@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import type { WorkspaceAccess } from '#libs/identity';
 import type { Caller } from '../caller.js';
+import type { Transaction } from '../revision/workspace-revisions.repository.js';
 import { RestrictionRepository } from './restriction.repository.js';
 
 /** Who reaches which assets: the one place that metadata asks. */
@@ -10,7 +10,7 @@ export class AccessService {
   constructor(private readonly restrictions: RestrictionRepository) {}
 
   /** As it is now, for the caller's workspace; in a transaction before that changes any of it. */
-  of({ workspaceId }: Pick<Caller, 'workspaceId'>, manager?: EntityManager): Promise<WorkspaceAccess> {
+  of({ workspaceId }: Pick<Caller, 'workspaceId'>, manager?: Transaction): Promise<WorkspaceAccess> {
     return this.restrictions.access(workspaceId, manager);
   }
 }

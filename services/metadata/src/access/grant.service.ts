@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import type { MessageContext } from '#libs/bus';
 import type { accessRequests, AccessLevel, AssetAccess, Grant, RequestOf, ResponseOf } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
@@ -9,7 +8,7 @@ import { AppLogger } from '#libs/telemetry';
 import type { Caller } from '../caller.js';
 import { Issues } from '../input/issues.js';
 import { checkIds } from '../input/text.js';
-import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
+import { WorkspaceRevisions, type Transaction } from '../revision/workspace-revisions.repository.js';
 import { AccessService } from './access.service.js';
 import { AssetRepository, managingPermission, type Asset } from './asset.repository.js';
 import { GranteeClient } from './grantee.client.js';
@@ -139,7 +138,7 @@ export class GrantService {
     this.logger.info({ grantId: id, assetId: grant.assetId, userId }, 'a grant was taken');
   }
 
-  private async give(manager: EntityManager, grant: NewGrant): Promise<Grant> {
+  private async give(manager: Transaction, grant: NewGrant): Promise<Grant> {
     const { workspaceId } = grant;
     await this.refuseTooMany(await this.grants.count(manager, workspaceId));
     const { before, after } = await this.grants.put(manager, grant);
@@ -153,7 +152,7 @@ export class GrantService {
    * who manages that as well opens it for others. @returns whether the caller does
    */
   private async locked(
-    manager: EntityManager,
+    manager: Transaction,
     asset: Asset,
     { caller, path, forWhat }: { caller: Caller; path: readonly string[]; forWhat: 'grant' | 'change' },
   ): Promise<boolean> {

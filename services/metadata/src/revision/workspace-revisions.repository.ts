@@ -5,6 +5,9 @@ import { inTransaction } from '#libs/database';
 import { RevisionCopies } from '#libs/redis';
 import { AppLogger } from '#libs/telemetry';
 
+/** For services, which only hand it on to repositories. */
+export type Transaction = EntityManager;
+
 /** The revision of a workspace's assets: data sources, saved queries, policies. It grows with every change of any of them. */
 @Injectable()
 export class WorkspaceRevisions {
