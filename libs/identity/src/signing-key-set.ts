@@ -8,8 +8,8 @@ import type { IdentityAuthority } from './identity-authority.client.js';
 const freshMs = 60_000;
 /** After this long they are not believed any more: a key that was withdrawn must go even where auth cannot be asked. */
 const ageMaxMs = 600_000;
-/** Tokens can be made up with any key id, so their askings are limited. */
-const askEveryMs = 5_000;
+/** Tokens can be made up with any key id, so their askings are limited; one of a key that is new waits no longer than this. */
+const askEveryMs = 1_000;
 
 const jwksSchema = z.object({ keys: z.array(z.looseObject({ kid: z.string().optional() })) });
 
