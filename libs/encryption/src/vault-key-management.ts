@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs, delay } from '#libs/kernel';
 import { unreadable } from './aes-gcm.js';
 import type { KeyManagement } from './key-management.js';
 
@@ -14,7 +14,7 @@ export interface VaultSettings {
 
 const timeoutMs = 5_000;
 const attemptsMax = 4;
-const pauseMs = 500;
+const pauses = { initialMs: 500, maxMs: 5_000 };
 
 /** The transit engine of HashiCorp Vault or OpenBao: the key never leaves it. Rotating it there needs nothing here. */
 export class VaultKeyManagement implements KeyManagement {
@@ -57,7 +57,7 @@ export class VaultKeyManagement implements KeyManagement {
       const isOver = attempt >= attemptsMax;
       if (outcome instanceof Response && (outcome.status < 500 || isOver)) return outcome;
       if (outcome instanceof Error && isOver) throw outcome;
-      await sleep(pauseMs * attempt);
+      await delay(backoffMs(attempt, pauses));
     }
   }
 }
