@@ -137,7 +137,7 @@ export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
   messageDesc(file_sluice_keys_v1_keys, 4);
 
 /**
- * For who rotates keys: `npm run rotate-keys`. Each request does some of the work, so that nothing is held up by it.
+ * For who rotates keys: `sluice rotate-keys`. Each request does some of the work, so that nothing is held up by it.
  *
  * @generated from service sluice.keys.v1.DataKeyService
  */

@@ -1,12 +1,8 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startRedis, type RedisServer } from '#libs/testing';
+import { runSluice } from '../run-sluice.ts';
 
-const run = promisify(execFile);
-const command = fileURLToPath(new URL('redrive.ts', import.meta.url));
 const stream = 'sluice:{run}:event:v1';
 const dead = `${stream}:dead`;
 
@@ -26,16 +22,10 @@ beforeEach(async () => {
   for (const event of ['a', 'b', 'c']) await redis.xadd(dead, '*', 'e', event, 'group', 'results', 'of', '1-1');
 });
 
-async function redrive(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { PATH: process.env['PATH'], SLUICE_REDIS_BROKER_URL: server.url };
-  return run(process.execPath, [command, ...args], { env }).then(
-    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-    // What execFile rejects with has the same members.
-    (error: { code: number; stdout: string; stderr: string }) => error,
-  );
-}
+const redrive = (...args: string[]): ReturnType<typeof runSluice> =>
+  runSluice(['redrive', ...args], { SLUICE_REDIS_BROKER_URL: server.url });
 
-describe('npm run redrive', () => {
+describe('sluice redrive', () => {
   it('sends dead letters once more, oldest first, and says how many are left', async () => {
     const { code, stdout } = await redrive('--area', 'run', '--limit', '2', '--json');
     expect([code, JSON.parse(stdout)]).toEqual([0, { area: 'run', redriven: 2, left: 1 }]);
@@ -53,10 +43,10 @@ describe('npm run redrive', () => {
   });
 
   it.each([
-    ['no area', [], '--area is one of: '],
-    ['an unknown area', ['--area', 'nowhere'], '--area is one of: '],
-    ['a limit that is no number', ['--area', 'run', '--limit', 'many'], '--limit is a whole number from 1'],
-    ['an unknown option', ['--area', 'run', '--force'], "Unknown option '--force'"],
+    ['no area', [], "required option '--area <area>' not specified"],
+    ['an unknown area', ['--area', 'nowhere'], 'Allowed choices are audit-auth'],
+    ['a limit that is no number', ['--area', 'run', '--limit', 'many'], 'It is a whole number from 1'],
+    ['an unknown option', ['--area', 'run', '--force'], "unknown option '--force'"],
   ])('says what is wrong with %s, and exits with 2', async (_what, args, message) => {
     const { code, stderr } = await redrive(...args);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);

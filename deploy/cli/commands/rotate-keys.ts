@@ -1,22 +1,31 @@
-// Brings all that is sealed under the present master key; with --new-data-keys under new data keys too. See docs/keys.md.
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { BusClient, BusMetrics, serviceContext } from '#libs/bus';
 import { defineConfig, loadConfig, redisSettings } from '#libs/config';
 import { dataKeyRequests, secretRequests, type KeyProgress, type RequestContract } from '#libs/contracts';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 
-const help = `npm run rotate-keys -- [options]
+interface Options {
+  readonly newDataKeys: boolean;
+  readonly json: boolean;
+}
 
-Wraps the data keys of all workspaces by the first of SLUICE_MASTER_KEYS, then seals by them what the services keep. The
-services do it, each with its own settings, while they go on working. It may be stopped and run again at any time.
-
-  --new-data-keys  give every workspace a new data key first; what HASH masks show changes by that
-  --json           print JSON
-  --help           this text
-
+/** See docs/keys.md. */
+export const rotateKeys = new Command('rotate-keys')
+  .description(
+    'Wraps the data keys of all workspaces by the first of SLUICE_MASTER_KEYS, then seals by them what the services\n' +
+      'keep. The services do it, each with its own settings, while they go on working. It may be stopped and run again\n' +
+      'at any time.',
+  )
+  .option('--new-data-keys', 'give every workspace a new data key first; what HASH masks show changes by that', false)
+  .option('--json', 'print JSON', false)
+  .addHelpText(
+    'after',
+    `
 Reads SLUICE_REDIS_BROKER_URL and SLUICE_REDIS_PREFIX as the services do.
-Exit codes: 0 done, 1 failed, 2 wrong options, 3 done but for what could not be opened, which stays as it is.`;
+Exit codes: 0 done, 1 failed, 2 wrong options, 3 done but for what could not be opened, which stays as it is.`,
+  )
+  .action(run);
 
 interface Tally {
   readonly total: number;
@@ -26,21 +35,6 @@ interface Tally {
 
 interface Answer {
   readonly progress?: KeyProgress;
-}
-
-function readOptions(): { hasNewDataKeys: boolean; json: boolean } {
-  const { values } = parseArgs({
-    options: {
-      'new-data-keys': { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) {
-    console.log(help);
-    process.exit(0);
-  }
-  return { hasNewDataKeys: values['new-data-keys'], json: values.json };
 }
 
 /** Asks for piece after piece, and says on standard error how far it is. */
@@ -73,7 +67,7 @@ async function rotate(client: BusClient, hasNewDataKeys: boolean): Promise<Recor
   return tallies;
 }
 
-async function run({ hasNewDataKeys, json }: ReturnType<typeof readOptions>): Promise<void> {
+async function run({ newDataKeys, json }: Options): Promise<void> {
   const config = loadConfig(defineConfig({ redis: redisSettings }));
   const logger = AppLogger.create({ service: 'rotate-keys', instance: 'rotate-keys', level: 'warn' });
   const redis = new RedisConnections(config.redis, logger);
@@ -81,7 +75,7 @@ async function run({ hasNewDataKeys, json }: ReturnType<typeof readOptions>): Pr
   const client = new BusClient(`rotate-keys-${process.pid}`, { redis, logger, metrics });
   client.start();
   try {
-    const tallies = await rotate(client, hasNewDataKeys);
+    const tallies = await rotate(client, newDataKeys);
     const lines = Object.entries(tallies).map(
       ([name, { total, resealed, unreadable }]) =>
         `${name}: ${resealed} of ${total} sealed anew, ${unreadable} unreadable`,
@@ -92,15 +86,4 @@ async function run({ hasNewDataKeys, json }: ReturnType<typeof readOptions>): Pr
     await client.stop();
     await redis.close();
   }
-}
-
-try {
-  const options = readOptions();
-  await run(options).catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = 1;
-  });
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
-  process.exitCode = 2;
 }

@@ -1,0 +1,26 @@
+import type { Command } from 'commander';
+
+interface ListedCommand {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+/** What `sluice` can do, in the order of its help. */
+export const commands: readonly ListedCommand[] = [
+  {
+    name: 'redrive',
+    summary: 'send the dead letters of an area of events once more',
+    load: async () => (await import('./commands/redrive.ts')).redrive,
+  },
+  {
+    name: 'rotate-keys',
+    summary: 'seal all that is kept under the present master key',
+    load: async () => (await import('./commands/rotate-keys.ts')).rotateKeys,
+  },
+  {
+    name: 'new-master-key',
+    summary: 'make a master key for SLUICE_MASTER_KEYS',
+    load: async () => (await import('./commands/new-master-key.ts')).newMasterKey,
+  },
+];

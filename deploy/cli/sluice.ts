@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+// The operator's program: `npm run -s sluice -- <command>`, or `sluice <command>` in the image.
+import { Command, CommanderError } from 'commander';
+import { commands } from './commands.ts';
+
+const exitCodes = `
+Exit codes: 0 done, 1 failed, 2 wrong options; a command that has others says so in its own --help.`;
+
+/** Only the command that was asked for is loaded: the drivers of one are no burden to another. */
+async function programFor(words: readonly string[]): Promise<Command> {
+  const program = new Command('sluice').description('Runs and looks after an installation of Sluice.');
+  const asked = words.find((word) => word !== 'help' && !word.startsWith('-'));
+  for (const { name, summary, load } of commands) {
+    const command = name === asked ? await load() : new Command(name);
+    program.addCommand(command.summary(summary));
+  }
+  return withOwnExits(program.addHelpText('after', exitCodes));
+}
+
+/** Commander would end the process with 1 where an option is wrong; 1 is what fails at its work. */
+function withOwnExits(command: Command): Command {
+  command.exitOverride().showHelpAfterError();
+  for (const child of command.commands) withOwnExits(child);
+  return command;
+}
+
+const words = process.argv.slice(2);
+try {
+  const program = await programFor(words);
+  await (words.length === 0 ? program.parseAsync(['--help'], { from: 'user' }) : program.parseAsync());
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  }
+}
