@@ -63,6 +63,9 @@ import { SourceService } from './source/source.service.js';
 import { EstimateController } from './estimate/estimate.controller.js';
 import { EstimateService } from './estimate/estimate.service.js';
 import { AssetAccess } from './access/asset-access.service.js';
+import { LostAccessLoop } from './access/lost-access-loop.service.js';
+import { LostAccessRepository } from './access/lost-access.repository.js';
+import { LostAccessService } from './access/lost-access.service.js';
 import { SubmissionController } from './submission/submission.controller.js';
 import { SubmissionRepository } from './submission/submission.repository.js';
 import { SubmitService } from './submission/submit.service.js';
@@ -132,6 +135,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
       SnapshotRepository,
     ],
     ...[WorkerClient, ResultsClient],
+    ...[LostAccessLoop, LostAccessService, LostAccessRepository],
     ...[HistoryService, HistoryRepository],
     ...[WarmUpLoop, WarmUpService, WarmUpRepository],
     ...[WebhookLoop, WebhookService, WebhookRepository],

@@ -79,6 +79,7 @@ export class IdentityProviderService {
     const key = { id: newId('identityProvider'), workspaceId };
     const sealed = await this.secrets.seal(key, secrets);
     const row = await this.transactions.run(async (transaction) => {
+      await this.holdRoles(transaction, { workspaceId, rules }, permissions);
       const made = await this.providers.insert(transaction, {
         ...{ ...key, name, nameKey: keyOf(name), kind: kind.name, enabled: input.enabled },
         ...{ options, ...sealed, emailDomains, rules },
@@ -109,6 +110,7 @@ export class IdentityProviderService {
     const row = await this.transactions.run(async (transaction) => {
       const current = await this.providers.lock(transaction, { workspaceId, id: input.id });
       if (current.version !== input.version) throw changedMeanwhile();
+      if (change.rules) await this.holdRoles(transaction, { workspaceId, rules: change.rules }, permissions);
       const options = input.options === undefined ? {} : await this.changedOptions(current, input.options);
       const changed = await this.providers.update(transaction, current, { ...change, ...options });
       await this.audit.add(transaction, auditedProvider('updated', current, changed));
@@ -138,6 +140,17 @@ export class IdentityProviderService {
     const options = kind.options.parse({ ...row.options, ...this.secrets.open(row) });
     const { workspaceId, name, emailDomains, rules, version } = row;
     return { kind, provider: { id, workspaceId, name, kind: row.kind, emailDomains, rules, version, options } };
+  }
+
+  /** No role that rules name goes before the rules are there, which then hold it. */
+  private async holdRoles(
+    transaction: Transaction,
+    { workspaceId, rules }: Pick<ProviderRow, 'workspaceId' | 'rules'>,
+    granter: ReadonlySet<Permission>,
+  ): Promise<void> {
+    const issues = new Issues();
+    checkRules(rules, { known: await this.roles.lockAll(transaction, workspaceId), granter }, issues);
+    issues.throwIfAny();
   }
 
   /** Secrets that are not given stay, unless what says where they go changes: then they would be told to somebody else. */

@@ -82,7 +82,7 @@ export class RoleService {
     return role;
   }
 
-  /** @throws AppError `auth.in_use` while somebody has it */
+  /** @throws AppError `auth.in_use` while somebody has it, or an identity provider gives it */
   async delete(id: string, caller: Principal): Promise<void> {
     const { workspaceId, userId } = caller;
     await this.transactions.run(async (transaction) => {
@@ -91,6 +91,11 @@ export class RoleService {
       const holders = await this.roles.lockHolders(transaction, workspaceId, current.name);
       if (holders.length > 0) {
         throw new AppError('auth.in_use', 'Somebody still has this role. Take it from them first.', { path: ['id'] });
+      }
+      const provider = await this.roles.providerNaming(transaction, workspaceId, current.name);
+      if (provider !== undefined) {
+        const message = `The identity provider ${provider} has a rule that names this role.`;
+        throw new AppError('auth.in_use', message, { path: ['id'] });
       }
       await this.roles.delete(transaction, id);
       await this.audit.add(transaction, {

@@ -51,6 +51,17 @@ export class UserService {
     return row;
   }
 
+  /** What they may do now; those who are gone or disabled are left out. */
+  async rightsOf(
+    workspaceId: string,
+    ids: readonly string[],
+  ): Promise<ResponseOf<typeof authRequests.listUserRights>['users']> {
+    const rows = await this.users.find(workspaceId, ids);
+    return rows
+      .filter(({ disabled }) => !disabled)
+      .map((row) => ({ userId: row.id, permissions: [...permissionsOf(row)], groupNames: row.groupNames }));
+  }
+
   async list(
     input: RequestOf<typeof authRequests.listUsers>,
     caller: Principal,
