@@ -48,6 +48,7 @@ import { OidcClient } from './oidc/oidc.client.js';
 import { SamlKeys1795410000001 } from './migrations/1795410000001-saml-keys.js';
 import { OidcKind } from './oidc/oidc.kind.js';
 import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
+import { MailsOfChanges1795500100000 } from './migrations/1795500100000-mails-of-changes.js';
 import { KeysOutliveTheirMaker1795470000000 } from './migrations/1795470000000-keys-outlive-their-maker.js';
 import { UserPreferences1795460000000 } from './migrations/1795460000000-user-preferences.js';
 import { PasswordLinkService } from './password/password-link.service.js';
@@ -124,7 +125,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
       migrations: [
         ...[CreateAuth1795219000000, CreateAccounts1795420000000, Roles1795430000000, ServiceAccounts1795430000001],
         ...[IdentityProviders1795400000001, SamlKeys1795410000001, Scim1795440000001, UserPreferences1795460000000],
-        KeysOutliveTheirMaker1795470000000,
+        ...[KeysOutliveTheirMaker1795470000000, MailsOfChanges1795500100000],
       ],
     }),
   ],

@@ -6,6 +6,7 @@ import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
 import { checkNewPassword } from '../input/password.js';
+import { PasswordHelpService } from './password-help.service.js';
 import { PasswordTokenRepository } from '../password/password-token.repository.js';
 import { hashOfPasswordToken, type PasswordTokenPurpose } from '../password/password-token.js';
 import { PasswordService } from '../password/password.service.js';
@@ -28,6 +29,7 @@ export class PasswordChangeService {
     private readonly tokens: PasswordTokenRepository,
     private readonly throttle: SignInThrottleService,
     private readonly sessions: SessionManagementService,
+    private readonly help: PasswordHelpService,
     private readonly transactions: TransactionRepository,
     private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
@@ -92,6 +94,7 @@ export class PasswordChangeService {
     const actor = by === 'CHANGE' ? undefined : ({ kind: 'USER', id } as const);
     const target = { type: 'user', id };
     await this.audit.add(transaction, { action: 'user.password_set', target, workspaceId, actor, after: { by } });
+    if (by !== 'INVITATION') await this.help.tellOfChange(transaction, id);
     await this.sessions.endAll(transaction, id, keeps);
   }
 }

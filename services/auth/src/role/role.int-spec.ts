@@ -111,7 +111,7 @@ describe('a custom role', () => {
     const rulesOf = (given: string, byDefault: string) => ({
       roles: { default: [byDefault], map: [{ claim: 'groups', value: 'pilots', roles: [given] }] },
     });
-    const made = { kind: 'OIDC', enabled: true, emailDomains: [], options };
+    const made = { kind: 'OIDC' as const, enabled: true, emailDomains: [], options };
     const rules = rulesOf(mapped.name, first.name);
     const ask = { ...made, name: newId('message'), rules };
     const { identityProvider } = await auth.ask(identityProviderRequests.createIdentityProvider, ask, admin);

@@ -85,12 +85,20 @@ export class SessionOpenerService {
     return { session, cookie };
   }
 
-  /** @returns whether there was a session to end */
-  async endByCookie(transaction: Transaction, cookie: string): Promise<boolean> {
+  /** Ends the session of a browser, if it has one. */
+  async endByCookie(transaction: Transaction, cookie: string, by: 'SIGN_OUT' | 'NEW_SIGN_IN'): Promise<void> {
     const hash = hashOfSessionCookie(cookie);
     const ended = hash && (await this.cookies.end(transaction, hash));
-    if (ended !== undefined) await this.revocations.add(transaction, 'SESSION', [ended]);
-    return ended !== undefined;
+    if (!ended) return;
+    const { id, workspaceId, userId } = ended;
+    await this.audit.add(transaction, {
+      action: 'session.signed_out',
+      target: { type: 'session', id },
+      workspaceId,
+      actor: { kind: 'USER', id: userId, sessionId: id },
+      after: { by },
+    });
+    await this.revocations.add(transaction, 'SESSION', [id]);
   }
 }
 
