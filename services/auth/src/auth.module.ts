@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG } from '#libs/config';
+import { secretControllerOf } from '#libs/service';
+import { secretRequests } from '#libs/contracts';
 import { databaseModule, Resealer } from '#libs/database';
 import { IdentityModule } from '#libs/identity';
 import type { AuthConfig } from './auth.config.js';
@@ -20,7 +22,6 @@ import { BootstrapService } from './bootstrap/bootstrap.service.js';
 import { DataKeyController } from './key-rotation/data-key.controller.js';
 import { DataKeyService } from './key-rotation/data-key.service.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
-import { SecretController } from './key-rotation/secret.controller.js';
 import { MailSenderService } from './mail/mail-sender.service.js';
 import { MailRepository } from './mail/mail.repository.js';
 import { SmtpClient } from './mail/smtp.client.js';
@@ -137,7 +138,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SecondFactorController,
     PasswordController,
     DataKeyController,
-    SecretController,
+    secretControllerOf(secretRequests.auth),
     ApiKeyController,
     FederationController,
     IdentityProviderController,

@@ -1,6 +1,8 @@
 import { BullModule } from '@nestjs/bullmq';
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
+import { secretControllerOf } from '#libs/service';
+import { secretRequests } from '#libs/contracts';
 import { DataSource } from 'typeorm';
 import { databaseModule, Resealer } from '#libs/database';
 import { ReceiverClient } from '#libs/receivers';
@@ -27,7 +29,6 @@ import { ExecutionService } from './execution/execution.service.js';
 import { FinishedRepository } from './execution/finished.repository.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
-import { SecretController } from './key-rotation/secret.controller.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
 import type { OrchestratorConfig } from './orchestrator.config.js';
@@ -101,7 +102,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     RunController,
     HeartbeatController,
     WebhookController,
-    SecretController,
+    secretControllerOf(secretRequests.orchestrator),
     SourceConsumer,
   ],
   providers: [

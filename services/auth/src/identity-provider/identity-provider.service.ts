@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { IdentityProvider, identityProviderRequests, RequestOf, ResponseOf } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
 import { permissionNames, type Permission, type Principal } from '#libs/identity';
-import { AppError, newId, type JsonObject } from '#libs/kernel';
+import { AppError, changedMeanwhile, type JsonObject, newId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch, keyOf } from '../input/text.js';
@@ -177,12 +177,6 @@ export class IdentityProviderService {
       { path: [field] },
     );
   }
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
-    path: ['version'],
-  });
 }
 
 /** Who decides who somebody is can be anybody, so nobody who may not do everything does. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { RequestOf, ResponseOf, Role, roleRequests } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
 import { isPermission, isRoleName, type Permission, type Principal } from '#libs/identity';
-import { AppError } from '#libs/kernel';
+import { AppError, changedMeanwhile } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkName, checkSearch } from '../input/text.js';
@@ -70,7 +70,7 @@ export class RoleService {
     const role = await this.transactions.run(async (transaction) => {
       const current = await this.roles.lock(transaction, workspaceId, input.id);
       refuseHigher(current, caller);
-      if (current.version !== input.version) throw changedMeanwhile();
+      if (current.version !== input.version) throw changedMeanwhile('The role');
       const holders = await this.roles.lockHolders(transaction, workspaceId, current.name);
       const changed = await this.roles.update(transaction, current.id, permissions);
       const sides = { before: current, after: changed };
@@ -125,12 +125,6 @@ function refuseHigher({ permissions }: Role, caller: Principal): void {
   if (excess === undefined) return;
   throw new AppError('auth.forbidden', `This role has the permission ${excess}, which you do not have.`, {
     path: ['id'],
-  });
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'The role has been changed since it was read. Read it again.', {
-    path: ['version'],
   });
 }
 

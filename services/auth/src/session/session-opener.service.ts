@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { authRequests, ResponseOf } from '#libs/contracts';
 import { AuditRepository } from '#libs/database';
+import { secretHash } from '#libs/encryption';
 import { currentWork } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
@@ -81,7 +82,7 @@ export class SessionOpenerService {
     const cookie = randomBytes(32).toString('base64url');
     const { ttlSeconds, idleSeconds } = this.config.session;
     const session = await this.sessions.insert(transaction, user, ttlSeconds, originOfWork());
-    await this.cookies.insert(transaction, session, hashOf(cookie), idleSeconds);
+    await this.cookies.insert(transaction, session, secretHash(cookie), idleSeconds);
     return { session, cookie };
   }
 
@@ -104,11 +105,7 @@ export class SessionOpenerService {
 
 /** What is stored of a cookie; undefined for what cannot be one. */
 export function hashOfSessionCookie(cookie: string): Buffer | undefined {
-  return cookieForm.test(cookie) ? hashOf(cookie) : undefined;
-}
-
-function hashOf(cookie: string): Buffer {
-  return createHash('sha256').update(cookie).digest();
+  return cookieForm.test(cookie) ? secretHash(cookie) : undefined;
 }
 
 function originOfWork(): SessionOrigin {
