@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { newId } from '#libs/kernel';
-import type { MailPurpose } from './password-mails.js';
+import type { MailPurpose } from './mail-purpose.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
 
 /** A mail that is to be sent, by whoever has claimed it. */

@@ -2,9 +2,6 @@ import type { PasswordTokenPurpose } from '../password/password-token.js';
 import type { Recipient } from './mail.repository.js';
 import type { Mail } from './smtp.client.js';
 
-/** CHANGED: the password is another now. The others bring a link. */
-export type MailPurpose = PasswordTokenPurpose | 'CHANGED';
-
 /** What somebody is sent whose password was changed, so that he hears of it where it was not he. */
 export function changedMail(to: Recipient): Mail {
   const lines = [

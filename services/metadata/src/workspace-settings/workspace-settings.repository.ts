@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { metadataRequests, QuotaLimits, ResponseOf, WorkspaceSettings } from '#libs/contracts';
 import { AuditRepository } from '#libs/database';
-import { AppError, changedMeanwhile } from '#libs/kernel';
+import { changedMeanwhile } from '#libs/kernel';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import type { SettingsChange } from './workspace-settings.input.js';
 
