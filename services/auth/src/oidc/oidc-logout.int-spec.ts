@@ -95,9 +95,15 @@ async function entries(action: string): Promise<AuditEntry[]> {
 
 describe('a sign-in that the provider or we refuse', () => {
   it('is in the audit log with its provider, its reason and where it came from, once a second', async () => {
+    const comeBack = async (browser: SsoBrowser, state: string): Promise<void> => {
+      const said = { state, error: 'access_denied', error_description: 'secret-of-a-stranger', iss: issuer.issuer };
+      await auth.refusal(browser.ask('GET', 'callback', { query: new URLSearchParams(said).toString() }));
+    };
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      const query = new URLSearchParams({ state: 'made-up', code: 'secret-of-a-stranger' }).toString();
-      await auth.refusal(new SsoBrowser(auth, providerId).ask('GET', 'callback', { query }));
+      const browser = new SsoBrowser(auth, providerId);
+      await comeBack(browser, (await browser.begin()).searchParams.get('state') ?? '');
+      // What nobody has begun is no sign-in.
+      await comeBack(browser, 'made-up');
     }
     const countOf = async (): Promise<number> =>
       (await entries('session.sign_in_failed')).reduce((sum, { after }) => sum + Number(after?.['attempts']), 0);
@@ -105,8 +111,9 @@ describe('a sign-in that the provider or we refuse', () => {
     expect((await entries('session.sign_in_failed'))[0]).toMatchObject({
       target: { type: 'identity_provider', id: providerId },
       actor: { kind: 'ANONYMOUS' },
-      reason: 'STATE_WRONG',
+      reason: 'PROVIDER_REFUSED',
     });
+    expect(await countOf()).toBe(3);
     expect(JSON.stringify(await entries('session.sign_in_failed'))).not.toContain('secret-of-a-stranger');
   });
 });

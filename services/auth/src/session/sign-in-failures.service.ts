@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { AuditRepository } from '#libs/database';
-import { AppError, asWorkOf, currentWork, type WorkOrigin } from '#libs/kernel';
+import { AppError, asWorkOf, currentWork, type ErrorCode, type WorkOrigin } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
@@ -19,6 +19,8 @@ interface Failures {
 }
 
 const flushMs = 1_000;
+/** Anybody can send what gets these, as often as he likes: nobody has begun to sign in. */
+const withoutSignIn: ReadonlySet<string> = new Set<ErrorCode>(['sso.state_wrong', 'sso.request_invalid']);
 /** Beyond it they are counted in the metrics alone: whoever sends that many wants to fill something. */
 const pendingMax = 1_000;
 
@@ -60,7 +62,7 @@ export class SignInFailures implements OnModuleInit, OnModuleDestroy {
 
   /** Only what is refused: a fault of ours is in the log. */
   noteAtProvider({ workspaceId, id }: UserKey, error: unknown): void {
-    if (!(error instanceof AppError)) return;
+    if (!(error instanceof AppError) || withoutSignIn.has(error.code)) return;
     const [, reason = error.code] = error.code.split('.');
     this.count(workspaceId, { type: 'identity_provider', id }, reason.toUpperCase());
   }
