@@ -10,10 +10,11 @@ export function countedAccount(typed: string): string {
   return folded(normalizeEmail(plain) ?? normalizeLogin(plain) ?? '');
 }
 
-/** Letter by letter, as a word's last sigma is another one in lower case; by capitals, where ß is SS and ſ is S. */
+/** Letter by letter, as a word's last sigma is another one in lower case; by its capital, as that of ß is SS, and
+ * that from its small letter, as that of ẞ is itself. */
 function folded(text: string): string {
   return [...text]
-    .map((letter) => letter.toUpperCase().toLowerCase())
+    .map((letter) => letter.toLowerCase().toUpperCase().toLowerCase())
     .join('')
     .normalize('NFKC');
 }
