@@ -10,8 +10,10 @@ export function countedAccount(typed: string): string {
   return folded(normalizeEmail(plain) ?? normalizeLogin(plain) ?? '');
 }
 
-/** Letter by letter, as a word's last sigma is another one in lower case; by its capital, as that of ß is SS, and
- * that from its small letter, as that of ẞ is itself. */
+/**
+ * Letter by letter, as a word's last sigma is another one in lower case; by its capital, as that of ß is SS; and that of its
+ * small letter, as ẞ is a capital already.
+ */
 function folded(text: string): string {
   return [...text]
     .map((letter) => letter.toLowerCase().toUpperCase().toLowerCase())
