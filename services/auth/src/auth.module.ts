@@ -61,6 +61,8 @@ import { PreferencesController } from './preferences/preferences.controller.js';
 import { PreferencesRepository } from './preferences/preferences.repository.js';
 import { PreferencesService } from './preferences/preferences.service.js';
 import { ProxyKind } from './proxy-headers/proxy.kind.js';
+import { KeyAgeMetrics } from './observing/key-age-metrics.service.js';
+import { KeyAgeRepository } from './observing/key-age.repository.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
 import { RevocationRepository } from './revocation/revocation.repository.js';
@@ -225,6 +227,8 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SsoService,
     BootstrapLockRepository,
     BootstrapService,
+    KeyAgeMetrics,
+    KeyAgeRepository,
     RetentionService,
     ...[ScimGroupRepository, ScimGroupService, ScimUserRepository, ScimUserService],
     DataKeyService,

@@ -31,6 +31,8 @@ import { HistoryRepository } from './history/history.repository.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
+import { StateMetrics } from './observing/state-metrics.service.js';
+import { StateRepository } from './observing/state.repository.js';
 import type { OrchestratorConfig } from './orchestrator.config.js';
 import { AuthClient } from './plan/auth.client.js';
 import { TemplateCallers } from './plan/template-callers.service.js';
@@ -138,6 +140,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     ...[WorkerClient, ResultsClient],
     ...[LostAccessLoop, LostAccessService, LostAccessRepository],
     ...[HistoryService, HistoryRepository],
+    ...[StateMetrics, StateRepository],
     ...[WarmUpLoop, WarmUpService, WarmUpRepository],
     ...[WebhookLoop, WebhookService, WebhookRepository],
     {
