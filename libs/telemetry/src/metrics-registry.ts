@@ -3,6 +3,14 @@ import { withinScrape } from './within-scrape.js';
 import { toPlainText } from './plain-metrics-text.js';
 import { TracedHistogram } from './traced-histogram.js';
 
+interface CounterOptions<Label extends string> extends MetricOptions<Label> {
+  /**
+   * Values of its label that are known from the start. Their series begin at 0: to Prometheus a series that begins at 1 has
+   * not grown, and an alert on a first event would not hear of it.
+   */
+  known?: readonly string[];
+}
+
 interface MetricOptions<Label extends string> {
   /** Without the prefix, such as `bus_messages_total`: noun, unit, and `_total` for counters. */
   name: string;
@@ -31,8 +39,18 @@ export class MetricsRegistry {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  counter<Label extends string = never>({ name, help, labels = [] }: MetricOptions<Label>): Counter<Label> {
-    return new Counter({ name: this.nameOf(name), help, labelNames: ofFewValues(labels), registers: [this.registry] });
+  counter<Label extends string = never>({
+    name,
+    help,
+    labels = [],
+    known = [],
+  }: CounterOptions<Label>): Counter<Label> {
+    const labelNames = ofFewValues(labels);
+    const counter = new Counter({ name: this.nameOf(name), help, labelNames, registers: [this.registry] });
+    const [label, ...others] = labelNames;
+    if (label === undefined || others.length > 0) return counter;
+    for (const value of known) counter.labels(value).inc(0);
+    return counter;
   }
 
   /**

@@ -38,6 +38,7 @@ export class MailSenderService implements OnApplicationBootstrap, OnApplicationS
       name: 'mails_total',
       help: 'Mails by outcome: sent, failed (and tried again) or given_up.',
       labels: ['outcome'],
+      known: ['sent', 'failed', 'given_up'],
     });
   }
 

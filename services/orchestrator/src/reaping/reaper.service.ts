@@ -10,7 +10,8 @@ import type { Run } from '../run/run.types.js';
 import { ReaperRepository } from './reaper.repository.js';
 import { StopService } from './stop.service.js';
 
-type Finding = 'unclaimed' | 'overdue' | 'unserved' | 'sourceless' | 'timed_out' | 'expired' | 'stuck';
+const findings = ['unclaimed', 'overdue', 'unserved', 'sourceless', 'timed_out', 'expired', 'stuck'] as const;
+type Finding = (typeof findings)[number];
 
 /** So that a large loss is worked off in even steps. */
 const underWayMax = 50;
@@ -39,6 +40,7 @@ export class ReaperService {
       name: 'reaper_runs_total',
       help: 'Runs that were found left behind, by how.',
       labels: ['finding'],
+      known: findings,
     });
     metrics.gauge({ name: 'reaper_look_age_seconds', help: 'Since this process last looked at everything.' }, (gauge) =>
       gauge.set((performance.now() - this.lookedAtMs) / 1_000),
