@@ -91,7 +91,7 @@ describe('OpenMetrics', () => {
   test.each([
     ['gateway', 'request_seconds'],
     ['worker', 'execution_seconds'],
-    ['orchestrator', 'bus_handled_seconds'],
+    ['orchestrator', 'bus_request_seconds'],
   ])('leads from a bucket of %s_%s to a trace that was kept', async (service, metric) => {
     const exemplar = new RegExp(
       `^sluice_${service}_${metric}_bucket\\{.*\\} \\d+ # \\{trace_id="([0-9a-f]{32})",span_id="[0-9a-f]{16}"\\} \\S+ \\S+$`,
