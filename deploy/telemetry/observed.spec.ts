@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { metricsIn } from './metrics-in.ts';
@@ -60,6 +60,21 @@ describe('Alerts', () => {
       expect(names(false), `no test has ${alert} quiet`).toContain(alert);
     }
   });
+
+  it.each(alerts.map(({ alert }) => alert))(
+    'have runbooks that name settings, runbooks and metrics that exist: %s',
+    (alert) => {
+      const text = readFileSync(join(root, `deploy/runbooks/${alert}.md`), 'utf8');
+      for (const heading of ['## See', '## Do', '## Check afterwards']) expect(text).toContain(heading);
+      const settings = readFileSync(join(root, 'docs/settings.md'), 'utf8');
+      const named = (text.match(/\bSLUICE_[A-Z_]+[A-Z]\b/g) ?? []).filter((name) => name !== 'SLUICE_');
+      expect(named.filter((name) => !settings.includes(`\`${name}\``))).toEqual([]);
+      const links = [...text.matchAll(/\]\((Sluice\w+\.md)\)/g)].map(([, file = '']) => file);
+      expect(links.filter((file) => !existsSync(join(root, 'deploy/runbooks', file)))).toEqual([]);
+      const metrics = text.match(/\bsluice_(?:gateway|auth|metadata|orchestrator|worker|results|threshold:)\w+/g) ?? [];
+      expect(metrics.filter((name) => !known.has(name))).toEqual([]);
+    },
+  );
 
   it('have no runbook left over', () => {
     const files = readdirSync(join(root, 'deploy/runbooks')).filter((name) => name.startsWith('Sluice'));
