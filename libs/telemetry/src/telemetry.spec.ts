@@ -121,9 +121,9 @@ describe('MetricsRegistry', () => {
   it('leaves out a gauge that cannot be read or takes long, and tells the others', async () => {
     vi.useFakeTimers();
     const metrics = new MetricsRegistry('auth');
-    metrics.gauge({ name: 'broken', help: '' }, () => Promise.reject(new Error('the database is away')));
-    metrics.gauge({ name: 'hanging', help: '', labels: ['state'] }, () => new Promise(() => undefined));
-    metrics.gauge({ name: 'good', help: '' }, (gauge) => gauge.set(1));
+    metrics.gauge({ name: 'broken', help: 'Broken.' }, () => Promise.reject(new Error('the database is away')));
+    metrics.gauge({ name: 'hanging', help: 'Hanging.', labels: ['state'] }, () => new Promise(() => undefined));
+    metrics.gauge({ name: 'good', help: 'Good.' }, (gauge) => gauge.set(1));
     const exposed = metrics.expose();
     await vi.advanceTimersByTimeAsync(3_100);
     expect((await exposed).body.match(/^sluice_\w+/gm)).toEqual(['sluice_auth_good']);
