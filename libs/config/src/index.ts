@@ -1,7 +1,9 @@
 export { CONFIG, InjectConfig } from './config-token.js';
-export { databaseSettings, redisSettings, serviceSettings } from './fragments.js';
+export { databaseSettings, serviceSettings } from './fragments.js';
 export { kmsSettings } from './kms-settings.js';
 export { ConfigError, environmentWith, loadConfig, type Environment } from './load-config.js';
+export { redisSettings } from './redis-settings.js';
+export { parseRedisUrl, type RedisAddress } from './redis-url.js';
 export { booleanText, integerText, listText, urlText } from './schemas.js';
 export {
   choice,
