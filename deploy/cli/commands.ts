@@ -23,4 +23,9 @@ export const commands: readonly ListedCommand[] = [
     summary: 'make a master key for SLUICE_MASTER_KEYS',
     load: async () => (await import('./commands/new-master-key.ts')).newMasterKey,
   },
+  {
+    name: 'redis-users',
+    summary: 'print the ACL file of a Redis, with a user for each service',
+    load: async () => (await import('./commands/redis-users.ts')).redisUsers,
+  },
 ];

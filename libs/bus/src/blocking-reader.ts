@@ -99,10 +99,8 @@ export class BlockingReader {
   /** Makes the server answer a blocked read now. Where it refuses, the read ends with its BLOCK. */
   private async unblock(): Promise<void> {
     if (this.clientId === undefined || !this.client) return;
-    await this.parts.redis
-      .beside('broker', this.client)
-      ?.client('UNBLOCK', this.clientId)
-      .catch(() => undefined);
+    const client = this.parts.redis.beside('broker', this.client);
+    await client?.client('UNBLOCK', this.clientId).catch(() => undefined);
   }
 }
 

@@ -19,8 +19,8 @@ export async function policyFault(client: RedisClient, role: RedisRole): Promise
   return faults.find((fault) => fault !== undefined);
 }
 
-async function policyFaultOf(server: Redis, role: RedisRole): Promise<string | undefined> {
-  const info = await server.info('memory');
+async function policyFaultOf(client: Redis, role: RedisRole): Promise<string | undefined> {
+  const info = await client.info('memory');
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
   if (policy === undefined || wanted[role](policy)) return undefined;
   const should = role === 'cache' ? 'an allkeys policy such as allkeys-lru' : 'noeviction';

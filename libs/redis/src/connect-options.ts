@@ -31,6 +31,8 @@ export function connectOptions(settings: RoleSettings): ConnectOptions | undefin
   const address = parseRedisUrl(settings.url);
   const options: ServerOptions = {
     ...loginOf(address, settings),
+    // An ACL would have to allow it, which Redis 7.0 does not know.
+    disableClientInfo: true,
     connectTimeout: 5_000,
     keepAlive: 10_000,
     retryStrategy: (attempt) => backoffMs(attempt, { initialMs: 50, maxMs: 2_000 }),
