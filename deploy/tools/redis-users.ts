@@ -132,12 +132,18 @@ const takingJobs: Use = {
   keys: [`${keys.bull}:*`],
   commands: [
     ...['bzpopmin', 'hmset'],
-    ...commandsIn(bull('moveToActive-11', 'moveToFinished-14', 'extendLock-2', 'extendLocks-1', 'moveStalledJobsToWait-9')),
+    ...commandsIn(
+      bull('moveToActive-11', 'moveToFinished-14', 'extendLock-2', 'extendLocks-1', 'moveStalledJobsToWait-9'),
+    ),
   ],
 };
 
 const selectorOf = (use: Use): string =>
-  `(${[...new Set(use.commands)].filter((name) => !connection.includes(name)).toSorted().map((name) => `+${name}`).join(' ')} ${use.keys.map((key) => `~${key}`).join(' ')})`;
+  `(${[...new Set(use.commands)]
+    .filter((name) => !connection.includes(name))
+    .toSorted()
+    .map((name) => `+${name}`)
+    .join(' ')} ${use.keys.map((key) => `~${key}`).join(' ')})`;
 
 function userOf(name: string, uses: readonly Use[], without: readonly string[] = connection): string {
   const own = [...new Set(without)].toSorted().map((command) => `+${command}`);
@@ -147,7 +153,15 @@ function userOf(name: string, uses: readonly Use[], without: readonly string[] =
 /** For looking, by people and by `sluice doctor`: what there is and how large, and nothing of what is in it. */
 const inspecting = [
   ...['ping', 'info', 'role', 'dbsize', 'lastsave', 'time', 'quit', 'select', 'acl|whoami', 'command', 'asking'],
-  ...['client|id', 'client|info', 'client|list', 'client|setname', 'latency|latest', 'latency|history', 'latency|histogram'],
+  ...[
+    'client|id',
+    'client|info',
+    'client|list',
+    'client|setname',
+    'latency|latest',
+    'latency|history',
+    'latency|histogram',
+  ],
   ...['slowlog|get', 'slowlog|len', 'memory|stats', 'memory|doctor', 'module|list'],
   ...['cluster|info', 'cluster|nodes', 'cluster|slots', 'cluster|shards', 'cluster|keyslot', 'cluster|countkeysinslot'],
 ];
@@ -155,7 +169,18 @@ const measuring: Use = {
   keys: ['*'],
   commands: [
     ...['scan', 'type', 'ttl', 'pttl', 'exists', 'memory|usage', 'object|encoding', 'object|idletime', 'object|freq'],
-    ...['strlen', 'hlen', 'llen', 'scard', 'zcard', 'xlen', 'xinfo|stream', 'xinfo|groups', 'xinfo|consumers', 'xpending'],
+    ...[
+      'strlen',
+      'hlen',
+      'llen',
+      'scard',
+      'zcard',
+      'xlen',
+      'xinfo|stream',
+      'xinfo|groups',
+      'xinfo|consumers',
+      'xpending',
+    ],
   ],
 };
 
@@ -173,7 +198,15 @@ function operating(): Use[] {
 }
 
 const others = (): string[] => [
-  ['user', `${keys.prefix}-inspector`, 'off', 'resetchannels', '-@all', ...inspecting.toSorted().map((name) => `+${name}`), selectorOf(measuring)].join(' '),
+  [
+    'user',
+    `${keys.prefix}-inspector`,
+    'off',
+    'resetchannels',
+    '-@all',
+    ...inspecting.toSorted().map((name) => `+${name}`),
+    selectorOf(measuring),
+  ].join(' '),
   // As the documentation of Redis has them for replication and for Sentinel.
   `user ${keys.prefix}-replica off resetchannels -@all +psync +replconf +ping`,
   `user ${keys.prefix}-sentinel off allchannels -@all +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client|setname +client|kill +script|kill`,
