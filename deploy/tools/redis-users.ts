@@ -60,7 +60,7 @@ function askedBy(service: Service, source: string): Answering[] {
   const found = Object.entries(contracts)
     .filter(([name]) => groups.has(name))
     .flatMap(([, group]) => servicesIn(group));
-  return [...new Set<Answering>(['auth', ...found])].filter((each) => each !== service).toSorted();
+  return [...new Set<Answering>(['auth', ...found])].toSorted();
 }
 
 function servicesIn(group: unknown): Answering[] {
