@@ -79,9 +79,12 @@ function usesOf(service: Service): Use[] {
   if (/\bbus\.tell\(/.test(source)) uses.push(telling);
   if (/\bTokenBuckets\b/.test(source)) uses.push(holdingOff);
   if (/\bRevisionCopies\b/.test(source)) uses.push(/\.raise\(/.test(source) ? raising : readingRevisions);
+  if (looksAtRedis(source)) uses.push({ keys: [], commands: inspecting }, measuring, ...examining());
   if (source.includes("from 'bullmq'")) uses.push(source.includes('WorkerHost') ? takingJobs : givingJobs);
   return uses;
 }
+
+const looksAtRedis = (source: string): boolean => /\bexamineRoles\b/.test(source);
 
 const ownInbox = (who: string): Use => ({
   keys: [inboxOf(who)],
@@ -138,19 +141,17 @@ const takingJobs: Use = {
   ],
 };
 
-const selectorOf = (use: Use): string =>
-  `(${[...new Set(use.commands)]
-    .filter((name) => !connection.includes(name))
-    .toSorted()
-    .map((name) => `+${name}`)
-    .join(' ')} ${use.keys.map((key) => `~${key}`).join(' ')})`;
+function selectorOf(use: Use): string {
+  const commands = [...new Set(use.commands)].filter((name) => !connection.includes(name)).toSorted();
+  return `(${[...commands.map((name) => `+${name}`), ...use.keys.map((key) => `~${key}`)].join(' ')})`;
+}
 
 function userOf(name: string, uses: readonly Use[], without: readonly string[] = connection): string {
   const own = [...new Set(without)].toSorted().map((command) => `+${command}`);
   return ['user', `${keys.prefix}-${name}`, 'off', 'resetchannels', '-@all', ...own, ...uses.map(selectorOf)].join(' ');
 }
 
-/** For looking, by people and by `sluice doctor`: what there is and how large, and nothing of what is in it. */
+/** For looking: what there is and how large, and nothing of what is in it. */
 const inspecting = [
   ...['ping', 'info', 'role', 'dbsize', 'lastsave', 'time', 'quit', 'select', 'acl|whoami', 'command', 'asking'],
   ...[
@@ -169,20 +170,23 @@ const measuring: Use = {
   keys: ['*'],
   commands: [
     ...['scan', 'type', 'ttl', 'pttl', 'exists', 'memory|usage', 'object|encoding', 'object|idletime', 'object|freq'],
-    ...[
-      'strlen',
-      'hlen',
-      'llen',
-      'scard',
-      'zcard',
-      'xlen',
-      'xinfo|stream',
-      'xinfo|groups',
-      'xinfo|consumers',
-      'xpending',
-    ],
+    ...['strlen', 'hlen', 'llen', 'scard', 'zcard', 'xlen', 'xinfo|groups', 'xinfo|consumers', 'xpending'],
   ],
 };
+
+/**
+ * What the doctor reads beyond that: how old the oldest request and the next job are. Where a service runs it (operations.health),
+ * that service may look too; CONFIG stays refused, and the doctor does without.
+ */
+function examining(): Use[] {
+  return [
+    {
+      keys: Object.keys(contracts.requestsByService).map((name) => keys.requests(name)),
+      commands: ['xrange', 'xinfo|stream'],
+    },
+    { keys: [`${keys.bull}:*`], commands: ['lindex', 'hget', 'lrange'] },
+  ];
+}
 
 /** The dead letters of every area, and requests to all who keep secrets: `sluice redrive` and `sluice rotate-keys`. */
 function operating(): Use[] {
@@ -198,15 +202,8 @@ function operating(): Use[] {
 }
 
 const others = (): string[] => [
-  [
-    'user',
-    `${keys.prefix}-inspector`,
-    'off',
-    'resetchannels',
-    '-@all',
-    ...inspecting.toSorted().map((name) => `+${name}`),
-    selectorOf(measuring),
-  ].join(' '),
+  userOf('inspector', [measuring], inspecting),
+  userOf('doctor', [measuring, ...examining()], inspecting),
   // As the documentation of Redis has them for replication and for Sentinel.
   `user ${keys.prefix}-replica off resetchannels -@all +psync +replconf +ping`,
   `user ${keys.prefix}-sentinel off allchannels -@all +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client|setname +client|kill +script|kill`,
@@ -215,7 +212,12 @@ const others = (): string[] => [
 ];
 
 /** On the servers of session and cache nothing is kept yet: the services only see that they are there. */
-const copiesUsers = (): string[] => [...services.map((service) => userOf(service, [])), ...others()];
+const copiesUsers = (): string[] => [
+  ...services.map((service) =>
+    userOf(service, looksAtRedis(sourceOf(service)) ? [{ keys: [], commands: inspecting }, measuring] : []),
+  ),
+  ...others(),
+];
 const brokerUsers = (): string[] => [
   ...services.map((service) => {
     const answers = service === 'gateway' ? [] : [replying];
