@@ -57,7 +57,7 @@ async function start(names: readonly string[], role: string, options: readonly s
   );
   const hasPort = options.some((option) => option.includes('PORT'));
   const child = spawn(
-    'redis-server',
+    process.env['SLUICE_REDIS_SERVER'] ?? 'redis-server',
     [
       file,
       ...(hasPort ? [] : ['--port', String(port)]),
