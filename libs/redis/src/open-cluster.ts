@@ -19,11 +19,14 @@ export function openCluster(nodes: Nodes, options: RedisOptions): Cluster {
     clusterRetryStrategy: (attempt) => backoffMs(attempt, { initialMs: 50, maxMs: 2_000 }),
     // With any number ioredis sends what was lost with its connection to another node.
     retryDelayOnFailover: 0,
-    slotsRefreshInterval: refreshMs,
     // Certificates are for names: what the nodes announce is taken as it is.
     ...(redisOptions.tls ? { dnsLookup: (host, found) => found(null, host) } : {}),
   });
   failWhileAway(cluster);
+  // By a timer of our own: that of ioredis goes on for ever where the client is closed while it asks.
+  const timer = setInterval(() => cluster.refreshSlotsCache(() => undefined), refreshMs);
+  timer.unref();
+  cluster.once('end', () => clearInterval(timer));
   return cluster;
 }
 
