@@ -19,6 +19,8 @@ function commandsInText(file: string, text: string): string[] {
     ...text.matchAll(/\b(?:callBuffer|call|redis\.call|rcall)\(\s*['"](\w+)['"](?:,\s*(?:\.\.\.\[)?['"](\w+)['"])?/g),
     ...text.matchAll(/\bclient(?:\('broker'\))?\s*\??\.([a-z]+)(?:Buffer)?\((?:'(\w+)')?/g),
     ...text.matchAll(/\btransaction\.([a-z]+)\(/g),
+    // BullMQ's scripts choose some commands by a variable, so every word in capitals that is one counts.
+    ...(file.includes('bullmq') ? text.matchAll(/['"]([A-Z]{3,})['"]/g) : []),
     // The members of a transaction that is written in one.
     ...[...text.matchAll(/\.multi\(\)((?:\s*\.[a-z]+\([^()]*\))+)/g)].flatMap(([, chain = '']) => [
       ...chain.matchAll(/\.([a-z]+)\(/g),
