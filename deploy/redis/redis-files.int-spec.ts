@@ -123,7 +123,7 @@ describe('the configuration of a role', () => {
       const gateway = connect(port, 'gateway');
       const harmful = [['FLUSHALL'], ['CONFIG', 'GET', '*'], ['KEYS', '*'], ['DEBUG', 'SLEEP', '0'], ['SHUTDOWN']];
       for (const [command = '', ...args] of harmful) {
-        await expect(gateway.call(command, ...args)).rejects.toThrowError(/NOPERM/);
+        await expect(gateway.call(command, ...args)).rejects.toThrowError(/NOPERM|not allowed/);
       }
     }
   });
