@@ -59,7 +59,9 @@ describe('The users of Redis', () => {
           ],
         ];
         for (const [command = '', ...args] of harmful) {
-          await expect(redis.call(command, ...args), command).rejects.toThrowError(/NOPERM|not allowed|can't run this command/);
+          await expect(redis.call(command, ...args), command).rejects.toThrowError(
+            /NOPERM|not allowed|can't run this command/,
+          );
         }
       });
     },
