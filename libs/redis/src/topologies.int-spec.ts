@@ -130,7 +130,7 @@ describe('a primary with sentinels', () => {
       blocking.disconnect();
       const admin = new Redis({ port: servers.port, password: 'word', retryStrategy: () => null });
       admin.on('error', () => undefined);
-      await admin.call('SHUTDOWN', 'NOSAVE').catch(() => undefined);
+      await admin.call('SHUTDOWN', 'NOSAVE', 'NOW').catch(() => undefined);
       const begun = performance.now();
       await until(() => client.set('x', '2'), { timeoutMs: 25_000 });
       expect(await client.get('x')).toBe('2');
@@ -140,7 +140,7 @@ describe('a primary with sentinels', () => {
     } finally {
       await servers.stop();
     }
-  });
+  }, 60_000);
 });
 
 describe('a Redis behind a proxy that ends TLS', () => {
