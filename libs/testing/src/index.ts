@@ -8,6 +8,5 @@ export { samlAttributes, SamlIdentityProvider } from './saml-identity-provider.j
 export { selfSigned } from './self-signed.js';
 export { TcpProxy } from './tcp-proxy.js';
 export { testDataKeys, testMasterKeys, testPageStore } from './test-page-store.js';
-export { selfSigned } from './self-signed.js';
 export { until, type UntilOptions } from './until.js';
 export { newIssuerKey, OidcIssuer, type IssuerAccount, type IssuerClient } from './oidc-issuer.js';
