@@ -23,7 +23,11 @@ interface Container {
   startupProbe?: object;
   lifecycle?: { preStop?: { sleep?: { seconds: number } } };
   resources?: { requests?: { cpu?: string; memory?: string }; limits?: { memory?: string } };
-  securityContext?: { readOnlyRootFilesystem?: boolean; allowPrivilegeEscalation?: boolean; capabilities?: { drop?: string[] } };
+  securityContext?: {
+    readOnlyRootFilesystem?: boolean;
+    allowPrivilegeEscalation?: boolean;
+    capabilities?: { drop?: string[] };
+  };
 }
 
 /** Seconds after its drain at which a service ends by itself; see libs/service/src/bootstrap.ts. */
@@ -44,7 +48,10 @@ export function podFaults({ spec: { template } }: Workload): string[] {
   ];
 }
 
-function containerFaults({ name, image, securityContext, resources, ...probes }: Container, isSluice: boolean): string[] {
+function containerFaults(
+  { name, image, securityContext, resources, ...probes }: Container,
+  isSluice: boolean,
+): string[] {
   const needed: [string, boolean][] = [
     ['a read-only root file system', securityContext?.readOnlyRootFilesystem === true],
     ['no privilege escalation', securityContext?.allowPrivilegeEscalation === false],
@@ -67,14 +74,17 @@ function graceFaults({ terminationGracePeriodSeconds: grace = 30, containers, to
     const needed = (lifecycle?.preStop?.sleep?.seconds ?? 0) + drain + afterDrainSeconds;
     if (grace < needed) faults.push(`terminationGracePeriodSeconds is ${grace}, but a stop may take ${needed} s`);
     const isSpot = tolerations.some(({ key, value }) => `${key}=${value}`.includes('spot'));
-    if (isSpot && needed > spotNoticeSeconds) faults.push(`a stop may take ${needed} s, and the notice is ${spotNoticeSeconds}`);
+    if (isSpot && needed > spotNoticeSeconds)
+      faults.push(`a stop may take ${needed} s, and the notice is ${spotNoticeSeconds}`);
   }
   return faults;
 }
 
 /** Every `<NAME>_FILE` names a file that the Secret brings, or the service does not start. */
 function secretFaults({ containers, volumes = [] }: PodSpec): string[] {
-  const files = new Set(volumes.flatMap(({ secret }) => secret?.items ?? []).map(({ path }) => `/run/secrets/sluice/${path}`));
+  const files = new Set(
+    volumes.flatMap(({ secret }) => secret?.items ?? []).map(({ path }) => `/run/secrets/sluice/${path}`),
+  );
   return containers
     .flatMap(({ env = [] }) => env)
     .filter(({ name, value = '' }) => name.endsWith('_FILE') && !files.has(value))

@@ -21,8 +21,7 @@ export const renderings: readonly Rendering[] = [
     folder: 'components/canary',
     settings: ['--set', 'canary.enabled=true'],
     holds: ({ kind, metadata }) =>
-      ['Rollout', 'AnalysisTemplate'].includes(kind) ||
-      metadata.name === 'sluice-gateway-canary',
+      ['Rollout', 'AnalysisTemplate'].includes(kind) || metadata.name === 'sluice-gateway-canary',
   },
   {
     folder: 'components/external-secrets',

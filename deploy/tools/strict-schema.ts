@@ -15,7 +15,8 @@ export function strictSchema(schema: unknown): unknown {
     if (keyword.startsWith('x-kubernetes-') || keyword === 'default' || keyword === 'format') continue;
     strict[keyword] = keyword === 'properties' ? eachOf(value as Record<string, unknown>) : strictSchema(value);
   }
-  const isClosed = 'properties' in kept && !('additionalProperties' in kept) && kept['x-kubernetes-preserve-unknown-fields'] !== true;
+  const isClosed =
+    'properties' in kept && !('additionalProperties' in kept) && kept['x-kubernetes-preserve-unknown-fields'] !== true;
   if (isClosed) strict['additionalProperties'] = false;
   return strict;
 }

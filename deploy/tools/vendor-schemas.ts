@@ -36,15 +36,20 @@ const operators: Readonly<Record<string, readonly string[]>> = {
     'config/crd/bases/keda.sh_scaledobjects.yaml',
     'config/crd/bases/keda.sh_triggerauthentications.yaml',
   ],
-  'github.com/argoproj/argo-rollouts@v1.9.0': ['manifests/crds/rollout-crd.yaml', 'manifests/crds/analysis-template-crd.yaml'],
+  'github.com/argoproj/argo-rollouts@v1.9.0': [
+    'manifests/crds/rollout-crd.yaml',
+    'manifests/crds/analysis-template-crd.yaml',
+  ],
   'github.com/external-secrets/external-secrets@v1.3.2': ['config/crds/bases/external-secrets.io_externalsecrets.yaml'],
   'github.com/cert-manager/cert-manager@v1.21.2': [
     'deploy/crds/cert-manager.io_certificates.yaml',
     'deploy/crds/cert-manager.io_issuers.yaml',
   ],
-  'github.com/prometheus-operator/prometheus-operator@v0.85.0': ['podmonitors', 'prometheusrules', 'servicemonitors'].map(
-    (kind) => `example/prometheus-operator-crd/monitoring.coreos.com_${kind}.yaml`,
-  ),
+  'github.com/prometheus-operator/prometheus-operator@v0.85.0': [
+    'podmonitors',
+    'prometheusrules',
+    'servicemonitors',
+  ].map((kind) => `example/prometheus-operator-crd/monitoring.coreos.com_${kind}.yaml`),
 };
 
 interface CustomResourceDefinition {
@@ -99,5 +104,7 @@ function writeOperators(): void {
 
 writeCoreKinds();
 writeOperators();
-const composeSchema = JSON.parse(readFileSync(join(moduleFolder(compose), 'schema/compose-spec.json'), 'utf8')) as object;
+const composeSchema = JSON.parse(
+  readFileSync(join(moduleFolder(compose), 'schema/compose-spec.json'), 'utf8'),
+) as object;
 write('compose', { $comment: compose, ...composeSchema });
