@@ -23,4 +23,9 @@ export const commands: readonly ListedCommand[] = [
     summary: 'make a master key for SLUICE_MASTER_KEYS',
     load: async () => (await import('./commands/new-master-key.ts')).newMasterKey,
   },
+  {
+    name: 'new-secrets',
+    summary: 'make all secrets of a new installation',
+    load: async () => (await import('./commands/new-secrets.ts')).newSecrets,
+  },
 ];

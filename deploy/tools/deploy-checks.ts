@@ -1,6 +1,17 @@
+import { composeChecks } from '../compose/compose-checks.ts';
+import { imageChecks } from '../image/image-checks.ts';
+import { keepalivedChecks } from '../nginx/keepalived-checks.ts';
+import { systemdChecks } from '../systemd/systemd-checks.ts';
 import type { DeployCheck } from './deploy-check.ts';
 import { manifestChecks } from './manifest-checks.ts';
 import { scriptChecks } from './script-checks.ts';
 
 /** All checks of `npm run check:deploy`. A folder of deploy/ with files to check has its own list, named here. */
-export const deployChecks: readonly DeployCheck[] = [...scriptChecks, ...manifestChecks];
+export const deployChecks: readonly DeployCheck[] = [
+  ...scriptChecks,
+  ...imageChecks,
+  ...composeChecks,
+  ...manifestChecks,
+  ...keepalivedChecks,
+  ...systemdChecks,
+];
