@@ -18,6 +18,11 @@ interface Manifest {
 export const renderings: readonly Rendering[] = [
   { folder: 'base', settings: [], holds: () => true },
   {
+    folder: 'overlays/lab',
+    settings: ['--values', 'deploy/helm/sluice/values-lab.yaml'],
+    holds: () => true,
+  },
+  {
     folder: 'components/canary',
     settings: ['--set', 'canary.enabled=true'],
     holds: ({ kind, metadata }) =>

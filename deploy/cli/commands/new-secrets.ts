@@ -1,26 +1,32 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Command, Option } from 'commander';
 
-/** The names that an environment file has for secrets, and those of the Secret that the chart reads. */
+/** The keys of the Secret that the chart and the lab's overlay read, and what each is made of. */
 const kubernetesKeys: Readonly<Record<string, string>> = {
-  SLUICE_MASTER_KEYS: 'master-keys',
-  SLUICE_AUTH_SIGNING_KEYS: 'signing-keys',
-  SLUICE_GATEWAY_CURSOR_KEYS: 'cursor-keys',
-  REDIS_PASSWORD: 'redis-password',
+  'master-keys': 'SLUICE_MASTER_KEYS',
+  'signing-keys': 'SLUICE_AUTH_SIGNING_KEYS',
+  'cursor-keys': 'SLUICE_GATEWAY_CURSOR_KEYS',
+  'redis-password': 'REDIS_PASSWORD',
+  'redis-cache-password': 'REDIS_PASSWORD',
+  'database-password': 'DATABASE_PASSWORD',
+  'administrator-password': 'ADMINISTRATOR_PASSWORD',
 };
 
 /** See docs/deploying.md. */
 export const newSecrets = new Command('new-secrets')
   .description('Prints new secrets of an installation: master keys, signing keys, cursor keys and passwords.')
   .addOption(
-    new Option('--format <format>', 'env: for deploy/compose and deploy/systemd; kubernetes: a Secret for kubectl apply')
+    new Option(
+      '--format <format>',
+      'env: for deploy/compose and deploy/systemd; kubernetes: a Secret for kubectl apply',
+    )
       .choices(['env', 'kubernetes'])
       .default('env'),
   )
   .addHelpText(
     'after',
     `
-With kubernetes the URLs of databases and the password of the cache's Redis are yours to add. Lose the master keys, and what
+With kubernetes the URLs of databases are yours to add, but for the lab. Lose the master keys, and what
 they seal is lost: keep a copy apart from the database's backups (docs/keys.md).
 Exit codes: 0 done, 2 wrong options.`,
   )
@@ -56,7 +62,7 @@ function environmentOf(secrets: Readonly<Record<string, string>>): string {
 }
 
 function secretOf(secrets: Readonly<Record<string, string>>): string {
-  const values = Object.entries(kubernetesKeys).map(([name, key]) => [key, secrets[name]]);
+  const values = Object.entries(kubernetesKeys).map(([key, name]) => [key, secrets[name]]);
   const metadata = { name: 'sluice', namespace: 'sluice' };
   const secret = { apiVersion: 'v1', kind: 'Secret', metadata, stringData: Object.fromEntries(values) as object };
   return JSON.stringify(secret, null, 2);

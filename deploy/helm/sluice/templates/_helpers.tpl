@@ -44,6 +44,10 @@ pool: {{ . }}
 {{- end }}
 {{- end }}
 
+{{- define "sluice.mountsStore" -}}
+{{- if and .root.Values.storeClaim (has .name (list "gateway" "worker" "results")) }}yes{{ end -}}
+{{- end }}
+
 {{- define "sluice.spread" -}}
 {{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
 - topologyKey: {{ $key }}
@@ -125,6 +129,9 @@ spec:
       volumeMounts:
         - { name: secrets, mountPath: /run/secrets/sluice, readOnly: true }
         - { name: temporary, mountPath: /tmp }
+        {{- if include "sluice.mountsStore" . }}
+        - { name: results, mountPath: /var/lib/sluice/results }
+        {{- end }}
   volumes:
     - name: secrets
       secret:
@@ -135,6 +142,10 @@ spec:
           {{- range $name := keys $secrets | sortAlpha }}
           - { key: {{ get $secrets $name }}, path: {{ $name }} }
           {{- end }}
+    {{- if include "sluice.mountsStore" . }}
+    - name: results
+      persistentVolumeClaim: { claimName: {{ .root.Values.storeClaim }} }
+    {{- end }}
     - name: temporary
       emptyDir: { sizeLimit: {{ .temporary | default "256Mi" }} }
 {{- end }}
