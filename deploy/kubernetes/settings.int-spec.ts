@@ -11,7 +11,9 @@ type Environment = Record<string, string>;
 
 interface Workload {
   kind: string;
-  spec: { template: { spec: { containers: { name: string; args?: string[]; env?: { name: string; value?: string }[] }[] } } };
+  spec: {
+    template: { spec: { containers: { name: string; args?: string[]; env?: { name: string; value?: string }[] }[] } };
+  };
 }
 
 interface Compose {
@@ -24,8 +26,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What each service is given by a file of manifests. */
 function fromManifests(path: string): [string, Environment][] {
-  const manifests = (parseAllDocuments(readFileSync(path, 'utf8')) as { toJS(): unknown }[]).map((each) => each.toJS() as Workload | null);
-  const workloads = manifests.filter((each) => each !== null).filter(({ kind }) => ['Deployment', 'Rollout'].includes(kind));
+  const manifests = (parseAllDocuments(readFileSync(path, 'utf8')) as { toJS(): unknown }[]).map(
+    (each) => each.toJS() as Workload | null,
+  );
+  const workloads = manifests
+    .filter((each) => each !== null)
+    .filter(({ kind }) => ['Deployment', 'Rollout'].includes(kind));
   return workloads.flatMap(({ spec }) =>
     spec.template.spec.containers.map(({ args = [], env = [] }): [string, Environment] => [
       args[0] ?? '',
@@ -41,7 +47,9 @@ function fromCompose(): [string, Environment][] {
     .filter(({ command }) => services.includes(command?.[0] ?? ''))
     .map(({ command = [], environment = {} }) => [
       command[0] ?? '',
-      Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{\w+:-(.*)\}/, '$1')])),
+      Object.fromEntries(
+        Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{\w+:-(.*)\}/, '$1')]),
+      ),
     ]);
 }
 
