@@ -5,6 +5,7 @@ import { systemdChecks } from '../systemd/systemd-checks.ts';
 import { terraformChecks } from '../terraform/terraform-checks.ts';
 import type { DeployCheck } from './deploy-check.ts';
 import { manifestChecks } from './manifest-checks.ts';
+import { queryChecks } from './manifest-queries.ts';
 import { scriptChecks } from './script-checks.ts';
 import { workflowChecks } from './workflow-checks.ts';
 
@@ -14,6 +15,7 @@ export const deployChecks: readonly DeployCheck[] = [
   ...imageChecks,
   ...composeChecks,
   ...manifestChecks,
+  ...queryChecks,
   ...keepalivedChecks,
   ...systemdChecks,
   ...terraformChecks,

@@ -14,9 +14,15 @@ resource "helm_release" "sluice" {
   values = [
     file("${path.module}/../../helm/sluice/values-production.yaml"),
     yamlencode({
-      image           = { repository = var.chart.image, digest = var.chart.digest }
-      ingress         = { host = var.chart.host }
-      externalSecrets = { remoteKey = aws_secretsmanager_secret.sluice.name }
+      image   = { repository = var.chart.image, digest = var.chart.digest }
+      ingress = { host = var.chart.host }
+      externalSecrets = {
+        remoteKey    = aws_secretsmanager_secret.sluice.name
+        otherEntries = { for role in keys(var.redis) : "redis-${role}-password" => aws_secretsmanager_secret.redis.name }
+      }
+      # Each role has a password of its own, so the one for two of them goes.
+      secrets = { common = merge({ SLUICE_REDIS_PASSWORD = null },
+      { for role in keys(var.redis) : "SLUICE_REDIS_${upper(role)}_PASSWORD" => "redis-${role}-password" }) }
       settings = merge(
         { for role, redis in aws_elasticache_replication_group.redis :
         "SLUICE_REDIS_${upper(role)}_URL" => "rediss://${redis.primary_endpoint_address}:6379" },
