@@ -67,7 +67,7 @@ function serviceFaults(service: Service, { services, secrets, volumes }: Compose
       .map(([other]) => `does not wait for ${other} to be healthy`),
     ...given.filter((name) => !(name in secrets)).map((name) => `there is no secret ${name}`),
     ...Object.entries(environment)
-      .filter(([name, value]) => /_FILE$/.test(name) && !readable.has(value))
+      .filter(([name, value]) => name.endsWith('_FILE') && !readable.has(value))
       .map(([name]) => `${name} names a secret that it is not given`),
     ...sources
       .filter((source) =>

@@ -34,7 +34,7 @@ function verdictOn(text: string): string {
       lines.filter((line) => line.startsWith('FROM ')).every((line) => line.startsWith('FROM ${NODE_IMAGE}')),
     ],
     ['runs as a numbered user who is not root', last.some((line) => /^USER [1-9]\d*:[1-9]\d*$/.test(line))],
-    ['starts without a shell', last.some((line) => /^ENTRYPOINT \[/.test(line))],
+    ['starts without a shell', last.some((line) => line.startsWith('ENTRYPOINT ['))],
     ['brings its bill of materials', last.some((line) => line.includes('sbom.cdx.json'))],
     ['takes nothing from the Internet but packages', !lines.some((line) => /^ADD |curl |wget /.test(line))],
     [

@@ -121,7 +121,7 @@ describe.skipIf(nginx === undefined)('nginx.conf, run by nginx in front of two g
     const answer = await new Promise((resolve, reject) => {
       socket
         .on('open', () => socket.send('hello'))
-        .on('message', (data) => resolve(String(data)))
+        .on('message', (data: Buffer) => resolve(data.toString()))
         .on('error', reject);
     });
     socket.terminate();

@@ -17,7 +17,7 @@ export class TestGateway {
     const server = createServer((request, response) => this.answer(request, response));
     const webSockets = new WebSocketServer({ server, path: '/graphql' });
     webSockets.on('connection', (socket) =>
-      socket.on('message', (data) => socket.send(`${this.name}: ${String(data)}`)),
+      socket.on('message', (data: Buffer) => socket.send(`${this.name}: ${data.toString()}`)),
     );
     server.on('connection', (socket) => {
       this.sockets.add(socket);
