@@ -11,6 +11,8 @@ const password = 'postgres';
 export interface PostgresServerOptions {
   /** Further arguments of the server. */
   flags?: readonly string[];
+  /** How passwords are asked for; in the clear where it is not said. */
+  auth?: 'scram-sha-256';
   /** Hears what the server logs, in pieces of any size. */
   onLog?: (text: string) => void;
 }
@@ -25,26 +27,10 @@ export class PostgresServer implements AsyncDisposable {
     readonly port: number,
   ) {}
 
-  static async start({ flags = [], onLog }: PostgresServerOptions = {}): Promise<PostgresServer> {
-    const directory = await mkdtemp(join(tmpdir(), 'sluice-postgres-'));
-    // As root, PostgreSQL runs under a user of its own, who must be able to reach its directory.
-    await chmod(directory, 0o755);
+  static async start(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+    const directory = await newDirectory();
     const port = await freePort();
-    const server = new EmbeddedPostgres({
-      databaseDir: join(directory, 'data'),
-      user,
-      password,
-      port,
-      persistent: true,
-      createPostgresUser: process.getuid?.() === 0,
-      initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
-      postgresFlags: [
-        ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
-        ...['-c', 'fsync=off', '-c', 'max_connections=200', ...flags],
-      ],
-      onLog: (text: unknown) => onLog?.(String(text)),
-      onError: () => undefined,
-    });
+    const server = embedded(directory, port, options);
     await server.initialise();
     await server.start();
     return new PostgresServer(server, directory, port);
@@ -81,6 +67,36 @@ export class PostgresServer implements AsyncDisposable {
   private urlOf(database: string): string {
     return `postgresql://${user}:${password}@127.0.0.1:${this.port}/${database}`;
   }
+}
+
+// As root, PostgreSQL runs under a user of its own, who must be able to reach its directory.
+async function newDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-postgres-'));
+  await chmod(directory, 0o755);
+  return directory;
+}
+
+function embedded(
+  directory: string,
+  port: number,
+  { flags = [], auth, onLog }: PostgresServerOptions,
+): EmbeddedPostgres {
+  return new EmbeddedPostgres({
+    databaseDir: join(directory, 'data'),
+    user,
+    password,
+    port,
+    persistent: true,
+    ...(auth === undefined ? {} : { authMethod: auth }),
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
+    postgresFlags: [
+      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+      ...['-c', 'fsync=off', '-c', 'max_connections=200', ...flags],
+    ],
+    onLog: (text: unknown) => onLog?.(String(text)),
+    onError: () => undefined,
+  });
 }
 
 export function startPostgres(options?: PostgresServerOptions): Promise<PostgresServer> {

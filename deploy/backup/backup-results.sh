@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The result store: a directory (SLUICE_STORE_DIRECTORY) or a bucket that rclone knows (SLUICE_BACKUP_STORE_REMOTE). Results never
+# change, so each backup shares the files of the one before by hard links and costs what is new.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+previous="$(find "$backups/results" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort | tail -n 1)"
+begin results
+if [[ -n "${SLUICE_STORE_DIRECTORY:-}" ]]; then
+  need rsync
+  rsync --archive --ignore-missing-args ${previous:+--link-dest="$previous/objects"} "$SLUICE_STORE_DIRECTORY/" "$target/objects/"
+else
+  need rclone
+  rclone copy "${SLUICE_BACKUP_STORE_REMOTE:?names the bucket, where SLUICE_STORE_DIRECTORY names no directory}" "$target/objects" \
+    ${previous:+--copy-dest "$previous/objects"}
+fi
+finish
