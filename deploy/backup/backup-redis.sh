@@ -23,6 +23,6 @@ for each in ${SLUICE_BACKUP_REDIS_DIRECTORIES:-}; do
     sleep 1
   done
   # The last command may be cut off, as after a crash; nothing else.
-  yes 2>/dev/null | redis-check-aof --fix "$to"/*.manifest >/dev/null || fail "the append-only files of ${each%%=*} cannot be read"
+  redis-check-aof --fix "$to"/*.manifest >/dev/null <<<y || fail "the append-only files of ${each%%=*} cannot be read"
 done
 finish

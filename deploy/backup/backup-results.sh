@@ -3,7 +3,8 @@
 # change, so each backup shares the files of the one before by hard links and costs what is new.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-previous="$(find "$backups/results" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort | tail -n 1)"
+mkdir -p "$backups/results"
+previous="$(find "$backups/results" -mindepth 1 -maxdepth 1 -type d -name '*Z' | sort | tail -n 1)"
 begin results
 if [[ -n "${SLUICE_STORE_DIRECTORY:-}" ]]; then
   need rsync

@@ -35,7 +35,7 @@ begin() {
 finish() {
   local sums
   sums="$(cd "$target" && find . -type f -print0 | sort -z | xargs -0 -r sha256sum)"
-  printf '%s\n' "$sums" >"$target/SHA256SUMS"
+  printf '%s' "${sums:+$sums$'\n'}" >"$target/SHA256SUMS"
   local final="${target%.partial}"
   mv "$target" "$final"
   sync -f "$final"
@@ -66,14 +66,14 @@ tell_success() {
 # newest KIND: the directory of the last backup of that kind.
 newest() {
   local found
-  found="$(find "$backups/$1" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort | tail -n 1)"
+  found="$(find "$backups/$1" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort | tail -n 1)" || true
   [[ -n "$found" ]] || fail "there is no backup of the kind $1 in $backups"
   printf '%s\n' "$found"
 }
 
 # check_sums DIRECTORY: every file is there and as it was written, and none is there beside them.
 check_sums() {
-  (cd "$1" && sha256sum --check --quiet SHA256SUMS) || fail "$1 is not as it was written"
+  [[ ! -s "$1/SHA256SUMS" ]] || (cd "$1" && sha256sum --check --quiet SHA256SUMS) || fail "$1 is not as it was written"
   local listed found
   listed="$(wc -l <"$1/SHA256SUMS")"
   found="$(find "$1" -type f ! -name SHA256SUMS | wc -l)"

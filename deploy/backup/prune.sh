@@ -15,7 +15,7 @@ for kind in postgres base redis results; do
     fi
   done
 done
-first="$(find "$backups/base" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort | head -n 1)"
+first="$(find "$backups/base" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort | head -n 1)" || true
 if [[ -n "$first" && -d "$backups/wal" ]]; then
   need pg_archivecleanup
   start="$(sed -n 's/^START WAL LOCATION: .*(file \([0-9A-F]*\))$/\1/p' "$first/data/backup_label")"

@@ -33,7 +33,7 @@ interface SystemPostgresOptions {
 
 /**
  * The system's own PostgreSQL, on files of the test's: with pg_dump, pg_basebackup and the like, which fit no newer server.
- * Whoever connects from 127.0.0.1 is trusted.
+ * Whoever connects from 127.0.0.1 is trusted; a server that was restored asks for the password `postgres`.
  */
 export class SystemPostgres implements AsyncDisposable {
   private constructor(
@@ -79,12 +79,12 @@ export class SystemPostgres implements AsyncDisposable {
   }
 
   urlOf(database = 'postgres'): string {
-    return `postgresql://postgres@127.0.0.1:${this.port}/${database}`;
+    return `postgresql://postgres:postgres@127.0.0.1:${this.port}/${database}`;
   }
 
   /** What the scripts of deploy/backup find it by. */
   get environment(): Record<string, string> {
-    return { PGHOST: '127.0.0.1', PGPORT: String(this.port), PGUSER: 'postgres' };
+    return { PGHOST: '127.0.0.1', PGPORT: String(this.port), PGUSER: 'postgres', PGPASSWORD: 'postgres' };
   }
 
   async query<Row extends pg.QueryResultRow>(statement: string, database = 'postgres'): Promise<Row[]> {
