@@ -81,7 +81,7 @@ describe('PostgreSQL', () => {
 
 describe('Redis', () => {
   it('is restored from append-only files, and from the RDB where there are none', async () => {
-    await using redis = await startRedis({ appendonly: true });
+    await using redis = await startRedis({ appendonly: true, args: ['--repl-diskless-sync-delay', '0'] });
     const client = new Redis(redis.url);
     await client.mset('one', 1, 'two', 2);
     const [, data] = (await client.config('GET', 'dir')) as [string, string];

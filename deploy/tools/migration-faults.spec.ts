@@ -54,6 +54,11 @@ describe('A migration while the release before runs on', () => {
     expect(await migrationFaults({ statements })).toEqual([]);
   });
 
+  it('may put a table in the place of another', async () => {
+    const statements = ['alter table s.t rename to t_first; create table s.t (c integer) partition by range (c)'];
+    expect(await migrationFaults({ statements })).toEqual([]);
+  });
+
   it('may build an index concurrently outside of a transaction', async () => {
     expect(await faults('create index concurrently i on s.t (c)', { transaction: false })).toEqual([]);
   });
@@ -77,7 +82,8 @@ describe('The migrations of the services since the baseline', () => {
   it('would be seen: earlier ones, which were written before the rule, do not', async () => {
     const earlier = (await serviceMigrations()).filter(({ timestamp }) => timestamp < baseline);
     const found = await Promise.all(
-      earlier.map(async (each) => migrationFaults({ statements: await statementsOf(each) }).catch(() => [])),
+      // Some of them speak more than SQL.
+      earlier.map(async (each) => statementsOf(each).then((statements) => migrationFaults({ statements }), () => [])),
     );
     expect(found.flat().length).toBeGreaterThan(3);
   });

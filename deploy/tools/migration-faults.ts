@@ -16,20 +16,28 @@ export interface MigrationText {
  * that the migration has created itself is nobody's yet.
  */
 export async function migrationFaults({ statements, transaction, contracts }: MigrationText): Promise<string[]> {
+  const parsed = await Promise.all(statements.map((text) => parse(text) as Promise<{ stmts?: { stmt: Node }[] }>));
+  const nodes = parsed.flatMap(({ stmts = [] }) => stmts.map(({ stmt }) => kindOf(stmt)));
+  const all = new Set(nodes.flatMap(({ kind, table }) => (kind === 'CreateStmt' && table ? [table] : [])));
   const created = new Set<string>();
   const faults: string[] = [];
-  for (const text of statements) {
-    const { stmts = [] } = (await parse(text)) as { stmts?: { stmt: Node }[] };
-    for (const { stmt } of stmts) {
-      const [[kind, value] = ['', {}]] = Object.entries(stmt);
-      const node = value as Node;
-      const table = tableOf(node);
-      if (kind === 'CreateStmt' && table !== undefined) created.add(table);
-      if (table !== undefined && created.has(table)) continue;
-      faults.push(...faultsOf(kind, node, { transaction, contracts }).map((fault) => `${table ?? 'schema'}: ${fault}`));
-    }
+  for (const { kind, node, table } of nodes) {
+    if (kind === 'CreateStmt' && table !== undefined) created.add(table);
+    if (table !== undefined && (created.has(table) || isReplaced(kind, node, table, all))) continue;
+    faults.push(...faultsOf(kind, node, { transaction, contracts }).map((fault) => `${table ?? 'schema'}: ${fault}`));
   }
   return faults;
+}
+
+function kindOf(stmt: Node): { kind: string; node: Node; table: string | undefined } {
+  const [[kind, value] = ['', {}]] = Object.entries(stmt);
+  const node = value as Node;
+  return { kind, node, table: tableOf(node) };
+}
+
+/** One that is created under the old name, in the same transaction, stands in its place: for others it has never been gone. */
+function isReplaced(kind: string, { renameType }: Node, table: string, created: ReadonlySet<string>): boolean {
+  return kind === 'RenameStmt' && (renameType === 'OBJECT_INDEX' || (renameType === 'OBJECT_TABLE' && created.has(table)));
 }
 
 type Circumstances = Pick<MigrationText, 'transaction' | 'contracts'>;
