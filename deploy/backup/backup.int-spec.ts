@@ -127,7 +127,9 @@ describe('The result store', () => {
     await writeFile(join(store, 'page'), 'rows');
     const backup = await script('backup-results.sh', { SLUICE_STORE_DIRECTORY: store });
     await appendFile(join(backup, 'objects/page'), '!');
-    await expect(script('restore-results.sh', { SLUICE_STORE_DIRECTORY: store })).rejects.toThrow(/not as it was written/);
+    await expect(script('restore-results.sh', { SLUICE_STORE_DIRECTORY: store })).rejects.toThrow(
+      /not as it was written/,
+    );
   });
 });
 

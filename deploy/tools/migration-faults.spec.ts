@@ -83,7 +83,12 @@ describe('The migrations of the services since the baseline', () => {
     const earlier = (await serviceMigrations()).filter(({ timestamp }) => timestamp < baseline);
     const found = await Promise.all(
       // Some of them speak more than SQL.
-      earlier.map(async (each) => statementsOf(each).then((statements) => migrationFaults({ statements }), () => [])),
+      earlier.map(async (each) =>
+        statementsOf(each).then(
+          (statements) => migrationFaults({ statements }),
+          () => [],
+        ),
+      ),
     );
     expect(found.flat().length).toBeGreaterThan(3);
   });

@@ -37,7 +37,9 @@ function kindOf(stmt: Node): { kind: string; node: Node; table: string | undefin
 
 /** One that is created under the old name, in the same transaction, stands in its place: for others it has never been gone. */
 function isReplaced(kind: string, { renameType }: Node, table: string, created: ReadonlySet<string>): boolean {
-  return kind === 'RenameStmt' && (renameType === 'OBJECT_INDEX' || (renameType === 'OBJECT_TABLE' && created.has(table)));
+  return (
+    kind === 'RenameStmt' && (renameType === 'OBJECT_INDEX' || (renameType === 'OBJECT_TABLE' && created.has(table)))
+  );
 }
 
 type Circumstances = Pick<MigrationText, 'transaction' | 'contracts'>;
@@ -95,10 +97,12 @@ function columnFaults(column: Node): string[] {
   const value = has('CONSTR_DEFAULT');
   const faults: string[] = [];
   if (has('CONSTR_NOTNULL') && !value) faults.push('adds a column that is not null and has no default');
-  if (has('CONSTR_GENERATED') || has('CONSTR_IDENTITY')) faults.push('adds a generated column, which rewrites the table');
+  if (has('CONSTR_GENERATED') || has('CONSTR_IDENTITY'))
+    faults.push('adds a generated column, which rewrites the table');
   if (has('CONSTR_PRIMARY') || has('CONSTR_UNIQUE')) faults.push('adds a unique column, with the table locked');
   const calls = [...JSON.stringify(value ?? {}).matchAll(/"funcname":\[(?:.*?"sval":"(\w+)"\}\})+\]/g)];
-  if (calls.some(([, name]) => !stableDefaults.has(name ?? ''))) faults.push('adds a default that differs from row to row');
+  if (calls.some(([, name]) => !stableDefaults.has(name ?? '')))
+    faults.push('adds a default that differs from row to row');
   return faults;
 }
 

@@ -31,15 +31,17 @@ export async function serviceMigrations(): Promise<readonly ServiceMigration[]> 
   );
 }
 
+const escape = (name: string): string => `"${name}"`;
+
 /** What a migration says to the database, without one. */
-export async function statementsOf({ migration, name }: ServiceMigration): Promise<string[]> {
+export async function statementsOf({ migration, name, service }: ServiceMigration): Promise<string[]> {
   const statements: string[] = [];
   const query = (text: string): Promise<unknown[]> => {
     statements.push(text);
     return Promise.resolve([]);
   };
   const runner = new Proxy(
-    { query, manager: { query } },
+    { query, manager: { query }, dataSource: { options: { schema: service }, driver: { escape } } },
     {
       get(target, key) {
         const member: unknown = Reflect.get(target, key);

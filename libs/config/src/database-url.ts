@@ -27,7 +27,11 @@ export function parseDatabaseUrl(text: string): DatabaseUrl | undefined {
   if (target === null) return undefined;
   url.searchParams.delete('target_session_attrs');
   const isPlain = names.length === 1 && target === undefined;
-  return { single: isPlain ? single : url.href, hosts: names.map((name) => hostOf(`${before}${name}${after}`)), target };
+  return {
+    single: isPlain ? single : url.href,
+    hosts: names.map((name) => hostOf(`${before}${name}${after}`)),
+    target,
+  };
 }
 
 /** Null where there is no such target. */

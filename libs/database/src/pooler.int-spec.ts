@@ -130,9 +130,9 @@ describe('Behind PgBouncer in transaction mode, with the pgbouncer.ini of deploy
     const migrations = [CreateTable1700000000000, IndexTable1700000000001];
     await expect(open('transaction', {}, migrations)).rejects.toThrow(/past the pooler as a DATABASE_MIGRATION_URL/);
     const dataSource = await open('transaction', { SLUICE_DATABASE_MIGRATION_URL: directUrl() }, migrations);
-    expect(await dataSource.query(`select indisvalid from pg_index where indexrelid = 'metadata.counter_value'::regclass`)).toEqual([
-      { indisvalid: true },
-    ]);
+    expect(
+      await dataSource.query(`select indisvalid from pg_index where indexrelid = 'metadata.counter_value'::regclass`),
+    ).toEqual([{ indisvalid: true }]);
   });
 
   it('a service that has not been told of the pooler does not start, rather than fail now and then', async () => {

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +34,9 @@ export class PostgresServer implements AsyncDisposable {
     const server = embedded(directory, port, options);
     await server.initialise();
     await server.start();
-    return new PostgresServer(server, directory, port);
+    const started = new PostgresServer(server, directory, port);
+    await started.prepareTemplate();
+    return started;
   }
 
   /** Of the database `postgres`, as superuser. */
@@ -62,6 +65,19 @@ export class PostgresServer implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  /** Where `npm run check:upgrade` says so, each new database has the schema of another release; see there. */
+  private async prepareTemplate(): Promise<void> {
+    const file = process.env['SLUICE_TEST_SCHEMA'];
+    if (file === undefined || !existsSync(file)) return;
+    const client = new pg.Client({ connectionString: this.urlOf('template1') });
+    await client.connect();
+    try {
+      for (const statement of JSON.parse(readFileSync(file, 'utf8')) as string[]) await client.query(statement);
+    } finally {
+      await client.end();
+    }
   }
 
   private urlOf(database: string): string {

@@ -2,11 +2,7 @@ import type { DataSource, EntityManager } from 'typeorm';
 import type { Execution } from '#libs/contracts';
 
 /** As many finished runs and executions like this one, of a thousand users, over the last twenty days. */
-export async function repeatInHistory(
-  database: DataSource,
-  { id, runId }: Execution,
-  count: number,
-): Promise<void> {
+export async function repeatInHistory(database: DataSource, { id, runId }: Execution, count: number): Promise<void> {
   const ago = `now() - interval '20 days' * (g.i::double precision / ${count})`;
   await database.transaction(async (manager) => {
     // Neither a check nor a plan for each row.

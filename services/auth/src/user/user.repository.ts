@@ -64,10 +64,10 @@ export class UserRepository {
          order by u.name_key, u.id limit $5`,
         [workspaceId, pattern, afterName, afterId, page.limit],
       );
-      const counted = await on.query<{ count: string }[]>(
-        `select count(*) from auth.user_account u where ${filter}`,
-        [workspaceId, pattern],
-      );
+      const counted = await on.query<{ count: string }[]>(`select count(*) from auth.user_account u where ${filter}`, [
+        workspaceId,
+        pattern,
+      ]);
       return { rows, totalCount: Number(counted[0]?.count ?? 0) };
     });
   }
