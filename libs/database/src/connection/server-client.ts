@@ -22,10 +22,10 @@ export function serverClient(choice: ServerChoice): typeof pg.Client {
         return this;
       };
       // The pool asks with a callback; two overloads of one name, of which each branch answers as its own does.
-      this.connect = ((callback?: ConnectCallback) => {
+      this.connect = ((tell?: ConnectCallback) => {
         const connected = toChosen();
-        if (!callback) return connected;
-        connected.then((client) => callback(null, client), callback);
+        if (!tell) return connected;
+        connected.then((client) => tell(null, client), tell);
       }) as typeof this.connect;
       // A server that has become a standby without ending its connections.
       this.connection.on('errorMessage', ({ code }: { code?: string }) => {
