@@ -11,7 +11,9 @@ if [[ -n "${SLUICE_STORE_DIRECTORY:-}" ]]; then
   rsync --archive --ignore-missing-args ${previous:+--link-dest="$previous/objects"} "$SLUICE_STORE_DIRECTORY/" "$target/objects/"
 else
   need rclone
-  rclone copy "${SLUICE_BACKUP_STORE_REMOTE:?names the bucket, where SLUICE_STORE_DIRECTORY names no directory}" "$target/objects" \
-    ${previous:+--copy-dest "$previous/objects"}
+  if [[ -n "$previous" ]]; then cp -al "$previous/objects" "$target/objects"; fi
+  # What is shared with the backup before is never written to, only taken out of this one.
+  rclone sync --immutable \
+    "${SLUICE_BACKUP_STORE_REMOTE:?names the bucket, where SLUICE_STORE_DIRECTORY names no directory}" "$target/objects"
 fi
 finish

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { appendFile, chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -121,6 +122,21 @@ describe('The result store', () => {
     expect(await readFile(join(store, 'wsp_1/page'), 'utf8')).toBe('rows');
     expect(await readFile(join(store, 'wsp_1/later'), 'utf8')).toBe('more rows');
   });
+
+  // A path is a remote of rclone's as a bucket is.
+  it.skipIf(!existsSync('/usr/bin/rclone'))(
+    'that is a bucket is restored too, and each backup is copied elsewhere',
+    async () => {
+      const [bucket, elsewhere] = [await own('bucket'), await own('elsewhere')];
+      const env = { SLUICE_BACKUP_STORE_REMOTE: bucket, SLUICE_BACKUP_REMOTE: elsewhere, HOME: directory };
+      await writeFile(join(bucket, 'page'), 'rows');
+      const backup = await script('backup-results.sh', env);
+      expect(await readFile(join(elsewhere, 'results', basename(backup), 'objects/page'), 'utf8')).toBe('rows');
+      await rm(join(bucket, 'page'));
+      await script('restore-results.sh', env);
+      expect(await readFile(join(bucket, 'page'), 'utf8')).toBe('rows');
+    },
+  );
 
   it('that was tampered with in the backup is not restored', async () => {
     const store = await own('store');
