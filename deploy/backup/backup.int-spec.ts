@@ -130,7 +130,11 @@ describe('The result store', () => {
       const [bucket, elsewhere] = [await own('bucket'), await own('elsewhere')];
       const env = { SLUICE_BACKUP_STORE_REMOTE: bucket, SLUICE_BACKUP_REMOTE: elsewhere, HOME: directory };
       await writeFile(join(bucket, 'page'), 'rows');
+      const first = await script('backup-results.sh', env);
+      await rename(first, first.replace(/\d{6}Z$/, '000000Z'));
+      await writeFile(join(bucket, 'later'), 'more rows');
       const backup = await script('backup-results.sh', env);
+      expect((await stat(join(backup, 'objects/page'))).nlink).toBe(2);
       expect(await readFile(join(elsewhere, 'results', basename(backup), 'objects/page'), 'utf8')).toBe('rows');
       await rm(join(bucket, 'page'));
       await script('restore-results.sh', env);
