@@ -25,8 +25,9 @@ mkdir -p "$data"
 cp -a "$base/data/." "$data/"
 chmod 700 "$data"
 scripts="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+remote="${SLUICE_BACKUP_REMOTE:+SLUICE_BACKUP_REMOTE=\"$SLUICE_BACKUP_REMOTE\" }"
 cat >>"$data/postgresql.auto.conf" <<CONF
-restore_command = 'SLUICE_BACKUP_DIRECTORY="$backups" "$scripts/restore-wal.sh" %f %p'
+restore_command = '${remote}SLUICE_BACKUP_DIRECTORY="$backups" "$scripts/restore-wal.sh" %f %p'
 $goal
 recovery_target_action = 'promote'
 CONF

@@ -1,11 +1,21 @@
 #!/usr/bin/env bash
-# restore_command of restore-point-in-time.sh. A file that is not there is no fault: it is how the server learns of the end.
+# restore_command of restore-point-in-time.sh. A file that is not there is no fault: it is how the server learns of the end. Anything
+# else must not look like the end, or the server would go on without what came later: above 125 it gives up instead.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 archived="$backups/wal/${1:?the name of the file}"
-if [[ ! -e "$archived" ]]; then
-  [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]] || exit 1
-  need rclone
-  exec rclone copyto "$SLUICE_BACKUP_REMOTE/wal/$1" "${2:?where to}"
+if [[ -e "$archived" ]]; then
+  cp "$archived" "${2:?where to}" || exit 255
+elif [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then
+  command -v rclone >/dev/null || exit 255
+  code=0
+  rclone copyto "$SLUICE_BACKUP_REMOTE/wal/$1" "${2:?where to}" || code=$?
+  # 3 and 4: no such directory, no such file.
+  case "$code" in
+    0) ;;
+    3 | 4) exit 1 ;;
+    *) exit 255 ;;
+  esac
+else
+  exit 1
 fi
-cp "$archived" "${2:?where to}"
