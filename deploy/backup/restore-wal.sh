@@ -8,14 +8,9 @@ if [[ -e "$archived" ]]; then
   cp "$archived" "${2:?where to}" || exit 255
 elif [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then
   command -v rclone >/dev/null || exit 255
-  code=0
-  rclone copyto "$SLUICE_BACKUP_REMOTE/wal/$1" "${2:?where to}" || code=$?
-  # 3 and 4: no such directory, no such file.
-  case "$code" in
-    0) ;;
-    3 | 4) exit 1 ;;
-    *) exit 255 ;;
-  esac
+  found="$(rclone lsf --files-only --include "/$1" "$SLUICE_BACKUP_REMOTE/wal")" || exit 255
+  [[ -n "$found" ]] || exit 1
+  rclone copyto "$SLUICE_BACKUP_REMOTE/wal/$1" "${2:?where to}" || exit 255
 else
   exit 1
 fi
