@@ -2,7 +2,7 @@ export { FakeClock } from './fake-clock.js';
 export { freePort } from './free-port.js';
 export { LdapServer } from './ldap-server.js';
 export { PgBouncer } from './pgbouncer.js';
-export { PostgresServer, startPostgres, testPooling } from './postgres-server.js';
+export { PostgresServer, startPostgres, testPooling, testPoolingExtra } from './postgres-server.js';
 export { RedisServer, startRedis, type RedisServerOptions } from './redis-server.js';
 export { hasS3Server, S3Server } from './s3-server.js';
 export { samlAttributes, SamlIdentityProvider } from './saml-identity-provider.js';

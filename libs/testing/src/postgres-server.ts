@@ -13,6 +13,9 @@ const password = 'postgres';
 /** What `npm run test:pooled` has the tests of services do: their databases are reached through PgBouncer. */
 export const testPooling = process.env['SLUICE_TEST_POOLING'];
 
+/** For a test that makes a DataSource of its own. */
+export const testPoolingExtra = { keepsPrepared: testPooling !== 'transaction' };
+
 export interface PostgresServerOptions {
   /** Further arguments of the server. */
   flags?: readonly string[];

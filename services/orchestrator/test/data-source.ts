@@ -1,6 +1,6 @@
 import { DataSource } from 'typeorm';
 import { InboxEntity, OutboxEntity } from '#libs/database';
-import { testPooling } from '#libs/testing';
+import { testPoolingExtra } from '#libs/testing';
 import { migrations } from '../src/migrations/migrations.js';
 
 export type TestDatabase = DataSource;
@@ -14,7 +14,7 @@ export async function openDatabase(url: string, poolSize = 20): Promise<TestData
     poolSize,
     entities: [OutboxEntity, InboxEntity],
     migrations,
-    extra: { keepsPrepared: testPooling !== 'transaction' },
+    extra: testPoolingExtra,
   }).initialize();
   await dataSource.query('create schema if not exists orchestrator');
   await dataSource.runMigrations();
