@@ -1,7 +1,7 @@
 // Runs the integration tests of the release before, from git, on the schema of this one: what it needs must still be there while both
 // run side by side. Minutes, and a clone with history; `npm test` compares the schemas instead.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -29,6 +29,8 @@ if (!isThere()) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-upgrade-'));
+// As root, PostgreSQL runs as another user, who takes its programs from there.
+chmodSync(folder, 0o755);
 const before = join(folder, 'main');
 const schema = join(folder, 'schema.json');
 try {
