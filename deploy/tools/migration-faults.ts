@@ -115,8 +115,8 @@ function constraintFaults(constraint: Node): string[] {
 }
 
 function tableOf(node: Node): string | undefined {
-  const { schemaname, relname } = (node['relation'] ?? {}) as Node;
-  return typeof relname === 'string' ? `${String(schemaname ?? 'public')}.${relname}` : undefined;
+  const { schemaname = 'public', relname } = (node['relation'] ?? {}) as Partial<Record<string, string>>;
+  return relname === undefined ? undefined : `${schemaname}.${relname}`;
 }
 
 function dropped(node: Node): string {
