@@ -13,7 +13,7 @@ const nobody = 65_534;
 export const unprivileged = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
 
 /** Where the system's package manager has put all programs of PostgreSQL, those for backups too; the newest. */
-export const postgresPrograms = globSync('/usr/lib/postgresql/*/bin').toSorted().at(-1) ?? '';
+const postgresPrograms = globSync('/usr/lib/postgresql/*/bin').toSorted().at(-1) ?? '';
 
 /** A directory that whoever is `unprivileged` may write to. */
 export async function unprivilegedDirectory(): Promise<string> {
