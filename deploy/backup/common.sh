@@ -5,7 +5,6 @@ set -euo pipefail
 umask 077
 
 backups="${SLUICE_BACKUP_DIRECTORY:?names the directory that backups are written to}"
-stamp="$(date -u +%Y%m%dT%H%M%SZ)"
 # Of PostgreSQL's programs those of the newest version that is installed, unless PATH has them.
 for programs in /usr/lib/postgresql/*/bin; do
   [[ -d "$programs" ]] && PATH="$PATH:$programs"
@@ -26,6 +25,12 @@ need() {
 # begin KIND: sets `target`, a directory beside its last name, so that what is half done is never taken for a backup.
 begin() {
   kind="$1"
+  stamp="$(date -u +%Y%m%dT%H%M%SZ)"
+  # Two of one second would be one.
+  while [[ -e "$backups/$kind/$stamp" ]]; do
+    sleep 1
+    stamp="$(date -u +%Y%m%dT%H%M%SZ)"
+  done
   target="$backups/$kind/$stamp.partial"
   rm -rf "$backups/$kind"/*.partial
   mkdir -p "$target"
