@@ -13,5 +13,6 @@ export { escapeLike } from './pagination/escape-like.js';
 export { parsePage, toPage, type Page, type ParsedPage } from './pagination/page.js';
 export { isForeignKeyViolation, isUniqueViolation, postgresCode, postgresDetail } from './postgres-errors.js';
 export { queryPrepared } from './query-prepared.js';
+export { ReplicaReader } from './replica/replica-reader.js';
 export { Resealer, type SealedPlace } from './resealer.js';
 export { inTransaction, retryingLostRaces, type TransactionOptions } from './transaction.js';

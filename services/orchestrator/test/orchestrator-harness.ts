@@ -11,7 +11,7 @@ import {
   type RunPlan,
   type SourceConnection,
 } from '#libs/contracts';
-import { AuditRepository, InboxRepository, OutboxRepository } from '#libs/database';
+import { AuditRepository, InboxRepository, OutboxRepository, ReplicaReader } from '#libs/database';
 import { AccessView, type Principal, type TokenVerifier } from '#libs/identity';
 import type { ResolveName } from '#libs/outbound';
 import { ReceiverClient } from '#libs/receivers';
@@ -133,7 +133,7 @@ export function startOrchestrator(
   const stops = new StopService(runs, changes, workers, sources, results, logger, config);
   const attempts = new AttemptService(runs, results, sources, changes, config);
   const executions = new ExecutionService(
-    new ExecutionRepository(dataSource),
+    new ExecutionRepository(dataSource, new ReplicaReader(dataSource, undefined)),
     new FinishedRepository(dataSource),
     access,
   );
