@@ -1,4 +1,4 @@
-import type { Finding, HealthReport, Measurement } from '#libs/contracts';
+import type { Finding, HealthReport, Measurement, Severity } from '#libs/contracts';
 
 /** What a check says; who makes the checks knows what it is about. */
 export type Fault = Omit<Finding, 'subject' | 'check'>;
@@ -32,13 +32,29 @@ export class Examination {
   }
 }
 
-/** All that several examinations say. */
+/** All that several examinations say, once: services that share a database find the same there. Worst first. */
 export function joinReports(reports: readonly HealthReport[]): HealthReport {
+  const findings = reports.flatMap((report) => report.findings);
   return {
-    findings: reports.flatMap(({ findings }) => findings),
-    notChecked: reports.flatMap(({ notChecked }) => notChecked),
-    measurements: reports.flatMap(({ measurements }) => measurements),
+    // By what mends it, as in what is wrong there may be numbers that change from look to look.
+    findings: once(findings, ({ check, subject, mend }) => [check, subject, mend]).toSorted(
+      (one, other) => order[one.severity] - order[other.severity],
+    ),
+    notChecked: once(
+      reports.flatMap(({ notChecked }) => notChecked),
+      ({ check, subject }) => [check, subject],
+    ),
+    measurements: once(
+      reports.flatMap(({ measurements }) => measurements),
+      ({ subject, name }) => [subject, name],
+    ),
   };
+}
+
+const order = { CRITICAL: 0, WARNING: 1, NOTICE: 2 } as const satisfies Record<Severity, number>;
+
+function once<T>(items: readonly T[], keyOf: (item: T) => readonly string[]): T[] {
+  return [...new Map(items.toReversed().map((item) => [keyOf(item).join('\n'), item])).values()].toReversed();
 }
 
 /** The first line of what a server said, which names a command or a right and never a value. */

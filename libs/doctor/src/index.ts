@@ -1,7 +1,7 @@
 export { askServices } from './ask-services.js';
 export { checkClock } from './check-clock.js';
 export { Examination, joinReports, type Fault } from './examination.js';
-export { migrationFaults } from './migration-faults.js';
+export { examineService } from './examine-service.js';
 export { examinePostgres } from './postgres/examine-postgres.js';
 export { type Query } from './postgres/postgres-subject.js';
 export { examineRoles } from './redis/examine-roles.js';

@@ -28,6 +28,7 @@ export const thresholds = {
   pendingSeconds: 60,
   requestSeconds: 10,
   jobSeconds: 30,
+  outboxSeconds: 30,
   clockSkewMs: 1_000,
   certificateDaysWarning: 30,
   certificateDaysCritical: 7,

@@ -19,6 +19,7 @@ import { StoreController } from './store/store.controller.js';
 import { StoreIdentityService } from './store/store-identity.service.js';
 import { StoreRepository } from './store/store.repository.js';
 import { RunEndService } from './writing/run-end.service.js';
+import { HealthController } from './health/health.controller.js';
 import { RunFinishedConsumer } from './writing/run-finished.consumer.js';
 import { WritingController } from './writing/writing.controller.js';
 import { WritingMetrics } from './writing/writing.metrics.js';
@@ -30,7 +31,7 @@ import { WritingService } from './writing/writing.service.js';
     IdentityModule,
     databaseModule({ entities: [], migrations: [CreateResults1795219200000, StoredBytes1795350000000] }),
   ],
-  controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController],
+  controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController, HealthController],
   providers: [
     {
       provide: ResultStore,

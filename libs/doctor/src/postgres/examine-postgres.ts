@@ -10,9 +10,9 @@ const checks = { ...loadChecks, ...tableChecks };
 
 /** Everything that is to be known of the database that `query` asks. Nothing is written, and no table of ours is read. */
 export async function examinePostgres(query: Query, limits: Thresholds = thresholds): Promise<HealthReport> {
-  const examination = new Examination('PostgreSQL');
+  let examination = new Examination('PostgreSQL');
   try {
-    await query('select 1');
+    examination = new Examination(await nameOf(query));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     examination.found('postgres.reachable', {
@@ -44,6 +44,14 @@ async function measure({ query }: PostgresSubject, examination: Examination): Pr
   );
   for (const { name, bytes } of tables) examination.measured(name, Number(bytes), 'bytes');
   return [];
+}
+
+/** By its own address, so that services that share it name it alike. */
+async function nameOf(query: Query): Promise<string> {
+  const [row] = await query<{ name: string }>(
+    `select current_database() || coalesce(' at ' || host(inet_server_addr()) || ':' || inet_server_port(), '') as name`,
+  );
+  return `PostgreSQL ${row?.name ?? ''}`;
 }
 
 async function timeOf(query: Query): Promise<number> {

@@ -30,7 +30,7 @@ export class WorkerDrain implements OnApplicationBootstrap {
   private async drain(): Promise<void> {
     await this.processor.stopTaking();
     // Nobody waits for the answer: it is the orchestrator that should know soon.
-    const announced = this.heartbeat.announceDraining();
+    const announced = this.heartbeat.announce(false);
     // What has not begun goes back at once; another worker begins it.
     for (const run of this.held.all()) if (!run.isClaimed) run.stop('draining');
     await this.endWithin(Math.max(0, this.config.service.drainSeconds * 1_000 - handBackMs));
