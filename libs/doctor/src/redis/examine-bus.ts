@@ -48,7 +48,8 @@ function lagFault({ name, lag }: GroupState, area: EventArea, { streamLag }: Thr
 
 function pendingFault(group: GroupState, area: EventArea, nowMs: number, { pendingSeconds }: Thresholds): Fault[] {
   const { name, pending, oldestPending } = group;
-  const ageSeconds = oldestPending === undefined ? 0 : (nowMs - millisOf(oldestPending)) / 1_000;
+  if (oldestPending === undefined) return [];
+  const ageSeconds = (nowMs - millisOf(oldestPending)) / 1_000;
   if (ageSeconds <= pendingSeconds) return [];
   const what = `${name} has begun ${pending} events of ${area} and not ended them, the oldest ${Math.round(ageSeconds)} s old.`;
   const why = 'Its handler fails again and again, or nobody takes over from an instance that died.';
@@ -76,7 +77,8 @@ async function requestFaults(
   const client = redis.client('broker');
   const key = redis.keys.requests(service);
   const [first] = await client.xrange(key, '-', '+', 'COUNT', 1);
-  const ageSeconds = first ? (nowMs - millisOf(first[0])) / 1_000 : 0;
+  if (!first) return [];
+  const ageSeconds = (nowMs - millisOf(first[0])) / 1_000;
   if (ageSeconds <= requestSeconds) return [];
   const what = `${await client.xlen(key)} requests to ${service} wait, the oldest for ${Math.round(ageSeconds)} s.`;
   const why = `No ${service} takes them: whoever asks gets no answer.`;
