@@ -3,7 +3,15 @@ import pg from 'pg';
 import { BusClient, BusMetrics, serviceContext } from '#libs/bus';
 import { defineConfig, loadConfig, redisSettings } from '#libs/config';
 import type { Finding, HealthReport } from '#libs/contracts';
-import { askServices, examinePostgres, examineRoles, Examination, joinReports, type Query } from '#libs/doctor';
+import {
+  askServices,
+  checkPools,
+  examinePostgres,
+  examineRoles,
+  Examination,
+  joinReports,
+  type Query,
+} from '#libs/doctor';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { databaseUrl } from '../database-url.ts';
@@ -38,11 +46,12 @@ async function run({ json, services }: Options): Promise<void> {
   const logger = AppLogger.create({ service: 'doctor', instance: 'doctor', level: 'silent' });
   const redis = new RedisConnections(config.redis, logger);
   try {
-    const report = joinReports([
+    const joined = joinReports([
       await examineRoles(redis),
       await database(config.database),
       ...(services ? [await throughServices(redis, logger)] : []),
     ]);
+    const report = checkPools(joined);
     console.log(json ? JSON.stringify(report) : inWords(report));
     if (report.findings.some(isSerious)) process.exitCode = 3;
   } finally {

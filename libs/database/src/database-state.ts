@@ -25,6 +25,14 @@ export class DatabaseState {
     return { known, applied: rows.map(({ name }) => name) };
   }
 
+  /** The most connections of this process, and the port that it connects to; not the server's own where a pooler is between. */
+  get pool(): { readonly max: number; readonly port: number | undefined } {
+    const { options } = this.dataSource;
+    if (options.type !== 'postgres') throw new Error('the data source is not PostgreSQL');
+    const port = options.url === undefined ? '' : new URL(options.url).port;
+    return { max: options.poolSize ?? 0, port: port === '' ? undefined : Number(port) };
+  }
+
   /** What was committed and not told yet. */
   backlog(): Promise<OutboxBacklog> {
     return this.outbox.backlog();

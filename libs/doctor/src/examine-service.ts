@@ -1,5 +1,6 @@
 import type { HealthReport } from '#libs/contracts';
 import type { DatabaseState } from '#libs/database';
+import { measured } from './check-pools.js';
 import { Examination, joinReports, type Fault } from './examination.js';
 import { examinePostgres } from './postgres/examine-postgres.js';
 import { thresholds, type Thresholds } from './thresholds.js';
@@ -11,7 +12,7 @@ interface Extent {
 
 /** What each service with a database looks at: its migrations, its outbox and, where that is wanted, the server itself. */
 export async function examineService(
-  database: Pick<DatabaseState, 'query' | 'schema' | 'migrations' | 'backlog'>,
+  database: Pick<DatabaseState, 'query' | 'schema' | 'migrations' | 'backlog' | 'pool'>,
   { withDatabase, limits = thresholds }: Extent,
 ): Promise<HealthReport> {
   const { schema } = database;
@@ -26,6 +27,15 @@ export async function examineService(
     const what = `${unpublished} events of ${schema} wait to be told, the oldest for ${Math.round(oldestSeconds)} s.`;
     const why = 'Others act on them: results are cleared away late, the audit log stays behind.';
     return [{ severity: 'WARNING', what, why, mend: `See that the broker can be written to; then restart ${schema}` }];
+  });
+  await examination.check('service.pool', async () => {
+    const { max, port } = database.pool;
+    const [row] = await database.query<{ port: number | null }>('select inet_server_port() as port');
+    examination.measured(measured.poolMax, max);
+    // Through a socket of this machine there is no port to compare.
+    const isPooled = port !== undefined && row?.port != null && row.port !== port;
+    examination.measured(measured.isPooled, isPooled ? 1 : 0);
+    return [];
   });
   if (!withDatabase) return examination.report;
   return joinReports([examination.report, await examinePostgres(database.query, limits)]);

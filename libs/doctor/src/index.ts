@@ -1,5 +1,6 @@
 export { askServices } from './ask-services.js';
 export { checkClock } from './check-clock.js';
+export { checkPools } from './check-pools.js';
 export { Examination, joinReports, type Fault } from './examination.js';
 export { examineService } from './examine-service.js';
 export { examinePostgres } from './postgres/examine-postgres.js';

@@ -168,6 +168,7 @@ describe('the doctor of a service', () => {
   const database = {
     query: (sql: string, parameters?: readonly unknown[]) => queryBy(pool)(sql, parameters),
     schema: 'orchestrator',
+    pool: { max: 10, port: 6432 },
     migrations: async () => ({ known: ['First1', 'Second2'], applied: ['First1'] }),
     backlog: async () => ({ unpublished: 3, oldestSeconds: 90 }),
   } as Parameters<typeof examineService>[0];
@@ -178,5 +179,7 @@ describe('the doctor of a service', () => {
       'CRITICAL 1 migrations of orchestrator are not applied: Second2.',
       'WARNING 3 events of orchestrator wait to be told, the oldest for 90 s.',
     ]);
+    // The server listens elsewhere than where the service connects to.
+    expect(report.measurements).toContainEqual(expect.objectContaining({ name: 'pooler between', value: 1 }));
   });
 });

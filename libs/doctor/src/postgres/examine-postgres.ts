@@ -1,4 +1,5 @@
 import type { HealthReport } from '#libs/contracts';
+import { measured } from '../check-pools.js';
 import { checkClock } from '../check-clock.js';
 import { Examination } from '../examination.js';
 import { thresholds, type Thresholds } from '../thresholds.js';
@@ -31,12 +32,14 @@ export async function examinePostgres(query: Query, limits: Thresholds = thresho
 }
 
 async function measure({ query }: PostgresSubject, examination: Examination): Promise<[]> {
-  const [row] = await query<{ database: string; clients: string }>(
-    `select pg_database_size(current_database()) as database,
+  const [row] = await query<{ database: string; clients: string; max: number }>(
+    `select current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as max,
+       pg_database_size(current_database()) as database,
        (select count(*) from pg_stat_activity where backend_type = 'client backend') as clients`,
   );
   examination.measured('database', Number(row?.database ?? 0), 'bytes');
   examination.measured('connections', Number(row?.clients ?? 0));
+  examination.measured(measured.connectionsMax, row?.max ?? 0);
   const tables = await query<{ name: string; bytes: string }>(
     `select schemaname || '.' || relname as name, pg_total_relation_size(relid) as bytes from pg_stat_user_tables
      where schemaname = any ($1) order by 2 desc limit 5`,

@@ -7,8 +7,8 @@ type Check = (subject: PostgresSubject) => Promise<Fault[]>;
 export const loadChecks: Readonly<Record<string, Check>> = {
   'postgres.connections': async ({ query, limits }) => {
     const [row] = await query<{ used: number; max: number }>(
-      `select count(*)::integer as used, (select sum(setting::integer * case name when 'max_connections' then 1 else -1 end)
-         from pg_settings where name in ('max_connections', 'superuser_reserved_connections'))::integer as max
+      `select count(*)::integer as used,
+         current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as max
        from pg_stat_activity where backend_type = 'client backend'`,
     );
     const { used = 0, max = 0 } = row ?? {};

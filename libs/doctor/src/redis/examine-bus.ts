@@ -1,6 +1,7 @@
 import { groupsOf, type GroupState } from '#libs/bus';
 import { eventStreams, requestsByService, type EventArea, type HealthReport, type ServiceName } from '#libs/contracts';
 import type { RedisConnections } from '#libs/redis';
+import { measured } from '../check-pools.js';
 import { Examination, type Fault } from '../examination.js';
 import type { Thresholds } from '../thresholds.js';
 import { queueFaults } from './queue-faults.js';
@@ -16,9 +17,19 @@ export async function examineBus(redis: RedisConnections, limits: Thresholds): P
   }
   for (const service of Object.keys(requestsByService) as ServiceName[]) {
     await examination.check('bus.requests', () => requestFaults(redis, service, nowMs, limits));
+    await examination.check('bus.instances', async () => {
+      examination.measured(measured.instances(service), await instancesOf(redis, service));
+      return [];
+    });
   }
   await examination.check('queue.jobs', () => queueFaults(redis, nowMs, limits));
   return examination.report;
+}
+
+/** Each instance reads as a consumer of its own, and those that are gone are cleared away. */
+async function instancesOf(redis: RedisConnections, service: ServiceName): Promise<number> {
+  const groups = await groupsOf(redis.client('broker'), redis.keys.requests(service));
+  return groups.find(({ name }) => name === service)?.consumers ?? 0;
 }
 
 async function eventFaults(

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { BusClient, serviceContext } from '#libs/bus';
 import type { HealthReport } from '#libs/contracts';
-import { askServices, examineRoles, joinReports } from '#libs/doctor';
+import { askServices, checkPools, examineRoles, joinReports } from '#libs/doctor';
 import { RedisConnections } from '#libs/redis';
 
 const keptMs = 5_000;
@@ -37,6 +37,6 @@ export class HealthService {
       examineRoles(this.redis),
       askServices(this.bus, serviceContext('gateway', ''), { withDatabase: true }),
     ]);
-    return { ...joinReports(reports), checkedAt: new Date() };
+    return { ...checkPools(joinReports(reports)), checkedAt: new Date() };
   }
 }
