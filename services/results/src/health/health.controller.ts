@@ -3,20 +3,25 @@ import { Payload } from '@nestjs/microservices';
 import { HandlesRequest } from '#libs/bus';
 import { healthRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { DatabaseState } from '#libs/database';
-import { examineService } from '#libs/doctor';
+import { examineService, joinReports } from '#libs/doctor';
 import { AllowService } from '#libs/identity';
+import { StoreHealth } from './store-health.service.js';
 
 const requests = healthRequests.results;
 
 @Controller()
 export class HealthController {
-  constructor(private readonly database: DatabaseState) {}
+  constructor(
+    private readonly database: DatabaseState,
+    private readonly store: StoreHealth,
+  ) {}
 
   @HandlesRequest(requests.examine)
   @AllowService('gateway', 'operator')
   async examine(
     @Payload() { withDatabase }: RequestOf<typeof requests.examine>,
   ): Promise<ResponseOf<typeof requests.examine>> {
-    return { report: await examineService(this.database, { withDatabase }) };
+    const reports = [examineService(this.database, { withDatabase }), this.store.examine()];
+    return { report: joinReports(await Promise.all(reports)) };
   }
 }
