@@ -1,5 +1,6 @@
 export { FakeClock } from './fake-clock.js';
 export { freePort } from './free-port.js';
+export { selfSigned } from './self-signed.js';
 export { LdapServer } from './ldap-server.js';
 export { PostgresServer, startPostgres } from './postgres-server.js';
 export { RedisServer, startRedis, type RedisServerOptions } from './redis-server.js';

@@ -1,9 +1,13 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HealthReport } from '#libs/contracts';
 import { RedisConnections, type RedisRole } from '#libs/redis';
-import { startRedis, until, type RedisServer, type RedisServerOptions } from '#libs/testing';
+import { freePort, selfSigned, startRedis, until, type RedisServer, type RedisServerOptions } from '#libs/testing';
 import { thresholds, type Thresholds } from '../thresholds.js';
+import { examineRedis } from './examine-redis.js';
 import { examineRoles } from './examine-roles.js';
 
 const silent = { info: () => undefined, warn: () => undefined };
@@ -228,6 +232,34 @@ describe('the doctor of Redis', () => {
       client.disconnect();
       await replica.stop();
     }
+  });
+});
+
+describe('the doctor of Redis by TLS', () => {
+  it('finds a certificate that expires, and none that lasts', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-tls-'));
+    const port = await freePort();
+    const client = new Redis({ host: 'localhost', port, lazyConnect: true, tls: { rejectUnauthorized: false } });
+    const found = async (days: number): Promise<string[]> => {
+      const { certificate, privateKey } = await selfSigned(days);
+      await Promise.all([
+        writeFile(join(directory, 'cert.pem'), certificate),
+        writeFile(join(directory, 'key.pem'), privateKey),
+      ]);
+      const files = ['--tls-cert-file', join(directory, 'cert.pem'), '--tls-key-file', join(directory, 'key.pem')];
+      const server = await startRedis({ args: [...files, '--tls-port', `${port}`, '--tls-auth-clients', 'no'] });
+      try {
+        await client.connect();
+        return foundBy(await examineRedis(client, 'broker', thresholds), 'redis.certificate');
+      } finally {
+        client.disconnect();
+        await server.stop();
+      }
+    };
+    expect(await found(5.5)).toEqual(['CRITICAL Its certificate expires in 5 days.']);
+    expect(await found(20.5)).toEqual(['WARNING Its certificate expires in 20 days.']);
+    expect(await found(90)).toEqual([]);
+    await rm(directory, { recursive: true });
   });
 });
 

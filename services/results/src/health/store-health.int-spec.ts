@@ -1,4 +1,7 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startPostgres, type PostgresServer } from '#libs/testing';
@@ -6,6 +9,7 @@ import { StoreHealth } from './store-health.service.js';
 
 let server: PostgresServer;
 let clients: pg.Client[];
+let folder: string;
 
 /** As from a machine of this address. */
 class SocketFrom extends Socket {
@@ -20,7 +24,12 @@ class SocketFrom extends Socket {
 }
 
 beforeAll(async () => {
-  server = await startPostgres();
+  folder = await mkdtemp(join(tmpdir(), 'sluice-hba-'));
+  const rules = join(folder, 'pg_hba.conf');
+  await writeFile(rules, 'host all all 127.0.0.0/8 trust\n');
+  // As root, PostgreSQL runs under a user of its own, who must be able to read it.
+  await chmod(folder, 0o755);
+  server = await startPostgres({ flags: ['-c', `hba_file=${rules}`] });
   clients = ['127.0.0.1', '127.0.0.2'].map(
     (from) =>
       new pg.Client({
@@ -33,6 +42,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.end()));
   await server.stop();
+  await rm(folder, { recursive: true });
 });
 
 async function found(store: { kind: 'directory'; path: string } | { kind: 's3' }): Promise<string[]> {
