@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { OutboxBacklog, OutboxStore } from './outbox/outbox.store.js';
 
-export interface MigrationsOfSchema {
+interface MigrationsOfSchema {
   /** The service's own, of this release. */
   readonly known: readonly string[];
   readonly applied: readonly string[];

@@ -23,7 +23,7 @@ export async function examineRoles(redis: RedisConnections, limits: Thresholds =
 }
 
 /** A cluster is as many servers as it has masters. */
-export function nodesOf(client: Redis | Cluster): Redis[] {
+function nodesOf(client: Redis | Cluster): Redis[] {
   return client instanceof Cluster ? client.nodes('master') : [client];
 }
 

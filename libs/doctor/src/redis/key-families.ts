@@ -3,14 +3,14 @@ import type { Redis } from 'ioredis';
 const keysMax = 2_000;
 const countAtOnce = 200;
 
-export interface KeyFamily {
+interface KeyFamily {
   /** A key with all that names one thing left out, such as `sluice:{ws:*}:rev`. */
   readonly name: string;
   readonly keys: number;
   readonly bytes: number;
 }
 
-export interface KeySample {
+interface KeySample {
   /** How many keys were looked at, of how many. */
   readonly looked: number;
   readonly total: number;

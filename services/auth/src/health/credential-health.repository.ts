@@ -11,7 +11,7 @@ export interface KnownCertificate {
   readonly pem: string;
 }
 
-export interface ExpiringKey {
+interface ExpiringKey {
   readonly id: string;
   readonly days: number;
 }

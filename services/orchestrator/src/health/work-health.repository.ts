@@ -7,7 +7,7 @@ const endsMax = 1_000;
 const lanesMax = 1_000;
 const unreached = `state = 'FAILED' and error_code like 'source.%'`;
 
-export interface WorkerCounts {
+interface WorkerCounts {
   readonly live: number;
   readonly draining: number;
   readonly slots: number;
@@ -15,12 +15,12 @@ export interface WorkerCounts {
   readonly silent: number;
 }
 
-export interface WaitingWork {
+interface WaitingWork {
   readonly queued: number;
   readonly oldestSeconds: number;
 }
 
-export interface FailingSource {
+interface FailingSource {
   readonly sourceId: string;
   readonly ended: number;
   readonly failed: number;

@@ -7,7 +7,7 @@ import { runColumns, toRun, type RunRow } from '../run/run.row.js';
 import type { Run } from '../run/run.types.js';
 import { joinableStates } from '../run/transitions.js';
 
-export type KillOutcome =
+type KillOutcome =
   { readonly kind: 'absent' } | { readonly kind: 'ended' } | { readonly kind: 'moved'; readonly run: Run };
 
 /** Ends a run, whoever waits for it. */
