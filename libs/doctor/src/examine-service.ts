@@ -33,7 +33,8 @@ export async function examineService(
     const [row] = await database.query<{ port: number | null }>('select inet_server_port() as port');
     examination.measured(measured.poolMax, max);
     // Through a socket of this machine there is no port to compare.
-    const isPooled = port !== undefined && row?.port != null && row.port !== port;
+    const own = row?.port ?? undefined;
+    const isPooled = port !== undefined && own !== undefined && own !== port;
     examination.measured(measured.isPooled, isPooled ? 1 : 0);
     return [];
   });

@@ -31,8 +31,8 @@ export class WorkerListRepository {
   ) {}
 
   async list(workspaceId: string, pool: string, liveSeconds: number): Promise<OperatedWorker[]> {
-    const [workers, runs]: [WorkerRow[], ActiveRunRow[]] = await Promise.all([
-      this.dataSource.query(
+    const [workers, runs] = await Promise.all([
+      this.dataSource.query<WorkerRow[]>(
         `select w.*, w.heartbeat_at > now() - make_interval(secs => $2) as live, coalesce(b.busy, 0) as busy
          from orchestrator.worker w left join (
            select r.worker_id, count(*)::integer as busy from orchestrator.run r
@@ -41,7 +41,7 @@ export class WorkerListRepository {
          order by w.id limit ${workersMax}`,
         [pool, liveSeconds],
       ),
-      this.dataSource.query(
+      this.dataSource.query<ActiveRunRow[]>(
         `select ${activeRunColumns} from orchestrator.run r
          where r.pool = $1 and r.state in ('RUNNING', 'CANCELING') and r.workspace_id = $2
          order by r.started_at limit ${runsMax}`,

@@ -1,5 +1,5 @@
 import type { HealthReport } from '#libs/contracts';
-import { DatabaseState } from '#libs/database';
+import type { DatabaseState } from '#libs/database';
 import { Examination } from '#libs/doctor';
 import type { ResultsConfig } from '../results.config.js';
 

@@ -41,7 +41,7 @@ export class RunProcessor extends WorkerHost {
 
   /** Takes jobs again. */
   takeAgain(): void {
-    this.worker.resume();
+    void this.worker.resume();
   }
 
   /** Takes no more jobs; those that are held go on. */
