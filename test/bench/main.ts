@@ -16,11 +16,14 @@ import { benchPlanning } from './planning.bench.ts';
 import { benchQueue } from './queue.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, withSection } from './report.ts';
 import { benchRepeat } from './repeat.bench.ts';
+import { benchRevocation } from './revocation.bench.ts';
 import { benchRows } from './rows.bench.ts';
 import { benchResume } from './resume.bench.ts';
 import { benchScim } from './scim.bench.ts';
+import { benchSignIns, localIssuer } from './sign-ins.bench.ts';
 import { benchStart } from './start.bench.ts';
 import { benchSubscriptions, manySockets } from './subscriptions.bench.ts';
+import { benchTokenCheck } from './token-check.bench.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const table = 'docs/benchmarks.md';
@@ -51,6 +54,9 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   firehose: (effort) => onMesh((mesh) => benchFirehose(mesh, effort, say), manySockets),
   resume: (effort) => onMesh((mesh) => benchResume(mesh, effort, say), manySockets),
   scim: (effort) => onMesh((mesh) => benchScim(mesh, effort, say)),
+  'sign-ins': (effort) => onMesh((mesh) => benchSignIns(mesh, effort, say), localIssuer),
+  'token-check': (effort) => benchTokenCheck(effort, say),
+  revocation: (effort) => onMesh((mesh) => benchRevocation(mesh, effort, say)),
   noisy: (effort) => onMesh((mesh) => benchNoisy(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(noisySlots) }),
 };
 

@@ -8,5 +8,6 @@ export { hasS3Server, S3Server } from './s3-server.js';
 export { samlAttributes, SamlIdentityProvider } from './saml-identity-provider.js';
 export { TcpProxy } from './tcp-proxy.js';
 export { testDataKeys, testMasterKeys, testPageStore } from './test-page-store.js';
+export { selfSigned } from './self-signed.js';
 export { until, type UntilOptions } from './until.js';
 export { newIssuerKey, OidcIssuer, type IssuerAccount, type IssuerClient } from './oidc-issuer.js';

@@ -1,6 +1,8 @@
 import { BullModule } from '@nestjs/bullmq';
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
+import { secretControllerOf } from '#libs/service';
+import { secretRequests } from '#libs/contracts';
 import { DataSource } from 'typeorm';
 import { databaseModule, Resealer } from '#libs/database';
 import { ReceiverClient } from '#libs/receivers';
@@ -30,7 +32,6 @@ import { WorkHealthRepository } from './health/work-health.repository.js';
 import { WorkHealth } from './health/work-health.service.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
-import { SecretController } from './key-rotation/secret.controller.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
 import { KillRepository } from './operations/kill.repository.js';
@@ -38,6 +39,8 @@ import { OperationsController } from './operations/operations.controller.js';
 import { OperationsRepository } from './operations/operations.repository.js';
 import { OperationsService } from './operations/operations.service.js';
 import { WorkerListRepository } from './operations/worker-list.repository.js';
+import { StateMetrics } from './observing/state-metrics.service.js';
+import { StateRepository } from './observing/state.repository.js';
 import type { OrchestratorConfig } from './orchestrator.config.js';
 import { AuthClient } from './plan/auth.client.js';
 import { TemplateCallers } from './plan/template-callers.service.js';
@@ -71,6 +74,9 @@ import { SourceService } from './source/source.service.js';
 import { EstimateController } from './estimate/estimate.controller.js';
 import { EstimateService } from './estimate/estimate.service.js';
 import { AssetAccess } from './access/asset-access.service.js';
+import { LostAccessLoop } from './access/lost-access-loop.service.js';
+import { LostAccessRepository } from './access/lost-access.repository.js';
+import { LostAccessService } from './access/lost-access.service.js';
 import { SubmissionController } from './submission/submission.controller.js';
 import { SubmissionRepository } from './submission/submission.repository.js';
 import { SubmitService } from './submission/submit.service.js';
@@ -106,7 +112,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     RunController,
     HeartbeatController,
     WebhookController,
-    SecretController,
+    secretControllerOf(secretRequests.orchestrator),
     SourceConsumer,
     HealthController,
     OperationsController,
@@ -144,7 +150,9 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     ...[WorkHealth, WorkHealthRepository],
     ...[OperationsService, OperationsRepository, KillRepository, WorkerListRepository],
     ...[WorkerClient, ResultsClient],
+    ...[LostAccessLoop, LostAccessService, LostAccessRepository],
     ...[HistoryService, HistoryRepository],
+    ...[StateMetrics, StateRepository],
     ...[WarmUpLoop, WarmUpService, WarmUpRepository],
     ...[WebhookLoop, WebhookService, WebhookRepository],
     {
