@@ -11,6 +11,7 @@ import {
   type DatabaseSettings,
 } from './connection/data-source-options.js';
 import { AuditRepository } from './audit/audit.repository.js';
+import { DatabaseState } from './database-state.js';
 import { openDataSource } from './connection/open-data-source.js';
 import { measureOutbox } from './outbox/outbox-metrics.js';
 import { measurePool } from './connection/pool-metrics.js';
@@ -73,6 +74,12 @@ export function databaseModule({ entities, migrations }: DatabaseModuleOptions):
         inject: [DataSource],
         useFactory: (dataSource: DataSource) => new OutboxStore(dataSource),
       },
+      {
+        provide: DatabaseState,
+        inject: [DataSource, OutboxStore, MetricsRegistry],
+        useFactory: (dataSource: DataSource, outbox: OutboxStore, metrics: MetricsRegistry) =>
+          new DatabaseState(dataSource, outbox, metrics.service),
+      },
       InboxRepository,
       {
         provide: ReplicaReader,
@@ -90,7 +97,7 @@ export function databaseModule({ entities, migrations }: DatabaseModuleOptions):
         useFactory: observe,
       },
     ],
-    exports: [AuditRepository, OutboxRepository, OutboxStore, InboxRepository, ReplicaReader],
+    exports: [AuditRepository, DatabaseState, OutboxRepository, OutboxStore, InboxRepository, ReplicaReader],
   };
 }
 

@@ -56,6 +56,7 @@ import { SavedQueryController } from './saved-query/saved-query.controller.js';
 import { SavedQueryEntity } from './saved-query/saved-query.entity.js';
 import { SavedQueryRepository } from './saved-query/saved-query.repository.js';
 import { SavedQueryService } from './saved-query/saved-query.service.js';
+import { HealthController } from './health/health.controller.js';
 import { DataKeyClient } from './secret/data-key.client.js';
 import { MASTER_KEYS } from './secret/master-keys.js';
 import { SecretService } from './secret/secret.service.js';
@@ -99,6 +100,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     RowPolicyController,
     RunnableController,
     WorkspaceSettingsController,
+    HealthController,
     secretControllerOf(secretRequests.metadata),
   ],
   providers: [

@@ -74,6 +74,15 @@ const paths: Record<string, () => Promise<unknown>> = {
     await finish(await ask('select 3'));
     return orchestrator.executions.listFinished({ after, limit: 100 }, principal);
   },
+  'what operators see': async () => {
+    await orchestrator.operations.queues(principal);
+    await orchestrator.operations.listWorkers(principal);
+    for (const ended of [true, false]) await orchestrator.operations.slowRuns({ ended, limit: 100 }, principal);
+    for (const kind of ['USERS', 'SOURCES'] as const) {
+      await orchestrator.operations.usage({ of: kind, by: 'SECONDS', limit: 100 }, principal);
+    }
+  },
+  'what the doctor asks': () => orchestrator.workHealth.examine(),
   'the heartbeat of a worker': () => worker.announce(100),
   'a look of the dispatcher': () => orchestrator.dispatch.fill('default', 10),
   'a look of the reaper': () => sweep(orchestrator),
