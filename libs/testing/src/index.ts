@@ -1,6 +1,5 @@
 export { FakeClock } from './fake-clock.js';
 export { freePort } from './free-port.js';
-export { selfSigned } from './self-signed.js';
 export { LdapServer } from './ldap-server.js';
 export { PgBouncer } from './pgbouncer.js';
 export { PostgresServer, startPostgres, testPooling, testPoolingExtra } from './postgres-server.js';
