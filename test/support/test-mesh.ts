@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { administrator } from '../../deploy/local/administrator.ts';
 import { loadFlightsIntoPostgres, reader } from '../../deploy/local/flights.ts';
 import { freePorts } from '../../deploy/local/free-port.ts';
-import { Mesh, services } from '../../deploy/local/mesh.ts';
+import { Mesh, services, type MeshOptions } from '../../deploy/local/mesh.ts';
 import { withClient } from '../../deploy/local/postgres.ts';
 import { seedProvider } from '../../deploy/local/provider.ts';
 import { seed } from '../../deploy/local/seed.ts';
@@ -22,6 +22,9 @@ export interface TestMeshOptions {
   withFlights?: boolean;
   /** With the identity provider of `npm start -- --oidc`. */
   withIssuer?: boolean;
+  place?: MeshOptions['place'];
+  /** Called when PostgreSQL and Redis run and no service does yet. */
+  prepare?: (mesh: Mesh) => Promise<void>;
 }
 
 /** A whole installation of the test's own: real processes, free ports, a directory that goes with it. */
@@ -47,7 +50,8 @@ export class TestMesh implements AsyncDisposable {
   }
 
   static async start(options: TestMeshOptions = {}): Promise<TestMesh> {
-    const { env = {}, redisArgs, moreGateways = 0, moreWorkers = 0, withFlights = false, withIssuer = false } = options;
+    const { env = {}, redisArgs, place, moreGateways = 0, moreWorkers = 0 } = options;
+    const { withFlights = false, withIssuer = false } = options;
     forgetSettings();
     const directory = mkdtempSync(join(tmpdir(), 'sluice-mesh-'));
     const [port = 0, ...others] = await freePorts(1 + moreGateways);
@@ -57,10 +61,12 @@ export class TestMesh implements AsyncDisposable {
       env: { ...quickSettings, ...env },
       withIssuer,
       ...(redisArgs ? { redisArgs } : {}),
+      ...(place ? { place } : {}),
     });
     const started = new TestMesh(mesh, directory, port);
     try {
       await mesh.startStores();
+      await options.prepare?.(mesh);
       await Promise.all([mesh.startServices(), withFlights ? started.loadFlights() : started.makeEmptyFlights()]);
       for (const [index, other] of others.entries()) await started.addGateway(`${index + 2}`, other);
       for (let index = 0; index < moreWorkers; index += 1) {
@@ -123,8 +129,8 @@ export class TestMesh implements AsyncDisposable {
     const { mesh } = this;
     const { databasePassword, redisPassword, readerPassword, adminPassword, ...keys } = mesh.secrets;
     return {
-      gateways: this.gatewayPorts.map((port): ApiAddress => {
-        const place = `127.0.0.1:${port}/graphql`;
+      gateways: this.gatewayPorts.map((port, index): ApiAddress => {
+        const place = `${mesh.hostOf(this.gatewayNames[index] ?? 'gateway')}:${port}/graphql`;
         return { url: `http://${place}`, websocketUrl: `ws://${place}` };
       }),
       administrator: { ...administrator, password: adminPassword },
