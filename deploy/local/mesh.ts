@@ -48,6 +48,7 @@ export interface MeshOptions {
   /** Called when a process has been started again; it has another process id. */
   restarted?: () => void;
   redisArgs?: readonly string[];
+  postgresArgs?: readonly string[];
   /** With an identity provider of its own to sign in through. */
   withIssuer?: boolean;
   /** Where and how a process of a service runs, if not simply on this machine; asked when it is made. */
@@ -124,7 +125,7 @@ export class Mesh {
     if (!isInstalled(this.options.directory)) {
       await runStep({ name: 'postgres files', directory, password: this.secrets.databasePassword });
     }
-    this.add(postgresChild({ directory, port: postgres, logFile: this.log('postgres') })).start();
+    this.add(postgresChild({ directory, port: postgres, logFile: this.log('postgres'), args: this.options.postgresArgs })).start();
     await Promise.all([
       process.env['SLUICE_REDIS_URL'] === undefined
         ? Promise.all([broker, cache].map((port) => waitForRedis(this.redisUrl(port))))

@@ -15,6 +15,7 @@ import { quickSettings } from './quick-settings.js';
 export interface TestMeshOptions {
   env?: Record<string, string>;
   redisArgs?: readonly string[];
+  postgresArgs?: readonly string[];
   /** Gateways beside the first. */
   moreGateways?: number;
   moreWorkers?: number;
@@ -50,7 +51,7 @@ export class TestMesh implements AsyncDisposable {
   }
 
   static async start(options: TestMeshOptions = {}): Promise<TestMesh> {
-    const { env = {}, redisArgs, place, moreGateways = 0, moreWorkers = 0 } = options;
+    const { env = {}, redisArgs, postgresArgs, place, moreGateways = 0, moreWorkers = 0 } = options;
     const { withFlights = false, withIssuer = false } = options;
     forgetSettings();
     const directory = mkdtempSync(join(tmpdir(), 'sluice-mesh-'));
@@ -61,6 +62,7 @@ export class TestMesh implements AsyncDisposable {
       env: { ...quickSettings, ...env },
       withIssuer,
       ...(redisArgs ? { redisArgs } : {}),
+      ...(postgresArgs ? { postgresArgs } : {}),
       ...(place ? { place } : {}),
     });
     const started = new TestMesh(mesh, directory, port);
