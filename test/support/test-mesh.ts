@@ -23,6 +23,8 @@ export interface TestMeshOptions {
   withFlights?: boolean;
   /** With the identity provider of `npm start -- --oidc`. */
   withIssuer?: boolean;
+  /** The test's own, which it also takes away; else one that is made. */
+  directory?: string;
   place?: MeshOptions['place'];
   /** Called when PostgreSQL and Redis run and no service does yet. */
   prepare?: (mesh: Mesh) => Promise<void>;
@@ -44,6 +46,7 @@ export class TestMesh implements AsyncDisposable {
     readonly mesh: Mesh,
     readonly directory: string,
     port: number,
+    private readonly ownsDirectory: boolean,
   ) {
     this.gatewayPorts.push(port);
     // A test process that ends early must not leave an installation behind.
@@ -54,7 +57,7 @@ export class TestMesh implements AsyncDisposable {
     const { env = {}, redisArgs, postgresArgs, place, moreGateways = 0, moreWorkers = 0 } = options;
     const { withFlights = false, withIssuer = false } = options;
     forgetSettings();
-    const directory = mkdtempSync(join(tmpdir(), 'sluice-mesh-'));
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'sluice-mesh-'));
     const [port = 0, ...others] = await freePorts(1 + moreGateways);
     const mesh = new Mesh({
       directory,
@@ -65,7 +68,7 @@ export class TestMesh implements AsyncDisposable {
       ...(postgresArgs ? { postgresArgs } : {}),
       ...(place ? { place } : {}),
     });
-    const started = new TestMesh(mesh, directory, port);
+    const started = new TestMesh(mesh, directory, port, options.directory === undefined);
     try {
       await mesh.startStores();
       await options.prepare?.(mesh);
@@ -95,7 +98,7 @@ export class TestMesh implements AsyncDisposable {
     for (const child of this.mesh.children.values()) if (child.isRunning) child.signal('SIGCONT');
     await this.mesh.stop();
     process.off('exit', this.killAll);
-    if (!keepsDirectory) rmSync(this.directory, { recursive: true, force: true });
+    if (this.ownsDirectory && !keepsDirectory) rmSync(this.directory, { recursive: true, force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
