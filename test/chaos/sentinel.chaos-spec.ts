@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '#libs/testing';
+import { RunningMesh } from '../support/running-mesh.js';
+import { TestMesh } from '../support/test-mesh.js';
+import { RedisServers } from './redis-servers.js';
+import { noFaults, Trial } from './trial.js';
+
+const primaryName = 'sluice-broker';
+const recoveredWithinMs = 10_000;
+
+let redis: RedisServers;
+let started: TestMesh;
+let mesh: RunningMesh;
+beforeAll(async () => {
+  redis = await RedisServers.start('sentinel');
+  const url = `redis+sentinel://${redis.addresses.join(',')}/${primaryName}`;
+  started = await TestMesh.start({ moreGateways: 1, moreWorkers: 1, env: redis.settings(url) });
+  mesh = new RunningMesh(started.accessData);
+});
+afterAll(async () => {
+  await mesh.close();
+  await started.stop();
+  await redis[Symbol.asyncDispose]();
+});
+
+async function primary(): Promise<number> {
+  const [, port] = await redis.ask<[string, string]>(
+    redis.firstPort + 3,
+    false,
+    ...(['sentinel', 'get-master-addr-by-name', primaryName] as const),
+  );
+  return Number(port);
+}
+
+/** When another server than `before` is primary and says so itself. */
+async function promoted(before: number): Promise<number> {
+  await until(
+    async () => {
+      const now = await primary();
+      if (now === before) return false;
+      return (await redis.ask<[string]>(now, true, 'role'))[0] === 'master';
+    },
+    { timeoutMs: 60_000, intervalMs: 50, what: 'a promotion' },
+  );
+  return Date.now();
+}
+
+describe('A failover by three sentinels', () => {
+  test('lets clients wait and no more, is over within 10 s of the promotion, and breaks no promise', async () => {
+    const trial = await Trial.begin({ name: 'sentinel', mesh });
+    await trial.outage('crash of the primary', async () => {
+      const before = await primary();
+      redis.kill(before);
+      return promoted(before);
+    });
+    await redis.startStopped();
+    await trial.outage('failover on order', async () => {
+      const before = await primary();
+      const order = (): Promise<unknown> =>
+        redis.ask(redis.firstPort + 3, false, 'sentinel', 'failover', primaryName);
+      // Refused while the last one is not over.
+      await until(() => order().then(() => true), { timeoutMs: 60_000, intervalMs: 500, what: 'the order to be taken' });
+      return promoted(before);
+    });
+    await trial.outage('loss of a replica and of a sentinel', async () => {
+      const before = await primary();
+      const replica = [0, 1, 2].map((index) => redis.firstPort + index).find((port) => port !== before) ?? 0;
+      redis.kill(replica);
+      redis.kill(redis.firstPort + 5);
+      await redis.startStopped();
+    });
+    const { faults, errors, outages } = await trial.end();
+    expect(faults).toEqual(noFaults);
+    for (const { answeredAfterMs } of outages) expect(answeredAfterMs).toBeLessThan(recoveredWithinMs);
+    expect(errors).toEqual([]);
+  });
+});
