@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { workerRequests } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startRedis, TcpProxy, until, type RedisServer } from '#libs/testing';
@@ -62,6 +63,12 @@ describe('requests', () => {
 
   const ask = (client: BusClient, options: { ttlMs?: number; idempotencyKey?: string } = {}) =>
     client.request(workerRequests.stopRun, stop, { context: serviceContext('orchestrator', 'wsp_1'), ...options });
+
+  it('whose service has lost its database may be asked again where that is harmless', async () => {
+    serve('worker-1', () => Promise.reject(new AppError('bus.unknown_outcome', 'It may have been done or not.')));
+    const request = connect().request(workerRequests.stopRun, stop, { context: serviceContext('worker', '', 'r1') });
+    await expect(request).rejects.toMatchObject({ code: 'bus.unavailable', retryable: true });
+  });
 
   it('are handled at most once, also while several instances read', async () => {
     let handled = 0;
