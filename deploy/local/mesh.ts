@@ -125,7 +125,9 @@ export class Mesh {
     if (!isInstalled(this.options.directory)) {
       await runStep({ name: 'postgres files', directory, password: this.secrets.databasePassword });
     }
-    this.add(postgresChild({ directory, port: postgres, logFile: this.log('postgres'), args: this.options.postgresArgs })).start();
+    this.add(
+      postgresChild({ directory, port: postgres, logFile: this.log('postgres'), args: this.options.postgresArgs }),
+    ).start();
     await Promise.all([
       process.env['SLUICE_REDIS_URL'] === undefined
         ? Promise.all([broker, cache].map((port) => waitForRedis(this.redisUrl(port))))

@@ -91,7 +91,8 @@ export class Changes {
         return true;
       }
       const error = JSON.stringify(errors);
-      if (errors.some(({ code }) => code === 'CONFLICT')) this.record({ f: 'change', type: 'fail', name, value, error });
+      if (errors.some(({ code }) => code === 'CONFLICT'))
+        this.record({ f: 'change', type: 'fail', name, value, error });
       else this.record({ f: 'change', type: 'info', name, value, error, isTold: true });
     } catch (error) {
       this.record({ f: 'change', type: 'info', name, value, error: textOf(error), isTold: isTold(error) });

@@ -17,6 +17,7 @@ const skewMs = 8_000;
 
 // The wall clock of a process is moved while it runs; what measures time in it goes on, as on a machine whose clock is set.
 describe.skipIf(library === undefined)('A clock that is five minutes wrong', () => {
+  const closing = new AsyncDisposableStack();
   let clocks = '';
   let started: TestMesh;
   let mesh: RunningMesh;
@@ -24,6 +25,7 @@ describe.skipIf(library === undefined)('A clock that is five minutes wrong', () 
 
   beforeAll(async () => {
     clocks = mkdtempSync(join(tmpdir(), 'sluice-clocks-'));
+    closing.defer(() => rmSync(clocks, { recursive: true }));
     started = await TestMesh.start({
       moreGateways: 1,
       moreWorkers: 1,
@@ -40,13 +42,10 @@ describe.skipIf(library === undefined)('A clock that is five minutes wrong', () 
         };
       },
     });
-    mesh = new RunningMesh(started.accessData);
+    closing.use(started);
+    mesh = closing.use(new RunningMesh(started.accessData));
   });
-  afterAll(async () => {
-    await mesh.close();
-    await started.stop();
-    rmSync(clocks, { recursive: true });
-  });
+  afterAll(() => closing.disposeAsync());
 
   test('at any service, ahead or behind, is no error to a client and breaks no promise', async () => {
     const trial = await Trial.begin({ name: 'clock skew', mesh });

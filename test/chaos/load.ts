@@ -94,7 +94,8 @@ export class Load {
       silenceMs: 3_000,
       listener: {
         connects: (gateway) => record({ f: 'subscribe', type: 'invoke', execution: id, gateway }),
-        hears: (event) => record({ f: 'told', type: 'info', execution: id, event: plainEvent(event, question, caller) }),
+        hears: (event) =>
+          record({ f: 'told', type: 'info', execution: id, event: plainEvent(event, question, caller) }),
         leaves: (end) =>
           end === 'complete'
             ? record({ f: 'subscribe', type: 'ok', execution: id })
@@ -114,7 +115,10 @@ export class Load {
     record: Recorder,
   ): Promise<string | undefined> {
     const cache = maxAgeSeconds === undefined ? {} : { cache: { maxAgeSeconds } };
-    const input = sqlInput(this.options.sources[source], text, { ...(isRelaxed ? {} : { idempotencyKey: key }), ...cache });
+    const input = sqlInput(this.options.sources[source], text, {
+      ...(isRelaxed ? {} : { idempotencyKey: key }),
+      ...cache,
+    });
     for (let attempt = 0; !this.ended.signal.aborted; attempt += 1) {
       try {
         const { execution, errors } = await tryRun(client.at(this.gateway(number + attempt)), input);

@@ -48,7 +48,7 @@ export class Observer {
     this.stopped.abort();
     await this.looking;
     const isQuiet = async (): Promise<boolean> => {
-      const unfinished = "select 1 from orchestrator.run where finished_at is null limit 1";
+      const unfinished = 'select 1 from orchestrator.run where finished_at is null limit 1';
       const [runs, marks] = await Promise.all([ask(this.options.databaseUrl(), unfinished), this.marks()]);
       return runs.length === 0 && marks.length === 0;
     };

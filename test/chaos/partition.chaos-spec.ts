@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { delay } from '#libs/kernel';
 import { services } from '../../deploy/local/mesh.js';
 import { RunningMesh } from '../support/running-mesh.js';
-import type { TestMesh } from '../support/test-mesh.js';
 import { canMakeNetworks, Network } from './network.js';
 import { startNetworked } from './networked-mesh.js';
 import { noFaults, Trial } from './trial.js';
@@ -12,20 +11,16 @@ const cutMs = 6_000;
 
 // Services speak with each other by Redis alone, so what parts two of them is what parts one of them from Redis.
 describe.skipIf(!canMakeNetworks())('A partition', () => {
+  const closing = new AsyncDisposableStack();
   let network: Network;
-  let started: TestMesh;
   let mesh: RunningMesh;
 
   beforeAll(async () => {
-    network = new Network(11);
-    started = await startNetworked(network, { moreGateways: 1, moreWorkers: 1 });
-    mesh = new RunningMesh(started.accessData);
+    network = closing.use(new Network(11));
+    const started = closing.use(await startNetworked(network, { moreGateways: 1, moreWorkers: 1 }));
+    mesh = closing.use(new RunningMesh(started.accessData));
   });
-  afterAll(async () => {
-    await mesh.close();
-    await started.stop();
-    network[Symbol.dispose]();
-  });
+  afterAll(() => closing.disposeAsync());
 
   test('of any service from the others, from its database or from the source loses, repeats and leaves behind nothing', async () => {
     const redis = Number(new URL(mesh.access.brokerUrl).port);

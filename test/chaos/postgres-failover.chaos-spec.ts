@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
-import type { Child } from '../../deploy/local/child-process.js';
 import { freePorts } from '../../deploy/local/free-port.js';
 import type { Mesh } from '../../deploy/local/mesh.js';
 import { postgresChild, serviceDatabaseUrl, superuserUrl } from '../../deploy/local/postgres-server.js';
@@ -14,9 +13,9 @@ import { RunningMesh } from '../support/running-mesh.js';
 import { TestMesh } from '../support/test-mesh.js';
 import { noFaults, Trial } from './trial.js';
 
+const closing = new AsyncDisposableStack();
 let directory = '';
 let standbyPort = 0;
-let standby: Child | undefined;
 let source: PostgresServer;
 let started: TestMesh;
 let mesh: RunningMesh;
@@ -33,8 +32,13 @@ async function startStandby(primary: Mesh): Promise<void> {
   appendFileSync(join(copy, 'postgresql.auto.conf'), `primary_conninfo = '${conninfo}'\n`);
   primary.child('postgres').start();
   await waitForPostgres(primary.postgresUrl('postgres'));
-  standby = postgresChild({ directory: copy, port: standbyPort, logFile: primary.state.file('log', 'standby.log') });
+  const standby = postgresChild({
+    directory: copy,
+    port: standbyPort,
+    logFile: primary.state.file('log', 'standby.log'),
+  });
   standby.start();
+  closing.defer(() => standby.stop());
   await withClient(primary.postgresUrl('postgres'), async (client) => {
     await client.query(`alter system set synchronous_standby_names = '*'`);
     await client.query('select pg_reload_conf()');
@@ -58,24 +62,20 @@ function twoHosts(name: string, { postgresPort, secrets }: Mesh): Record<string,
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sluice-standby-'));
+  closing.defer(() => rmSync(directory, { recursive: true }));
   execFileSync('chmod', ['755', directory]);
   [standbyPort = 0] = await freePorts(1);
-  source = await startPostgres();
+  source = closing.use(await startPostgres());
   started = await TestMesh.start({
     moreGateways: 1,
     moreWorkers: 1,
     prepare: startStandby,
     place: (name, of) => ({ env: twoHosts(name, of) }),
   });
-  mesh = new RunningMesh(started.accessData);
+  closing.use(started);
+  mesh = closing.use(new RunningMesh(started.accessData));
 });
-afterAll(async () => {
-  await mesh.close();
-  await started.stop();
-  await standby?.stop();
-  await source.stop();
-  rmSync(directory, { recursive: true });
-});
+afterAll(() => closing.disposeAsync());
 
 describe('PostgreSQL with a replica that commits wait for', () => {
   test('is restarted, and is lost for its replica, and no promise is broken', async () => {

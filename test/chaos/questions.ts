@@ -52,7 +52,10 @@ const recipes: Record<string, Recipe> = {
       text: `select region, number from sales where number > ${-1 - Math.floor(Math.random() * 5)}`,
     }),
   },
-  cached: { weight: 3, ask: () => ({ mark: '', source: 'open', text: 'select 42 as cached', maxAgeSeconds: 60, isRelaxed: true }) },
+  cached: {
+    weight: 3,
+    ask: () => ({ mark: '', source: 'open', text: 'select 42 as cached', maxAgeSeconds: 60, isRelaxed: true }),
+  },
 };
 
 export function anyQuestion(random: Random): Asked {

@@ -5,20 +5,16 @@ import { TestMesh } from '../support/test-mesh.js';
 import { RedisServers } from './redis-servers.js';
 import { noFaults, Trial } from './trial.js';
 
+const closing = new AsyncDisposableStack();
 let redis: RedisServers;
-let started: TestMesh;
 let mesh: RunningMesh;
 beforeAll(async () => {
-  redis = await RedisServers.start('cluster');
+  redis = closing.use(await RedisServers.start('cluster'));
   const url = `redis+cluster://${redis.addresses.join(',')}`;
-  started = await TestMesh.start({ moreGateways: 1, moreWorkers: 1, env: redis.settings(url) });
-  mesh = new RunningMesh(started.accessData);
+  const started = closing.use(await TestMesh.start({ moreGateways: 1, moreWorkers: 1, env: redis.settings(url) }));
+  mesh = closing.use(new RunningMesh(started.accessData));
 });
-afterAll(async () => {
-  await mesh.close();
-  await started.stop();
-  await redis[Symbol.asyncDispose]();
-});
+afterAll(() => closing.disposeAsync());
 
 interface Node {
   id: string;

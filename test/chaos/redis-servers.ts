@@ -39,7 +39,12 @@ export class RedisServers implements AsyncDisposable {
 
   /** Settings of services that use these servers for broker and session. */
   settings(url: string): Record<string, string> {
-    return { SLUICE_REDIS_BROKER_URL: url, SLUICE_REDIS_SESSION_URL: url, SLUICE_REDIS_PASSWORD: this.password };
+    return {
+      SLUICE_REDIS_BROKER_URL: url,
+      SLUICE_REDIS_SESSION_URL: url,
+      SLUICE_REDIS_USERNAME: 'default',
+      SLUICE_REDIS_PASSWORD: this.password,
+    };
   }
 
   /** SIGKILL, as a crash. */

@@ -4,19 +4,18 @@ import { RunningMesh } from '../support/running-mesh.js';
 import { TestMesh } from '../support/test-mesh.js';
 import { noFaults, Trial } from './trial.js';
 
+const closing = new AsyncDisposableStack();
 let started: TestMesh;
 let mesh: RunningMesh;
 beforeAll(async () => {
-  started = await TestMesh.start({ moreGateways: 1, moreWorkers: 1, env: { SLUICE_DRAIN_SECONDS: '15' } });
+  const env = { SLUICE_DRAIN_SECONDS: '15' };
+  started = closing.use(await TestMesh.start({ moreGateways: 1, moreWorkers: 1, env }));
   for (const service of ['auth', 'metadata', 'orchestrator', 'results'] as const) {
     await started.mesh.addInstance(service, '2');
   }
-  mesh = new RunningMesh(started.accessData);
+  mesh = closing.use(new RunningMesh(started.accessData));
 });
-afterAll(async () => {
-  await mesh.close();
-  await started.stop();
-});
+afterAll(() => closing.disposeAsync());
 
 describe('A rolling restart of every service, each running twice, under load', () => {
   test('is no error to any client, fails no execution and loses, repeats and leaves behind nothing', async () => {

@@ -8,20 +8,16 @@ import { noFaults, Trial } from './trial.js';
 const primaryName = 'sluice-broker';
 const recoveredWithinMs = 10_000;
 
+const closing = new AsyncDisposableStack();
 let redis: RedisServers;
-let started: TestMesh;
 let mesh: RunningMesh;
 beforeAll(async () => {
-  redis = await RedisServers.start('sentinel');
+  redis = closing.use(await RedisServers.start('sentinel'));
   const url = `redis+sentinel://${redis.addresses.join(',')}/${primaryName}`;
-  started = await TestMesh.start({ moreGateways: 1, moreWorkers: 1, env: redis.settings(url) });
-  mesh = new RunningMesh(started.accessData);
+  const started = closing.use(await TestMesh.start({ moreGateways: 1, moreWorkers: 1, env: redis.settings(url) }));
+  mesh = closing.use(new RunningMesh(started.accessData));
 });
-afterAll(async () => {
-  await mesh.close();
-  await started.stop();
-  await redis[Symbol.asyncDispose]();
-});
+afterAll(() => closing.disposeAsync());
 
 async function primary(): Promise<number> {
   const [, port] = await redis.ask<[string, string]>(
@@ -56,10 +52,13 @@ describe('A failover by three sentinels', () => {
     await redis.startStopped();
     await trial.outage('failover on order', async () => {
       const before = await primary();
-      const order = (): Promise<unknown> =>
-        redis.ask(redis.firstPort + 3, false, 'sentinel', 'failover', primaryName);
+      const order = (): Promise<unknown> => redis.ask(redis.firstPort + 3, false, 'sentinel', 'failover', primaryName);
       // Refused while the last one is not over.
-      await until(() => order().then(() => true), { timeoutMs: 60_000, intervalMs: 500, what: 'the order to be taken' });
+      await until(() => order().then(() => true), {
+        timeoutMs: 60_000,
+        intervalMs: 500,
+        what: 'the order to be taken',
+      });
       return promoted(before);
     });
     await trial.outage('loss of a replica and of a sentinel', async () => {

@@ -13,24 +13,19 @@ import { noFaults, Trial } from './trial.js';
 const storeName = 'stores.sluice.test';
 
 describe.skipIf(!canMakeNetworks())('Names that are found after seconds', () => {
-  let network: Network;
+  const closing = new AsyncDisposableStack();
   let names: SlowNames;
   let started: TestMesh;
   let mesh: RunningMesh;
 
   beforeAll(async () => {
-    network = new Network(12);
-    names = await SlowNames.start(network.host);
+    const network = closing.use(new Network(12));
+    names = closing.use(await SlowNames.start(network.host));
     for (const name of [...services, 'gateway-2', 'worker-2']) network.resolveByBridge(name);
-    started = await startNetworked(network, { storeName, moreGateways: 1, moreWorkers: 1 });
-    mesh = new RunningMesh(started.accessData);
+    started = closing.use(await startNetworked(network, { storeName, moreGateways: 1, moreWorkers: 1 }));
+    mesh = closing.use(new RunningMesh(started.accessData));
   });
-  afterAll(async () => {
-    await mesh.close();
-    await started.stop();
-    await names[Symbol.asyncDispose]();
-    network[Symbol.dispose]();
-  });
+  afterAll(() => closing.disposeAsync());
 
   test('make whoever connects anew wait, and break no promise', async () => {
     const source = {

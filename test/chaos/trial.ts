@@ -75,7 +75,11 @@ export class Trial {
       sourceUrl: options.source?.url ?? mesh.access.flightsDatabaseUrl,
       reader: mesh.access.reader.user,
     });
-    const { user } = await createUser(mesh.admin, { email: `counted-${random.seed}@example.com`, name: 'Counted', roleNames: ['viewer'] });
+    const { user } = await createUser(mesh.admin, {
+      email: `counted-${random.seed}@example.com`,
+      name: 'Counted',
+      roleNames: ['viewer'],
+    });
     if (!user) throw new Error('no user was made');
     const registers = [await savedQueryRegister(mesh.admin, sources.open), userRegister(user.id)];
     const changes = registers.map((register) => new Changes(register, mesh.admin, gateways, history));
@@ -119,7 +123,9 @@ export class Trial {
     for (const change of this.changes) await change.stop();
     await this.observer.finish(20_000);
     await Promise.all(
-      this.listeners.map((listener, index) => listener.stop(this.load.acceptedOf(this.callers[index]?.name ?? ''), 15_000)),
+      this.listeners.map((listener, index) =>
+        listener.stop(this.load.acceptedOf(this.callers[index]?.name ?? ''), 15_000),
+      ),
     );
     this.history.close();
     const report = await checkHistory(readHistory(this.history.path));
@@ -158,7 +164,11 @@ function makeCallers(mesh: RunningMesh): Promise<Caller[]> {
 }
 
 /** A subscription to what finishes has begun when something that finishes is told. */
-async function untilHeard(callers: readonly Caller[], listeners: readonly FinishedListener[], id: string): Promise<void> {
+async function untilHeard(
+  callers: readonly Caller[],
+  listeners: readonly FinishedListener[],
+  id: string,
+): Promise<void> {
   await Promise.all(
     callers.map(({ client }, index) =>
       until(
@@ -177,6 +187,7 @@ function print(name: string, { faults, errors, ...rest }: Report, path: string):
   const broken = Object.fromEntries(invariants.map((invariant) => [invariant, faults[invariant].length]));
   const text = JSON.stringify({ ...rest, faults: broken, errors: errors.length }, null, 2);
   note(`${name}: ${path}\n  ${text.replaceAll('\n', '\n  ')}`);
-  for (const invariant of invariants) for (const fault of faults[invariant].slice(0, 15)) note(`${invariant}: ${fault}`);
+  for (const invariant of invariants)
+    for (const fault of faults[invariant].slice(0, 15)) note(`${invariant}: ${fault}`);
   for (const error of errors.slice(0, 15)) note(`error: ${error}`);
 }

@@ -10,7 +10,10 @@ describe('A fault of the database', () => {
     ['a reset connection', new QueryFailedError('select 1', [], withCode('ECONNRESET'))],
     ['a server that stops', new QueryFailedError('select 1', [], withCode('57P01'))],
     ['a pool that gets no connection', new Error('timeout exceeded when trying to connect')],
-    ['a connection that is lost', new QueryFailedError('select 1', [], new Error('Connection terminated unexpectedly'))],
+    [
+      'a connection that is lost',
+      new QueryFailedError('select 1', [], new Error('Connection terminated unexpectedly')),
+    ],
   ])('leaves the outcome open: %s', (_, error) => {
     expect(asDatabaseFault(error)).toMatchObject({ code: 'bus.unknown_outcome', cause: error });
   });

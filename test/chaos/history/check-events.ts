@@ -25,9 +25,11 @@ export function checkEvents(ledger: Ledger, complain: Complain, count: Count): v
       }
       const end = ends.get(id);
       if (!end) continue;
-      if (end.state !== finalState) complain('events', `${id}: was told ${finalState ?? 'no end'}, but is ${end.state}`);
+      if (end.state !== finalState)
+        complain('events', `${id}: was told ${finalState ?? 'no end'}, but is ${end.state}`);
       const delayMs = finalAtMs === undefined ? 0 : delayOf(finalAtMs, end.finishedAtMs ?? 0, connections, ledger);
-      if (delayMs > toldWithinMs) complain('events', `${id}: its end was told ${Math.round(delayMs)} ms after its commit`);
+      if (delayMs > toldWithinMs)
+        complain('events', `${id}: its end was told ${Math.round(delayMs)} ms after its commit`);
     }
   }
 }
@@ -70,7 +72,12 @@ function asTold({ name, version, state, reason, page }: ToldEvent): ExecutionEve
     ...(reason === undefined ? {} : { reason }),
     ...(page
       ? {
-          page: { offset: page.offset, rows: Array.from({ length: page.count }, () => noRow), endCursor: '', hasNextPage: false },
+          page: {
+            offset: page.offset,
+            rows: Array.from({ length: page.count }, () => noRow),
+            endCursor: '',
+            hasNextPage: false,
+          },
         }
       : {}),
   };

@@ -85,7 +85,14 @@ describe('The checker of histories', () => {
   test('finds nothing in a history that keeps every promise, and counts it', async () => {
     expect(await faultsOf(whole)).toEqual([]);
     const { counts, ends, errors } = await checkHistory(asHistory(whole));
-    expect(counts).toMatchObject({ operations: 20, submitted: 1, accepted: 1, subscribers: 1, connections: 2, rows: 3 });
+    expect(counts).toMatchObject({
+      operations: 20,
+      submitted: 1,
+      accepted: 1,
+      subscribers: 1,
+      connections: 2,
+      rows: 3,
+    });
     expect(counts).toMatchObject({ 'changes acknowledged': 1, 'changes of unknown outcome': 1, events: 5 });
     expect({ ends, errors }).toEqual({ ends: { 'rows: SUCCEEDED': 1 }, errors: [] });
   });
@@ -94,13 +101,28 @@ describe('The checker of histories', () => {
     ['an accepted execution that is gone', 'ends', broken(seen()), 'is not known any more'],
     ['one that never ends', 'ends', broken(seen(), seen({ state: 'RUNNING' })), 'is RUNNING in the end'],
     ['a final state that changes', 'ends', [seen({ state: 'FAILED', isLast: false }), ...whole], 'was FAILED and then'],
-    ['an end that is forgotten', 'ends', [...whole, asked('k2'), seen({ execution: 'exe_2', isLast: false })], 'not there'],
-    ['a key that is accepted twice', 'ends', [...whole, accepted('exe_2'), seen({ execution: 'exe_2' })], 'exe_1 and exe_2'],
+    [
+      'an end that is forgotten',
+      'ends',
+      [...whole, asked('k2'), seen({ execution: 'exe_2', isLast: false })],
+      'not there',
+    ],
+    [
+      'a key that is accepted twice',
+      'ends',
+      [...whole, accepted('exe_2'), seen({ execution: 'exe_2' })],
+      'exe_1 and exe_2',
+    ],
     ['a key that makes two executions', 'ends', [...whole, seen({ execution: 'exe_2' })], 'made 2 executions'],
     [
       'a refused question that is executed',
       'ends',
-      [...whole, asked('k2'), { f: 'submit', type: 'fail', key: 'k2', error: 'no' }, seen({ execution: 'exe_2', key: 'k2' })],
+      [
+        ...whole,
+        asked('k2'),
+        { f: 'submit', type: 'fail', key: 'k2', error: 'no' },
+        seen({ execution: 'exe_2', key: 'k2' }),
+      ],
       'was refused and made',
     ],
     [
@@ -109,7 +131,12 @@ describe('The checker of histories', () => {
       broken(seen(), seen({ state: 'FAILED', code: 'internal', retryable: false })),
       'ended as FAILED internal',
     ],
-    ['a query that runs on', 'source', [...whole, ...Array<Note>(12).fill(saved(1)), statements(false, mark)], 'still runs 2'],
+    [
+      'a query that runs on',
+      'source',
+      [...whole, ...Array<Note>(12).fill(saved(1)), statements(false, mark)],
+      'still runs 2',
+    ],
     ['a query that is left in the end', 'source', broken(statements(true), statements(true, mark)), 'in the end'],
     ['a row outside a policy', 'policies', broken(page(2, 1), page(2, 1, { outside: 1 })), '1 rows lie outside'],
     ['a row that is told twice', 'events', broken(page(2, 1), page(1, 2)), 'repeat'],
@@ -118,18 +145,33 @@ describe('The checker of histories', () => {
     ['too few rows', 'events', broken(page(2, 1)), '2 rows of 3'],
     ['an end that is never told', 'events', broken(ended()), 'no final state'],
     ['an end that is told wrong', 'events', broken(ended(), ended('CANCELED')), 'was told CANCELED, but is SUCCEEDED'],
-    ['an end that is told late', 'events', broken(ended(), ...Array<Note>(12).fill(saved(1)), ended()), 'ms after its commit'],
+    [
+      'an end that is told late',
+      'events',
+      broken(ended(), ...Array<Note>(12).fill(saved(1)), ended()),
+      'ms after its commit',
+    ],
     ['a connection that is refused', 'events', broken(lost, { ...lost, end: 'NOT_FOUND' } as Note), 'was refused'],
     ['an end that a caller is not told of', 'events', broken(finished()), 'ann was not told'],
     ['an end that a caller is told of twice', 'events', [...whole, finished()], 'told 2 times'],
-    ['an end that a caller is told wrong', 'events', broken(finished(), finished('exe_1', 'FAILED')), 'told that exe_1 is FAILED'],
+    [
+      'an end that a caller is told wrong',
+      'events',
+      broken(finished(), finished('exe_1', 'FAILED')),
+      'told that exe_1 is FAILED',
+    ],
     ['ends that are skipped', 'events', [...whole, finished('unknown', 'skipped: expired')], 'skipped'],
     ['an acknowledged change that is lost', 'changes', broken(saved(1), saved(0)), '1 was acknowledged'],
     ['a change that nobody made', 'changes', broken(saved(1), saved(7)), 'n is 7'],
     ['a changed thing that is gone', 'changes', broken(saved(1)), 'never read again'],
   ])('finds %s', async (_, invariant, history, fault) => {
     const found = await faultsOf(history);
-    expect(found.filter(([of]) => of === invariant).map(([, text]) => text).join('\n')).toContain(fault);
+    expect(
+      found
+        .filter(([of]) => of === invariant)
+        .map(([, text]) => text)
+        .join('\n'),
+    ).toContain(fault);
   });
 
   test('lets a change of unknown outcome be there or not', async () => {

@@ -24,7 +24,9 @@ export function checkSource(ledger: Ledger, complain: Complain, count: Count): v
 }
 
 function finishedByMark({ submissions, seen }: Ledger): Map<string, number> {
-  const finished = new Map(seen.flatMap(({ execution, finishedAtMs }) => (finishedAtMs === null ? [] : [[execution, finishedAtMs]])));
+  const finished = new Map(
+    seen.flatMap(({ execution, finishedAtMs }) => (finishedAtMs === null ? [] : [[execution, finishedAtMs]])),
+  );
   const byMark = new Map<string, number>();
   for (const { question, executions } of submissions.values()) {
     for (const id of executions) {

@@ -4,16 +4,7 @@
  * unknown (`info`); the checker sees these lines alone.
  */
 export type Operation = { atMs: number; process: string } & (
-  | Submit
-  | Cancel
-  | Subscribe
-  | Told
-  | Finished
-  | Change
-  | Saved
-  | Seen
-  | Statements
-  | Outage
+  Submit | Cancel | Subscribe | Told | Finished | Change | Saved | Seen | Statements | Outage
 );
 
 /** One question; after `info` it is sent again with the same key. */

@@ -46,7 +46,14 @@ describe('A gateway that stops', () => {
     expect(await used.ask()).toContain('connection: keep-alive');
     await unused.ask();
     const drained = gateway.drain();
-    await until(() => fetch(gateway.url).then(() => false, () => true), { what: 'a refused connection' });
+    await until(
+      () =>
+        fetch(gateway.url).then(
+          () => false,
+          () => true,
+        ),
+      { what: 'a refused connection' },
+    );
     expect([used.isClosed, unused.isClosed]).toEqual([false, false]);
     const head = await used.ask();
     expect(head).toMatch(/^http\/1\.1 200 /);
