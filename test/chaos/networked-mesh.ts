@@ -1,7 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import type { Mesh, Placement } from '../../deploy/local/mesh.js';
 import { serviceDatabaseUrl } from '../../deploy/local/postgres-server.js';
-import { withClient } from '../../deploy/local/postgres.js';
 import { TestMesh, type TestMeshOptions } from '../support/test-mesh.js';
 import type { Network } from './network.js';
 
@@ -21,7 +20,7 @@ export function startNetworked(network: Network, options: NetworkedOptions = {})
     postgresArgs: ['-c', `listen_addresses=127.0.0.1,${network.host}`],
     prepare: async (mesh) => {
       appendFileSync(mesh.state.file('postgres', 'pg_hba.conf'), `host all all ${network.range} scram-sha-256\n`);
-      await withClient(mesh.postgresUrl('postgres'), (client) => client.query('select pg_reload_conf()'));
+      mesh.child('postgres').signal('SIGHUP');
     },
     place: (name, mesh) => {
       const place = network.placeOf(name);

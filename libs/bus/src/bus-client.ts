@@ -19,7 +19,7 @@ import { injectTrace } from './trace.js';
 
 export interface RequestOptions {
   context: MessageContext;
-  /** How long the answer is of use; default 10 s. */
+  /** How long the answer is of use; default 15 s. */
   ttlMs?: number;
   /** With it the request may be sent again while its ttl lasts; the handler stores it with its effect. */
   idempotencyKey?: string;
@@ -28,7 +28,8 @@ export interface RequestOptions {
   signal?: AbortSignal;
 }
 
-const defaultTtlMs = 10_000;
+/** Longer than a failover by Sentinel takes (5 s until it is noticed, then the vote and the promotion): it is waited for, not told. */
+const defaultTtlMs = 15_000;
 /** How long a repeatable request that somebody has taken, or that was lost, is waited for before it is sent again. */
 const repeatAfterMs = 2_500;
 
