@@ -41,6 +41,22 @@ async function masters(): Promise<Node[]> {
   return all.filter(({ flags, slots }) => flags.includes('master') && !flags.includes('fail') && slots !== '');
 }
 
+/** As cluster-create.sh starts a node. */
+const clusterArgs = [
+  ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000', '--cluster-config-file', 'nodes.conf'],
+  ...['--cluster-require-full-coverage', 'no', '--cluster-allow-reads-when-down', 'no'],
+];
+
+async function isReplicated(): Promise<boolean> {
+  const links = await Promise.all(
+    (await nodes()).map(async ({ port, flags }) => {
+      if (flags.includes('master')) return flags.includes('fail') ? 'down' : 'master';
+      return /master_link_status:(\w+)/.exec(await redis.ask<string>(port, true, 'info', 'replication'))?.[1];
+    }),
+  );
+  return links.filter((link) => link === 'up').length === 3 && links.filter((link) => link === 'master').length === 3;
+}
+
 describe('A Redis Cluster under load', () => {
   test('is resharded and loses a master, and no promise is broken', async () => {
     const trial = await Trial.begin({ name: 'redis cluster', mesh });
@@ -50,7 +66,7 @@ describe('A Redis Cluster under load', () => {
       const route = ['--cluster-from', from.id, '--cluster-to', to.id, '--cluster-slots', '4000'];
       await redis.cli('--cluster', 'reshard', `127.0.0.1:${from.port}`, ...route, '--cluster-yes');
     });
-    for (let round = 1; round <= 3; round += 1) {
+    for (let round = 1; round <= 2; round += 1) {
       await trial.outage(`loss of master ${round}`, async () => {
         const before = await masters();
         const lost = before[round % before.length];
@@ -63,9 +79,11 @@ describe('A Redis Cluster under load', () => {
           },
           { timeoutMs: 60_000, intervalMs: 100, what: 'a replica in the place of the master' },
         );
-        return Date.now();
+        const mendedMs = Date.now();
+        await redis.startAgain(lost.port, ...clusterArgs);
+        return mendedMs;
       });
-      await redis.startStopped();
+      await until(isReplicated, { timeoutMs: 60_000, intervalMs: 250, what: 'a replica of each master' });
     }
     const { faults } = await trial.end();
     expect(faults).toEqual(noFaults);

@@ -27,14 +27,16 @@ export class RedisServers implements AsyncDisposable {
 
   static async start(kind: Kind): Promise<RedisServers> {
     const servers = new RedisServers(kind, await sixFreePorts());
-    await servers.startStopped();
+    const { stdout } = await servers.script('start');
+    servers.addresses = stdout.trim().split('\n').at(-1)?.split(' ') ?? [];
     return servers;
   }
 
-  /** Starts those that are down. */
-  async startStopped(): Promise<void> {
-    const { stdout } = await this.script('start');
-    this.addresses = stdout.trim().split('\n').at(-1)?.split(' ') ?? [];
+  /** Starts one again that was killed, as the script has started it; what it has become meanwhile it learns from the others. */
+  async startAgain(port: number, ...args: string[]): Promise<void> {
+    const own = join(this.directory, String(port));
+    const place = ['--port', String(port), '--dir', own, '--logfile', join(own, 'redis.log'), '--daemonize', 'yes'];
+    await run('redis-server', [join(own, 'redis.conf'), ...args, ...place, '--pidfile', join(own, 'pid')]);
   }
 
   /** Settings of services that use these servers for broker and session. */
