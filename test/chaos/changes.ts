@@ -1,6 +1,6 @@
 import { delay } from '#libs/kernel';
 import type { ApiAddress, ApiClient } from '../support/api-client.js';
-import { errorFields, type Failures } from '../support/api-types.js';
+import type { Failures } from '../support/api-types.js';
 import { newSavedQuery, updateSavedQuery } from '../support/saved-queries.js';
 import { updateUser } from '../support/people.js';
 import type { HistoryFile, Recorder } from './history/history-file.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { workerRequests } from '#libs/contracts';
+import { workerRequests, type AnyRequestContract } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
@@ -36,11 +36,15 @@ describe('requests', () => {
   function serve(
     consumer: string,
     handle: () => Promise<unknown>,
-    { port = redis.port, concurrency = 8 } = {},
+    {
+      port = redis.port,
+      concurrency = 8,
+      contracts = [workerRequests.stopRun],
+    }: { port?: number; concurrency?: number; contracts?: readonly AnyRequestContract[] } = {},
   ): RequestReader {
     const parts = partsOn(port);
-    const handlers = new Map([[workerRequests.stopRun.pattern, handle]]) as never;
-    const dispatcher = new RequestDispatcher([workerRequests.stopRun], handlers, parts);
+    const handlers = new Map(contracts.map(({ pattern }) => [pattern, handle])) as never;
+    const dispatcher = new RequestDispatcher(contracts, handlers, parts);
     const reader = new RequestReader(
       parts.redis.keys.requests('worker'),
       'worker',
@@ -64,10 +68,20 @@ describe('requests', () => {
   const ask = (client: BusClient, options: { ttlMs?: number; idempotencyKey?: string } = {}) =>
     client.request(workerRequests.stopRun, stop, { context: serviceContext('orchestrator', 'wsp_1'), ...options });
 
-  it('whose service has lost its database may be asked again where that is harmless', async () => {
-    serve('worker-1', () => Promise.reject(new AppError('bus.unknown_outcome', 'It may have been done or not.')));
-    const request = connect().request(workerRequests.stopRun, stop, { context: serviceContext('worker', '', 'r1') });
-    await expect(request).rejects.toMatchObject({ code: 'bus.unavailable', retryable: true });
+  it('whose outcome its service leaves open may be asked again where it is harmless, and nowhere else', async () => {
+    const lost = (): Promise<never> =>
+      Promise.reject(new AppError('bus.unknown_outcome', 'It may have been done or not.'));
+    serve('worker-1', lost, { contracts: [workerRequests.stopRun, workerRequests.estimateStatement] });
+    const context = serviceContext('worker', '', 'r1');
+    const client = connect();
+    await expect(client.request(workerRequests.stopRun, stop, { context })).rejects.toMatchObject({
+      code: 'bus.unknown_outcome',
+      retryable: false,
+    });
+    await expect(client.request(workerRequests.estimateStatement, {} as never, { context })).rejects.toMatchObject({
+      code: 'bus.unavailable',
+      retryable: true,
+    });
   });
 
   it('are handled at most once, also while several instances read', async () => {

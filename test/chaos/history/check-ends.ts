@@ -1,4 +1,4 @@
-import type { Complain, Count, Report } from './check-history.ts';
+import type { Complain, Count, Report } from './report.ts';
 import type { Ledger, Seen, Submission } from './ledger.ts';
 
 const finalStates = new Set(['SUCCEEDED', 'FAILED', 'CANCELED', 'TIMED_OUT']);

@@ -1,6 +1,6 @@
 import type { ExecutionEvent, ExecutionState } from '../../support/api-types.ts';
 import { checkHistory as checkStream, type History } from '../../support/history.ts';
-import type { Complain, Count } from './check-history.ts';
+import type { Complain, Count } from './report.ts';
 import type { Connection, Ledger, Submission } from './ledger.ts';
 import type { ToldEvent } from './operation.ts';
 

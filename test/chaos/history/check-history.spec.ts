@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkHistory, invariants, type Invariant } from './check-history.js';
+import { checkHistory } from './check-history.js';
 import { HistoryFile, readHistory, type Note } from './history-file.js';
 import type { Operation, Question, ToldPage } from './operation.js';
+import { invariants, type Invariant } from './report.js';
 
 const mark = 'm1';
 const question: Question = { kind: 'rows', mark, rows: 3 };
@@ -151,7 +152,7 @@ describe('The checker of histories', () => {
       broken(ended(), ...Array<Note>(12).fill(saved(1)), ended()),
       'ms after its commit',
     ],
-    ['a connection that is refused', 'events', broken(lost, { ...lost, end: 'NOT_FOUND' } as Note), 'was refused'],
+    ['a connection that is refused', 'events', broken(lost, { ...lost, end: 'NOT_FOUND' }), 'was refused'],
     ['an end that a caller is not told of', 'events', broken(finished()), 'ann was not told'],
     ['an end that a caller is told of twice', 'events', [...whole, finished()], 'told 2 times'],
     [

@@ -4,23 +4,7 @@ import { checkSource } from './check-source.ts';
 import { checkThings } from './check-things.ts';
 import { Ledger } from './ledger.ts';
 import type { Operation } from './operation.ts';
-
-export const invariants = ['ends', 'source', 'policies', 'events', 'changes'] as const;
-export type Invariant = (typeof invariants)[number];
-
-/** Says which promise was broken by what. */
-export type Complain = (invariant: Invariant, fault: string) => void;
-export type Count = (what: string, more?: number) => void;
-
-export interface Report {
-  counts: Record<string, number>;
-  /** Ends of executions by kind of question. */
-  ends: Record<string, number>;
-  outages: { name: string; brokenMs: number; waiting: number; answeredAfterMs: number }[];
-  faults: Record<Invariant, string[]>;
-  /** What no client should see of a planned restart; under other outages it may. */
-  errors: string[];
-}
+import type { Complain, Count, Report } from './report.ts';
 
 /** Holds a history against the five promises; see docs/decisions/0045. */
 export async function checkHistory(operations: AsyncIterable<Operation> | Iterable<Operation>): Promise<Report> {

@@ -1,4 +1,4 @@
-import type { Complain, Count } from './check-history.ts';
+import type { Complain, Count } from './report.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What a cancel at the source may take, from the end of the execution or of an outage that lay between. */

@@ -1,4 +1,4 @@
-import type { Complain, Count } from './check-history.ts';
+import type { Complain, Count } from './report.ts';
 import type { Ledger } from './ledger.ts';
 
 /** No acknowledged change is lost: what is read in the end is the last that was acknowledged, or one behind it whose outcome nobody knows. */
