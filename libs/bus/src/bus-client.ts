@@ -113,7 +113,7 @@ export class BusClient {
         // Sent and unanswered: it may have been done, so only an idempotency key allows another sending.
         const mayRepeat = !sent || answer !== undefined || options.idempotencyKey !== undefined;
         if (!mayRepeat || options.signal?.aborted || performance.now() >= deadline) {
-          throw answer?.failure ? fromFailure(answer.failure) : await this.silence(contract.pattern, sent, options);
+          throw answer?.failure ? fromFailure(answer.failure) : await this.silence(contract, sent, options);
         }
         this.parts.metrics.retries.inc({ kind: 'request' });
         const leftMs = Math.max(0, deadline - performance.now());
@@ -157,7 +157,7 @@ export class BusClient {
   }
 
   private async silence(
-    pattern: string,
+    { pattern, isIdempotent }: AnyRequestContract,
     sent: SentRequest | undefined,
     { idempotencyKey }: RequestOptions,
   ): Promise<AppError> {
@@ -170,7 +170,7 @@ export class BusClient {
     }
     const isUndone = await this.sender.withdraw(sent);
     return new AppError('bus.timeout', 'The answer did not come in time.', {
-      retryable: isUndone || idempotencyKey !== undefined,
+      retryable: isUndone || isIdempotent || idempotencyKey !== undefined,
       internalMessage: isUndone ? `nobody took ${pattern}` : `no answer to ${pattern}`,
     });
   }

@@ -204,6 +204,8 @@ describe('The checker of histories', () => {
     const info = (isTold: boolean): Note => ({ f: 'submit', type: 'info', key: 'k1', error: 'busy', isTold });
     const { errors } = await checkHistory(asHistory(broken(accepted(), info(false), info(true), accepted())));
     expect(errors).toEqual(['p: submit: busy']);
+    const relaxed = await checkHistory(asHistory(broken(asked(), asked('k1', { isRelaxed: true }), info(true))));
+    expect(relaxed.errors).toEqual([]);
   });
 
   test('reads what was written', async () => {

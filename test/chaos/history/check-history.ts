@@ -28,10 +28,11 @@ export async function checkHistory(operations: AsyncIterable<Operation> | Iterab
   return report;
 }
 
-/** How long those had to wait who were waiting when it was mended. */
+/** How long those had to wait who were waiting, with a key, when it was mended. */
 function waitOf({ name, fromMs, mendedMs }: Ledger['outages'][number], ledger: Ledger): Report['outages'][number] {
   const waiting = [...ledger.submissions.values()].filter(
-    ({ invokedAtMs, answeredAtMs = ledger.endedAtMs }) => invokedAtMs < mendedMs && answeredAtMs > mendedMs,
+    ({ invokedAtMs, answeredAtMs = ledger.endedAtMs, question }) =>
+      question.isRelaxed !== true && invokedAtMs < mendedMs && answeredAtMs > mendedMs,
   );
   const answered = waiting.map(({ answeredAtMs = ledger.endedAtMs }) => answeredAtMs - mendedMs);
   return {

@@ -58,7 +58,7 @@ export class Ledger {
     this.operations += 1;
     this.beganAtMs = Math.min(this.beganAtMs, operation.atMs);
     this.endedAtMs = Math.max(this.endedAtMs, operation.atMs);
-    if (operation.type === 'info' && 'isTold' in operation && operation.isTold) {
+    if (operation.type === 'info' && 'isTold' in operation && operation.isTold && !this.isRelaxed(operation)) {
       this.errors.push(`${operation.process}: ${operation.f}: ${operation.error}`);
     }
     switch (operation.f) {
@@ -87,6 +87,11 @@ export class Ledger {
       case 'cancel':
         return;
     }
+  }
+
+  /** What was asked without a key cannot be sent again for its client: if it is lost on its way, the client must hear of it. */
+  private isRelaxed(operation: Operation): boolean {
+    return operation.f === 'submit' && this.submissions.get(operation.key)?.question.isRelaxed === true;
   }
 
   private addSubmit(operation: Of<'submit'>): void {
