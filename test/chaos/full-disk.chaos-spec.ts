@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -14,11 +14,10 @@ import { noFaults, Trial } from './trial.js';
 const mb = 2 ** 20;
 const fullMs = 8_000;
 
-/** An installation with one of its folders on a file system in memory, whose size is what the test says. */
+/** An installation with one of its folders on a file system in memory, that a file can fill. */
 class SmallDisk implements AsyncDisposable {
   private constructor(
     private readonly place: string,
-    private readonly bytes: number,
     readonly started: TestMesh,
     readonly mesh: RunningMesh,
   ) {}
@@ -30,17 +29,22 @@ class SmallDisk implements AsyncDisposable {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', place]);
     chmodSync(place, 0o755);
     const started = await TestMesh.start({ moreGateways: 1, moreWorkers: 1, directory });
-    return new SmallDisk(place, bytes, started, new RunningMesh(started.accessData));
+    return new SmallDisk(place, started, new RunningMesh(started.accessData));
   }
 
   /** Leaves no room for anything more. */
   fill(): void {
-    const { blocks, bfree, bsize } = statfsSync(this.place);
-    this.resize((blocks - bfree) * bsize);
+    for (const bytes of [mb, 4_096]) {
+      try {
+        for (;;) appendFileSync(this.ballast, Buffer.alloc(bytes));
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+      }
+    }
   }
 
   empty(): void {
-    this.resize(this.bytes);
+    rmSync(this.ballast);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -50,8 +54,8 @@ class SmallDisk implements AsyncDisposable {
     rmSync(this.started.directory, { recursive: true });
   }
 
-  private resize(bytes: number): void {
-    execFileSync('mount', ['-o', `remount,size=${bytes}`, this.place]);
+  private get ballast(): string {
+    return join(this.place, 'ballast');
   }
 }
 
@@ -74,7 +78,7 @@ describe.skipIf(!canMount())('A disk that is full', () => {
   });
 
   test('under PostgreSQL stops it, and it goes on where it was when there is room', async () => {
-    await using disk = await SmallDisk.start('postgres', 1_024 * mb);
+    await using disk = await SmallDisk.start('postgres', 400 * mb);
     const { started, mesh } = disk;
     const trial = await Trial.begin({ name: 'full disk of PostgreSQL', mesh });
     const postgres = started.mesh.child('postgres');
