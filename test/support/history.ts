@@ -43,7 +43,8 @@ function checkSitting(sitting: Sitting, index: number, verdict: Verdict, place: 
   if (first && first.__typename !== 'ExecutionSnapshot')
     faults.push(`connection ${index} began with ${first.__typename}`);
   // Broken connections are expected; to be told that the execution, the cursor or the caller is not good is not.
-  if (/NOT_FOUND|INVALID_INPUT|FORBIDDEN|UNAUTHENTICATED|closed with 44/.test(sitting.end)) {
+  // 4408: the client itself was too slow to sign in, on a machine with too much to do.
+  if (/NOT_FOUND|INVALID_INPUT|FORBIDDEN|UNAUTHENTICATED|closed with 44(?!08)/.test(sitting.end)) {
     faults.push(`connection ${index} was refused: ${sitting.end}`);
   }
   let isOver = false;

@@ -68,21 +68,20 @@ describe('requests', () => {
   const ask = (client: BusClient, options: { ttlMs?: number; idempotencyKey?: string } = {}) =>
     client.request(workerRequests.stopRun, stop, { context: serviceContext('orchestrator', 'wsp_1'), ...options });
 
-  it('whose outcome its service leaves open may be asked again where it is harmless, and nowhere else', async () => {
-    const lost = (): Promise<never> =>
-      Promise.reject(new AppError('bus.unknown_outcome', 'It may have been done or not.'));
-    serve('worker-1', lost, { contracts: [workerRequests.stopRun, workerRequests.estimateStatement] });
-    const context = serviceContext('worker', '', 'r1');
-    const client = connect();
-    await expect(client.request(workerRequests.stopRun, stop, { context })).rejects.toMatchObject({
-      code: 'bus.unknown_outcome',
-      retryable: false,
-    });
-    await expect(client.request(workerRequests.estimateStatement, {} as never, { context })).rejects.toMatchObject({
-      code: 'bus.unavailable',
-      retryable: true,
-    });
-  });
+  it.each([
+    [true, { code: 'bus.unavailable', retryable: true }],
+    [false, { code: 'bus.unknown_outcome', retryable: false }],
+  ])(
+    'whose outcome its service leaves open may be asked again where it is harmless (%s)',
+    async (isIdempotent, told) => {
+      const contract = { ...workerRequests.stopRun, isIdempotent };
+      const lost = (): Promise<never> =>
+        Promise.reject(new AppError('bus.unknown_outcome', 'It may have been done or not.'));
+      serve('worker-1', lost, { contracts: [contract] });
+      const request = connect().request(contract, stop, { context: serviceContext('worker', '', 'r1') });
+      await expect(request).rejects.toMatchObject(told);
+    },
+  );
 
   it('are handled at most once, also while several instances read', async () => {
     let handled = 0;

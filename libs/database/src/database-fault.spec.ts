@@ -9,6 +9,8 @@ describe('A fault of the database', () => {
     ['a refused connection', withCode('ECONNREFUSED')],
     ['a reset connection', new QueryFailedError('select 1', [], withCode('ECONNRESET'))],
     ['a server that stops', new QueryFailedError('select 1', [], withCode('57P01'))],
+    ['a full disk', new QueryFailedError('insert', [], withCode('53100'))],
+    ['a server that has become a replica', new QueryFailedError('insert', [], withCode('25006'))],
     ['a pool that gets no connection', new Error('timeout exceeded when trying to connect')],
     [
       'a connection that is lost',
