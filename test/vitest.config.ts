@@ -40,7 +40,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['{libs,services,deploy}/**/*.spec.ts', 'test/{conformance,support,bench}/**/*.spec.ts'],
+          include: ['{libs,services,deploy}/**/*.spec.ts', 'test/{conformance,support,bench,chaos}/**/*.spec.ts'],
           // Property tests take a second or two alone, and many times that on a machine that does other things too.
           testTimeout: 60_000,
         },

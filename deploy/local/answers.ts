@@ -1,6 +1,8 @@
 import { connect } from 'node:net';
 
 interface Talk {
+  /** This machine by default. */
+  host?: string;
   port: number;
   request: string;
   /** What a good answer has in it. */
@@ -9,10 +11,10 @@ interface Talk {
   refused: string;
 }
 
-/** True where a server of this machine gives the answer that is expected, within a second. */
-export function answers({ port, request, expected, refused }: Talk): Promise<boolean> {
+/** True where a server gives the answer that is expected, within a second. */
+export function answers({ host = '127.0.0.1', port, request, expected, refused }: Talk): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(request));
+    const socket = connect(port, host, () => socket.write(request));
     const finish = (isGood: boolean): void => {
       socket.destroy();
       resolve(isGood);

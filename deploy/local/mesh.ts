@@ -48,8 +48,21 @@ export interface MeshOptions {
   /** Called when a process has been started again; it has another process id. */
   restarted?: () => void;
   redisArgs?: readonly string[];
+  postgresArgs?: readonly string[];
   /** With an identity provider of its own to sign in through. */
   withIssuer?: boolean;
+  /** Where and how a process of a service runs, if not simply on this machine; asked when it is made. */
+  place?: (name: string, mesh: Mesh) => Placement | undefined;
+}
+
+/** What a test does to a process that it puts somewhere else. */
+export interface Placement {
+  /** The address of its ports. */
+  host?: string;
+  /** What it is started by, such as `ip netns exec <name>`. */
+  launcher?: readonly string[];
+  /** Over all other settings. */
+  env?: Record<string, string>;
 }
 
 interface Ports {
@@ -77,11 +90,11 @@ export class Mesh {
   }
 
   get graphqlUrl(): string {
-    return `http://127.0.0.1:${this.options.gatewayPort}/graphql`;
+    return `http://${this.hostOf('gateway')}:${this.options.gatewayPort}/graphql`;
   }
 
   get websocketUrl(): string {
-    return `ws://127.0.0.1:${this.options.gatewayPort}/graphql`;
+    return `ws://${this.hostOf('gateway')}:${this.options.gatewayPort}/graphql`;
   }
 
   get postgresPort(): number {
@@ -112,7 +125,9 @@ export class Mesh {
     if (!isInstalled(this.options.directory)) {
       await runStep({ name: 'postgres files', directory, password: this.secrets.databasePassword });
     }
-    this.add(postgresChild({ directory, port: postgres, logFile: this.log('postgres') })).start();
+    this.add(
+      postgresChild({ directory, port: postgres, logFile: this.log('postgres'), args: this.options.postgresArgs }),
+    ).start();
     await Promise.all([
       process.env['SLUICE_REDIS_URL'] === undefined
         ? Promise.all([broker, cache].map((port) => waitForRedis(this.redisUrl(port))))
@@ -174,12 +189,17 @@ export class Mesh {
     return child;
   }
 
+  hostOf(name: string): string {
+    return this.placeOf(name).host ?? '127.0.0.1';
+  }
+
   operationsUrl(name: string): string {
-    return `http://127.0.0.1:${this.operationsPorts.get(name) ?? 0}`;
+    return `http://${this.hostOf(name)}:${this.operationsPorts.get(name) ?? 0}`;
   }
 
   waitForService(name: string): Promise<void> {
-    return waitFor(`${name} (its log: ${this.log(name)})`, () => isReady(this.operationsPorts.get(name) ?? 0), 60_000);
+    const isUp = (): Promise<boolean> => isReady(this.operationsPorts.get(name) ?? 0, this.hostOf(name));
+    return waitFor(`${name} (its log: ${this.log(name)})`, isUp, 60_000);
   }
 
   /** The gateway first, so that nothing new comes in; then the services, then what they stand on. */
@@ -222,16 +242,23 @@ export class Mesh {
   }
 
   private addService(service: ServiceName, name: string = service, env: Record<string, string> = {}): Child {
+    const place = this.placeOf(name);
+    const program = join(root, 'dist', 'services', service, 'src', 'main.js');
+    const [command = '', ...args] = [...(place.launcher ?? []), process.execPath, ...nodeFlags];
     return this.add(
       new Child({
         name,
-        command: process.execPath,
-        args: [...nodeFlags, ...(flagsOf[service] ?? []), join(root, 'dist', 'services', service, 'src', 'main.js')],
-        env: { ...allocator, ...this.environmentOf(service, name), ...this.options.env, ...env },
+        command,
+        args: [...args, ...(flagsOf[service] ?? []), program],
+        env: { ...allocator, ...this.environmentOf(service, name), ...this.options.env, ...env, ...place.env },
         cwd: root,
         logFile: this.log(name),
       }),
     );
+  }
+
+  private placeOf(name: string): Placement {
+    return this.options.place?.(name, this) ?? {};
   }
 
   private add(child: Child): Child {

@@ -9,6 +9,7 @@ export interface LocalPostgresOptions {
   directory: string;
   port: number;
   logFile: string;
+  args?: readonly string[] | undefined;
 }
 
 const flags = [
@@ -20,7 +21,7 @@ const flags = [
 ];
 
 /** The server itself as a child of the launcher; its files have been made. */
-export function postgresChild({ directory, port, logFile }: LocalPostgresOptions): Child {
+export function postgresChild({ directory, port, logFile, args = [] }: LocalPostgresOptions): Child {
   // The server refuses to run as root or on the files of somebody else.
   const { uid, gid } = statSync(directory);
   return new Child({
@@ -29,6 +30,7 @@ export function postgresChild({ directory, port, logFile }: LocalPostgresOptions
     args: [
       ...['-D', directory, '-p', String(port), ...flags],
       ...['-c', `unix_socket_directories=${hasSocket({ directory, port }) ? directory : ''}`],
+      ...args,
     ],
     ...(process.getuid?.() === 0 ? { uid, gid } : {}),
     // "Fast": SIGTERM would wait until every client has left by itself.

@@ -1,147 +1,200 @@
+import { createHash } from 'node:crypto';
 import { delay } from '#libs/kernel';
 import type { ApiAddress, ApiClient } from '../support/api-client.js';
+import type { ExecutionEvent } from '../support/api-types.js';
 import { cancel, sqlInput, tryRun } from '../support/executions.js';
 import { ExecutionRecorder } from '../support/execution-recorder.js';
-import type { History } from '../support/history.js';
-import { endlessQuery, manyRowsQuery, slowQuery, slowRowsQuery, type MarkedQuery } from '../support/slow-queries.js';
+import { wrongRows } from '../support/history.js';
+import type { HistoryFile, Recorder } from './history/history-file.js';
+import type { Question, ToldEvent } from './history/operation.js';
+import { anyQuestion, type Asked, type Region } from './questions.js';
 import type { Random } from './random.js';
+import { isTold, textOf } from './told-errors.js';
 
-export type Kind = 'short' | 'slow' | 'rows' | 'slow rows' | 'canceled';
-
-export interface Asked {
-  kind: Kind;
-  key: string;
-  query: MarkedQuery;
-  id: string;
-  history: History;
+export interface Caller {
+  name: string;
+  client: ApiClient;
+  /** All that this caller may see of what is governed. */
+  region: Region;
 }
 
-interface Recipe {
-  weight: number;
-  query: () => MarkedQuery;
+export interface LoadOptions {
+  callers: readonly Caller[];
+  gateways: () => readonly ApiAddress[];
+  sources: Record<Asked['source'], string>;
+  inFlight: number;
+  random: Random;
+  history: HistoryFile;
+  /** Begins the idempotency keys. */
+  keyPrefix: string;
 }
 
-export const rowsPerQuery = 3_000;
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
 
-const recipes: Record<Kind, Recipe> = {
-  short: { weight: 8, query: () => slowQuery(20) },
-  slow: { weight: 4, query: () => slowQuery(800) },
-  rows: { weight: 3, query: () => manyRowsQuery(rowsPerQuery) },
-  'slow rows': { weight: 3, query: () => slowRowsQuery(rowsPerQuery, 3_000) },
-  canceled: { weight: 2, query: endlessQuery },
-};
-
-/** Keeps a number of executions in flight at two gateways, each with a subscriber that writes down what it is told. */
+/** Keeps a number of executions in flight, each asked and followed by a client that writes down what it does and is told. */
 export class Load {
-  readonly asked: Asked[] = [];
-  readonly refusals: string[] = [];
-  private readonly underWay = new Set<Promise<void>>();
+  finishedCount = 0;
+  private readonly accepted = new Map<string, string[]>();
+  private readonly clients: Promise<void>[] = [];
   private readonly ended = new AbortController();
   private isStopping = false;
   private sent = 0;
 
-  constructor(
-    private readonly options: {
-      client: ApiClient;
-      gateways: readonly ApiAddress[];
-      sourceId: string;
-      inFlight: number;
-      random: Random;
-    },
-  ) {}
+  constructor(private readonly options: LoadOptions) {}
 
-  get inFlight(): number {
-    return this.underWay.size;
+  get size(): number {
+    return this.options.inFlight;
   }
 
-  get finishedCount(): number {
-    return this.asked.length - this.inFlight;
+  get inFlight(): number {
+    return this.sent - this.finishedCount;
+  }
+
+  /** What must be told to a caller as ended: all but what was answered from the cache. */
+  acceptedOf(caller: string): readonly string[] {
+    return this.accepted.get(caller) ?? [];
   }
 
   start(): void {
-    while (this.inFlight < this.options.inFlight && !this.isStopping) this.next();
+    for (let number = 1; number <= this.options.inFlight; number += 1) this.clients.push(this.client(number));
   }
 
   /** Asks nothing more and waits until every subscriber has been told the end. Gives up after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     this.isStopping = true;
     const timer = setTimeout(() => this.ended.abort(), timeoutMs);
-    await Promise.all(this.underWay);
+    await Promise.all(this.clients);
     clearTimeout(timer);
   }
 
-  private next(): void {
-    const one = this.one().finally(() => {
-      this.underWay.delete(one);
-      this.start();
-    });
-    this.underWay.add(one);
+  private async client(number: number): Promise<void> {
+    const { callers, history } = this.options;
+    const caller = callers[number % callers.length];
+    if (!caller) throw new Error('load needs a caller');
+    const record = history.recorderOf(`client-${number}`);
+    while (!this.isStopping) {
+      this.sent += 1;
+      await this.one(number, caller, record);
+      this.finishedCount += 1;
+    }
   }
 
-  private async one(): Promise<void> {
-    const { random, gateways } = this.options;
-    this.sent += 1;
-    const number = this.sent;
-    const kind = pickKind(random);
-    const query = recipes[kind].query();
-    const key = `chaos-${random.seed}-${number}`;
-    const id = await this.submit(number, query.text, key);
+  private async one(number: number, caller: Caller, record: Recorder): Promise<void> {
+    const question = anyQuestion(this.options.random);
+    const key = `${this.options.keyPrefix}${this.sent}`;
+    record({ f: 'submit', type: 'invoke', key, caller: caller.name, question: plainQuestion(question) });
+    const id = await this.submit(number, caller, question, key, record);
     if (id === undefined) return;
+    const gateways = this.options.gateways();
     const recorder = new ExecutionRecorder({
-      client: this.options.client,
+      client: caller.client,
       id,
       gateways: number % 2 === 0 ? gateways : gateways.toReversed(),
       signal: this.ended.signal,
-      silenceMs: 1_500,
+      silenceMs: 3_000,
+      listener: {
+        connects: (gateway) => record({ f: 'subscribe', type: 'invoke', execution: id, gateway }),
+        hears: (event) =>
+          record({ f: 'told', type: 'info', execution: id, event: plainEvent(event, question, caller) }),
+        leaves: (end) =>
+          end === 'complete'
+            ? record({ f: 'subscribe', type: 'ok', execution: id })
+            : record({ f: 'subscribe', type: 'info', execution: id, end }),
+      },
     });
-    this.asked.push({ kind, key, query, id, history: recorder.history });
-    if (kind === 'canceled') await this.cancelSoon(id, number);
+    if (question.isCanceled) await this.cancelSoon(number, caller, id, record);
     await recorder.whenComplete();
   }
 
   /** As a good client does: the same key until there is an answer. */
-  private async submit(number: number, text: string, idempotencyKey: string): Promise<string | undefined> {
-    const input = sqlInput(this.options.sourceId, text, { idempotencyKey });
+  private async submit(
+    number: number,
+    { client, name }: Caller,
+    { source, text, maxAgeSeconds, isRelaxed = false }: Asked,
+    key: string,
+    record: Recorder,
+  ): Promise<string | undefined> {
+    const cache = maxAgeSeconds === undefined ? {} : { cache: { maxAgeSeconds } };
+    const input = sqlInput(this.options.sources[source], text, {
+      ...(isRelaxed ? {} : { idempotencyKey: key }),
+      ...cache,
+    });
     for (let attempt = 0; !this.ended.signal.aborted; attempt += 1) {
       try {
-        const { execution, errors } = await tryRun(this.clientOf(number + attempt), input);
-        if (execution) return execution.id;
+        const { execution, errors } = await tryRun(client.at(this.gateway(number + attempt)), input);
+        if (execution) {
+          const isHit = execution.cache.status === 'HIT';
+          record({ f: 'submit', type: 'ok', key, execution: execution.id, isHit });
+          if (!isHit) this.accept(name, execution.id);
+          return execution.id;
+        }
+        const error = JSON.stringify(errors);
         if (errors.some(({ retryable, code }) => !retryable && code !== 'UNKNOWN_OUTCOME')) {
-          this.refusals.push(`${idempotencyKey}: ${JSON.stringify(errors)}`);
+          record({ f: 'submit', type: 'fail', key, error });
           return undefined;
         }
-      } catch {
-        // The gateway is gone, or a service behind it: the next attempt goes to another gateway.
+        record({ f: 'submit', type: 'info', key, error, isTold: true });
+      } catch (error) {
+        record({ f: 'submit', type: 'info', key, error: textOf(error), isTold: isTold(error) });
       }
       await delay(200);
     }
-    this.refusals.push(`${idempotencyKey}: no answer`);
     return undefined;
   }
 
-  private async cancelSoon(id: string, number: number): Promise<void> {
+  private async cancelSoon(number: number, { client }: Caller, execution: string, record: Recorder): Promise<void> {
     await delay(this.options.random.between(0, 2_500));
+    record({ f: 'cancel', type: 'invoke', execution });
     for (let attempt = 0; !this.ended.signal.aborted; attempt += 1) {
       try {
-        const { execution, errors } = await cancel(this.clientOf(number + attempt), id);
-        if (execution && errors.length === 0) return;
-      } catch {
-        // As with submit.
+        const { execution: canceled, errors } = await cancel(client.at(this.gateway(number + attempt)), execution);
+        if (canceled && errors.length === 0) return record({ f: 'cancel', type: 'ok', execution });
+        record({ f: 'cancel', type: 'info', execution, error: JSON.stringify(errors), isTold: true });
+      } catch (error) {
+        record({ f: 'cancel', type: 'info', execution, error: textOf(error), isTold: isTold(error) });
       }
       await delay(200);
     }
   }
 
-  private clientOf(number: number): ApiClient {
-    const { client, gateways } = this.options;
+  private accept(caller: string, execution: string): void {
+    const accepted = this.accepted.get(caller) ?? [];
+    accepted.push(execution);
+    this.accepted.set(caller, accepted);
+  }
+
+  private gateway(number: number): ApiAddress {
+    const gateways = this.options.gateways();
     const gateway = gateways[number % gateways.length];
     if (!gateway) throw new Error('load needs a gateway');
-    return client.at(gateway);
+    return gateway;
   }
 }
 
-function pickKind(random: Random): Kind {
-  // Object.entries widens the keys of a Record.
-  const entries = Object.entries(recipes) as [Kind, Recipe][];
-  return random.pick(entries.flatMap(([kind, { weight }]) => Array.from({ length: weight }, () => kind)));
+function plainQuestion({ text: _text, source: _source, maxAgeSeconds: _age, ...question }: Asked): Question {
+  return question;
+}
+
+/** An event as it is written down: its rows are judged here, where they are. */
+function plainEvent(event: ExecutionEvent, { source }: Asked, { region }: Caller): ToldEvent {
+  const { __typename: name, reason, page, state } = event;
+  const version = event.version ?? event.execution?.version;
+  return {
+    name,
+    ...(version === undefined ? {} : { version }),
+    ...(state === undefined ? {} : { state }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(page ? { page: { offset: page.offset, count: page.rows.length, ...judged(page, source, region) } } : {}),
+  };
+}
+
+function judged(
+  { offset, rows }: NonNullable<ExecutionEvent['page']>,
+  source: Asked['source'],
+  region: Region,
+): { wrong: number; outside: number } {
+  if (source === 'governed') return { wrong: 0, outside: rows.filter(([of]) => of !== region).length };
+  // Single numbers say nothing by themselves.
+  if ((rows[0]?.length ?? 0) < 2) return { wrong: 0, outside: 0 };
+  return { wrong: wrongRows(rows, md5, offset).length, outside: 0 };
 }

@@ -12,6 +12,7 @@ import { wrongRows } from '../support/history.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { manyRowsQuery, slowRowsQuery } from '../support/slow-queries.js';
 import { TestMesh } from '../support/test-mesh.js';
+import { canMount } from './mounts.js';
 
 const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
 /** Some 2 MB as stored, in pages. */
@@ -55,20 +56,6 @@ async function outcomeOf(execution: Execution, count: number): Promise<string> {
   return state === 'FAILED' && (!result || result.state === 'PARTIAL') ? 'failed' : `${state}, ${result?.state}`;
 }
 
-function canMount(): boolean {
-  const place = mkdtempSync(join(tmpdir(), 'sluice-mount-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', place], { stdio: 'ignore' });
-    execFileSync('umount', [place]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmSync(place, { recursive: true });
-  }
-}
-
-// Only root can make a disk that is full without filling somebody's.
 describe.skipIf(!canMount())('On a disk that is full', () => {
   let disk = '';
 

@@ -14,6 +14,15 @@ export interface RecorderOptions {
   leavesAfter?: number;
   signal?: AbortSignal;
   silenceMs?: number;
+  /** Hears what is written down at the time when it is. */
+  listener?: RecorderListener;
+}
+
+export interface RecorderListener {
+  connects: (gateway: string) => void;
+  hears: (event: ExecutionEvent) => void;
+  /** `end` as in a sitting. */
+  leaves: (end: string) => void;
 }
 
 /**
@@ -44,7 +53,9 @@ export class ExecutionRecorder {
     for (let attempt = 0; !this.isToStop; attempt += 1) {
       const gateway = gateways[attempt % gateways.length];
       if (!gateway) throw new Error('a recorder needs a gateway');
+      this.options.listener?.connects(gateway.url);
       const sitting = await this.sit(gateway);
+      this.options.listener?.leaves(sitting.end);
       if (sitting.end === 'complete') break;
       // A gateway that is down refuses at once; without a pause this would spin.
       if (sitting.events.length === 0) await delay(200);
@@ -79,6 +90,7 @@ export class ExecutionRecorder {
     sitting.events.push(event);
     sitting.receivedAtMs.push(Date.now());
     this.cursor = event.cursor;
+    this.options.listener?.hears(event);
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { administrator } from '../../deploy/local/administrator.ts';
 import { loadFlightsIntoPostgres, reader } from '../../deploy/local/flights.ts';
 import { freePorts } from '../../deploy/local/free-port.ts';
-import { Mesh, services } from '../../deploy/local/mesh.ts';
+import { Mesh, services, type MeshOptions } from '../../deploy/local/mesh.ts';
 import { withClient } from '../../deploy/local/postgres.ts';
 import { seedProvider } from '../../deploy/local/provider.ts';
 import { seed } from '../../deploy/local/seed.ts';
@@ -15,6 +15,7 @@ import { quickSettings } from './quick-settings.js';
 export interface TestMeshOptions {
   env?: Record<string, string>;
   redisArgs?: readonly string[];
+  postgresArgs?: readonly string[];
   /** Gateways beside the first. */
   moreGateways?: number;
   moreWorkers?: number;
@@ -22,6 +23,11 @@ export interface TestMeshOptions {
   withFlights?: boolean;
   /** With the identity provider of `npm start -- --oidc`. */
   withIssuer?: boolean;
+  /** The test's own, which it also takes away; else one that is made. */
+  directory?: string;
+  place?: MeshOptions['place'];
+  /** Called when PostgreSQL and Redis run and no service does yet. */
+  prepare?: (mesh: Mesh) => Promise<void>;
 }
 
 /** A whole installation of the test's own: real processes, free ports, a directory that goes with it. */
@@ -40,6 +46,7 @@ export class TestMesh implements AsyncDisposable {
     readonly mesh: Mesh,
     readonly directory: string,
     port: number,
+    private readonly ownsDirectory: boolean,
   ) {
     this.gatewayPorts.push(port);
     // A test process that ends early must not leave an installation behind.
@@ -47,9 +54,10 @@ export class TestMesh implements AsyncDisposable {
   }
 
   static async start(options: TestMeshOptions = {}): Promise<TestMesh> {
-    const { env = {}, redisArgs, moreGateways = 0, moreWorkers = 0, withFlights = false, withIssuer = false } = options;
+    const { env = {}, redisArgs, postgresArgs, place, moreGateways = 0, moreWorkers = 0 } = options;
+    const { withFlights = false, withIssuer = false } = options;
     forgetSettings();
-    const directory = mkdtempSync(join(tmpdir(), 'sluice-mesh-'));
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'sluice-mesh-'));
     const [port = 0, ...others] = await freePorts(1 + moreGateways);
     const mesh = new Mesh({
       directory,
@@ -57,10 +65,13 @@ export class TestMesh implements AsyncDisposable {
       env: { ...quickSettings, ...env },
       withIssuer,
       ...(redisArgs ? { redisArgs } : {}),
+      ...(postgresArgs ? { postgresArgs } : {}),
+      ...(place ? { place } : {}),
     });
-    const started = new TestMesh(mesh, directory, port);
+    const started = new TestMesh(mesh, directory, port, options.directory === undefined);
     try {
       await mesh.startStores();
+      await options.prepare?.(mesh);
       await Promise.all([mesh.startServices(), withFlights ? started.loadFlights() : started.makeEmptyFlights()]);
       for (const [index, other] of others.entries()) await started.addGateway(`${index + 2}`, other);
       for (let index = 0; index < moreWorkers; index += 1) {
@@ -87,7 +98,7 @@ export class TestMesh implements AsyncDisposable {
     for (const child of this.mesh.children.values()) if (child.isRunning) child.signal('SIGCONT');
     await this.mesh.stop();
     process.off('exit', this.killAll);
-    if (!keepsDirectory) rmSync(this.directory, { recursive: true, force: true });
+    if (this.ownsDirectory && !keepsDirectory) rmSync(this.directory, { recursive: true, force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -123,8 +134,8 @@ export class TestMesh implements AsyncDisposable {
     const { mesh } = this;
     const { databasePassword, redisPassword, readerPassword, adminPassword, ...keys } = mesh.secrets;
     return {
-      gateways: this.gatewayPorts.map((port): ApiAddress => {
-        const place = `127.0.0.1:${port}/graphql`;
+      gateways: this.gatewayPorts.map((port, index): ApiAddress => {
+        const place = `${mesh.hostOf(this.gatewayNames[index] ?? 'gateway')}:${port}/graphql`;
         return { url: `http://${place}`, websocketUrl: `ws://${place}` };
       }),
       administrator: { ...administrator, password: adminPassword },

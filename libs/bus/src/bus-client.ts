@@ -19,7 +19,7 @@ import { injectTrace } from './trace.js';
 
 export interface RequestOptions {
   context: MessageContext;
-  /** How long the answer is of use; default 10 s. */
+  /** How long the answer is of use; default 15 s. */
   ttlMs?: number;
   /** With it the request may be sent again while its ttl lasts; the handler stores it with its effect. */
   idempotencyKey?: string;
@@ -28,7 +28,8 @@ export interface RequestOptions {
   signal?: AbortSignal;
 }
 
-const defaultTtlMs = 10_000;
+/** Longer than a failover by Sentinel takes (5 s until it is noticed, then the vote and the promotion): it is waited for, not told. */
+const defaultTtlMs = 15_000;
 /** How long a repeatable request that somebody has taken, or that was lost, is waited for before it is sent again. */
 const repeatAfterMs = 2_500;
 
@@ -112,7 +113,7 @@ export class BusClient {
         // Sent and unanswered: it may have been done, so only an idempotency key allows another sending.
         const mayRepeat = !sent || answer !== undefined || options.idempotencyKey !== undefined;
         if (!mayRepeat || options.signal?.aborted || performance.now() >= deadline) {
-          throw answer?.failure ? fromFailure(answer.failure) : await this.silence(contract.pattern, sent, options);
+          throw answer?.failure ? fromFailure(answer.failure) : await this.silence(contract, sent, options);
         }
         this.parts.metrics.retries.inc({ kind: 'request' });
         const leftMs = Math.max(0, deadline - performance.now());
@@ -156,7 +157,7 @@ export class BusClient {
   }
 
   private async silence(
-    pattern: string,
+    { pattern, isIdempotent }: AnyRequestContract,
     sent: SentRequest | undefined,
     { idempotencyKey }: RequestOptions,
   ): Promise<AppError> {
@@ -169,7 +170,7 @@ export class BusClient {
     }
     const isUndone = await this.sender.withdraw(sent);
     return new AppError('bus.timeout', 'The answer did not come in time.', {
-      retryable: isUndone || idempotencyKey !== undefined,
+      retryable: isUndone || isIdempotent || idempotencyKey !== undefined,
       internalMessage: isUndone ? `nobody took ${pattern}` : `no answer to ${pattern}`,
     });
   }

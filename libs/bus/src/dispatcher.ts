@@ -87,15 +87,17 @@ export class RequestDispatcher {
       );
       return replyTo(envelope, { payload: contract.response.encode(response) });
     } catch (thrown) {
-      return replyTo(envelope, { failure: this.failureOf(envelope, thrown) });
+      return replyTo(envelope, { failure: this.failureOf(envelope, contract, thrown) });
     } finally {
       this.parts.metrics.handledSeconds.observe({ pattern: envelope.type }, (performance.now() - begun) / 1_000);
     }
   }
 
-  private failureOf(envelope: Envelope, thrown: unknown): AppError {
+  private failureOf(envelope: Envelope, { isIdempotent }: AnyRequestContract, thrown: unknown): AppError {
     const error = toAppError(thrown);
     this.parts.metrics.errors.inc({ pattern: envelope.type, code: error.code });
+    // Done or not, it may be asked again.
+    if (error.code === 'bus.unknown_outcome' && isIdempotent) return unavailable(error);
     if (error.code === 'internal') {
       const { requestId, workspaceId } = envelope;
       this.parts.logger.error({ err: thrown, pattern: envelope.type, requestId, workspaceId }, 'a handler failed');
@@ -107,6 +109,12 @@ export class RequestDispatcher {
 /** What a Nest handler gives: a value, or an observable of one. */
 export async function resultOf(result: unknown): Promise<unknown> {
   return isObservable(result) ? firstValueFrom(result, { defaultValue: undefined }) : result;
+}
+
+function unavailable(cause: AppError): AppError {
+  return new AppError('bus.unavailable', 'Something went wrong on our side.', {
+    ...{ retryable: true, retryAfterSeconds: 1, internalMessage: cause.message, cause },
+  });
 }
 
 function unimplemented(pattern: string): AppError {

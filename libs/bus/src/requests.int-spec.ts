@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { workerRequests } from '#libs/contracts';
+import { workerRequests, type AnyRequestContract } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startRedis, TcpProxy, until, type RedisServer } from '#libs/testing';
@@ -35,11 +36,15 @@ describe('requests', () => {
   function serve(
     consumer: string,
     handle: () => Promise<unknown>,
-    { port = redis.port, concurrency = 8 } = {},
+    {
+      port = redis.port,
+      concurrency = 8,
+      contracts = [workerRequests.stopRun],
+    }: { port?: number; concurrency?: number; contracts?: readonly AnyRequestContract[] } = {},
   ): RequestReader {
     const parts = partsOn(port);
-    const handlers = new Map([[workerRequests.stopRun.pattern, handle]]) as never;
-    const dispatcher = new RequestDispatcher([workerRequests.stopRun], handlers, parts);
+    const handlers = new Map(contracts.map(({ pattern }) => [pattern, handle])) as never;
+    const dispatcher = new RequestDispatcher(contracts, handlers, parts);
     const reader = new RequestReader(
       parts.redis.keys.requests('worker'),
       'worker',
@@ -62,6 +67,21 @@ describe('requests', () => {
 
   const ask = (client: BusClient, options: { ttlMs?: number; idempotencyKey?: string } = {}) =>
     client.request(workerRequests.stopRun, stop, { context: serviceContext('orchestrator', 'wsp_1'), ...options });
+
+  it.each([
+    [true, { code: 'bus.unavailable', retryable: true }],
+    [false, { code: 'bus.unknown_outcome', retryable: false }],
+  ])(
+    'whose outcome its service leaves open may be asked again where it is harmless (%s)',
+    async (isIdempotent, told) => {
+      const contract = { ...workerRequests.stopRun, isIdempotent };
+      const lost = (): Promise<never> =>
+        Promise.reject(new AppError('bus.unknown_outcome', 'It may have been done or not.'));
+      serve('worker-1', lost, { contracts: [contract] });
+      const request = connect().request(contract, stop, { context: serviceContext('worker', '', 'r1') });
+      await expect(request).rejects.toMatchObject(told);
+    },
+  );
 
   it('are handled at most once, also while several instances read', async () => {
     let handled = 0;

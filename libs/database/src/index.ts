@@ -1,6 +1,7 @@
 export { AuditRepository, type AuditRecord } from './audit/audit.repository.js';
 export { accessCondition, type ReachedAssets } from './access-condition.js';
 export { accessWhere } from './access-where.js';
+export { asDatabaseFault } from './database-fault.js';
 export { DatabaseState } from './database-state.js';
 export { databaseModule } from './database.module.js';
 export { type DatabaseSettings } from './connection/data-source-options.js';

@@ -49,7 +49,7 @@ export const IDENTITY_AUTHORITY = Symbol('identity authority');
     },
     AccessCheck,
   ],
-  exports: [AccessView, TokenVerifier],
+  exports: [AccessView, RevocationView, TokenVerifier],
 })
 export class IdentityModule implements OnModuleInit, OnApplicationShutdown {
   constructor(

@@ -19,7 +19,8 @@ export class RevocationView {
   private notBeforeMs = new Map<string, number>();
   private loadedAtMs = Number.NEGATIVE_INFINITY;
   private rereadAtMs = Number.NEGATIVE_INFINITY;
-  private offsetMs = 0;
+  /** From the steady clock of this process to the time of auth's database. */
+  private offsetMs: number;
   private asking: Promise<void> | undefined;
   private readonly stopped = new AbortController();
 
@@ -27,7 +28,9 @@ export class RevocationView {
     private readonly authority: IdentityAuthority,
     private readonly clock: Clock,
     private readonly logger: AppLogger,
-  ) {}
+  ) {
+    this.offsetMs = clock.nowMs() - clock.monotonicMs();
+  }
 
   /** Begins to poll, until `stop`. */
   start(): void {
@@ -46,9 +49,9 @@ export class RevocationView {
     return this.ageMs <= ageMaxMs;
   }
 
-  /** The time of auth's database, so that a wrong clock of this machine lets nobody in and keeps nobody out. */
+  /** The time of auth's database: a clock of this machine that is wrong, or is set, lets nobody in and keeps nobody out. */
   get nowMs(): number {
-    return this.clock.nowMs() + this.offsetMs;
+    return this.clock.monotonicMs() + this.offsetMs;
   }
 
   /** Resolves when the view is fresh. @throws AppError `bus.unavailable` where it cannot be made so */
@@ -101,7 +104,7 @@ export class RevocationView {
     // The answer holds what was committed when it was made, which was not before it was asked for.
     this.loadedAtMs = begunMs;
     const halfWayMs = (this.clock.monotonicMs() - begunMs) / 2;
-    if (now) this.offsetMs = now.getTime() - (this.clock.nowMs() - halfWayMs);
+    if (now) this.offsetMs = now.getTime() - (this.clock.monotonicMs() - halfWayMs);
   }
 
   private async poll(): Promise<void> {

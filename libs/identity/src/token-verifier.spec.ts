@@ -356,3 +356,16 @@ describe('revocations', () => {
     expect(authority.asked).toEqual({ keys: 1, revocations: [0] });
   });
 });
+
+describe('The time by which tokens are judged', () => {
+  it.each([300_000, -300_000])('is that of auth, also when the clock of this machine is set by %i ms', async (set) => {
+    let setMs = 0;
+    const machine = { nowMs: () => clock.nowMs() + setMs, monotonicMs: () => clock.monotonicMs() };
+    const logger = AppLogger.create({ service: 's', instance: 'i', level: 'silent' });
+    const times = new RevocationView(authority, machine, logger);
+    authority.now = () => new Date(clock.nowMs());
+    await times.ensureFresh();
+    setMs = set;
+    expect(times.nowMs).toBe(clock.nowMs());
+  });
+});

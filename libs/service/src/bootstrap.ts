@@ -96,10 +96,17 @@ async function createApplication<D extends ConfigDefinition>(
   }
   const strategy = new BusServer({ service: options.name }, runtime.client, runtime.busParts);
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(root, { ...nest, strategy });
-  app.useGlobalFilters(new AppErrorFilter());
+  app.useGlobalFilters(new AppErrorFilter(await translatorFor(options.config)));
   await relayEvents(options.name, { app, strategy }, runtime);
   await app.listen();
   return app;
+}
+
+/** What a lost database is to whoever asked; loaded only where there is one. */
+async function translatorFor(config: ConfigDefinition): Promise<((error: unknown) => unknown) | undefined> {
+  if (!('database' in config)) return undefined;
+  const { asDatabaseFault } = await import('#libs/database');
+  return asDatabaseFault;
 }
 
 /** Carries the service's committed events into its streams, where it has any. */

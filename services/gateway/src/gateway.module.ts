@@ -46,6 +46,7 @@ import { ContextModule } from './http/context.module.js';
 import { ErrorPasserFilter } from './http/error-passer.filter.js';
 import { GraphqlHttp } from './http/graphql-http.js';
 import { graphqlOptions } from './http/graphql-options.js';
+import { HttpDrain } from './http/http-drain.js';
 import { HttpEdge } from './http/http-edge.js';
 import { PlainHttp } from './http/plain-http.js';
 import { Refusals } from './http/refusals.js';
@@ -185,6 +186,7 @@ const resolvers = [
     GraphqlHttp,
     GraphqlSocketServer,
     HealthService,
+    HttpDrain,
     HttpEdge,
     KeptAnswers,
     LiveOperations,

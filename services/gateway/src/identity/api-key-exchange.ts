@@ -1,8 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { BusClient } from '#libs/bus';
 import { authRequests } from '#libs/contracts';
-import { type Clock } from '#libs/kernel';
-import { CLOCK } from '#libs/service';
+import { RevocationView } from '#libs/identity';
 import { TokenExchange } from './token-exchange.js';
 
 /** Short access tokens for API keys. */
@@ -10,9 +9,9 @@ import { TokenExchange } from './token-exchange.js';
 export class ApiKeyExchange extends TokenExchange {
   constructor(
     private readonly bus: BusClient,
-    @Inject(CLOCK) clock: Clock,
+    revocations: RevocationView,
   ) {
-    super(clock, (secret, requestId) => {
+    super(revocations, (secret, requestId) => {
       const context = { workspaceId: '', actor: { case: undefined }, requestId };
       return this.bus.request(authRequests.exchangeApiKey, { secret }, { context });
     });

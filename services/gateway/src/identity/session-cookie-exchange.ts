@@ -1,8 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { BusClient } from '#libs/bus';
 import { federationRequests } from '#libs/contracts';
-import { type Clock } from '#libs/kernel';
-import { CLOCK } from '#libs/service';
+import { RevocationView } from '#libs/identity';
 import { TokenExchange } from './token-exchange.js';
 
 /** Short access tokens for the cookies of browsers' sessions. */
@@ -10,9 +9,9 @@ import { TokenExchange } from './token-exchange.js';
 export class SessionCookieExchange extends TokenExchange {
   constructor(
     private readonly bus: BusClient,
-    @Inject(CLOCK) clock: Clock,
+    revocations: RevocationView,
   ) {
-    super(clock, (cookie, requestId) => {
+    super(revocations, (cookie, requestId) => {
       const context = { workspaceId: '', actor: { case: undefined }, requestId };
       return this.bus.request(federationRequests.exchangeSessionCookie, { cookie }, { context });
     });

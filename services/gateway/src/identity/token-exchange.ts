@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '#libs/kernel';
+import type { RevocationView } from '#libs/identity';
 
 interface Exchanged {
   readonly accessToken: string;
@@ -22,7 +22,8 @@ export class TokenExchange {
   private readonly tokens = new LRUCache<string, Promise<Exchanged>>({ max: secretsMax });
 
   constructor(
-    private readonly clock: Clock,
+    /** Knows the time by which tokens end; the clock of this machine may be wrong. */
+    private readonly revocations: Pick<RevocationView, 'nowMs'>,
     private readonly issue: (secret: string, requestId: string) => Promise<IssuedToken>,
   ) {}
 
@@ -31,7 +32,7 @@ export class TokenExchange {
     const known = this.tokens.get(key);
     if (known) {
       const { accessToken, staleAtMs } = await known;
-      if (this.clock.nowMs() < staleAtMs) return accessToken;
+      if (this.revocations.nowMs < staleAtMs) return accessToken;
     }
     // Whoever comes meanwhile waits for the same exchange, unless another has already begun a newer one.
     const latest = this.tokens.get(key);
@@ -53,7 +54,7 @@ export class TokenExchange {
 
   private async exchange(secret: string, requestId: string): Promise<Exchanged> {
     const { accessToken, expiresAt } = await this.issue(secret, requestId);
-    const now = this.clock.nowMs();
+    const now = this.revocations.nowMs;
     const endsInMs = (expiresAt?.getTime() ?? now) - now;
     return { accessToken, staleAtMs: now + Math.max(endsInMs - marginMs, endsInMs / 2) };
   }

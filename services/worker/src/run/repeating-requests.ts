@@ -34,9 +34,17 @@ export class RepeatingRequests {
         return await this.bus.request(contract, input, { context, idempotencyKey });
       } catch (error) {
         const mayRepeat = error instanceof AppError && (unanswered.has(error.code) || error.retryable);
-        if (!mayRepeat || performance.now() >= deadline) throw error;
+        if (!mayRepeat) throw error;
+        if (performance.now() >= deadline) throw error.retryable ? error : unansweredFor(name, error);
         await delay(backoffMs(attempt, { initialMs: 50, maxMs: 1_000 }));
       }
     }
   }
+}
+
+/** Whoever asked for the run may ask again, as what is left open is harmless. */
+function unansweredFor(name: string, cause: AppError): AppError {
+  return new AppError('bus.timeout', 'The answer did not come in time.', {
+    ...{ retryable: true, internalMessage: `no answer to ${name}: ${cause.message}`, cause },
+  });
 }

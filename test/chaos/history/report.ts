@@ -1,0 +1,16 @@
+export const invariants = ['ends', 'source', 'policies', 'events', 'changes'] as const;
+export type Invariant = (typeof invariants)[number];
+
+/** Says which promise was broken by what. */
+export type Complain = (invariant: Invariant, fault: string) => void;
+export type Count = (what: string, more?: number) => void;
+
+export interface Report {
+  counts: Record<string, number>;
+  /** Ends of executions by kind of question. */
+  ends: Record<string, number>;
+  outages: { name: string; brokenMs: number; waiting: number; answeredAfterMs: number }[];
+  faults: Record<Invariant, string[]>;
+  /** What no client should see of a planned restart; under other outages it may. */
+  errors: string[];
+}
