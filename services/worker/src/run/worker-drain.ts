@@ -6,7 +6,7 @@ import { ConnectorRegistry } from '../connector/connector-registry.js';
 import type { WorkerConfig } from '../worker.config.js';
 import { HeartbeatService } from './heartbeat.service.js';
 import { HeldRuns } from './held-runs.js';
-import { TakingRuns } from './taking-runs.service.js';
+import { TakingRuns } from './taking-runs.js';
 
 /** What is kept of the drain time to hand back what has not ended. */
 const handBackMs = 4_000;

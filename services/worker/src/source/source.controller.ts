@@ -4,7 +4,7 @@ import { BusContext, HandlesRequest } from '#libs/bus';
 import { workerRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { AllowService } from '#libs/identity';
 import { HeldRuns } from '../run/held-runs.js';
-import { TakingRuns } from '../run/taking-runs.service.js';
+import { TakingRuns } from '../run/taking-runs.js';
 import { EstimateService } from './estimate.service.js';
 import { given, SourceService } from './source.service.js';
 
