@@ -1,13 +1,13 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { describe, expect, it } from 'vitest';
-import { resultsRequests, runFinished } from '#libs/contracts';
+import { requestsByService, resultsRequests, runFinished } from '#libs/contracts';
 import { refuseMismatch } from './check-handlers.js';
 
 const handler = (isEventHandler: boolean): MessageHandler => Object.assign(async () => undefined, { isEventHandler });
 
 function complete(): Map<string, MessageHandler> {
   return new Map([
-    ...Object.values(resultsRequests).map(({ pattern }) => [pattern, handler(false)] as const),
+    ...requestsByService.results.map(({ pattern }) => [pattern, handler(false)] as const),
     [runFinished.type, handler(true)],
   ]);
 }
