@@ -9,6 +9,8 @@ export interface Stop {
   readonly seconds: number;
   /** Standard deviation over mean. */
   readonly variation: number;
+  /** Holds the server for so much longer, always. */
+  readonly overheadSeconds?: number;
 }
 
 /** A kind of question, with the stops that it makes one after the other. */
@@ -151,7 +153,8 @@ class Play implements Agenda {
     const go = (index: number): void => {
       const stop = stops[index];
       if (stop) {
-        this.station(stop.station).enter(this.random.around(stop.seconds, stop.variation), () => go(index + 1));
+        const { station, seconds, variation, overheadSeconds = 0 } = stop;
+        this.station(station).enter(this.random.around(seconds, variation) + overheadSeconds, () => go(index + 1));
         return;
       }
       this.times.get(name)?.push(this.clock - since);

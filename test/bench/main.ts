@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { BenchResult, Effort } from './bench.ts';
 import { benchBus } from './bus.bench.ts';
 import { benchCached } from './cached.bench.ts';
+import { benchCapacity, capacitySlots } from './capacity.bench.ts';
 import { benchEncoding } from './encoding.bench.ts';
 import { benchFirehose } from './firehose.bench.ts';
 import { benchDownload } from './download.bench.ts';
@@ -51,6 +52,8 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   firehose: (effort) => onMesh((mesh) => benchFirehose(mesh, effort, say), manySockets),
   resume: (effort) => onMesh((mesh) => benchResume(mesh, effort, say), manySockets),
   scim: (effort) => onMesh((mesh) => benchScim(mesh, effort, say)),
+  capacity: (effort) =>
+    onMesh((mesh) => benchCapacity(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(capacitySlots) }),
   noisy: (effort) => onMesh((mesh) => benchNoisy(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(noisySlots) }),
 };
 
