@@ -25,6 +25,13 @@ const capacityCosts = z.strictObject({
   slotOverheadSeconds: positive,
   /** What the record of one question takes in PostgreSQL with its indexes. */
   postgresBytes: byKind(positive),
+  redis: z.strictObject({
+    /** Of the broker before the measured runs. */
+    brokerBytes: positive,
+    /** What a run leaves there until its events are trimmed. */
+    brokerBytesPerRun: positive,
+    connectionsPerProcess: positive,
+  }),
   /** Resident after the measured load. */
   memoryMb: z.record(z.string(), positive),
 });

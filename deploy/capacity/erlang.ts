@@ -59,7 +59,10 @@ export interface Bounds {
 }
 
 /** The fewest servers that keep to the bounds. */
-export function fewestServers(offered: Omit<Offered, 'servers'>, { utilizationMax, waitP95SecondsMax }: Bounds): number {
+export function fewestServers(
+  offered: Omit<Offered, 'servers'>,
+  { utilizationMax, waitP95SecondsMax }: Bounds,
+): number {
   const inUse = offered.arrivalsPerSecond * offered.serviceSeconds;
   let servers = Math.max(1, Math.ceil(inUse / utilizationMax));
   while (waitingOf({ ...offered, servers }).p95Seconds > waitP95SecondsMax) servers += 1;

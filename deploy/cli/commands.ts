@@ -23,4 +23,14 @@ export const commands: readonly ListedCommand[] = [
     summary: 'make a master key for SLUICE_MASTER_KEYS',
     load: async () => (await import('./commands/new-master-key.ts')).newMasterKey,
   },
+  {
+    name: 'capacity',
+    summary: 'what must stand ready for so many users, and when it will not suffice',
+    load: async () => (await import('./commands/capacity.ts')).capacity,
+  },
+  {
+    name: 'report',
+    summary: 'what data sources have run and the cache has spared them',
+    load: async () => (await import('./commands/report.ts')).report,
+  },
 ];

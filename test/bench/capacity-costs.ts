@@ -1,4 +1,5 @@
 import { Agent } from 'node:http';
+import { Redis } from 'ioredis';
 import type pg from 'pg';
 import type { CapacityCosts } from '../../deploy/capacity/costs.ts';
 import { post, oneAtATime, type Repeated } from './http-load.ts';
@@ -23,7 +24,9 @@ export async function measureCosts(
   counts: { hits: number; runs: number },
 ): Promise<{ costs: Omit<CapacityCosts, 'measured'>; clientCpuSeconds: { hit: number; run: number } }> {
   const ofHit = await costOf(mesh, sluice, () => hit, counts.hits);
+  const before = await brokerInfo(mesh);
   const ofRun = await costOf(mesh, sluice, run, counts.runs);
+  const after = await brokerInfo(mesh);
   const slotSeconds = await slotOverhead(sluice, counts.runs);
   return {
     costs: {
@@ -31,6 +34,11 @@ export async function measureCosts(
       aloneSeconds: { hit: ofHit.aloneSeconds, run: ofRun.aloneSeconds },
       slotOverheadSeconds: slotSeconds,
       postgresBytes: { hit: ofHit.postgresBytes, run: ofRun.postgresBytes },
+      redis: {
+        brokerBytes: before.bytes,
+        brokerBytesPerRun: Math.max(0, Math.round((after.bytes - before.bytes) / (counts.runs * 1.5))),
+        connectionsPerProcess: Math.ceil(after.clients / services.length),
+      },
       memoryMb: Object.fromEntries(services.map((name) => [name, Math.ceil(residentMb(mesh.pidOf(name)))])),
     },
     clientCpuSeconds: { hit: ofHit.clientCpuSeconds, run: ofRun.clientCpuSeconds },
@@ -71,6 +79,17 @@ async function manyAtOnce(question: () => Repeated, count: number): Promise<void
     await Promise.all(Array.from({ length: atOnce }, one));
   } finally {
     agent.destroy();
+  }
+}
+
+async function brokerInfo(mesh: Installation): Promise<{ bytes: number; clients: number }> {
+  const redis = new Redis(mesh.brokerSocket(), { password: mesh.secrets().redisPassword });
+  try {
+    const [memory, clients] = [await redis.info('memory'), await redis.info('clients')];
+    const field = (text: string, name: string): number => Number(new RegExp(`${name}:(\\d+)`).exec(text)?.[1] ?? 0);
+    return { bytes: field(memory, 'used_memory'), clients: field(clients, 'connected_clients') };
+  } finally {
+    redis.disconnect();
   }
 }
 

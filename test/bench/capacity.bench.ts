@@ -95,7 +95,8 @@ function questionsAt({ access }: Installation, dataSourceId: string) {
   const sql = `select iata, name, city, state from airports where latitude > ${number % 40}.5 order by iata limit 20`;
   return {
     hit: repeated(sql, { profile: 'DAILY' }, 'HIT'),
-    runAt: (from: string) => () => repeated(`select ${(number += 1)} as n from ${from}`, { maxAgeSeconds: 0 }, 'BYPASS'),
+    runAt: (from: string) => () =>
+      repeated(`select ${(number += 1)} as n from ${from}`, { maxAgeSeconds: 0 }, 'BYPASS'),
   };
 }
 
