@@ -1,19 +1,19 @@
 import { writeFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import pg from 'pg';
 import type { CapacityCosts } from '../../deploy/capacity/costs.ts';
 import { measuredSystem } from '../../deploy/capacity/measured-system.ts';
 import { RandomTimes } from '../../deploy/capacity/random-times.ts';
 import { simulate, type Simulated } from '../../deploy/capacity/simulation.ts';
+import { playThinkLoad, secondsAt, type Answers, type ThinkLoad } from '../../deploy/load/think-load.ts';
 import { superuserUrl } from '../../deploy/local/postgres-server.ts';
 import { Api } from './api.ts';
 import type { BenchResult, Effort, Say } from './bench.ts';
 import { measureCosts } from './capacity-costs.ts';
-import type { Repeated } from './http-load.ts';
+import { post, type Repeated } from './http-load.ts';
 import type { Installation } from './installation.ts';
 import type { Measure, Round } from './measure.ts';
 import { thisMachine } from './report.ts';
-import { percentile } from './statistics.ts';
-import { playThinkLoad, type Answered, type ThinkLoad } from './think-load.ts';
 
 export const capacitySlots = 4;
 const querySeconds = 0.2;
@@ -53,11 +53,12 @@ export async function benchCapacity(mesh: Installation, { rounds, scale }: Effor
     for (const load of loads) {
       const system = measuredSystem(costs, { ...machine, hitRatio: load.hitRatio });
       const simulated = simulate(system, load, { warmUpSeconds: 100, seconds: 10_000, seed: 1 });
-      const found: Answered[][] = [];
+      const found: Answers[] = [];
       for (let round = 0; round < rounds; round += 1) {
         const span = { warmUpSeconds, seconds: roundSeconds * scale, random: new RandomTimes(round + 1) };
-        found.push(await playThinkLoad(load, { hit: questions.hit, run: questions.runAt(view) }, span));
-        say(`  ${load.name}, round ${round + 1}: ${describe(found.at(-1) ?? [], simulated, roundSeconds * scale)}`);
+        const answers = await play(load, { hit: () => questions.hit, run: questions.runAt(view) }, span);
+        found.push(answers);
+        say(`  ${load.name}, round ${round + 1}: ${describe(answers, simulated, roundSeconds * scale)}`);
       }
       measures.push(...measuresOf(load.name, found, simulated, roundSeconds * scale));
     }
@@ -100,6 +101,20 @@ function questionsAt({ access }: Installation, dataSourceId: string) {
   };
 }
 
+/** An answer that is not the one that is measured ends the bench. */
+async function play(
+  load: ThinkLoad,
+  questions: Readonly<Record<'hit' | 'run', () => Repeated>>,
+  span: Parameters<typeof playThinkLoad>[2],
+): Promise<Answers> {
+  const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
+  try {
+    return await playThinkLoad(load, (kind) => post(questions[kind](), agent).then(() => undefined), span);
+  } finally {
+    agent.destroy();
+  }
+}
+
 /** What sleeps is a view, as no question may call such a function. */
 async function makeSlowView(url: string): Promise<void> {
   const client = new pg.Client(url);
@@ -111,38 +126,33 @@ async function makeSlowView(url: string): Promise<void> {
   await client.end();
 }
 
-function measuresOf(name: string, found: readonly Answered[][], simulated: Simulated, seconds: number): Measure[] {
+function measuresOf(name: string, found: readonly Answers[], simulated: Simulated, seconds: number): Measure[] {
   const control = 'simulated';
   const target = { of: 'ratio', atLeast: 0.8, atMost: 1.2 } as const;
-  const against = (value: (answered: readonly Answered[]) => number, expected: number): Round[] =>
-    found.map((answered) => ({ ours: value(answered), control: expected }));
-  const p95 = (kind?: string) => (answered: readonly Answered[]) => p95Of(answered, kind) * 1_000;
+  const against = (value: (answers: Answers) => number, expected: number): Round[] =>
+    found.map((answers) => ({ ours: value(answers), control: expected }));
   return [
     {
       ...{ name: `${name} of the slots: throughput`, unit: 'questions/s', control, target },
-      rounds: against((answered) => answered.length / seconds, simulated.questionsPerSecond),
+      rounds: against(({ questions }) => questions / seconds, simulated.questionsPerSecond),
     },
     {
       ...{ name: `${name} of the slots: p95 of all questions`, unit: 'ms', control, target },
-      rounds: against(p95(), simulated.all.p95Seconds * 1_000),
+      rounds: against(({ all }) => secondsAt(all, 95) * 1_000, simulated.all.p95Seconds * 1_000),
     },
     {
       ...{ name: `${name} of the slots: p95 of those that run`, unit: 'ms', control },
-      rounds: against(p95('run'), (simulated.kinds['run']?.p95Seconds ?? 0) * 1_000),
+      rounds: against(
+        ({ byKind }) => secondsAt(byKind.run, 95) * 1_000,
+        (simulated.kinds['run']?.p95Seconds ?? 0) * 1_000,
+      ),
     },
   ];
 }
 
-function describe(answered: readonly Answered[], simulated: Simulated, seconds: number): string {
+function describe({ questions, all, byKind }: Answers, simulated: Simulated, seconds: number): string {
   const ms = (value: number): string => `${(value * 1_000).toFixed(0)} ms`;
-  return `${(answered.length / seconds).toFixed(1)} questions/s, p95 ${ms(p95Of(answered))} (run ${ms(p95Of(answered, 'run'))}); simulated ${simulated.questionsPerSecond.toFixed(1)}, ${ms(simulated.all.p95Seconds)} (${ms(simulated.kinds['run']?.p95Seconds ?? 0)})`;
-}
-
-function p95Of(answered: readonly Answered[], kind?: string): number {
-  return percentile(
-    answered.filter((each) => kind === undefined || each.kind === kind).map(({ seconds }) => seconds),
-    0.95,
-  );
+  return `${(questions / seconds).toFixed(1)} questions/s, p95 ${ms(secondsAt(all, 95))} (run ${ms(secondsAt(byKind.run, 95))}); simulated ${simulated.questionsPerSecond.toFixed(1)}, ${ms(simulated.all.p95Seconds)} (${ms(simulated.kinds['run']?.p95Seconds ?? 0)})`;
 }
 
 function rounded(costs: CapacityCosts): unknown {
