@@ -1,7 +1,16 @@
 export { CONFIG, InjectConfig } from './config-token.js';
 export { databaseSettings, redisSettings, serviceSettings } from './fragments.js';
 export { kmsSettings } from './kms-settings.js';
-export { ConfigError, environmentWith, loadConfig, type Environment } from './load-config.js';
+export { configFilePath, configuredEnvironment, readConfigFile } from './config-file.js';
+export { flags, flagSetting, isFlagOn, type FlagRule } from './flags.js';
+export {
+  ConfigError,
+  loadConfig,
+  loadLiveConfig,
+  type ConfigChange,
+  type Environment,
+  type LiveConfig,
+} from './load-config.js';
 export { booleanText, integerText, listText, urlText } from './schemas.js';
 export {
   choice,
