@@ -33,4 +33,9 @@ export const commands: readonly ListedCommand[] = [
     summary: 'what data sources have run and the cache has spared them',
     load: async () => (await import('./commands/report.ts')).report,
   },
+  {
+    name: 'config',
+    summary: 'print and check the settings of a service',
+    load: async () => (await import('./commands/config.ts')).config,
+  },
 ];

@@ -17,7 +17,7 @@ import { thisMachine } from './report.ts';
 
 export const capacitySlots = 4;
 const querySeconds = 0.2;
-const roundSeconds = 30;
+const roundSeconds = 20;
 const warmUpSeconds = 5;
 const view = 'capacity_random';
 const costsFile = new URL('../../deploy/capacity/costs.json', import.meta.url);

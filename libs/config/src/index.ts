@@ -2,6 +2,7 @@ export { CONFIG, InjectConfig } from './config-token.js';
 export { databaseSettings, redisSettings, serviceSettings } from './fragments.js';
 export { kmsSettings } from './kms-settings.js';
 export { configFilePath, configuredEnvironment, readConfigFile } from './config-file.js';
+export { effectiveSettings, faultsOf, type EffectiveSetting } from './effective-settings.js';
 export { flags, flagSetting, isFlagOn, type FlagRule } from './flags.js';
 export {
   ConfigError,
