@@ -22,7 +22,9 @@ export interface LockedPackage {
 }
 
 /** All packages of package-lock.json. */
-export function lockedPackages(path: string | URL = new URL('../../package-lock.json', import.meta.url)): LockedPackage[] {
+export function lockedPackages(
+  path: string | URL = new URL('../../package-lock.json', import.meta.url),
+): LockedPackage[] {
   const { packages } = lockFile.parse(JSON.parse(readFileSync(path, 'utf8')));
   return Object.entries(packages)
     .filter(([place]) => place !== '')

@@ -6,7 +6,17 @@ import { lockedPackages } from './locked-packages.ts';
 import { minimumVersions } from './minimum-versions.ts';
 
 /** Licences that ask for no more than to be named. */
-const allowed = ['MIT', 'MIT-0', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', 'Unlicense'];
+const allowed = [
+  'MIT',
+  'MIT-0',
+  'ISC',
+  '0BSD',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'Apache-2.0',
+  'BlueOak-1.0.0',
+  'Unlicense',
+];
 
 const packages = lockedPackages();
 const shipped = packages.filter(({ isDev }) => !isDev);
@@ -39,6 +49,8 @@ describe('What is shipped', () => {
   it('runs on a Node that is still maintained', () => {
     const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
     expect(semver.minVersion(engines.node)?.major).toBeGreaterThanOrEqual(22);
-    expect(shipped.filter(({ name }) => /^node-linux-/.test(name)).every(({ version }) => semver.gte(version, '24.0.0'))).toBe(true);
+    expect(
+      shipped.filter(({ name }) => /^node-linux-/.test(name)).every(({ version }) => semver.gte(version, '24.0.0')),
+    ).toBe(true);
   });
 });

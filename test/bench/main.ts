@@ -14,6 +14,7 @@ import { benchLatency } from './latency.bench.ts';
 import { benchNoisy, noisySlots } from './noisy.bench.ts';
 import { benchPages } from './pages.bench.ts';
 import { benchPlanning } from './planning.bench.ts';
+import { benchPools, slotsPerWorker } from './pools.bench.ts';
 import { benchQueue } from './queue.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, withSection } from './report.ts';
 import { benchRepeat } from './repeat.bench.ts';
@@ -54,6 +55,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   scim: (effort) => onMesh((mesh) => benchScim(mesh, effort, say)),
   capacity: (effort) =>
     onMesh((mesh) => benchCapacity(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(capacitySlots) }),
+  pools: (effort) => onMesh((mesh) => benchPools(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(slotsPerWorker) }),
   noisy: (effort) => onMesh((mesh) => benchNoisy(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(noisySlots) }),
 };
 
