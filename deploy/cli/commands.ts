@@ -38,4 +38,14 @@ export const commands: readonly ListedCommand[] = [
     summary: 'print and check the settings of a service',
     load: async () => (await import('./commands/config.ts')).config,
   },
+  {
+    name: 'redis-users',
+    summary: 'print the ACL file of a Redis, with a user for each service',
+    load: async () => (await import('./commands/redis-users.ts')).redisUsers,
+  },
+  {
+    name: 'new-secrets',
+    summary: 'make all secrets of a new installation',
+    load: async () => (await import('./commands/new-secrets.ts')).newSecrets,
+  },
 ];

@@ -8,7 +8,7 @@ import { dataDirectory } from './bundled-data.ts';
 import { freePorts } from './free-port.ts';
 import type { LocalIssuer } from './provider.ts';
 import { postgresChild, serviceDatabaseUrl, superuserUrl } from './postgres-server.ts';
-import { findRedisProgram, redisChild, redisSocketIn, waitForRedis } from './redis.ts';
+import { findRedisProgram, redisChild, redisLoginOf, redisSocketIn, waitForRedis } from './redis.ts';
 import { answers } from './answers.ts';
 import { isReady } from './readiness.ts';
 import { runStep } from './run-step.ts';
@@ -268,14 +268,17 @@ export class Mesh {
 
   private environmentOf(service: ServiceName, name: string): Record<string, string> {
     const { secrets, ports, options } = this;
+    const login = redisLoginOf(service, secrets.redisPassword);
     const redis: Record<string, string> =
       process.env['SLUICE_REDIS_URL'] === undefined
         ? {
             SLUICE_REDIS_BROKER_URL: this.serviceRedisUrl('broker'),
             SLUICE_REDIS_SESSION_URL: this.serviceRedisUrl('broker'),
             SLUICE_REDIS_CACHE_URL: this.serviceRedisUrl('cache'),
-            SLUICE_REDIS_PASSWORD: secrets.redisPassword,
-            SLUICE_REDIS_CACHE_PASSWORD: secrets.redisPassword,
+            SLUICE_REDIS_USERNAME: login.username,
+            SLUICE_REDIS_PASSWORD: login.password,
+            SLUICE_REDIS_CACHE_USERNAME: login.username,
+            SLUICE_REDIS_CACHE_PASSWORD: login.password,
           }
         : {};
     const common: Record<string, string> = {

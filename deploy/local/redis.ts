@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { createHash, createHmac } from 'node:crypto';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { fillUsers } from '../redis/fill-users.ts';
 import { answers } from './answers.ts';
 import { canBeSocketPath } from './socket-path.ts';
 import { Child } from './child-process.ts';
@@ -55,11 +57,12 @@ export function redisChild({ role, program, port, password, directory, logFile, 
       ? ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory', '256mb', '--maxmemory-policy', 'noeviction']
       : ['--appendonly', 'no', '--maxmemory', '128mb', '--maxmemory-policy', 'allkeys-lru'];
   // What is on the bus is believed and carries tokens, so the port is not open to every user of the machine; and the
-  // password is in a file, as arguments can be seen by all of them.
+  // passwords are in a file, as arguments can be seen by all of them.
   const configuration = join(directory, 'redis.conf');
   const socket = redisSocketIn(directory);
-  writeFileSync(configuration, `requirepass ${password}\n`, { mode: 0o600 });
-  chmodSync(configuration, 0o600);
+  const users = join(directory, 'users.acl');
+  writePrivate(users, usersOf(role, password));
+  writePrivate(configuration, `aclfile ${users}\n`);
   return new Child({
     name: `redis-${role}`,
     command: program,
@@ -79,6 +82,29 @@ export function redisChild({ role, program, port, password, directory, logFile, 
     ],
     logFile,
   });
+}
+
+/** The user of a service, as in production; the password of the default user, which may do everything, stays with the launcher. */
+export function redisLoginOf(service: string, password: string): { username: string; password: string } {
+  return { username: `sluice-${service}`, password: passwordOf(service, password) };
+}
+
+function passwordOf(user: string, password: string): string {
+  return createHmac('sha256', password).update(`user ${user}`).digest('base64url');
+}
+
+function usersOf(role: 'broker' | 'cache', password: string): string {
+  const users = readFileSync(new URL(`../redis/users-${role}.acl`, import.meta.url), 'utf8');
+  const hash = createHash('sha256').update(password).digest('hex');
+  return fillUsers(users, { passwordOf: (user) => passwordOf(user, password) }).replace(
+    /^user default off .*$/m,
+    `user default on #${hash} ~* &* +@all`,
+  );
+}
+
+function writePrivate(file: string, text: string): void {
+  writeFileSync(file, text, { mode: 0o600 });
+  chmodSync(file, 0o600);
 }
 
 /** The socket beside the port of a server with this directory. */

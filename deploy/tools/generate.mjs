@@ -50,6 +50,10 @@ const fromBuild = [
     path: 'docs/settings.md',
     make: () => execFileSync('node', ['deploy/tools/settings-table.mjs'], { encoding: 'utf8' }),
   },
+  ...['broker', 'session', 'cache'].map((role) => ({
+    path: `deploy/redis/users-${role}.acl`,
+    make: () => execFileSync('node', ['deploy/tools/redis-users.ts', role], { encoding: 'utf8' }),
+  })),
   ...(hasSchemaScript
     ? [
         {

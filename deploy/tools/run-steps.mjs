@@ -23,7 +23,7 @@ const checkSteps = [
 const suites = {
   check: [{ steps: checkSteps, parallel: 2 }],
   test: [
-    { steps: checkSteps, parallel: 2 },
+    { steps: [...checkSteps, 'check:deploy'], parallel: 2 },
     { steps: ['test:integration', 'test:e2e', 'test:chaos'], parallel: 1 },
   ],
 };

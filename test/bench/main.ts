@@ -18,11 +18,14 @@ import { benchPools, slotsPerWorker } from './pools.bench.ts';
 import { benchQueue } from './queue.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, withSection } from './report.ts';
 import { benchRepeat } from './repeat.bench.ts';
+import { benchRevocation } from './revocation.bench.ts';
 import { benchRows } from './rows.bench.ts';
 import { benchResume } from './resume.bench.ts';
 import { benchScim } from './scim.bench.ts';
+import { benchSignIns, localIssuer } from './sign-ins.bench.ts';
 import { benchStart } from './start.bench.ts';
 import { benchSubscriptions, manySockets } from './subscriptions.bench.ts';
+import { benchTokenCheck } from './token-check.bench.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const table = 'docs/benchmarks.md';
@@ -56,6 +59,9 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   capacity: (effort) =>
     onMesh((mesh) => benchCapacity(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(capacitySlots) }),
   pools: (effort) => onMesh((mesh) => benchPools(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(slotsPerWorker) }),
+  'sign-ins': (effort) => onMesh((mesh) => benchSignIns(mesh, effort, say), localIssuer),
+  'token-check': (effort) => benchTokenCheck(effort, say),
+  revocation: (effort) => onMesh((mesh) => benchRevocation(mesh, effort, say)),
   noisy: (effort) => onMesh((mesh) => benchNoisy(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(noisySlots) }),
 };
 

@@ -35,7 +35,7 @@ run, in rounds that alternate with ours; ratio and difference are taken within e
 `;
 
 /** Where a bench's section begins, by the name that \`--only\` knows it by. */
-const sectionMark = /^<!-- bench: ([a-z]+) -->\n/gm;
+const sectionMark = /^<!-- bench: ([a-z-]+) -->\n/gm;
 
 /**
  * The table with one bench measured anew, in the order of \`names\`. Sections of others stay as they were measured.

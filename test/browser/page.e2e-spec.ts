@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '#libs/testing';
+import { samlAttributes, SamlIdentityProvider, until } from '#libs/testing';
 import { run } from '../support/executions.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { slowRowsQuery } from '../support/slow-queries.js';
@@ -92,8 +92,8 @@ describe('A page in a browser', () => {
 
 const session = '__Host-sluice-session';
 const gateway = (): string => mesh.address(0).url;
-const address = (): string =>
-  `${pages.origin}/sso.html?${new URLSearchParams({ gateway: gateway(), sso: started.ssoUrl ?? '' }).toString()}`;
+const address = (sso = started.ssoUrl ?? ''): string =>
+  `${pages.origin}/sso.html?${new URLSearchParams({ gateway: gateway(), sso }).toString()}`;
 
 async function answerOf(page: Page): Promise<unknown> {
   await page.evaluate(`document.querySelector('#answer').textContent = ''`);
@@ -137,6 +137,35 @@ describe('A page that signs in', () => {
     await redis.flushall();
     redis.disconnect();
     await until(async () => JSON.stringify(await answerOf(page)) === JSON.stringify(ada), { timeoutMs: 15_000 });
+  });
+
+  test('signs in by SAML, whose answer another site posts', async () => {
+    await using peer = await SamlIdentityProvider.start();
+    const options = {
+      ...{ entityId: peer.entityId, signInUrl: peer.signInUrl, certificates: [peer.certificate] },
+      origin: new URL(gateway()).origin,
+    };
+    const rules = { groups: { claim: samlAttributes.groups, passThrough: true }, roles: { default: ['viewer'] } };
+    const { createIdentityProvider } = await mesh.admin.request<{
+      createIdentityProvider: { identityProvider: { signInPath: string } };
+    }>(
+      `mutation ($input: CreateIdentityProviderInput!) { createIdentityProvider(input: $input) {
+         identityProvider { signInPath } } }`,
+      { input: { name: 'By SAML', kind: 'SAML', options, rules } },
+    );
+    const own = await browser.newContext();
+    const other = await own.newPage();
+    const { signInPath } = createIdentityProvider.identityProvider;
+    await other.goto(address(new URL(signInPath, gateway()).href));
+    expect(await answerOf(other)).toEqual(nobody);
+    await other.click('text=Sign in');
+    await other.waitForURL((url) => url.origin === pages.origin);
+    const { email, groups } = peer.person;
+    expect(await answerOf(other)).toMatchObject({
+      http: { viewer: { user: { email, groupNames: groups.toSorted(), roleNames: ['viewer'] } } },
+      scripts: '',
+    });
+    await own.close();
   });
 
   test('of another origin cannot ask by the cookie', async () => {

@@ -85,9 +85,14 @@ describe('npm start -- --detach', () => {
       expect([folder, statSync(join(directory, folder)).mode & 0o077]).toEqual([folder, 0]);
     }
     for (const role of ['redis-broker', 'redis-cache']) {
-      const configuration = join(directory, role, 'redis.conf');
-      expect(statSync(configuration).mode & 0o077).toBe(0);
-      expect(readFileSync(configuration, 'utf8')).toMatch(/^requirepass [\w-]{20,}$/m);
+      const [configuration, users] = ['redis.conf', 'users.acl'].map((name) => {
+        const file = join(directory, role, name);
+        expect(statSync(file).mode & 0o077).toBe(0);
+        return readFileSync(file, 'utf8');
+      });
+      expect(configuration).toMatch(/^aclfile /m);
+      expect(users).toMatch(/^user default on #[0-9a-f]{64} /m);
+      expect(users).not.toMatch(/nopass| on (?!#)/);
     }
   });
 

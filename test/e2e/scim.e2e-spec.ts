@@ -234,6 +234,13 @@ describe('SCIM', () => {
     expect([renamed.status, renamed.body['scimType']]).toEqual([400, 'mutability']);
   });
 
+  test('refuses a body that is no JSON in the form of SCIM, too', async () => {
+    const { status, headers, body } = await ask('POST', '/scim/v2/Users', '{"userName": ');
+    expect(status).toBe(400);
+    expect(headers.get('content-type')).toContain('application/scim+json');
+    expect(body).toMatchObject({ schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '400' });
+  });
+
   test('is for keys with scim.manage alone, and reaches no other workspace', async () => {
     const { secret } = await createApiKey(mesh.admin, { name: 'reader', permissions: ['user.read'] });
     expect((await ask('GET', '/scim/v2/Users', undefined, { token: secret ?? '' })).status).toBe(403);

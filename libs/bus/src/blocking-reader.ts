@@ -37,6 +37,8 @@ export class BlockingReader {
 
   constructor(
     private readonly name: string,
+    /** What it reads; where there are several, they lie together. */
+    private readonly key: string,
     private readonly parts: ReaderParts,
     private readonly steps: Steps,
   ) {}
@@ -67,10 +69,13 @@ export class BlockingReader {
   private async run(): Promise<void> {
     let failures = 0;
     while (!this.isStopping()) {
-      const client = this.parts.redis.blocking('broker', blockMs);
-      this.client = client;
+      let client: Redis | undefined;
       try {
-        const call: Call = (command, ...args) => inTime(client.callBuffer(command, ...args));
+        client = await this.parts.redis.blocking('broker', blockMs, this.key);
+        if (this.isStopping()) break;
+        this.client = client;
+        const connection = client;
+        const call: Call = (command, ...args) => inTime(connection.callBuffer(command, ...args));
         this.clientId = await idOf(call);
         await this.steps.recover(call);
         while (!this.isStopping()) {
@@ -86,18 +91,16 @@ export class BlockingReader {
         await delay(backoffMs(failures, { initialMs: 20, maxMs: 1_000 }), { signal: this.stopping.signal });
         failures += 1;
       } finally {
-        client.disconnect();
+        client?.disconnect();
       }
     }
   }
 
   /** Makes the server answer a blocked read now. Where it refuses, the read ends with its BLOCK. */
   private async unblock(): Promise<void> {
-    if (this.clientId === undefined) return;
-    await this.parts.redis
-      .client('broker')
-      .client('UNBLOCK', this.clientId)
-      .catch(() => undefined);
+    if (this.clientId === undefined || !this.client) return;
+    const client = this.parts.redis.beside('broker', this.client);
+    await client?.client('UNBLOCK', this.clientId).catch(() => undefined);
   }
 }
 

@@ -1,4 +1,7 @@
+import { eventStreams } from '#libs/contracts';
 import type { MetricsRegistry } from '#libs/telemetry';
+
+const areas = Object.keys(eventStreams);
 
 /** What the bus tells of itself; labels are patterns, areas and codes, never ids. */
 export class BusMetrics {
@@ -63,11 +66,13 @@ export class BusMetrics {
       name: 'bus_dead_letters_total',
       help: 'Events given up after too many deliveries.',
       labels: ['area'],
+      known: areas,
     });
     this.lost = metrics.counter({
       name: 'bus_lost_total',
       help: 'Entries or streams that were gone before they were read.',
       labels: ['stream'],
+      known: [...areas, 'firehose'],
     });
     this.readerErrors = metrics.counter({
       name: 'bus_reader_errors_total',

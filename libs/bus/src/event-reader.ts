@@ -61,7 +61,7 @@ export class EventReader {
     this.pending = new PendingEvents(options, parts);
     this.handling = new EventHandling(options, contracts, handlers, parts);
     this.janitor = new ConsumerJanitor(options, parts);
-    this.reader = new BlockingReader(`events-${options.area}`, parts, {
+    this.reader = new BlockingReader(`events-${options.area}`, options.key, parts, {
       recover: (call) => this.recover(call),
       read: (call) => this.read(call),
     });

@@ -19,19 +19,22 @@ const compareEveryMs = 5_000;
  * have heard of, and all that was before it came, is told by `onGap`, and its owner re-reads.
  */
 export class FirehoseReader {
-  private readonly reader: BlockingReader;
-  private readonly positions: ReadonlyMap<string, StreamPosition>;
+  /** One for all partitions, or in a Cluster one for each. */
+  private readonly readers: readonly BlockingReader[];
+  private readonly positions = new Map<string, StreamPosition>();
   private readonly listeners = new Map<string, Listener>();
   private onGap: () => unknown = () => undefined;
-  private compareAt = 0;
+  private readonly compareAt = new Map<readonly string[], number>();
 
   constructor(private readonly parts: ReaderParts) {
     const keys = Array.from({ length: firehosePartitions }, (_, partition) => parts.redis.keys.firehose(partition));
-    this.positions = new Map(keys.map((key) => [key, new StreamPosition()]));
-    this.reader = new BlockingReader('firehose', parts, {
-      recover: (call) => this.compare(call),
-      read: (call) => this.read(call),
-    });
+    this.readers = parts.redis.together('broker', keys).map(
+      (near) =>
+        new BlockingReader('firehose', near[0] ?? '', parts, {
+          recover: (call) => this.compare(call, near),
+          read: (call) => this.read(call, near),
+        }),
+    );
   }
 
   on<Message>(contract: FirehoseContract<Message>, handle: (message: Message) => void): this {
@@ -43,17 +46,17 @@ export class FirehoseReader {
   /** `onGap` is called when the reader has found its place, and after each loss. */
   start(onGap: () => unknown): void {
     this.onGap = onGap;
-    this.reader.start();
+    for (const reader of this.readers) reader.start();
   }
 
-  stop(): Promise<void> {
-    return this.reader.stop();
+  async stop(): Promise<void> {
+    await Promise.all(this.readers.map((reader) => reader.stop()));
   }
 
-  private async compare(call: Call): Promise<void> {
-    this.compareAt = performance.now() + compareEveryMs;
+  private async compare(call: Call, keys: readonly string[]): Promise<void> {
+    this.compareAt.set(keys, performance.now() + compareEveryMs);
     const found = new Set<string>();
-    for (const [key, position] of this.positions) found.add(position.compare(await streamState(call, key)));
+    for (const key of keys) found.add(this.positionOf(key).compare(await streamState(call, key)));
     if (found.has('gap')) {
       this.parts.metrics.lost.inc({ stream: 'firehose' });
       this.parts.logger.warn({}, 'the firehose has a gap: what is watched is read again');
@@ -61,19 +64,24 @@ export class FirehoseReader {
     if (found.has('gap') || found.has('begun')) this.reread();
   }
 
-  private async read(call: Call): Promise<void> {
-    if (performance.now() >= this.compareAt) await this.compare(call);
-    const keys = [...this.positions.keys()];
-    const ids = [...this.positions.values()].map(({ id }) => id);
+  private async read(call: Call, keys: readonly string[]): Promise<void> {
+    if (performance.now() >= (this.compareAt.get(keys) ?? 0)) await this.compare(call, keys);
+    const ids = keys.map((key) => this.positionOf(key).id);
     const raw = await call('XREAD', 'COUNT', entriesPerRead, 'BLOCK', blockMs, 'STREAMS', ...keys, ...ids);
     const streams = parseStreams(raw);
-    if (streams.length === 0) await this.compare(call);
+    if (streams.length === 0) await this.compare(call, keys);
     for (const { key, entries } of streams) {
       for (const { id, bytes } of entries) {
-        this.positions.get(key)?.advance(id);
+        this.positionOf(key).advance(id);
         this.hear(bytes);
       }
     }
+  }
+
+  private positionOf(key: string): StreamPosition {
+    const known = this.positions.get(key) ?? new StreamPosition();
+    this.positions.set(key, known);
+    return known;
   }
 
   private hear(bytes: Buffer | undefined): void {

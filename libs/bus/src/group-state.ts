@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { RedisClient } from '#libs/redis';
 
 export interface GroupState {
   name: string;
@@ -10,7 +10,7 @@ export interface GroupState {
 }
 
 /** The groups of a stream and how far they are; none where there is no stream. */
-export async function groupsOf(client: Redis, key: string): Promise<GroupState[]> {
+export async function groupsOf(client: RedisClient, key: string): Promise<GroupState[]> {
   const groups: GroupState[] = [];
   for (const flat of await groupInfos(client, key)) {
     const of = (name: string): unknown => flat[flat.indexOf(name) + 1];
@@ -27,7 +27,7 @@ export async function groupsOf(client: Redis, key: string): Promise<GroupState[]
   return groups;
 }
 
-async function groupInfos(client: Redis, key: string): Promise<unknown[][]> {
+async function groupInfos(client: RedisClient, key: string): Promise<unknown[][]> {
   try {
     const raw: unknown = await client.xinfo('GROUPS', key);
     return Array.isArray(raw) ? raw.filter((each): each is unknown[] => Array.isArray(each)) : [];

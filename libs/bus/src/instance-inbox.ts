@@ -25,7 +25,7 @@ export class InstanceInbox {
     readonly key: string,
     private readonly parts: ReaderParts,
   ) {
-    this.reader = new BlockingReader('inbox', parts, {
+    this.reader = new BlockingReader('inbox', key, parts, {
       recover: (call) => this.recover(call),
       read: (call) => this.read(call),
     });

@@ -32,7 +32,7 @@ export class RequestReader {
   ) {
     this.slots = new Slots(concurrency);
     this.janitor = new ConsumerJanitor({ key, group, consumer }, parts);
-    this.reader = new BlockingReader('requests', parts, {
+    this.reader = new BlockingReader('requests', key, parts, {
       recover: (call) => this.recover(call),
       read: (call) => this.read(call),
       settle: () => Promise.all(this.taking),

@@ -48,43 +48,6 @@ export function serviceSettings(name: string, defaults: { metricsPort: number })
   };
 }
 
-function redisRole(role: 'broker' | 'cache' | 'session', what: string, fallbacks: readonly string[]) {
-  return {
-    url: setting(`SLUICE_REDIS_${upper(role)}_URL`, urlText('redis:', 'rediss:', 'unix:').optional(), {
-      fallbacks,
-      describe: what,
-    }),
-    username: setting(`SLUICE_REDIS_${upper(role)}_USERNAME`, z.string().optional(), {
-      fallbacks: fallbacks.length > 0 ? ['SLUICE_REDIS_USERNAME'] : [],
-      describe: `The ACL user of the ${role} role, where the URL does not carry it.`,
-    }),
-    password: secret(`SLUICE_REDIS_${upper(role)}_PASSWORD`, z.string().optional(), {
-      fallbacks: fallbacks.length > 0 ? ['SLUICE_REDIS_PASSWORD'] : [],
-      describe: `The password of the ${role} role, where the URL does not carry it.`,
-    }),
-  };
-}
-
-/** The three roles of Redis. With SLUICE_REDIS_URL alone it serves broker and session, and the cache role is off. */
-export const redisSettings = {
-  prefix: setting('SLUICE_REDIS_PREFIX', z.string().regex(/^[a-z][a-z0-9-]{0,30}$/), {
-    default: 'sluice',
-    describe: 'The prefix of every key, so that several installations can share a Redis.',
-  }),
-  broker: {
-    ...redisRole('broker', 'The Redis of bus and queue: noeviction, AOF.', ['SLUICE_REDIS_URL']),
-    url: setting('SLUICE_REDIS_BROKER_URL', urlText('redis:', 'rediss:', 'unix:'), {
-      fallbacks: ['SLUICE_REDIS_URL'],
-      describe:
-        'The Redis of bus and queue: noeviction, AOF. As all of them redis://, rediss:// or unix:///path/of/the/socket.',
-    }),
-  },
-  session: redisRole('session', 'The Redis of sessions: noeviction, AOF. Not set: SLUICE_REDIS_URL.', [
-    'SLUICE_REDIS_URL',
-  ]),
-  cache: redisRole('cache', 'The Redis of copies that may vanish: allkeys-lru. Not set: no copies are kept.', []),
-};
-
 /** The service's own schema in PostgreSQL. */
 export function databaseSettings<Schema extends string>(schema: Schema) {
   const prefix = `SLUICE_${upper(schema)}_DATABASE`;

@@ -60,6 +60,11 @@ export function loadLiveConfig<D extends ConfigDefinition>(definition: D, env: E
   };
 }
 
+/** The environment of this process with some variables in the place of its own; undefined takes one out. */
+export function environmentWith(replacements: Environment): Environment {
+  return { ...process.env, ...replacements };
+}
+
 interface Loading {
   readonly env: Environment;
   readonly faults: string[];

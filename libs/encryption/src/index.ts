@@ -5,4 +5,5 @@ export { openMasterKeys, type KeyManagement } from './key-management.js';
 export { MasterKeys } from './master-keys.js';
 export { openBytes, sealBytes } from './sealed-bytes.js';
 export { isTextSealedBy, openText, sealText } from './sealed-text.js';
+export { secretHash } from './secret-hash.js';
 export { openSecrets, sealSecrets, type SealedSecrets } from './secrets.js';

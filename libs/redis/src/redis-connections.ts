@@ -1,7 +1,8 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Command, Redis, type RedisOptions } from 'ioredis';
 import { delay } from '#libs/kernel';
 import { batchWrites } from './batch-writes.js';
-import { connectOptions, type RoleSettings } from './connect-options.js';
+import { connectOptions, type ConnectOptions, type RoleSettings, type ServerOptions } from './connect-options.js';
+import { openCluster } from './open-cluster.js';
 import { RedisKeys } from './redis-keys.js';
 import type { RedisCall } from './redis-script.js';
 import { safeError } from './safe-error.js';
@@ -20,6 +21,9 @@ interface RedisLogger {
   warn(detail: Readonly<Record<string, unknown>>, message: string): void;
 }
 
+/** One server, or a Redis Cluster: the same commands, as long as all keys of one lie on one slot. */
+export type RedisClient = Redis | Cluster;
+
 /** Called for each command of a shared client, with the time from call to reply. */
 export type CommandObserver = (role: RedisRole, command: string, seconds: number) => void;
 
@@ -30,8 +34,8 @@ const quitTimeoutMs = 500;
 /** The Redis clients of a process: one shared for each role, and one of its own for each blocking reader. */
 export class RedisConnections {
   readonly keys: RedisKeys;
-  private readonly shared = new Map<RedisRole, Redis>();
-  private readonly all = new Set<Redis>();
+  private readonly shared = new Map<RedisRole, RedisClient>();
+  private readonly all = new Set<RedisClient>();
   private readonly connected = new Map<RedisRole, Promise<unknown>>();
 
   constructor(
@@ -51,19 +55,24 @@ export class RedisConnections {
    * when the connection breaks or cannot be made: what was on its way may have been done or not, and sending it again is
    * for whoever knows that it may.
    */
-  client(role: RedisRole): Redis {
+  client(role: RedisRole): RedisClient {
     const known = this.shared.get(role);
     if (known) return known;
     const client = this.open(role, { socketTimeout: socketTimeoutMs });
     const { observe } = this;
-    batchWrites(client, observe && ((command, seconds) => observe(role, command, seconds)));
+    const observeRole = observe && ((command: string, seconds: number) => observe(role, command, seconds));
+    if (client instanceof Cluster) client.on('+node', (node: Redis) => batchWrites(node, observeRole));
+    else batchWrites(client, observeRole);
     this.shared.set(role, client);
     return client;
   }
 
-  /** A new client for one blocking reader, who closes it and makes another when it fails. */
-  blocking(role: RedisRole, blockMs: number): Redis {
-    const client = this.open(role, {
+  /**
+   * A new client for one blocking reader of keys that lie together, who closes it and makes another when it fails: in a
+   * Cluster it leads to the node that has them now, and fails when they move.
+   */
+  async blocking(role: RedisRole, blockMs: number, key: string): Promise<Redis> {
+    const options = {
       // ioredis answers null for a read that outlives its BLOCK by the grace, and drops what comes after: so the reader's
       // own watchdog must come first, and this is the second.
       blockingTimeout: blockMs + socketTimeoutMs,
@@ -71,9 +80,29 @@ export class RedisConnections {
       commandTimeout: blockMs + socketTimeoutMs,
       socketTimeout: blockMs + socketTimeoutMs,
       retryStrategy: () => null,
-    });
+    };
+    const { options: toServer } = this.targetOf(role);
+    const shared = this.client(role);
+    if (shared instanceof Cluster) await this.ready(role, blockMs);
+    const node = shared instanceof Cluster ? await ownerOf(shared, key) : {};
+    const client = new Redis({ ...toServer, ...node, ...failFast, ...options });
+    this.watch(role, client);
     batchWrites(client, undefined);
     return client;
+  }
+
+  /** The client for other commands to the server that a blocking reader waits at; undefined where it is not known any more. */
+  beside(role: RedisRole, blocking: Redis): Redis | undefined {
+    const shared = this.client(role);
+    if (!(shared instanceof Cluster)) return shared;
+    const { host, port } = blocking.options;
+    return shared.nodes('master').find(({ options }) => options.host === host && options.port === port);
+  }
+
+  /** Puts keys together that one command may name: all of them on one server, those of one slot in a Cluster. */
+  together(role: RedisRole, keys: readonly string[]): string[][] {
+    if (!(this.client(role) instanceof Cluster)) return [[...keys]];
+    return [...Map.groupBy(keys, slotOf).values()];
   }
 
   /** Sends commands on the shared client of a role, with binary replies. */
@@ -104,11 +133,13 @@ export class RedisConnections {
     return this.client(role).status === 'ready';
   }
 
-  /** How another library, such as BullMQ, is to connect. */
-  optionsOf(role: RedisRole): RedisOptions {
-    const options = connectOptions(this.settings[role]);
-    if (!options) throw new Error(`the ${role} role of Redis is not configured`);
-    return options;
+  /** How another library, such as BullMQ, is to connect: by options, and to a Cluster by a client that is closed with all others. */
+  connectionFor(role: RedisRole, options: OtherOptions): ServerOptions | Cluster {
+    const { clusterNodes, options: toServer } = this.targetOf(role);
+    if (!clusterNodes) return { ...toServer, ...options };
+    const cluster = openCluster(clusterNodes, { ...toServer, ...options });
+    this.watch(role, cluster);
+    return cluster;
   }
 
   async ping(role: RedisRole): Promise<void> {
@@ -123,32 +154,63 @@ export class RedisConnections {
     this.shared.clear();
   }
 
-  private open(role: RedisRole, options: RedisOptions): Redis {
-    const client = new Redis({
-      ...this.optionsOf(role),
-      // Together: a command that was sent and not answered when its connection broke is rejected then, not sent again.
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-      reconnectOnError: (error) => error.message.startsWith('READONLY'),
-      ...options,
-    });
+  private targetOf(role: RedisRole): ConnectOptions {
+    const target = connectOptions(this.settings[role]);
+    if (!target) throw new Error(`the ${role} role of Redis is not configured`);
+    return target;
+  }
+
+  private open(role: RedisRole, options: RedisOptions): RedisClient {
+    const { clusterNodes, options: toServer } = this.targetOf(role);
+    const all = { ...toServer, ...failFast, ...options };
+    const client = clusterNodes ? openCluster(clusterNodes, all) : new Redis(all);
+    this.watch(role, client);
+    return client;
+  }
+
+  private watch(role: RedisRole, client: RedisClient): void {
     let isDown = false;
-    client.on('error', (error: Error) => {
+    const wentDown = (error: Error): void => {
       if (isDown) return;
       isDown = true;
       this.logger.warn({ err: safeError(error), role }, 'Redis cannot be reached');
-    });
+    };
+    client.on('error', wentDown);
+    if (client instanceof Cluster) client.on('node error', wentDown);
     client.on('ready', () => {
       if (isDown) this.logger.info({ role }, 'Redis can be reached again');
       isDown = false;
     });
     client.on('end', () => this.all.delete(client));
     this.all.add(client);
-    return client;
   }
 }
 
-async function quit(client: Redis): Promise<void> {
+/** What a user of `connectionFor` sets beside how the server is reached. */
+type OtherOptions = Pick<ServerOptions, 'enableOfflineQueue' | 'maxRetriesPerRequest' | 'commandTimeout'>;
+
+/** Together: a command that was sent and not answered when its connection broke is rejected then, not sent again. */
+const failFast: RedisOptions = {
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  reconnectOnError: (error) => error.message.startsWith('READONLY'),
+};
+
+/** The slot of a Cluster that a key is on. */
+function slotOf(key: string): number {
+  return Number(new Command('get', [key]).getSlot());
+}
+
+/** Where the slot of a key is now; asked anew each time, as a reader comes here when it has lost its node. */
+async function ownerOf(cluster: Cluster, key: string): Promise<{ host: string; port: number }> {
+  await new Promise<void>((resolve) => cluster.refreshSlotsCache(() => resolve()));
+  const [node] = cluster.slots[slotOf(key)] ?? [];
+  const [, host, port] = /^(.+):(\d+)$/.exec(node ?? '') ?? [];
+  if (host === undefined) throw new Error('no node of the Redis Cluster has the slot that is to be read');
+  return { host, port: Number(port) };
+}
+
+async function quit(client: RedisClient): Promise<void> {
   if (client.status !== 'ready') return;
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<void>((resolve) => {

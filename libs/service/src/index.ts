@@ -2,3 +2,4 @@ export { AccessRecorder, type AccessRecord } from './access-recorder.js';
 export { bootstrap } from './bootstrap.js';
 export { CLOCK } from './clock-token.js';
 export { Lifecycle } from './lifecycle.js';
+export { secretControllerOf } from './secret-controller-of.js';

@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { HealthRegistry, MetricsRegistry } from '#libs/telemetry';
 
+type Route = (response: ServerResponse, request: IncomingMessage) => Promise<void>;
+
 export interface OperationsServer {
   readonly port: number;
   close(): Promise<void>;
@@ -18,14 +20,14 @@ export async function startOperationsServer(options: {
   metrics: MetricsRegistry;
 }): Promise<OperationsServer> {
   const { host, port, health, metrics } = options;
-  const routes: Readonly<Record<string, (response: ServerResponse) => Promise<void>>> = {
+  const routes: Readonly<Record<string, Route>> = {
     '/healthz': async (response) => sendJson(response, 200, { ok: true }),
     '/readyz': async (response) => {
       const readiness = await health.readiness();
       sendJson(response, readiness.ok ? 200 : 503, readiness);
     },
-    '/metrics': async (response) => {
-      const { contentType, body } = await metrics.expose();
+    '/metrics': async (response, request) => {
+      const { contentType, body } = await metrics.expose(request.headers.accept);
       response.writeHead(200, { 'content-type': contentType }).end(body);
     },
   };
@@ -45,7 +47,7 @@ export async function startOperationsServer(options: {
 }
 
 async function answer(
-  routes: Readonly<Record<string, (response: ServerResponse) => Promise<void>>>,
+  routes: Readonly<Record<string, Route>>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -53,7 +55,7 @@ async function answer(
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (request.method !== 'GET' || !route)
     sendJson(response, 404, { error: 'ask /healthz, /readyz or /metrics by GET' });
-  else await route(response);
+  else await route(response, request);
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -46,6 +46,7 @@ export async function startRuntime(name: ServiceName | 'gateway', config: Runtim
   const health = new HealthRegistry();
   const redis = new RedisConnections(config.redis, logger, commandObserver(metrics));
   watchRoles(redis, health, logger);
+  measureDependencies(metrics, health, redis);
   const busParts = { redis, logger, metrics: new BusMetrics(metrics) };
   const client = new BusClient(instance, busParts);
   client.start();
@@ -81,11 +82,28 @@ function commandObserver(metrics: MetricsRegistry): ConstructorParameters<typeof
   return (role, command, duration) => seconds.observe({ role, command }, duration);
 }
 
+/** What readiness asks, and the roles of Redis that it does not: a service goes on without a cache, and says so here. */
+function measureDependencies(metrics: MetricsRegistry, health: HealthRegistry, redis: RedisConnections): void {
+  metrics.gauge(
+    { name: 'dependency_up', help: 'Whether a dependency can be used: 1 or 0.', labels: ['dependency'] },
+    async (gauge) => {
+      const { checks } = await health.readiness();
+      gauge.reset();
+      for (const role of rolesOf(redis)) gauge.set({ dependency: `redis-${role}` }, Number(redis.isReady(role)));
+      for (const [dependency, { ok }] of Object.entries(checks)) gauge.set({ dependency }, Number(ok));
+    },
+  );
+}
+
+function rolesOf(redis: RedisConnections): RedisRole[] {
+  const roles: readonly RedisRole[] = ['broker', 'session', 'cache'];
+  return roles.filter((each) => redis.has(each));
+}
+
 /** Readiness asks the broker; a policy that does not fit its role is said once, loudly, and again at each restart. */
 function watchRoles(redis: RedisConnections, health: HealthRegistry, logger: AppLogger): void {
   health.register('redis-broker', () => redis.ping('broker'));
-  const roles: readonly RedisRole[] = ['broker', 'session', 'cache'];
-  for (const role of roles.filter((each) => redis.has(each))) {
+  for (const role of rolesOf(redis)) {
     policyFault(redis.client(role), role).then(
       (fault) => fault !== undefined && logger.error({ role }, fault),
       (err: unknown) => logger.warn({ err, role }, 'the eviction policy could not be asked for'),

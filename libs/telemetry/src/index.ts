@@ -3,3 +3,4 @@ export { HealthRegistry, type CheckOutcome, type Readiness } from './health-regi
 export { MetricsRegistry } from './metrics-registry.js';
 export { redact, redactText } from './redact.js';
 export { startTracing, type TracingOptions } from './tracing.js';
+export { shareAnswer } from './within-scrape.js';

@@ -1,5 +1,5 @@
 import { trace } from '@opentelemetry/api';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AppLogger, MetricsRegistry, redact, redactText, startTracing, withLogFields } from './index.js';
 
 function capture(): { logger: AppLogger; lines: () => Record<string, unknown>[] } {
@@ -90,6 +90,66 @@ describe('MetricsRegistry', () => {
     const { body } = await metrics.expose();
     expect(body).toContain('sluice_auth_sign_ins_total{outcome="ok",service="auth"} 1');
     expect(body).toContain('sluice_auth_sessions_open{service="auth"} 7');
+  });
+
+  it('tells OpenMetrics to who accepts it, and to all others the same in the older text, again and again', async () => {
+    const metrics = new MetricsRegistry('auth');
+    metrics.counter({ name: 'sign_ins_total', help: 'Sign-ins.', labels: ['outcome'] }).inc({ outcome: 'ok' });
+    metrics.histogram({ name: 'hash_seconds', help: 'Hashing.' }).observe(0.2);
+    for (const _ of [1, 2]) {
+      const newer = await metrics.expose('application/openmetrics-text;version=1.0.0,text/plain;q=0.5');
+      expect(newer.contentType).toContain('application/openmetrics-text');
+      expect(newer.body).toMatch(/^# TYPE sluice_auth_sign_ins counter$/m);
+      expect(newer.body).toMatch(/\n# EOF\n$/);
+      const older = await metrics.expose('text/plain');
+      expect(older.contentType).toContain('text/plain');
+      expect(older.body).toMatch(
+        /^# HELP sluice_auth_sign_ins_total Sign-ins\.\n# TYPE sluice_auth_sign_ins_total counter$/m,
+      );
+      expect(older.body).not.toContain('# EOF');
+      for (const { body } of [newer, older]) expect(body).toMatch(/^sluice_auth_sign_ins_total\{.*\} 1$/m);
+    }
+  });
+
+  it('refuses a label of many values: of a workspace, a user or an id', () => {
+    const metrics = new MetricsRegistry('auth');
+    for (const label of ['workspace', 'user', 'source_id', 'id', 'email']) {
+      expect(() => metrics.counter({ name: 'wrong_total', help: '', labels: [label] })).toThrow(label);
+    }
+  });
+
+  it('leaves out a gauge that cannot be read or takes long, and tells the others', async () => {
+    vi.useFakeTimers();
+    const metrics = new MetricsRegistry('auth');
+    metrics.gauge({ name: 'broken', help: 'Broken.' }, () => Promise.reject(new Error('the database is away')));
+    metrics.gauge({ name: 'hanging', help: 'Hanging.', labels: ['state'] }, () => new Promise(() => undefined));
+    metrics.gauge({ name: 'good', help: 'Good.' }, (gauge) => gauge.set(1));
+    const exposed = metrics.expose();
+    await vi.advanceTimersByTimeAsync(3_100);
+    expect((await exposed).body.match(/^sluice_\w+/gm)).toEqual(['sluice_auth_good']);
+    vi.useRealTimers();
+  });
+
+  it('has counters at 0 whose label is known, so that their first event is an increase', async () => {
+    const metrics = new MetricsRegistry('auth');
+    metrics.counter({ name: 'mails_total', help: 'Mails.', labels: ['outcome'], known: ['sent', 'given_up'] });
+    expect((await metrics.expose()).body).toContain('sluice_auth_mails_total{outcome="given_up",service="auth"} 0');
+  });
+
+  it('marks a bucket with the sampled trace that fell into it, and with no other', async () => {
+    const metrics = new MetricsRegistry('auth');
+    const histogram = metrics.histogram({ name: 'hash_seconds', help: 'Hashing.', labels: ['kind'] }, [1, 10]);
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const spanOf = (traceFlags: number) => trace.wrapSpanContext({ traceId, spanId: 'b7ad6b7169203331', traceFlags });
+    const active = vi.spyOn(trace, 'getActiveSpan').mockReturnValue(spanOf(1));
+    histogram.observe({ kind: 'slow' }, 5);
+    active.mockReturnValue(spanOf(0));
+    histogram.startTimer({ kind: 'slow' })();
+    const { body } = await metrics.expose('application/openmetrics-text');
+    expect(body).toMatch(
+      /le="10",.*\} 2 # \{trace_id="0af7651916cd43dd8448eb211c80319c",span_id="b7ad6b7169203331"\} 5 \S+$/m,
+    );
+    expect(body.match(/trace_id/g)).toHaveLength(1);
   });
 });
 

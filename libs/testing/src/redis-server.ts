@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { environmentWith } from '#libs/config';
 import { freePort } from './free-port.js';
 import { until } from './until.js';
 
@@ -66,7 +67,8 @@ export class RedisServer implements AsyncDisposable {
   async launch(): Promise<void> {
     const { maxmemory, maxmemoryPolicy = 'noeviction', appendonly = false, args = [] } = this.options;
     this.process = spawn(
-      'redis-server',
+      // `npm run check:valkey` runs the tests on another server of the same protocol.
+      environmentWith({})['SLUICE_REDIS_SERVER'] ?? 'redis-server',
       [
         ...['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', ''],
         ...['--appendonly', appendonly ? 'yes' : 'no', '--maxmemory-policy', maxmemoryPolicy],

@@ -54,7 +54,7 @@ describe('the service', () => {
         ...['BeginSecondFactor', 'ConfirmSecondFactor', 'RemoveSecondFactor'],
         ...['RequestPasswordReset', 'ResetPassword', 'AcceptInvitation'],
       ];
-      const forServices = ['ActFor', 'EnsureGroups', 'ListRevocations', 'GetDataKey'];
+      const forServices = ['ActFor', 'EnsureGroups', 'ListRevocations', 'ListUserRights', 'GetDataKey'];
       for (const [name, contract] of Object.entries({ ...authRequests, ...accountRequests })) {
         const rpc = contract.pattern.split('/')[1] ?? '';
         if (open.includes(rpc)) continue;

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CONFIG } from '#libs/config';
+import { secretControllerOf } from '#libs/service';
+import { secretRequests } from '#libs/contracts';
 import { databaseModule, Resealer } from '#libs/database';
 import { IdentityModule } from '#libs/identity';
 import type { AuthConfig } from './auth.config.js';
@@ -20,7 +22,6 @@ import { BootstrapService } from './bootstrap/bootstrap.service.js';
 import { DataKeyController } from './key-rotation/data-key.controller.js';
 import { DataKeyService } from './key-rotation/data-key.service.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
-import { SecretController } from './key-rotation/secret.controller.js';
 import { MailSenderService } from './mail/mail-sender.service.js';
 import { MailRepository } from './mail/mail.repository.js';
 import { SmtpClient } from './mail/smtp.client.js';
@@ -48,6 +49,7 @@ import { OidcClient } from './oidc/oidc.client.js';
 import { SamlKeys1795410000001 } from './migrations/1795410000001-saml-keys.js';
 import { OidcKind } from './oidc/oidc.kind.js';
 import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
+import { MailsOfChanges1795500100000 } from './migrations/1795500100000-mails-of-changes.js';
 import { KeysOutliveTheirMaker1795470000000 } from './migrations/1795470000000-keys-outlive-their-maker.js';
 import { UserPreferences1795460000000 } from './migrations/1795460000000-user-preferences.js';
 import { PasswordLinkService } from './password/password-link.service.js';
@@ -59,6 +61,8 @@ import { PreferencesController } from './preferences/preferences.controller.js';
 import { PreferencesRepository } from './preferences/preferences.repository.js';
 import { PreferencesService } from './preferences/preferences.service.js';
 import { ProxyKind } from './proxy-headers/proxy.kind.js';
+import { KeyAgeMetrics } from './observing/key-age-metrics.service.js';
+import { KeyAgeRepository } from './observing/key-age.repository.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
 import { RevocationRepository } from './revocation/revocation.repository.js';
@@ -124,7 +128,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
       migrations: [
         ...[CreateAuth1795219000000, CreateAccounts1795420000000, Roles1795430000000, ServiceAccounts1795430000001],
         ...[IdentityProviders1795400000001, SamlKeys1795410000001, Scim1795440000001, UserPreferences1795460000000],
-        KeysOutliveTheirMaker1795470000000,
+        ...[KeysOutliveTheirMaker1795470000000, MailsOfChanges1795500100000],
       ],
     }),
   ],
@@ -136,7 +140,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SecondFactorController,
     PasswordController,
     DataKeyController,
-    SecretController,
+    secretControllerOf(secretRequests.auth),
     ApiKeyController,
     FederationController,
     IdentityProviderController,
@@ -223,6 +227,8 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SsoService,
     BootstrapLockRepository,
     BootstrapService,
+    KeyAgeMetrics,
+    KeyAgeRepository,
     RetentionService,
     ...[ScimGroupRepository, ScimGroupService, ScimUserRepository, ScimUserService],
     DataKeyService,

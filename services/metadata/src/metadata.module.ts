@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
+import { secretControllerOf } from '#libs/service';
+import { secretRequests } from '#libs/contracts';
 import { DataSource } from 'typeorm';
 import { databaseModule, Resealer } from '#libs/database';
 import { MasterKeys } from '#libs/encryption';
@@ -28,7 +30,6 @@ import { DataSourceEntity } from './data-source/data-source.entity.js';
 import { DataSourceRepository } from './data-source/data-source.repository.js';
 import { DataSourceService } from './data-source/data-source.service.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
-import { SecretController } from './key-rotation/secret.controller.js';
 import type { MetadataConfig } from './metadata.config.js';
 import { CreateMetadata1795219100000 } from './migrations/1795219100000-create-metadata.js';
 import { CountChanges1795240100000 } from './migrations/1795240100000-count-changes.js';
@@ -96,7 +97,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     RowPolicyController,
     RunnableController,
     WorkspaceSettingsController,
-    SecretController,
+    secretControllerOf(secretRequests.metadata),
   ],
   providers: [
     ...[AuditChainRepository, AuditEntryRepository, AuditWriterRepository, AuditService, AuditRetentionService],

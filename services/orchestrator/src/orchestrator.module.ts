@@ -1,6 +1,8 @@
 import { BullModule } from '@nestjs/bullmq';
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
+import { secretControllerOf } from '#libs/service';
+import { secretRequests } from '#libs/contracts';
 import { DataSource } from 'typeorm';
 import { databaseModule, Resealer } from '#libs/database';
 import { ReceiverClient } from '#libs/receivers';
@@ -27,9 +29,10 @@ import { ExecutionService } from './execution/execution.service.js';
 import { FinishedRepository } from './execution/finished.repository.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
-import { SecretController } from './key-rotation/secret.controller.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
+import { StateMetrics } from './observing/state-metrics.service.js';
+import { StateRepository } from './observing/state.repository.js';
 import type { OrchestratorConfig } from './orchestrator.config.js';
 import { AuthClient } from './plan/auth.client.js';
 import { TemplateCallers } from './plan/template-callers.service.js';
@@ -63,6 +66,9 @@ import { SourceService } from './source/source.service.js';
 import { EstimateController } from './estimate/estimate.controller.js';
 import { EstimateService } from './estimate/estimate.service.js';
 import { AssetAccess } from './access/asset-access.service.js';
+import { LostAccessLoop } from './access/lost-access-loop.service.js';
+import { LostAccessRepository } from './access/lost-access.repository.js';
+import { LostAccessService } from './access/lost-access.service.js';
 import { SubmissionController } from './submission/submission.controller.js';
 import { SubmissionRepository } from './submission/submission.repository.js';
 import { SubmitService } from './submission/submit.service.js';
@@ -98,7 +104,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     RunController,
     HeartbeatController,
     WebhookController,
-    SecretController,
+    secretControllerOf(secretRequests.orchestrator),
     SourceConsumer,
   ],
   providers: [
@@ -132,7 +138,9 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
       SnapshotRepository,
     ],
     ...[WorkerClient, ResultsClient],
+    ...[LostAccessLoop, LostAccessService, LostAccessRepository],
     ...[HistoryService, HistoryRepository],
+    ...[StateMetrics, StateRepository],
     ...[WarmUpLoop, WarmUpService, WarmUpRepository],
     ...[WebhookLoop, WebhookService, WebhookRepository],
     {

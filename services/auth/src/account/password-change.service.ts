@@ -6,10 +6,12 @@ import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
 import { checkNewPassword } from '../input/password.js';
+import { PasswordHelpService } from './password-help.service.js';
 import { PasswordTokenRepository } from '../password/password-token.repository.js';
 import { hashOfPasswordToken, type PasswordTokenPurpose } from '../password/password-token.js';
 import { PasswordService } from '../password/password.service.js';
 import { SessionManagementService } from '../session/session-management.service.js';
+import { countedAccount } from '../throttle/counted-account.js';
 import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
@@ -28,6 +30,7 @@ export class PasswordChangeService {
     private readonly tokens: PasswordTokenRepository,
     private readonly throttle: SignInThrottleService,
     private readonly sessions: SessionManagementService,
+    private readonly help: PasswordHelpService,
     private readonly transactions: TransactionRepository,
     private readonly audit: AuditRepository,
     private readonly logger: AppLogger,
@@ -47,7 +50,7 @@ export class PasswordChangeService {
     if (email === null) throw wrongPassword();
     const known = await this.users.findPasswordHash(key);
     const workspace = await this.workspaces.find(workspaceId);
-    const attempt: Attempt = { email, workspace: workspace?.slug, clientAddress };
+    const attempt: Attempt = { email: countedAccount(email), workspace: workspace?.slug, clientAddress };
     const isRight = await this.passwords.verify(known, currentPassword, () => this.throttle.admit(attempt));
     if (!isRight || known === undefined) {
       await this.throttle.failed(attempt);
@@ -92,6 +95,7 @@ export class PasswordChangeService {
     const actor = by === 'CHANGE' ? undefined : ({ kind: 'USER', id } as const);
     const target = { type: 'user', id };
     await this.audit.add(transaction, { action: 'user.password_set', target, workspaceId, actor, after: { by } });
+    if (by !== 'INVITATION') await this.help.tellOfChange(transaction, id);
     await this.sessions.endAll(transaction, id, keeps);
   }
 }

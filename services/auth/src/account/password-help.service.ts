@@ -62,6 +62,11 @@ export class PasswordHelpService {
     return this.help(userId, caller, 'INVITATION');
   }
 
+  /** Tells somebody that his password is another now, where mails are sent. */
+  async tellOfChange(transaction: Transaction, userId: string): Promise<void> {
+    if (this.smtp.isConfigured) await this.mails.addForUser(transaction, userId, 'CHANGED');
+  }
+
   /** For one who cannot ask himself. The password goes on working until another is set. */
   async resetFor(userId: string, caller: Principal): Promise<string | undefined> {
     return this.help(userId, caller, 'RESET');

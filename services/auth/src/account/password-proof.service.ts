@@ -4,10 +4,10 @@ import type { authRequests, RequestOf } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
 import { normalizeEmail } from '../input/email.js';
-import { normalizeLogin } from '../ldap/ldap-login.js';
 import { PasswordService } from '../password/password.service.js';
 import { SessionMetrics } from '../session/session.metrics.js';
 import { SignInFailures } from '../session/sign-in-failures.service.js';
+import { countedAccount } from '../throttle/counted-account.js';
 import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
 import { UserRepository, type SignInCandidate } from '../user/user.repository.js';
 import type { UserKey } from '../user/user.types.js';
@@ -53,7 +53,7 @@ export class PasswordProofService {
 
   /** Whether it is a password of ours. One that is not is the caller's to count, who may know where else to ask. */
   async examine({ email, password, workspace, clientAddress }: ProofInput): Promise<ExaminedPassword> {
-    const attempt: Attempt = { email: accountOf(email), workspace, clientAddress };
+    const attempt: Attempt = { email: countedAccount(email), workspace, clientAddress };
     const [candidate, another] = await this.candidates(normalizeEmail(email) ?? '', workspace);
     const isRight = await this.passwords.verify(candidate?.passwordHash, password, () =>
       this.admit(attempt, candidate),
@@ -112,15 +112,6 @@ export class PasswordProofService {
       throw error;
     }
   }
-}
-
-/**
- * What attempts are counted by. A directory knows users by other names than addresses, and reads look-alike letters as one, so
- * they are one here too, also in an address; what is neither is limited as one.
- */
-function accountOf(typed: string): string {
-  const folded = typed.normalize('NFKC');
-  return normalizeEmail(folded) ?? normalizeLogin(folded)?.toLowerCase() ?? '';
 }
 
 export function wrongCredentials(): AppError {

@@ -1,4 +1,5 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { secretHash } from '#libs/encryption';
 
 const form = /^(slk_[0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
 
@@ -12,7 +13,7 @@ export interface NewSecret {
 export function newSecret(): NewSecret {
   const prefix = `slk_${randomBytes(6).toString('hex')}`;
   const secret = `${prefix}_${randomBytes(32).toString('base64url')}`;
-  return { secret, prefix, hash: hashOf(secret) };
+  return { secret, prefix, hash: secretHash(secret) };
 }
 
 export function prefixOf(secret: string): string | undefined {
@@ -21,9 +22,5 @@ export function prefixOf(secret: string): string | undefined {
 
 /** A fast hash is enough for 256 random bits, and is compared in constant time. */
 export function matchesHash(secret: string, hash: Buffer): boolean {
-  return timingSafeEqual(hashOf(secret), hash);
-}
-
-function hashOf(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+  return timingSafeEqual(secretHash(secret), hash);
 }

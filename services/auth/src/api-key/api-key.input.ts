@@ -5,6 +5,7 @@ import { Issues } from '../input/issues.js';
 import { isNetwork } from '../input/network.js';
 import { checkName } from '../input/text.js';
 import type { ApiKeyRow } from './api-key.repository.js';
+import { permissionsOfKey } from './permissions-of-key.js';
 
 export interface ParsedApiKey {
   readonly name: string;
@@ -37,6 +38,7 @@ export function parseApiKey(
     expiresAt,
   };
   if (maker.key) refuseOutgrown(parsed, maker.key, issues);
+  refusePowerless(parsed, maker.permissions, issues);
   issues.throwIfAny();
   return parsed;
 }
@@ -48,6 +50,19 @@ function checkPermissions(names: readonly string[], { permissions }: Maker, issu
     else if (!permissions.has(name)) issues.forbid(path, `You do not have the permission ${name} yourself.`);
   }
   return [...new Set(names.filter(isPermission))];
+}
+
+/** What is looked at beside the reach alone would be a key that may do nothing, and looks as if it could. */
+function refusePowerless(
+  { permissions, reach, networks }: ParsedApiKey,
+  ofMaker: ReadonlySet<Permission>,
+  issues: Issues,
+): void {
+  if (!reach || !permissions || permissions.length === 0) return;
+  const { dataSourceIds, savedQueryIds } = reach;
+  const bounds = { permissions, dataSourceIds, savedQueryIds, networks: networks ?? null };
+  if (permissionsOfKey(bounds, ofMaker).size > 0) return;
+  issues.add(['permissions'], 'None of these is for data sources or saved queries: such a key could do nothing.');
 }
 
 /** They travel in each of the key's tokens. */

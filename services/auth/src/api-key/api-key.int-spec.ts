@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MessageContext } from '#libs/bus';
 import { authRequests, type ResponseOf } from '#libs/contracts';
 import { TokenVerifier, type Principal } from '#libs/identity';
+import { newId } from '#libs/kernel';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { AuthHarness } from '../../test/auth-harness.js';
 
@@ -89,6 +90,14 @@ describe('an API key', () => {
     };
     const made = auth.ask(authRequests.createUser, user, await contextOfKey(secret));
     expect((await auth.refusal(made)).code).toBe('auth.forbidden');
+  });
+
+  it('whose permissions all lie outside what it reaches is refused, and is made of any one that does not', async () => {
+    const dataSourceIds = { values: [newId('dataSource')] };
+    const powerless = create({ permissions: { values: ['user.read', 'cache.invalidate'] }, dataSourceIds }, admin);
+    expect(await auth.refusal(powerless)).toMatchObject({ code: 'input.invalid', path: ['permissions'] });
+    const { secret } = await create({ permissions: { values: ['user.read', 'query.run'] }, dataSourceIds }, admin);
+    expect([...(await principalOfKey(secret)).permissions]).toEqual(['query.run']);
   });
 
   it('API key prefix: is refused when one character of it differs, whichever', async () => {

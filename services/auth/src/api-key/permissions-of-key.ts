@@ -29,7 +29,10 @@ const withinReach: ReadonlySet<Permission> = new Set<Permission>([
   'saved_query.run',
 ]);
 
-type KeyBounds = Pick<ApiKeyRow, 'permissions' | 'dataSourceIds' | 'savedQueryIds' | 'networks'>;
+type KeyBounds = {
+  readonly [Bound in keyof Pick<ApiKeyRow, 'permissions' | 'dataSourceIds' | 'savedQueryIds' | 'networks'>]:
+    readonly string[] | null;
+};
 
 /** What a key allows of what its maker may do now: nothing that leads out of what confines it. */
 export function permissionsOfKey(key: KeyBounds, ofMaker: ReadonlySet<Permission>): ReadonlySet<Permission> {

@@ -89,7 +89,9 @@ export class FederatedSignInService {
       const current = await this.rule(transaction, provider, identity, user);
       const opened = await open(transaction, current);
       await this.federated.insert(transaction, opened.session.id, provider, identity.subject, context.providerSession);
-      if (context.sessionCookie !== undefined) await this.opener.endByCookie(transaction, context.sessionCookie);
+      if (context.sessionCookie !== undefined) {
+        await this.opener.endByCookie(transaction, context.sessionCookie, 'NEW_SIGN_IN');
+      }
       await this.audit.add(transaction, {
         action: 'session.signed_in',
         target: { type: 'session', id: opened.session.id },

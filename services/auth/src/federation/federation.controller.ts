@@ -43,10 +43,11 @@ export class FederationController {
   @HandlesRequest(federationRequests.setSignInPolicy)
   @Allow('identity_provider.manage')
   async setSignInPolicy(
-    @Payload() { ssoEnforced }: RequestOf<Requests['setSignInPolicy']>,
+    @Payload() { ssoEnforced, checkOnly }: RequestOf<Requests['setSignInPolicy']>,
     @Ctx() context: BusContext,
   ): Promise<ResponseOf<Requests['setSignInPolicy']>> {
-    await this.policy.enforceSso(ssoEnforced, principalOf(context));
+    if (checkOnly) await this.policy.check(ssoEnforced, principalOf(context));
+    else await this.policy.enforceSso(ssoEnforced, principalOf(context));
     return { ssoEnforced };
   }
 }

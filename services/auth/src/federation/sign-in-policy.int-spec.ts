@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 const enforce = (ssoEnforced: boolean, context = admin) =>
-  auth.ask(federationRequests.setSignInPolicy, { ssoEnforced }, context);
+  auth.ask(federationRequests.setSignInPolicy, { ssoEnforced, checkOnly: false }, context);
 
 async function provider(): Promise<{ id: string; version: number }> {
   const options = { issuer: 'https://login.example.com', clientId: 'sluice' };
@@ -79,6 +79,16 @@ describe('a workspace that enforces single sign-on', () => {
       await opened.stop();
       await enforce(false);
     }
+  });
+
+  it('is only looked at where it is asked whether it could be set', async () => {
+    const check = (ssoEnforced: boolean) =>
+      auth.ask(federationRequests.setSignInPolicy, { ssoEnforced, checkOnly: true }, admin);
+    await check(true);
+    await expect(auth.signIn(administrator)).resolves.toBeDefined();
+    await auth.database.query('update auth.identity_provider set enabled = false');
+    expect(await auth.refusal(check(true))).toMatchObject({ code: 'input.invalid', path: ['ssoEnforced'] });
+    await auth.database.query('update auth.identity_provider set enabled = true');
   });
 
   it('is set by nobody without identity_provider.manage', async () => {

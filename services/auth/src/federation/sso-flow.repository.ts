@@ -1,7 +1,8 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { secretHash } from '#libs/encryption';
 import type { Transaction } from '../transaction/transaction.repository.js';
 
 /** How long somebody may take at the provider. */
@@ -45,7 +46,7 @@ export class SsoFlowRepository {
       `insert into auth.sso_flow (state_hash, provider_id, browser_hash, origin, return_to, data, expires_at)
        values ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 second')`,
       [
-        ...[hashOf(flow.state), providerId, hashOf(flowCookie), request.origin, request.returnTo, data(flow)],
+        ...[secretHash(flow.state), providerId, secretHash(flowCookie), request.origin, request.returnTo, data(flow)],
         flowSeconds,
       ],
     );
@@ -61,7 +62,7 @@ export class SsoFlowRepository {
       `delete from auth.sso_flow
        where state_hash = $1 and provider_id = $2 and browser_hash = $3 and expires_at > now()
        returning origin, return_to as "returnTo", data`,
-      [hashOf(state), providerId, hashOf(flowCookie)],
+      [secretHash(state), providerId, secretHash(flowCookie)],
     );
     return rows[0] && { ...rows[0], flowCookie };
   }
@@ -90,8 +91,4 @@ export class SsoFlowRepository {
 /** A secret of one sign-in for one purpose, which only the browser that began it can give again. */
 export function secretOf({ state, flowCookie }: BegunFlow, purpose: string): string {
   return createHmac('sha256', flowCookie).update(`${purpose} ${state}`).digest('base64url');
-}
-
-function hashOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

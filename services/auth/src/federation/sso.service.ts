@@ -3,6 +3,7 @@ import type { federationRequests, RequestOf, ResponseOf } from '#libs/contracts'
 import { AppError } from '#libs/kernel';
 import { IdentityProviderService } from '../identity-provider/identity-provider.service.js';
 import { SessionOpenerService } from '../session/session-opener.service.js';
+import { SignInFailures } from '../session/sign-in-failures.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { FederatedSignInService } from './federated-sign-in.service.js';
 import type { SsoAnswer, SsoRequest } from './sso-exchange.js';
@@ -14,6 +15,9 @@ type Output = ResponseOf<typeof federationRequests.answerSso>;
 
 const nothing: Output = { answer: { case: 'done', value: {} }, flowIsCrossSite: false };
 
+/** Where somebody wants to be signed in, or comes back to be. */
+const signInActions: ReadonlySet<string> = new Set(['GET login', 'GET callback', 'POST acs']);
+
 /** What comes by HTTP at /v1/sso: asks the provider's kind, and does what it answers. */
 @Injectable()
 export class SsoService {
@@ -21,6 +25,7 @@ export class SsoService {
     private readonly providers: IdentityProviderService,
     private readonly signIns: FederatedSignInService,
     private readonly opener: SessionOpenerService,
+    private readonly failures: SignInFailures,
     private readonly transactions: TransactionRepository,
   ) {}
 
@@ -38,7 +43,12 @@ export class SsoService {
     const action = Object.hasOwn(kind.actions, key) ? kind.actions[key] : undefined;
     if (!action)
       throw new AppError('sso.request_invalid', 'There is nothing at this address.', { internalMessage: key });
-    return this.perform(provider, request, await action(provider, request));
+    try {
+      return await this.perform(provider, request, await action(provider, request));
+    } catch (error) {
+      if (signInActions.has(key)) this.failures.noteAtProvider(provider, error);
+      throw error;
+    }
   }
 
   private async perform(provider: OpenProvider, request: SsoRequest, answer: SsoAnswer): Promise<Output> {
@@ -77,7 +87,7 @@ export class SsoService {
     { location, flowCookie }: Omit<SignOut, 'kind'>,
   ): Promise<Output> {
     if (sessionCookie !== undefined) {
-      await this.transactions.run((transaction) => this.opener.endByCookie(transaction, sessionCookie));
+      await this.transactions.run((transaction) => this.opener.endByCookie(transaction, sessionCookie, 'SIGN_OUT'));
     }
     return { ...redirect(location), sessionCookie: '', ...(flowCookie === undefined ? {} : { flowCookie }) };
   }

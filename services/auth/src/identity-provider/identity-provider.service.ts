@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { IdentityProvider, identityProviderRequests, RequestOf, ResponseOf } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
 import { permissionNames, type Permission, type Principal } from '#libs/identity';
-import { AppError, newId, type JsonObject } from '#libs/kernel';
+import { AppError, changedMeanwhile, type JsonObject, newId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkSearch, keyOf } from '../input/text.js';
@@ -79,6 +79,7 @@ export class IdentityProviderService {
     const key = { id: newId('identityProvider'), workspaceId };
     const sealed = await this.secrets.seal(key, secrets);
     const row = await this.transactions.run(async (transaction) => {
+      await this.holdRoles(transaction, { workspaceId, rules }, permissions);
       const made = await this.providers.insert(transaction, {
         ...{ ...key, name, nameKey: keyOf(name), kind: kind.name, enabled: input.enabled },
         ...{ options, ...sealed, emailDomains, rules },
@@ -109,6 +110,7 @@ export class IdentityProviderService {
     const row = await this.transactions.run(async (transaction) => {
       const current = await this.providers.lock(transaction, { workspaceId, id: input.id });
       if (current.version !== input.version) throw changedMeanwhile();
+      if (change.rules) await this.holdRoles(transaction, { workspaceId, rules: change.rules }, permissions);
       const options = input.options === undefined ? {} : await this.changedOptions(current, input.options);
       const changed = await this.providers.update(transaction, current, { ...change, ...options });
       await this.audit.add(transaction, auditedProvider('updated', current, changed));
@@ -140,6 +142,17 @@ export class IdentityProviderService {
     return { kind, provider: { id, workspaceId, name, kind: row.kind, emailDomains, rules, version, options } };
   }
 
+  /** No role that rules name goes before the rules are there, which then hold it. */
+  private async holdRoles(
+    transaction: Transaction,
+    { workspaceId, rules }: Pick<ProviderRow, 'workspaceId' | 'rules'>,
+    granter: ReadonlySet<Permission>,
+  ): Promise<void> {
+    const issues = new Issues();
+    checkRules(rules, { known: await this.roles.lockAll(transaction, workspaceId), granter }, issues);
+    issues.throwIfAny();
+  }
+
   /** Secrets that are not given stay, unless what says where they go changes: then they would be told to somebody else. */
   private async changedOptions(current: ProviderRow, given: JsonObject): Promise<ProviderChange> {
     const kind = this.kinds.get(current.kind);
@@ -164,12 +177,6 @@ export class IdentityProviderService {
       { path: [field] },
     );
   }
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
-    path: ['version'],
-  });
 }
 
 /** Who decides who somebody is can be anybody, so nobody who may not do everything does. */

@@ -182,10 +182,10 @@ describe('signing in by a directory’s password', () => {
   it('where single sign-on is enforced, the directory’s password is good and ours is not', async () => {
     await forget();
     const context = await auth.admin();
-    await auth.ask(federationRequests.setSignInPolicy, { ssoEnforced: true }, context);
+    await auth.ask(federationRequests.setSignInPolicy, { ssoEnforced: true, checkOnly: false }, context);
     await expect(auth.signIn({ email: 'ana', password: 'ana-password' })).resolves.toBeDefined();
     expect((await auth.refusal(auth.signIn(administrator))).code).toBe('auth.credentials_wrong');
-    await auth.ask(federationRequests.setSignInPolicy, { ssoEnforced: false }, context);
+    await auth.ask(federationRequests.setSignInPolicy, { ssoEnforced: false, checkOnly: false }, context);
     await expect(auth.signIn(administrator)).resolves.toBeDefined();
   });
 

@@ -2,11 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { AppError, delay } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
-import type { ProofInput } from '../account/password-proof.service.js';
+import { wrongCredentials, type ProofInput } from '../account/password-proof.service.js';
 import type { AuthConfig } from '../auth.config.js';
 import { FederatedSignInService, type Admission } from '../federation/federated-sign-in.service.js';
 import { IdentityProviderService } from '../identity-provider/identity-provider.service.js';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
+import { SignInFailures } from '../session/sign-in-failures.service.js';
 import { slugPattern } from '../workspace/slug.js';
 import { DirectorySlots } from './directory-slots.js';
 import { LdapDirectoryClient, type LdapPerson } from './ldap-directory.client.js';
@@ -16,6 +17,7 @@ import type { LdapOptions } from './ldap-options.js';
 
 /** A directory's no takes longer for a user whom it has; this is longer than either. */
 const refusalMs = 1_000;
+const noMatch = wrongCredentials();
 
 type SignedIn = Awaited<ReturnType<FederatedSignInService['signIn']>>;
 
@@ -29,6 +31,7 @@ export class LdapSignInService {
     private readonly providers: IdentityProviderService,
     private readonly directory: LdapDirectoryClient,
     private readonly signIns: FederatedSignInService,
+    private readonly failures: SignInFailures,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: Pick<AuthConfig, 'providers'>,
   ) {}
@@ -49,10 +52,21 @@ export class LdapSignInService {
     const found = await this.slots.run(workspaceSlug ?? '', () =>
       this.firstThatKnows(ids, normalizeLogin(typed), password, endsAt),
     );
-    if (found.person) return this.signIns.signIn(found.provider, toIdentity(found.person), {}, admit);
+    if (found.person) return this.signInBy(found.provider, found.person, admit);
+    for (const provider of found.asked) this.failures.noteAtProvider(provider, noMatch);
     await delay(Math.max(0, refusalMs - (performance.now() - begun)));
     if (found.isUnavailable) throw unavailable();
     return undefined;
+  }
+
+  private async signInBy(provider: OpenProvider, person: LdapPerson, admit: Admission): Promise<SignedIn> {
+    try {
+      return await this.signIns.signIn(provider, toIdentity(person), {}, admit);
+    } catch (error) {
+      // What is missing is no failure, and a wrong second factor is told of the user.
+      if (!isOfSecondFactor(error)) this.failures.noteAtProvider(provider, error);
+      throw error;
+    }
   }
 
   /** One time for all directories, of which each has its share: one that is silent leaves time to the next. */
@@ -63,8 +77,10 @@ export class LdapSignInService {
     endsAt: number,
   ): Promise<Found> {
     let isUnavailable = false;
+    const asked: OpenProvider[] = [];
     for (const [index, id] of ids.entries()) {
       const provider = await this.open(id);
+      asked.push(provider);
       const shareMs = (endsAt - performance.now()) / (ids.length - index);
       const signal = AbortSignal.timeout(Math.max(0, Math.floor(shareMs)));
       try {
@@ -75,7 +91,7 @@ export class LdapSignInService {
         this.logger.warn({ err, providerId: id }, 'a directory could not be asked');
       }
     }
-    return { isUnavailable };
+    return { isUnavailable, asked };
   }
 
   private async open(id: string): Promise<OpenProvider<LdapOptions>> {
@@ -87,11 +103,15 @@ export class LdapSignInService {
 
 type Found =
   | { readonly person: LdapPerson; readonly provider: OpenProvider }
-  | { readonly person?: undefined; readonly isUnavailable: boolean };
+  | { readonly person?: undefined; readonly isUnavailable: boolean; readonly asked: readonly OpenProvider[] };
 
 function toIdentity({ subject, email, name, claims }: LdapPerson): Parameters<FederatedSignInService['signIn']>[1] {
   // The directory's administrators decide who has which address.
   return { subject, email, emailVerified: true, name, claims };
+}
+
+function isOfSecondFactor(error: unknown): boolean {
+  return error instanceof AppError && error.code.startsWith('auth.second_factor_');
 }
 
 function unavailable(): AppError {

@@ -6,7 +6,7 @@ import type { AuthConfig } from '../auth.config.js';
 import { PasswordLinkService } from '../password/password-link.service.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { MailRepository, type ClaimedMail } from './mail.repository.js';
-import { passwordMail } from './password-mails.js';
+import { changedMail, passwordMail } from './password-mails.js';
 import { isRefusedForGood, SmtpClient } from './smtp.client.js';
 
 const pollMs = 500;
@@ -38,6 +38,7 @@ export class MailSenderService implements OnApplicationBootstrap, OnApplicationS
       name: 'mails_total',
       help: 'Mails by outcome: sent, failed (and tried again) or given_up.',
       labels: ['outcome'],
+      known: ['sent', 'failed', 'given_up'],
     });
   }
 
@@ -84,8 +85,11 @@ export class MailSenderService implements OnApplicationBootstrap, OnApplicationS
   private async send({ purpose }: ClaimedMail, userId: string): Promise<void> {
     const recipient = await this.mails.recipientOf(userId);
     if (!recipient) return;
-    const link = await this.links.make(userId, purpose);
-    await this.smtp.send(passwordMail(purpose, recipient, link, this.links.ttlSecondsOf(purpose)));
+    const mail =
+      purpose === 'CHANGED'
+        ? changedMail(recipient)
+        : passwordMail(purpose, recipient, await this.links.make(userId, purpose), this.links.ttlSecondsOf(purpose));
+    await this.smtp.send(mail);
     this.sent.inc({ outcome: 'sent' });
     this.logger.info({ userId, purpose }, 'a mail was sent');
   }

@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { newId } from '#libs/kernel';
-import type { PasswordTokenPurpose } from '../password/password-token.js';
+import type { MailPurpose } from './mail-purpose.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
 
 /** A mail that is to be sent, by whoever has claimed it. */
 export interface ClaimedMail {
   readonly id: string;
-  readonly purpose: PasswordTokenPurpose;
+  readonly purpose: MailPurpose;
   /** Somebody has asked for this address, whoever that is; else the user is known. */
   readonly email: string | null;
   readonly workspaceSlug: string | null;
@@ -35,7 +35,7 @@ export class MailRepository {
     );
   }
 
-  async addForUser(transaction: Transaction, userId: string, purpose: PasswordTokenPurpose): Promise<void> {
+  async addForUser(transaction: Transaction, userId: string, purpose: MailPurpose): Promise<void> {
     await transaction.query(`insert into auth.mail (id, purpose, user_id) values ($1, $2, $3)`, [
       ...[newId('message'), purpose, userId],
     ]);

@@ -2,6 +2,15 @@ import type { PasswordTokenPurpose } from '../password/password-token.js';
 import type { Recipient } from './mail.repository.js';
 import type { Mail } from './smtp.client.js';
 
+/** What somebody is sent whose password was changed, so that he hears of it where it was not he. */
+export function changedMail(to: Recipient): Mail {
+  const lines = [
+    `The password of your account in ${to.workspaceName} was changed, and all other sessions were ended.`,
+    'If it was not you, ask for a new password at once, or tell your administrator.',
+  ];
+  return { to: to.email, subject: 'Your password was changed', text: [...lines, ''].join('\n') };
+}
+
 /** What somebody is sent who is to set a password. */
 export function passwordMail(purpose: PasswordTokenPurpose, to: Recipient, link: string, ttlSeconds: number): Mail {
   const lines = purpose === 'RESET' ? resetLines(to.workspaceName) : invitationLines(to.workspaceName);

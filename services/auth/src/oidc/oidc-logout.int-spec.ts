@@ -1,26 +1,34 @@
 import { randomUUID } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { federationRequests, identityProviderRequests } from '#libs/contracts';
+import {
+  accountRequests,
+  auditRecorded,
+  envelopeCodec,
+  federationRequests,
+  identityProviderRequests,
+  type AuditEntry,
+} from '#libs/contracts';
 import { TokenVerifier } from '#libs/identity';
 import { newIssuerKey, OidcIssuer, startPostgres, until, type PostgresServer } from '#libs/testing';
 import { AuthHarness } from '../../test/auth-harness.js';
 import { gatewayOrigin, SsoBrowser } from '../../test/sso-browser.js';
 
+const settings = { SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS: '127.0.0.0/8' };
 const client = { client_id: 'sluice', client_secret: 'a-secret-of-the-client-of-tests' };
 const account = { sub: 'ann', email: 'ann@example.com', email_verified: true, name: 'Ann' };
 const event = 'http://schemas.openid.net/event/backchannel-logout';
 
 let server: PostgresServer;
+let databaseUrl: string;
 let auth: AuthHarness;
 let issuer: OidcIssuer;
 let providerId: string;
 
 beforeAll(async () => {
   server = await startPostgres();
-  auth = await AuthHarness.start(await server.createDatabase(), {
-    SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS: '127.0.0.0/8',
-  });
+  databaseUrl = await server.createDatabase();
+  auth = await AuthHarness.start(databaseUrl, settings);
   issuer = await OidcIssuer.start({
     accounts: [account, { ...account, sub: 'bob', email: 'bob@example.com' }],
     clients: [{ ...client, redirect_uris: [`${gatewayOrigin}/any`], backchannel_logout_uri: `${gatewayOrigin}/none` }],
@@ -76,7 +84,75 @@ const isOver = async (browser: SsoBrowser): Promise<boolean> => {
   }
 };
 
+async function entries(action: string): Promise<AuditEntry[]> {
+  const rows = await auth.database.query<{ envelope: Buffer }[]>('select envelope from auth.outbox order by sequence');
+  return rows
+    .map(({ envelope }) => envelopeCodec.decode(envelope))
+    .filter(({ type }) => type === auditRecorded.auth.type)
+    .flatMap(({ payload }) => auditRecorded.auth.codec.decode(payload).entries)
+    .filter((entry) => entry.action === action);
+}
+
+describe('a sign-in that the provider or we refuse', () => {
+  it('is in the audit log with its provider, its reason and where it came from, once a second', async () => {
+    const comeBack = async (browser: SsoBrowser, state: string): Promise<void> => {
+      const said = { state, error: 'access_denied', error_description: 'secret-of-a-stranger', iss: issuer.issuer };
+      await auth.refusal(browser.ask('GET', 'callback', { query: new URLSearchParams(said).toString() }));
+    };
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const browser = new SsoBrowser(auth, providerId);
+      await comeBack(browser, (await browser.begin()).searchParams.get('state') ?? '');
+      // What nobody has begun is no sign-in.
+      await comeBack(browser, 'made-up');
+    }
+    const countOf = async (): Promise<number> =>
+      (await entries('session.sign_in_failed')).reduce((sum, { after }) => sum + Number(after?.['attempts']), 0);
+    await until(async () => (await countOf()) === 3);
+    expect((await entries('session.sign_in_failed'))[0]).toMatchObject({
+      target: { type: 'identity_provider', id: providerId },
+      actor: { kind: 'ANONYMOUS' },
+      reason: 'PROVIDER_REFUSED',
+    });
+    expect(await countOf()).toBe(3);
+    expect(JSON.stringify(await entries('session.sign_in_failed'))).not.toContain('secret-of-a-stranger');
+  });
+});
+
+describe('the session of a browser', () => {
+  it('is in the list of one’s sessions, and can be ended there', async () => {
+    const { browser, accessToken } = await signedIn();
+    const context = await auth.as(accessToken);
+    const listed = async () => auth.ask(accountRequests.listSessions, { page: { first: 100 } }, context);
+    const current = (await listed()).sessions.find((session) => session.current);
+    expect(current?.id).toBe((await auth.principalOf(accessToken)).sessionId);
+    const another = await signedIn();
+    const { sessionId = '' } = await auth.principalOf(another.accessToken);
+    expect((await listed()).sessions.map(({ id }) => id)).toContain(sessionId);
+    await auth.ask(accountRequests.revokeSession, { id: sessionId }, context);
+    expect([await isOver(another.browser), await isOver(browser)]).toEqual([true, false]);
+    expect((await listed()).sessions.map(({ id }) => id)).not.toContain(sessionId);
+  });
+});
+
 describe('a logout by the provider', () => {
+  it('that fails half-way leaves nothing, so that it can be sent again', async () => {
+    const { browser, sid } = await signedIn();
+    const token = await issuer.sign(logoutClaims({ sid }));
+    await auth.database.query(`create function auth.fail() returns trigger language plpgsql as
+      $$ begin raise exception 'no revocation can be written'; end $$`);
+    await auth.database.query(
+      `create trigger fail before insert on auth.revocation for each row execute function auth.fail()`,
+    );
+    try {
+      await auth.refusal(send(token)).catch(() => undefined);
+    } finally {
+      await auth.database.query(`drop trigger fail on auth.revocation`);
+    }
+    expect(await isOver(browser)).toBe(false);
+    await send(token);
+    expect(await isOver(browser)).toBe(true);
+  });
+
   it('ends the session of its own, and no other, within 5 s everywhere', async () => {
     const [first, second] = [await signedIn(), await signedIn()];
     expect(first.sid).not.toBe(second.sid);
@@ -126,6 +202,42 @@ describe('a logout by the provider', () => {
 });
 
 describe('signing out', () => {
+  it('ends the session also where the provider is away, and goes on from there', async () => {
+    const { browser } = await signedIn();
+    // Another process, which knows nothing of the provider yet.
+    const other = await AuthHarness.start(databaseUrl, settings);
+    try {
+      await auth.database.query(
+        `update auth.identity_provider set options = jsonb_set(options, '{issuer}', '"http://127.0.0.1:1"') where id = $1`,
+        [providerId],
+      );
+      const there = new SsoBrowser(other, providerId);
+      there.sessionCookie = browser.sessionCookie;
+      const { answer } = await there.ask('POST', 'logout', { fromOwnPage: true, returnTo: '/bye' });
+      expect(answer).toMatchObject({ case: 'redirect', value: { location: '/bye' } });
+      expect(await isOver(browser)).toBe(true);
+    } finally {
+      await auth.database.query(
+        `update auth.identity_provider set options = jsonb_set(options, '{issuer}', to_jsonb($2::text)) where id = $1`,
+        [providerId, issuer.issuer],
+      );
+      await other.stop();
+    }
+  });
+
+  it('is in the audit log, as is a session that a new sign-in takes the place of', async () => {
+    const { browser, accessToken } = await signedIn();
+    const { userId, sessionId } = await auth.principalOf(accessToken);
+    await browser.signIn(account.sub);
+    const second = await auth.principalOf(await exchange(browser));
+    await browser.ask('POST', 'logout', { fromOwnPage: true });
+    const told = await entries('session.signed_out');
+    const actor = { kind: 'USER', id: userId };
+    expect(told.find(({ target }) => target?.id === sessionId)).toMatchObject({ actor, after: { by: 'NEW_SIGN_IN' } });
+    const last = told.find(({ target }) => target?.id === second.sessionId);
+    expect(last).toMatchObject({ actor, after: { by: 'SIGN_OUT' } });
+  });
+
   it('from a page of ours ends the session and goes on to the provider, and back', async () => {
     const { browser } = await signedIn();
     const old = browser.sessionCookie;

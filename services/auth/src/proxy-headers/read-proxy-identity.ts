@@ -1,5 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
+import { secretHash } from '#libs/encryption';
 import type { ProxyOptions } from './proxy-options.js';
 
 const valueLengthMax = 2_000;
@@ -71,12 +72,8 @@ function isInNetworks(address: string, networks: readonly string[]): boolean {
 /** Hashes are as long as each other, and comparing them takes as long whatever was sent. */
 function equals(given: readonly string[], secret: string): boolean {
   const [first = ''] = given;
-  const isEqual = timingSafeEqual(hashOf(first), hashOf(secret));
+  const isEqual = timingSafeEqual(secretHash(first), secretHash(secret));
   return isEqual && given.length === 1;
-}
-
-function hashOf(text: string): Buffer {
-  return createHash('sha256').update(text, 'utf8').digest();
 }
 
 function onlyValue(request: ProxyRequest, header: string): string | undefined {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MessageContext } from '#libs/bus';
-import { authRequests, roleRequests, type Role } from '#libs/contracts';
+import { authRequests, identityProviderRequests, roleRequests, type Role } from '#libs/contracts';
 import { TokenVerifier } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
@@ -103,6 +103,29 @@ describe('a custom role', () => {
     const given = { ...change, version: 2, roleNames: { values: [role.name] } };
     expect(await codeOf(auth.ask(authRequests.updateUser, given, admin))).toBe('input.invalid');
     expect((await auth.ask(roleRequests.getRoles, { ids: [role.id] }, admin)).roles).toEqual([]);
+  });
+
+  it('is not deleted while an identity provider gives it, nor named by one that is gone', async () => {
+    const [mapped, first] = [await newRole([]), await newRole([])];
+    const options = { issuer: 'https://login.example.com', clientId: 'sluice', clientSecret: 'a-secret' };
+    const rulesOf = (given: string, byDefault: string) => ({
+      roles: { default: [byDefault], map: [{ claim: 'groups', value: 'pilots', roles: [given] }] },
+    });
+    const made = { kind: 'OIDC' as const, enabled: true, emailDomains: [], options };
+    const rules = rulesOf(mapped.name, first.name);
+    const ask = { ...made, name: newId('message'), rules };
+    const { identityProvider } = await auth.ask(identityProviderRequests.createIdentityProvider, ask, admin);
+    for (const { id } of [mapped, first]) {
+      expect(await codeOf(auth.ask(roleRequests.deleteRole, { id }, admin))).toBe('auth.in_use');
+    }
+    const id = identityProvider?.id ?? '';
+    const change = { id, version: 1, cleared: [], rules: rulesOf(first.name, 'viewer') };
+    await auth.ask(identityProviderRequests.updateIdentityProvider, change, admin);
+    await auth.ask(roleRequests.deleteRole, { id: mapped.id }, admin);
+    const again = auth.ask(identityProviderRequests.updateIdentityProvider, { ...change, version: 2, rules }, admin);
+    expect(await codeOf(again)).toBe('input.invalid');
+    await auth.ask(identityProviderRequests.deleteIdentityProvider, { id }, admin);
+    await auth.ask(roleRequests.deleteRole, { id: first.id }, admin);
   });
 
   it('is found by its name, and a change behind another’s is CONFLICT', async () => {

@@ -110,6 +110,18 @@ export class RoleRepository {
     await transaction.query(`delete from auth.role where id = $1`, [id]);
   }
 
+  /** An identity provider whose rules give the role of this name. */
+  async providerNaming(transaction: Transaction, workspaceId: string, name: string): Promise<string | undefined> {
+    const [row] = await transaction.query<{ name: string }[]>(
+      `select name from auth.identity_provider where workspace_id = $1 and (
+         jsonb_path_exists(rules, '$.roles.map[*].roles[*] ? (@ == $name)', jsonb_build_object('name', $2::text))
+         or jsonb_path_exists(rules, '$.roles.default[*] ? (@ == $name)', jsonb_build_object('name', $2::text)))
+       order by name limit 1`,
+      [workspaceId, name],
+    );
+    return row?.name;
+  }
+
   /** Who has the role: locked, so that whoever is issued a token meanwhile was so before, or is after the change. */
   async lockHolders(transaction: Transaction, workspaceId: string, name: string): Promise<string[]> {
     const rows = await transaction.query<{ id: string }[]>(

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { RequestOf, ResponseOf, Role, roleRequests } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
 import { isPermission, isRoleName, type Permission, type Principal } from '#libs/identity';
-import { AppError } from '#libs/kernel';
+import { AppError, changedMeanwhile } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
 import { checkIds, checkName, checkSearch } from '../input/text.js';
@@ -70,7 +70,7 @@ export class RoleService {
     const role = await this.transactions.run(async (transaction) => {
       const current = await this.roles.lock(transaction, workspaceId, input.id);
       refuseHigher(current, caller);
-      if (current.version !== input.version) throw changedMeanwhile();
+      if (current.version !== input.version) throw changedMeanwhile('The role');
       const holders = await this.roles.lockHolders(transaction, workspaceId, current.name);
       const changed = await this.roles.update(transaction, current.id, permissions);
       const sides = { before: current, after: changed };
@@ -82,7 +82,7 @@ export class RoleService {
     return role;
   }
 
-  /** @throws AppError `auth.in_use` while somebody has it */
+  /** @throws AppError `auth.in_use` while somebody has it, or an identity provider gives it */
   async delete(id: string, caller: Principal): Promise<void> {
     const { workspaceId, userId } = caller;
     await this.transactions.run(async (transaction) => {
@@ -91,6 +91,11 @@ export class RoleService {
       const holders = await this.roles.lockHolders(transaction, workspaceId, current.name);
       if (holders.length > 0) {
         throw new AppError('auth.in_use', 'Somebody still has this role. Take it from them first.', { path: ['id'] });
+      }
+      const provider = await this.roles.providerNaming(transaction, workspaceId, current.name);
+      if (provider !== undefined) {
+        const message = `The identity provider ${provider} has a rule that names this role.`;
+        throw new AppError('auth.in_use', message, { path: ['id'] });
       }
       await this.roles.delete(transaction, id);
       await this.audit.add(transaction, {
@@ -120,12 +125,6 @@ function refuseHigher({ permissions }: Role, caller: Principal): void {
   if (excess === undefined) return;
   throw new AppError('auth.forbidden', `This role has the permission ${excess}, which you do not have.`, {
     path: ['id'],
-  });
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'The role has been changed since it was read. Read it again.', {
-    path: ['version'],
   });
 }
 

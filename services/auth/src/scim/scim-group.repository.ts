@@ -14,7 +14,8 @@ interface Row extends Omit<ScimGroup, 'externalId'> {
 
 const columns = `g.id, g.name as "displayName", g.external_id as "externalId", g.version, g.created_at as "createdAt",
   g.updated_at as "updatedAt",
-  (select count(*)::integer from auth.user_group_member m where m.group_id = g.id) as "memberCount"`;
+  (select count(*)::integer from auth.user_group_member m
+   join auth.user_account u on u.id = m.user_id and u.kind = 'PERSON' where m.group_id = g.id) as "memberCount"`;
 
 const filters: FilterColumns = {
   id: { sql: 'g.id', type: 'exact' },

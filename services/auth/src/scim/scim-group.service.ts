@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { RequestOf, ResponseOf, ScimGroup, scimRequests } from '#libs/contracts';
 import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
-import { AppError } from '#libs/kernel';
+import { AppError, changedMeanwhile } from '#libs/kernel';
 import { Issues } from '../input/issues.js';
 import { checkName } from '../input/text.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
@@ -11,7 +11,6 @@ import { membersOf } from '../user/audited-members.js';
 import { GroupMemberRepository } from '../user/group-member.repository.js';
 import { checkGroupNames } from '../user/group-names.js';
 import { ScimGroupRepository } from './scim-group.repository.js';
-import { changedMeanwhile } from './scim-user.service.js';
 import { memberIdsMax, toScimPage } from './scim.types.js';
 
 type Requests = typeof scimRequests;

@@ -3,7 +3,7 @@ import { InjectConfig } from '#libs/config';
 import type { RequestOf, ResponseOf, ScimUser, scimRequests } from '#libs/contracts';
 import { AuditRepository } from '#libs/database';
 import type { Principal } from '#libs/identity';
-import { AppError } from '#libs/kernel';
+import { AppError, changedMeanwhile } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
 import { normalizeEmail } from '../input/email.js';
 import { Issues } from '../input/issues.js';
@@ -121,12 +121,6 @@ export class ScimUserService {
     const target = { type: 'user', id, name: sides.before?.email ?? undefined };
     return this.audit.add(transaction, { action, workspaceId, target, ...sides });
   }
-}
-
-export function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
-    path: ['version'],
-  });
 }
 
 function sameFields(one: UserFields, other: UserFields): boolean {

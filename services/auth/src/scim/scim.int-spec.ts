@@ -185,6 +185,9 @@ describe('a group by SCIM', () => {
     const { group } = await auth.ask(scimRequests.createScimGroup, { displayName: 'Robots', memberIds: [] }, provider);
     const robot = { name: 'Robot', roleNames: ['viewer'], groupNames: ['Robots'] };
     const { serviceAccount } = await auth.ask(serviceAccountRequests.createServiceAccount, robot, await auth.admin());
+    const list = { filter: 'displayName eq "Robots"', startIndex: 1, count: 1 };
+    const { groups } = await auth.ask(scimRequests.listScimGroups, list, provider);
+    expect(groups[0]?.memberCount, 'of people alone').toBe(0);
     await auth.ask(scimRequests.deleteScimGroup, { id: group?.id ?? '' }, provider);
     const { revocations } = await auth.askAsService(authRequests.listRevocations, { afterRevision: 0 });
     expect(revocations.map(({ subjectId }) => subjectId)).toContain(serviceAccount?.id);

@@ -1,4 +1,5 @@
-import { createHash, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
+import { secretHash } from '#libs/encryption';
 
 const count = 10;
 const alphabet = 'abcdefghjkmnpqrstvwxyz23456789';
@@ -13,16 +14,12 @@ export interface RecoveryCode {
 export function newRecoveryCodes(): RecoveryCode[] {
   return Array.from({ length: count }, () => {
     const text = Array.from({ length: letters }, () => alphabet[randomInt(alphabet.length)]).join('');
-    return { code: (text.match(/.{5}/g) ?? []).join('-'), hash: hashOf(text) };
+    return { code: (text.match(/.{5}/g) ?? []).join('-'), hash: secretHash(text) };
   });
 }
 
 /** What is stored of a recovery code; undefined for what cannot be one. A fast hash is enough for as many random bits. */
 export function hashOfRecoveryCode(typed: string): Buffer | undefined {
   const text = typed.replaceAll(/[\s-]/g, '').toLowerCase();
-  return text.length === letters ? hashOf(text) : undefined;
-}
-
-function hashOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return text.length === letters ? secretHash(text) : undefined;
 }

@@ -5,6 +5,12 @@ import type { Transaction } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
 import type { SessionRow } from './session.repository.js';
 
+export interface EndedSession {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly userId: string;
+}
+
 /** Cookies of browsers' sessions, of which only hashes are kept. */
 @Injectable()
 export class SessionCookieRepository {
@@ -47,13 +53,14 @@ export class SessionCookieRepository {
     return rows[0];
   }
 
-  /** @returns the session that is over by this */
-  async end(transaction: Transaction, hash: Buffer): Promise<string | undefined> {
-    const [rows] = await transaction.query<[{ id: string }[], number]>(
+  /** @returns the session that is over by this, and whose it was */
+  async end(transaction: Transaction, hash: Buffer): Promise<EndedSession | undefined> {
+    const [rows] = await transaction.query<[EndedSession[], number]>(
       `update auth.session set ended_at = now()
-       where id = (select session_id from auth.session_cookie where hash = $1) and ended_at is null returning id`,
+       where id = (select session_id from auth.session_cookie where hash = $1) and ended_at is null
+       returning id, workspace_id as "workspaceId", user_id as "userId"`,
       [hash],
     );
-    return rows[0]?.id;
+    return rows[0];
   }
 }

@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { authRequests, ResponseOf } from '#libs/contracts';
 import { AuditRepository } from '#libs/database';
+import { secretHash } from '#libs/encryption';
 import { currentWork } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
@@ -81,26 +82,30 @@ export class SessionOpenerService {
     const cookie = randomBytes(32).toString('base64url');
     const { ttlSeconds, idleSeconds } = this.config.session;
     const session = await this.sessions.insert(transaction, user, ttlSeconds, originOfWork());
-    await this.cookies.insert(transaction, session, hashOf(cookie), idleSeconds);
+    await this.cookies.insert(transaction, session, secretHash(cookie), idleSeconds);
     return { session, cookie };
   }
 
-  /** @returns whether there was a session to end */
-  async endByCookie(transaction: Transaction, cookie: string): Promise<boolean> {
+  /** Ends the session of a browser, if it has one. */
+  async endByCookie(transaction: Transaction, cookie: string, by: 'SIGN_OUT' | 'NEW_SIGN_IN'): Promise<void> {
     const hash = hashOfSessionCookie(cookie);
     const ended = hash && (await this.cookies.end(transaction, hash));
-    if (ended !== undefined) await this.revocations.add(transaction, 'SESSION', [ended]);
-    return ended !== undefined;
+    if (!ended) return;
+    const { id, workspaceId, userId } = ended;
+    await this.audit.add(transaction, {
+      action: 'session.signed_out',
+      target: { type: 'session', id },
+      workspaceId,
+      actor: { kind: 'USER', id: userId, sessionId: id },
+      after: { by },
+    });
+    await this.revocations.add(transaction, 'SESSION', [id]);
   }
 }
 
 /** What is stored of a cookie; undefined for what cannot be one. */
 export function hashOfSessionCookie(cookie: string): Buffer | undefined {
-  return cookieForm.test(cookie) ? hashOf(cookie) : undefined;
-}
-
-function hashOf(cookie: string): Buffer {
-  return createHash('sha256').update(cookie).digest();
+  return cookieForm.test(cookie) ? secretHash(cookie) : undefined;
 }
 
 function originOfWork(): SessionOrigin {

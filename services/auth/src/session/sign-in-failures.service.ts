@@ -1,24 +1,33 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { AuditRepository } from '#libs/database';
-import { asWorkOf, currentWork, type WorkOrigin } from '#libs/kernel';
+import { AppError, asWorkOf, currentWork, type ErrorCode, type WorkOrigin } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
 
+interface Target {
+  readonly type: 'user' | 'identity_provider';
+  readonly id: string;
+}
+
 interface Failures {
-  readonly user: UserKey;
+  readonly workspaceId: string;
+  readonly target: Target;
   readonly reason: string;
   readonly work: WorkOrigin | undefined;
   attempts: number;
 }
 
 const flushMs = 1_000;
+/** Anybody can send what gets these, as often as he likes: nobody has begun to sign in. */
+const withoutSignIn: ReadonlySet<string> = new Set<ErrorCode>(['sso.state_wrong', 'sso.request_invalid']);
 /** Beyond it they are counted in the metrics alone: whoever sends that many wants to fill something. */
 const pendingMax = 1_000;
 
 /**
- * Tells the audit log of sign-ins that failed, of known users alone: where an address is nobody's there is no workspace to
- * tell, and it may be a password that was typed in the wrong place. Once a second, so that neither the time of an answer says
+ * Tells the audit log of sign-ins that failed, by password of known users alone: where an address is nobody's there is no
+ * workspace to tell, and it may be a password that was typed in the wrong place. Of those at an identity provider it tells
+ * which provider it was, as nobody has proven who it was. Once a second, so that neither the time of an answer says
  * whether there is such a user, nor a flood of attempts becomes one of entries; a crash loses the last second.
  */
 @Injectable()
@@ -48,12 +57,23 @@ export class SignInFailures implements OnModuleInit, OnModuleDestroy {
 
   /** @param reason its class, one word */
   note({ workspaceId, id }: UserKey, reason: string): void {
+    this.count(workspaceId, { type: 'user', id }, reason);
+  }
+
+  /** Only what is refused: a fault of ours is in the log. */
+  noteAtProvider({ workspaceId, id }: UserKey, error: unknown): void {
+    if (!(error instanceof AppError) || withoutSignIn.has(error.code)) return;
+    const [, reason = error.code] = error.code.split('.');
+    this.count(workspaceId, { type: 'identity_provider', id }, reason.toUpperCase());
+  }
+
+  private count(workspaceId: string, target: Target, reason: string): void {
     const work = currentWork();
-    const key = `${id} ${reason} ${work?.clientAddress ?? ''}`;
+    const key = `${target.id} ${reason} ${work?.clientAddress ?? ''}`;
     const known = this.pending.get(key);
     if (known) known.attempts += 1;
     else if (this.pending.size < pendingMax) {
-      this.pending.set(key, { user: { workspaceId, id }, reason, work, attempts: 1 });
+      this.pending.set(key, { workspaceId, target, reason, work, attempts: 1 });
     }
   }
 
@@ -63,11 +83,11 @@ export class SignInFailures implements OnModuleInit, OnModuleDestroy {
     if (failures.length === 0) return;
     try {
       await this.transactions.run(async (transaction) => {
-        for (const { user, reason, work, attempts } of failures) {
+        for (const { workspaceId, target, reason, work, attempts } of failures) {
           const record = {
             action: 'session.sign_in_failed',
-            target: { type: 'user', id: user.id },
-            workspaceId: user.workspaceId,
+            target,
+            workspaceId,
             actor: { kind: 'ANONYMOUS', id: '' },
             after: { attempts },
             failure: reason,

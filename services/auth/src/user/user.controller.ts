@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { BusContext, HandlesRequest } from '#libs/bus';
 import { authRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
-import { Allow, AllowAuthenticated, principalOf } from '#libs/identity';
+import { Allow, AllowAuthenticated, AllowService, principalOf } from '#libs/identity';
 import { UserService } from './user.service.js';
 
 @Controller()
@@ -44,5 +44,13 @@ export class UserController {
     @Ctx() context: BusContext,
   ): Promise<ResponseOf<typeof authRequests.updateUser>> {
     return { user: await this.service.update(input, principalOf(context)) };
+  }
+
+  @HandlesRequest(authRequests.listUserRights)
+  @AllowService('orchestrator')
+  async listUserRights(
+    @Payload() { workspaceId, userIds }: RequestOf<typeof authRequests.listUserRights>,
+  ): Promise<ResponseOf<typeof authRequests.listUserRights>> {
+    return { users: await this.service.rightsOf(workspaceId, userIds) };
   }
 }

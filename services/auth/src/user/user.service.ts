@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { authRequests, RequestOf, ResponseOf, User } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
 import type { Principal } from '#libs/identity';
-import { AppError, isId } from '#libs/kernel';
+import { AppError, changedMeanwhile, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { PasswordHelpService } from '../account/password-help.service.js';
 import { Issues } from '../input/issues.js';
@@ -51,6 +51,17 @@ export class UserService {
     return row;
   }
 
+  /** What they may do now; those who are gone or disabled are left out. */
+  async rightsOf(
+    workspaceId: string,
+    ids: readonly string[],
+  ): Promise<ResponseOf<typeof authRequests.listUserRights>['users']> {
+    const rows = await this.users.find(workspaceId, ids);
+    return rows
+      .filter(({ disabled }) => !disabled)
+      .map((row) => ({ userId: row.id, permissions: [...permissionsOf(row)], groupNames: row.groupNames }));
+  }
+
   async list(
     input: RequestOf<typeof authRequests.listUsers>,
     caller: Principal,
@@ -96,7 +107,7 @@ export class UserService {
     const row = await this.transactions.run(async (transaction) => {
       const known = await this.roles.lockAll(transaction, caller.workspaceId);
       const current = await this.users.lock(transaction, { workspaceId: caller.workspaceId, id: input.id });
-      if (current.version !== input.version) throw changedMeanwhile();
+      if (current.version !== input.version) throw changedMeanwhile('The user');
       checkRoles(change.roleNames ?? [], known, caller.permissions, current.roleNames);
       await this.refuseUnsafe(transaction, current, change, caller);
       const changed = await this.users.update(transaction, current, change);
@@ -138,10 +149,4 @@ function isAdministrator({
   disabled,
 }: Pick<UserRow, 'disabled'> & { roleNames: readonly string[] }): boolean {
   return !disabled && roleNames.includes('admin');
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'The user has been changed since it was read. Read it again.', {
-    path: ['version'],
-  });
 }

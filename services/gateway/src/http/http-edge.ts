@@ -7,6 +7,8 @@ import { InjectConfig } from '#libs/config';
 import { AppError } from '#libs/kernel';
 import type { GatewayConfig } from '../gateway.config.js';
 import { requestIdOf } from '../request/request-scope.js';
+import { sendScimError } from '../scim/scim-error.js';
+import { scimPath } from '../scim/scim-path.js';
 import { ssoPath } from '../sso/sso-paths.js';
 import { GraphqlHttp } from './graphql-http.js';
 import { graphqlPath } from './graphql-path.js';
@@ -46,8 +48,8 @@ export class HttpEdge implements OnApplicationBootstrap {
     });
     const type = ['application/json', 'application/scim+json'];
     adapter.useBodyParser('json', false, { limit: this.config.http.bodyBytesMax, type });
-    adapter.use((error: unknown, _request: Request, response: Response, next: NextFunction) =>
-      this.refuseBody(error, response, next),
+    adapter.use((error: unknown, request: Request, response: Response, next: NextFunction) =>
+      this.refuseBody(error, request, response, next),
     );
     adapter.use(graphqlPath, (request: Request, response: Response, next: NextFunction) =>
       // What is mounted below it sees to this itself.
@@ -123,14 +125,15 @@ export class HttpEdge implements OnApplicationBootstrap {
     return true;
   }
 
-  private refuseBody(error: unknown, response: ServerResponse, next: NextFunction): void {
+  private refuseBody(error: unknown, request: Request, response: ServerResponse, next: NextFunction): void {
     if (error === undefined) {
       next();
       return;
     }
     const status = statusOf(error);
     const fault = status === 413 ? new AppError('input.too_large', 'The request is too large.') : unreadable();
-    this.refuse(response, status, fault);
+    if (request.path.startsWith(`/${scimPath}/`)) sendScimError(response, status, fault);
+    else this.refuse(response, status, fault);
   }
 
   private refuse(response: ServerResponse, status: number, error: AppError): void {

@@ -39,6 +39,7 @@ export class DecodedPagesStore implements OnApplicationShutdown {
       name: 'page_faults_total',
       help: 'Pages of rows that could not be given: corrupt is for an operator to look at.',
       labels: ['reason'],
+      known: ['corrupt', 'unavailable'],
     });
     metrics.gauge({ name: 'page_cache_bytes', help: 'Bytes of unpacked pages in memory.' }, (gauge) =>
       gauge.set(this.pages.calculatedSize),

@@ -2,7 +2,8 @@ import { All, Controller, Get, Param, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AppError } from '#libs/kernel';
 import { resourceTypes, schemas, serviceProviderConfig } from './scim-discovery.js';
-import { ScimHttp, scimPath } from './scim-http.js';
+import { ScimHttp } from './scim-http.js';
+import { scimPath } from './scim-path.js';
 import { listBody } from './scim-lists.js';
 import type { ScimObject } from './scim-resource.js';
 

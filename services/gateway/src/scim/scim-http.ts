@@ -7,9 +7,9 @@ import { PlainHttp } from '../http/plain-http.js';
 import { TrustedProxies } from '../http/trusted-proxies.js';
 import { FaultLog } from '../observability/fault-log.js';
 import type { RequestContext } from '../request/request-context.js';
-import { scimSchemas, type ScimObject } from './scim-resource.js';
-
-export const scimPath = 'scim/v2';
+import { sendScimError } from './scim-error.js';
+import { scimPath } from './scim-path.js';
+import type { ScimObject } from './scim-resource.js';
 
 /** What an answer is; without a body it is sent with the status alone. */
 export interface ScimAnswer {
@@ -75,18 +75,7 @@ export class ScimHttp {
     const status = statusOf(error, request);
     if (status === 401) response.setHeader('www-authenticate', 'Bearer');
     if (error.retryAfterSeconds !== undefined) response.setHeader('retry-after', Math.ceil(error.retryAfterSeconds));
-    const scimType = scimTypeOf(error);
-    response
-      .status(status)
-      .type('application/scim+json')
-      .send(
-        JSON.stringify({
-          schemas: [scimSchemas.error],
-          status: String(status),
-          ...(scimType === undefined ? {} : { scimType }),
-          detail: error.publicMessage,
-        }),
-      );
+    sendScimError(response, status, error);
   }
 }
 
@@ -106,15 +95,6 @@ export function isExcluded(request: Request, attribute: string): boolean {
 function statusOf(error: AppError, request: Request): number {
   if (error.code === 'entity.conflict' && request.headers['if-match'] !== undefined) return 412;
   return statuses[toPublicErrorCode(error.code)] ?? (error.retryable ? 503 : 500);
-}
-
-function scimTypeOf({ code, path, details }: AppError): string | undefined {
-  const said = details?.['scimType'];
-  if (typeof said === 'string') return said;
-  if (code === 'auth.email_taken' || code === 'entity.name_taken') return 'uniqueness';
-  if (code === 'input.too_large') return 'tooMany';
-  if (code !== 'input.invalid') return undefined;
-  return path[0] === 'filter' ? 'invalidFilter' : 'invalidValue';
 }
 
 /** RFC 7644, 3.9: only the attributes that are asked for, or all but some; those that are always there stay. */

@@ -4,7 +4,8 @@ import { scimRequests, type ScimUser } from '#libs/contracts';
 import { AppError, backoffMs, delay } from '#libs/kernel';
 import type { RequestContext } from '../request/request-context.js';
 import { listArgs, listBody } from './scim-lists.js';
-import { ifMatch, ScimHttp, scimPath, type ScimAnswer } from './scim-http.js';
+import { ifMatch, ScimHttp, type ScimAnswer } from './scim-http.js';
+import { scimPath } from './scim-path.js';
 import { patchedUser } from './scim-patches.js';
 import { etagOf, parseUser, userResource } from './scim-resource.js';
 

@@ -38,6 +38,10 @@ export class WorkspaceResolver {
     };
     return payloadOf(
       async () => {
+        const { ssoEnforced } = input;
+        const policy = typeof ssoEnforced === 'boolean' ? { ssoEnforced } : undefined;
+        // Two services keep it: what one of them would refuse is refused before the other has done its part.
+        if (policy) await context.ask(federationRequests.setSignInPolicy, { ...policy, checkOnly: true });
         const { settings } = await context.ask(metadataRequests.updateWorkspaceSettings, {
           version: input.version,
           timeZone: input.timeZone ?? undefined,
@@ -51,8 +55,7 @@ export class WorkspaceResolver {
           cleared: clearedIn(input),
         });
         // Behind the rest, which has its version: what is refused here leaves no password good that was not before.
-        const { ssoEnforced } = input;
-        if (typeof ssoEnforced === 'boolean') await context.ask(federationRequests.setSignInPolicy, { ssoEnforced });
+        if (policy) await context.ask(federationRequests.setSignInPolicy, { ...policy, checkOnly: false });
         return workspace(settings);
       },
       () => workspace(),

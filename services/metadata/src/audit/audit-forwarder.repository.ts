@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AuditForwarder } from '#libs/contracts';
 import { AuditRepository, inTransaction, type ParsedPage } from '#libs/database';
-import { AppError } from '#libs/kernel';
+import { AppError, changedMeanwhile } from '#libs/kernel';
 
 export interface NewForwarder {
   readonly id: string;
@@ -195,12 +195,6 @@ function toForwarder(row: Row): AuditForwarder {
 /** Of the address only the host: with some receivers, the path is what lets one in. */
 function auditedOf({ name, kind, url }: Pick<AuditForwarder, 'name' | 'kind' | 'url'>): object {
   return { name, kind, receiver: new URL(url).host };
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
-    path: ['version'],
-  });
 }
 
 function tooMany(max: number): AppError {

@@ -43,6 +43,7 @@ export class AuditForwardingService implements OnApplicationBootstrap, OnModuleD
       name: 'audit_forwards_total',
       help: 'Batches of audit entries sent to receivers, by what came of them.',
       labels: ['outcome'],
+      known: ['taken', 'failed'],
     });
   }
 

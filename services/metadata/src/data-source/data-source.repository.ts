@@ -12,7 +12,7 @@ import {
   type ParsedPage,
   type ReachedAssets,
 } from '#libs/database';
-import { AppError } from '#libs/kernel';
+import { AppError, changedMeanwhile } from '#libs/kernel';
 import { GrantRepository } from '../access/grant.repository.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { auditedOf, targetOf } from './audited-data-source.js';
@@ -189,12 +189,6 @@ function eventOf(row: DataSourceEntity) {
 
 function notFound(): AppError {
   return new AppError('source.not_found', 'There is no such data source.', { path: ['id'] });
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
-    path: ['version'],
-  });
 }
 
 function inUse(): AppError {

@@ -10,7 +10,7 @@ import {
   type ParsedPage,
   type ReachedAssets,
 } from '#libs/database';
-import { AppError } from '#libs/kernel';
+import { AppError, changedMeanwhile } from '#libs/kernel';
 import { GrantRepository } from '../access/grant.repository.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import { SavedQueryEntity } from './saved-query.entity.js';
@@ -151,10 +151,4 @@ function auditedOf(row: SavedQueryEntity): object {
 
 function notFound(): AppError {
   return new AppError('saved_query.not_found', 'There is no such saved query.', { path: ['id'] });
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
-    path: ['version'],
-  });
 }

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { metadataRequests, QuotaLimits, ResponseOf, WorkspaceSettings } from '#libs/contracts';
 import { AuditRepository } from '#libs/database';
-import { AppError } from '#libs/kernel';
+import { changedMeanwhile } from '#libs/kernel';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
 import type { SettingsChange } from './workspace-settings.input.js';
 
@@ -48,7 +48,7 @@ export class WorkspaceSettingsRepository {
         [workspaceId],
       );
       const current = await this.row(manager, workspaceId, 'for update');
-      if (current.version !== version) throw changedMeanwhile();
+      if (current.version !== version) throw changedMeanwhile('The workspace');
       const next = { ...current, ...change };
       await manager.query(
         `update metadata.workspace_settings set time_zone = $2, cache_ttl_seconds = $3, history_days = $4,
@@ -117,10 +117,4 @@ function toSettings(row: Row): WorkspaceSettings {
 
 function bytesOf(value: string | number | null): number | undefined {
   return value === null ? undefined : Number(value);
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'The workspace has been changed since it was read. Read it again.', {
-    path: ['version'],
-  });
 }

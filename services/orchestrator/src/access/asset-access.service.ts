@@ -15,6 +15,11 @@ export class AssetAccess {
   async of({ workspaceId }: Pick<Principal, 'workspaceId'>): Promise<WorkspaceAccess> {
     return this.view.current(workspaceId, await this.revisions.read(workspaceId, 'metadata'));
   }
+
+  /** As it was at most two seconds ago, for what is under way. */
+  watched(workspaceId: string): Promise<WorkspaceAccess> {
+    return this.view.watched(workspaceId);
+  }
 }
 
 type Asked = Pick<Execution, 'dataSourceId' | 'savedQueryId'>;

@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { metadataRequests, type Execution, type SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
-import { AppError } from '#libs/kernel';
+import { AppError, newId } from '#libs/kernel';
 import { startPostgres, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
 import {
@@ -100,6 +100,32 @@ describe('the pace of runs', () => {
     await ask('select 1');
     expect((await refusal(ask('select 2'))).retryAfterSeconds).toBeGreaterThan(50);
     await ask('select 3', newPrincipal({ workspaceId: principal.workspaceId }));
+  });
+
+  it('is one for all guests of a service account, as are their lane and quota', async () => {
+    start({ allowance: { runsPerMinute: 1, userExecutions: 1 } });
+    const account = newId('serviceAccount');
+    const newGuest = (mintedById = account): Principal => {
+      const guest = { mintedById, parameters: {}, attributes: {}, timeZone: undefined, locale: undefined };
+      return newPrincipal({ userId: newId('guest'), workspaceId: principal.workspaceId, guest });
+    };
+    const first = newGuest();
+    const { id } = await ask('select 1', first);
+    expect((await orchestrator.executions.get(id, first)).submittedById).toBe(first.userId);
+    expect((await refusal(ask('select 2', newGuest()))).code).toBe('run.rate_limited');
+    await ask('select 2', newGuest(newId('serviceAccount')));
+    const lanes: { user_id: string }[] = await dataSource.query('select user_id from orchestrator.lane');
+    expect(lanes.map((lane) => lane.user_id)).toContain(account);
+    const byAccount = newPrincipal({ userId: account, workspaceId: principal.workspaceId });
+    expect((await refusal(ask('select 3', byAccount))).code).toBe('run.rate_limited');
+    const quotas = new QuotaService(
+      new QuotaRepository(dataSource),
+      new MetadataClient(orchestrator.bus.asClient()),
+      newConfig({}),
+    );
+    expect(await quotas.quotasOf(first, newContext(first))).toEqual([]);
+    const used = await quotas.quotasOf(byAccount, newContext(byAccount));
+    expect(used.find(({ scope, kind }) => scope === 'USER' && kind === 'EXECUTIONS')?.used).toBe(1);
   });
 
   it('counts neither kept nor shared answers, and holds up none of them', async () => {

@@ -4,8 +4,9 @@ import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
 import { TokenBuckets } from '#libs/redis';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { accountOf } from './account-of.js';
 
-type Asker = Pick<Principal, 'workspaceId' | 'userId'>;
+type Asker = Pick<Principal, 'workspaceId' | 'userId' | 'guest'>;
 
 /**
  * Holds off a user who asks faster than they may, however each question would be answered. Without Redis everyone may go
@@ -33,8 +34,8 @@ export class QuestionRate {
     return (await this.missingSeconds(asker, count)) === 0;
   }
 
-  private missingSeconds({ workspaceId, userId }: Asker, count: number): Promise<number> {
+  private missingSeconds(asker: Asker, count: number): Promise<number> {
     const { questionsPerSecond: perSecond, questionsBurst: burst } = this.config.allowance;
-    return this.buckets.take(`${workspaceId}/${userId}`, { perSecond, burst }, count);
+    return this.buckets.take(`${asker.workspaceId}/${accountOf(asker)}`, { perSecond, burst }, count);
   }
 }

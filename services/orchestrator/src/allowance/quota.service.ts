@@ -29,7 +29,9 @@ export class QuotaService {
     @InjectConfig() private readonly config: OrchestratorConfig,
   ) {}
 
-  async quotasOf({ workspaceId, userId }: Principal, context: MessageContext): Promise<Quota[]> {
+  /** None of a guest: what counts is the use of who has let it in, which is not for the guest's eyes. */
+  async quotasOf({ workspaceId, userId, guest }: Principal, context: MessageContext): Promise<Quota[]> {
+    if (guest) return [];
     const [usage, settings] = await Promise.all([
       this.repository.usageOf(workspaceId, userId),
       this.metadata.getWorkspaceSettings(context),

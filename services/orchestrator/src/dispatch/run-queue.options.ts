@@ -10,16 +10,12 @@ export const runQueueName = `run-${defaultPool}`;
  * not be added.
  */
 export function runQueueOptions(config: OrchestratorConfig, redis: RedisConnections): QueueOptions {
-  const { retryStrategy, ...options } = redis.optionsOf('broker');
   return {
     prefix: redis.keys.bull,
-    connection: {
-      ...options,
-      // ioredis has null for never; BullMQ leaves it out.
-      ...(retryStrategy ? { retryStrategy } : {}),
+    connection: redis.connectionFor('broker', {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
       commandTimeout: config.queue.addTimeoutMs,
-    },
+    }),
   };
 }

@@ -22,25 +22,23 @@ export class CancelService {
     const reach = reachOf(principal);
     // What the caller no longer sees is not there to be cancelled.
     await this.executions.get(executionId, principal, widest(reach, sightOf(principal)));
-    const outcome = isId('execution', executionId)
-      ? await this.repository.leave(executionId, reach, principal.userId)
-      : ({ kind: 'absent' } as const);
-    switch (outcome.kind) {
-      case 'absent':
-        // Who sees another's execution learns that it may not be cancelled; who does not, learns nothing.
-        await this.executions.get(executionId, principal, sightOf(principal));
-        throw new AppError('auth.forbidden', 'Another’s execution needs the permission execution.manage.');
-      case 'left':
-        this.changes.left(outcome.change);
-        break;
-      case 'moved':
-        this.changes.moved(outcome.run);
-        if (outcome.run.state === 'CANCELING') this.stops.start(outcome.run);
-        break;
-      case 'unchanged':
-        break;
+    if (!isId('execution', executionId) || !(await this.leave(executionId, reach, principal.userId))) {
+      // Who sees another's execution learns that it may not be cancelled; who does not, learns nothing.
+      await this.executions.get(executionId, principal, sightOf(principal));
+      throw new AppError('auth.forbidden', 'Another’s execution needs the permission execution.manage.');
     }
     return this.executions.get(executionId, principal, reach);
+  }
+
+  /** Takes one caller out of a run, which ends with the last of them. @returns whether there is such an execution */
+  async leave(executionId: string, reach: Sight, byUserId: string): Promise<boolean> {
+    const outcome = await this.repository.leave(executionId, reach, byUserId);
+    if (outcome.kind === 'left') this.changes.left(outcome.change);
+    if (outcome.kind === 'moved') {
+      this.changes.moved(outcome.run);
+      if (outcome.run.state === 'CANCELING') this.stops.start(outcome.run);
+    }
+    return outcome.kind !== 'absent';
   }
 }
 

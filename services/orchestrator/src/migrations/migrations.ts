@@ -1,5 +1,6 @@
 import { CreateOrchestrator1795219300000 } from './1795219300000-create-orchestrator.js';
 import { AcceptInOneStatement1795240000000 } from './1795240000000-accept-in-one-statement.js';
+import { GuestsCountAsTheirAccount1795500000000 } from './1795500000000-guests-count-as-their-account.js';
 import { FairQueue1795280000000 } from './1795280000000-fair-queue.js';
 import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
 import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
@@ -23,4 +24,5 @@ export const migrations = [
   WarmUpsOfTheWorkspace1795330000000,
   PlanRepeatedHitsOnce1795335000000,
   Webhooks1795360000000,
+  GuestsCountAsTheirAccount1795500000000,
 ];

@@ -17,6 +17,16 @@ export class AuthClient {
     return this.bus.request(authRequests.getDataKey, { workspaceId }, { context });
   }
 
+  /** What these may do now; those who are gone or disabled are left out. */
+  async rightsOf(
+    workspaceId: string,
+    userIds: readonly string[],
+  ): Promise<ResponseOf<typeof authRequests.listUserRights>['users']> {
+    const context = serviceContext('orchestrator', workspaceId);
+    const input = { workspaceId, userIds: [...userIds] };
+    return (await this.bus.request(authRequests.listUserRights, input, { context })).users;
+  }
+
   /** A short token for running queries in the name of a user who is not there. @throws AppError `auth.user_not_found` */
   async actFor(workspaceId: string, userId: string): Promise<string> {
     const context = serviceContext('orchestrator', workspaceId);

@@ -10,7 +10,8 @@ import type { Run } from '../run/run.types.js';
 import { ReaperRepository } from './reaper.repository.js';
 import { StopService } from './stop.service.js';
 
-type Finding = 'unclaimed' | 'overdue' | 'unserved' | 'sourceless' | 'timed_out' | 'expired' | 'stuck';
+const findings = ['unclaimed', 'overdue', 'unserved', 'sourceless', 'timed_out', 'expired', 'stuck'] as const;
+type Finding = (typeof findings)[number];
 
 /** So that a large loss is worked off in even steps. */
 const underWayMax = 50;
@@ -23,6 +24,7 @@ const underWayMax = 50;
 export class ReaperService {
   private readonly found;
   private readonly underWay = new Set<Promise<void>>();
+  private lookedAtMs = performance.now();
 
   constructor(
     private readonly repository: ReaperRepository,
@@ -38,7 +40,11 @@ export class ReaperService {
       name: 'reaper_runs_total',
       help: 'Runs that were found left behind, by how.',
       labels: ['finding'],
+      known: findings,
     });
+    metrics.gauge({ name: 'reaper_look_age_seconds', help: 'Since this process last looked at everything.' }, (gauge) =>
+      gauge.set((performance.now() - this.lookedAtMs) / 1_000),
+    );
   }
 
   /** One look at everything; what takes longer goes on behind it. @param mayExpire whether this process may take a worker's silence for its death */
@@ -48,9 +54,11 @@ export class ReaperService {
     await this.endSourceless();
     await this.stopTimedOut();
     await this.endStuck();
-    if (!mayExpire) return;
-    await this.endUnserved();
-    await this.settleExpired();
+    if (mayExpire) {
+      await this.endUnserved();
+      await this.settleExpired();
+    }
+    this.lookedAtMs = performance.now();
   }
 
   /** Resolves when every run that was found is settled, or left to the next look. */

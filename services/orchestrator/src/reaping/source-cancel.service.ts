@@ -30,6 +30,7 @@ export class SourceCancelService {
       name: 'source_cancels_total',
       help: 'Statements cancelled at their source by the stored handle.',
       labels: ['outcome'],
+      known: ['canceled', 'gone', 'failed'],
     });
   }
 

@@ -78,7 +78,11 @@ export class SubmissionRepository {
       trace_id: submission.traceId ?? null,
       attempts_max: lease.attemptsMax,
       wait_seconds: submission.class === 3 ? queue.waitScheduledMaxSeconds : queue.waitMaxSeconds,
-      queue_rules: { ...queueRules(this.config, submission.settings), warmUp: submission.isWarmUp },
+      queue_rules: {
+        ...queueRules(this.config, submission.settings),
+        warmUp: submission.isWarmUp,
+        accountId: submission.accountId,
+      },
       saved_query_id: submission.savedQueryId ?? null,
       idempotency_key: idempotency?.key ?? null,
       input_hash: idempotency?.inputHash ?? null,

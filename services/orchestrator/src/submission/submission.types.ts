@@ -21,6 +21,8 @@ export interface Submission {
   readonly runId: string;
   readonly workspaceId: string;
   readonly callerId: string;
+  /** Whose use it counts as: of a guest, the service account's that let it in. */
+  readonly accountId: string;
   readonly flightKey: Buffer;
   readonly source: SourceConnection;
   /** As sent to the source, with placeholders. */

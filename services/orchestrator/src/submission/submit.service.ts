@@ -16,6 +16,7 @@ import { CLOCK } from '#libs/service';
 import { checkDefinitions, type ParameterDefinition } from '#libs/sql';
 import { AppLogger } from '#libs/telemetry';
 import { AssetAccess, readsText } from '../access/asset-access.service.js';
+import { accountOf } from '../allowance/account-of.js';
 import { refusalWithoutText } from '../access/hidden-text.js';
 import { RunQueueStore } from '../dispatch/run-queue.store.js';
 import { ExecutionService, toExecution } from '../execution/execution.service.js';
@@ -124,6 +125,7 @@ export class SubmitService {
       runId,
       workspaceId: principal.workspaceId,
       callerId: principal.userId,
+      accountId: accountOf(principal),
       flightKey: flightKey({
         workspaceId: principal.workspaceId,
         sourceId: source.id,

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Webhook } from '#libs/contracts';
 import { AuditRepository, inTransaction, type ParsedPage } from '#libs/database';
-import { AppError } from '#libs/kernel';
+import { AppError, changedMeanwhile } from '#libs/kernel';
 import type { NewWebhook, WebhookChange } from './webhook.input.js';
 import { toWebhook, webhookColumns, type WebhookRow } from './webhook.row.js';
 
@@ -171,12 +171,6 @@ function targetOf({ id, name }: Webhook): { type: string; id: string; name: stri
 /** Of its address only the host: with some receivers, the path is what lets one in. */
 function auditedOf({ name, url, state, filter }: Webhook): object {
   return { name, receiver: new URL(url).origin, state, ...filter };
-}
-
-function changedMeanwhile(): AppError {
-  return new AppError('entity.conflict', 'It has been changed since it was read. Read it again.', {
-    path: ['version'],
-  });
 }
 
 /** One that is enabled already goes on from where it is. */

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file sluice/auth/v1/auth.proto.
  */
 export const file_sluice_auth_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("ChlzbHVpY2UvYXV0aC92MS9hdXRoLnByb3RvEg5zbHVpY2UuYXV0aC52MSLcAQoNU2lnbkluUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIWCgl3b3Jrc3BhY2UYAyABKAlIAIgBARIbCg5jbGllbnRfYWRkcmVzcxgEIAEoCUgBiAEBEhoKDXNlY29uZF9mYWN0b3IYBSABKAlIAogBARIXCgp1c2VyX2FnZW50GAYgASgJSAOIAQFCDAoKX3dvcmtzcGFjZUIRCg9fY2xpZW50X2FkZHJlc3NCEAoOX3NlY29uZF9mYWN0b3JCDQoLX3VzZXJfYWdlbnQibQoOU2lnbkluUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEhUKDXJlZnJlc2hfdG9rZW4YAiABKAkSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLgoVUmVmcmVzaFNlc3Npb25SZXF1ZXN0EhUKDXJlZnJlc2hfdG9rZW4YASABKAkidQoWUmVmcmVzaFNlc3Npb25SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSFQoNcmVmcmVzaF90b2tlbhgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCInChVFeGNoYW5nZUFwaUtleVJlcXVlc3QSDgoGc2VjcmV0GAEgASgJIl4KFkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEi4KCmV4cGlyZXNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKDUFjdEZvclJlcXVlc3QSFAoMd29ya3NwYWNlX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkiJgoOQWN0Rm9yUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJIhcKFUdldFNpZ25pbmdLZXlzUmVxdWVzdCIrChZHZXRTaWduaW5nS2V5c1Jlc3BvbnNlEhEKCWp3a3NfanNvbhgBIAEoCSIwChZMaXN0UmV2b2NhdGlvbnNSZXF1ZXN0EhYKDmFmdGVyX3JldmlzaW9uGAEgASgDIoUBChdMaXN0UmV2b2NhdGlvbnNSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoAxIvCgtyZXZvY2F0aW9ucxgCIAMoCzIaLnNsdWljZS5hdXRoLnYxLlJldm9jYXRpb24SJwoDbm93GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKEAQoKUmV2b2NhdGlvbhIyCgdzdWJqZWN0GAEgASgOMiEuc2x1aWNlLmF1dGgudjEuUmV2b2NhdGlvblN1YmplY3QSEgoKc3ViamVjdF9pZBgCIAEoCRIuCgpub3RfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIpChFHZXREYXRhS2V5UmVxdWVzdBIUCgx3b3Jrc3BhY2VfaWQYASABKAkiQAoSR2V0RGF0YUtleVJlc3BvbnNlEhUKDW1hc3Rlcl9rZXlfaWQYASABKAkSEwoLd3JhcHBlZF9rZXkYAiABKAwiOgoTRW5zdXJlR3JvdXBzUmVxdWVzdBIUCgx3b3Jrc3BhY2VfaWQYASABKAkSDQoFbmFtZXMYAiADKAkiFgoURW5zdXJlR3JvdXBzUmVzcG9uc2UiEAoOU2lnbk91dFJlcXVlc3QiEQoPU2lnbk91dFJlc3BvbnNlIhIKEEdldFZpZXdlclJlcXVlc3QiwQEKEUdldFZpZXdlclJlc3BvbnNlEgoKAmlkGAEgASgJEicKBHVzZXIYAiABKAsyFC5zbHVpY2UuYXV0aC52MS5Vc2VySACIAQESLAoJd29ya3NwYWNlGAMgASgLMhkuc2x1aWNlLmF1dGgudjEuV29ya3NwYWNlEhMKC3Blcm1pc3Npb25zGAQgAygJEisKCmF0dHJpYnV0ZXMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgcKBV91c2VyImMKCVdvcmtzcGFjZRIKCgJpZBgBIAEoCRIMCgRzbHVnGAIgASgJEgwKBG5hbWUYAyABKAkSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIwoUR2V0V29ya3NwYWNlc1JlcXVlc3QSCwoDaWRzGAEgAygJIkYKFUdldFdvcmtzcGFjZXNSZXNwb25zZRItCgp3b3Jrc3BhY2VzGAEgAygLMhkuc2x1aWNlLmF1dGgudjEuV29ya3NwYWNlIvIBCgRVc2VyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSGAoQcHJpdmF0ZV9yZWFkYWJsZRgDIAEoCBINCgVlbWFpbBgEIAEoCRISCgpyb2xlX25hbWVzGAUgAygJEhMKC2dyb3VwX25hbWVzGAYgAygJEisKCmF0dHJpYnV0ZXMYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhAKCGRpc2FibGVkGAggASgIEg8KB3ZlcnNpb24YCSABKAUSLgoKY3JlYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiHgoPR2V0VXNlcnNSZXF1ZXN0EgsKA2lkcxgBIAMoCSI3ChBHZXRVc2Vyc1Jlc3BvbnNlEiMKBXVzZXJzGAEgAygLMhQuc2x1aWNlLmF1dGgudjEuVXNlciJcChBMaXN0VXNlcnNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEhMKBnNlYXJjaBgCIAEoCUgAiAEBQgkKB19zZWFyY2gijQEKEUxpc3RVc2Vyc1Jlc3BvbnNlEiMKBXVzZXJzGAEgAygLMhQuc2x1aWNlLmF1dGgudjEuVXNlchIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMiqgEKEUNyZWF0ZVVzZXJSZXF1ZXN0Eg0KBWVtYWlsGAEgASgJEgwKBG5hbWUYAiABKAkSFQoIcGFzc3dvcmQYAyABKAlIAIgBARISCgpyb2xlX25hbWVzGAQgAygJEhMKC2dyb3VwX25hbWVzGAUgAygJEisKCmF0dHJpYnV0ZXMYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgsKCV9wYXNzd29yZCJoChJDcmVhdGVVc2VyUmVzcG9uc2USIgoEdXNlchgBIAEoCzIULnNsdWljZS5hdXRoLnYxLlVzZXISGwoOaW52aXRhdGlvbl91cmwYAiABKAlIAIgBAUIRCg9faW52aXRhdGlvbl91cmwiuAIKEVVwZGF0ZVVzZXJSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEQoEbmFtZRgDIAEoCUgAiAEBEjMKCnJvbGVfbmFtZXMYBCABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SAGIAQESNAoLZ3JvdXBfbmFtZXMYBSABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SAKIAQESKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFQoIZGlzYWJsZWQYByABKAhIA4gBARIPCgdjbGVhcmVkGAggAygJQgcKBV9uYW1lQg0KC19yb2xlX25hbWVzQg4KDF9ncm91cF9uYW1lc0ILCglfZGlzYWJsZWQiHAoKU3RyaW5nTGlzdBIOCgZ2YWx1ZXMYASADKAkiOAoSVXBkYXRlVXNlclJlc3BvbnNlEiIKBHVzZXIYASABKAsyFC5zbHVpY2UuYXV0aC52MS5Vc2VyIuYDCgZBcGlLZXkSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZwcmVmaXgYAyABKAkSNAoLcGVybWlzc2lvbnMYBCABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SACIAQESLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF91c2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4Cg9kYXRhX3NvdXJjZV9pZHMYFCABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SAGIAQESOAoPc2F2ZWRfcXVlcnlfaWRzGBUgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgCiAEBEjEKCG5ldHdvcmtzGBYgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgDiAEBQg4KDF9wZXJtaXNzaW9uc0ISChBfZGF0YV9zb3VyY2VfaWRzQhIKEF9zYXZlZF9xdWVyeV9pZHNCCwoJX25ldHdvcmtzIiAKEUdldEFwaUtleXNSZXF1ZXN0EgsKA2lkcxgBIAMoCSI+ChJHZXRBcGlLZXlzUmVzcG9uc2USKAoIYXBpX2tleXMYASADKAsyFi5zbHVpY2UuYXV0aC52MS5BcGlLZXkidgoSTGlzdEFwaUtleXNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEh8KEnNlcnZpY2VfYWNjb3VudF9pZBgUIAEoCUgAiAEBQhUKE19zZXJ2aWNlX2FjY291bnRfaWQilAEKE0xpc3RBcGlLZXlzUmVzcG9uc2USKAoIYXBpX2tleXMYASADKAsyFi5zbHVpY2UuYXV0aC52MS5BcGlLZXkSDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvEhMKC3RvdGFsX2NvdW50GAQgASgDIq0DChNDcmVhdGVBcGlLZXlSZXF1ZXN0EgwKBG5hbWUYASABKAkSNAoLcGVybWlzc2lvbnMYAiABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SACIAQESLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoSc2VydmljZV9hY2NvdW50X2lkGBQgASgJSAGIAQESOAoPZGF0YV9zb3VyY2VfaWRzGBUgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgCiAEBEjgKD3NhdmVkX3F1ZXJ5X2lkcxgWIAEoCzIaLnNsdWljZS5hdXRoLnYxLlN0cmluZ0xpc3RIA4gBARIxCghuZXR3b3JrcxgXIAEoCzIaLnNsdWljZS5hdXRoLnYxLlN0cmluZ0xpc3RIBIgBAUIOCgxfcGVybWlzc2lvbnNCFQoTX3NlcnZpY2VfYWNjb3VudF9pZEISChBfZGF0YV9zb3VyY2VfaWRzQhIKEF9zYXZlZF9xdWVyeV9pZHNCCwoJX25ldHdvcmtzIk8KFENyZWF0ZUFwaUtleVJlc3BvbnNlEicKB2FwaV9rZXkYASABKAsyFi5zbHVpY2UuYXV0aC52MS5BcGlLZXkSDgoGc2VjcmV0GAIgASgJIiEKE1Jldm9rZUFwaUtleVJlcXVlc3QSCgoCaWQYASABKAkiIgoUUmV2b2tlQXBpS2V5UmVzcG9uc2USCgoCaWQYASABKAkqtgEKEVJldm9jYXRpb25TdWJqZWN0EiIKHlJFVk9DQVRJT05fU1VCSkVDVF9VTlNQRUNJRklFRBAAEh4KGlJFVk9DQVRJT05fU1VCSkVDVF9TRVNTSU9OEAESHgoaUkVWT0NBVElPTl9TVUJKRUNUX0FQSV9LRVkQAhIbChdSRVZPQ0FUSU9OX1NVQkpFQ1RfVVNFUhADEiAKHFJFVk9DQVRJT05fU1VCSkVDVF9HVUVTVFNfT0YQBDKtDQoLQXV0aFNlcnZpY2USRwoGU2lnbkluEh0uc2x1aWNlLmF1dGgudjEuU2lnbkluUmVxdWVzdBoeLnNsdWljZS5hdXRoLnYxLlNpZ25JblJlc3BvbnNlEl8KDlJlZnJlc2hTZXNzaW9uEiUuc2x1aWNlLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXF1ZXN0GiYuc2x1aWNlLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXNwb25zZRJfCg5FeGNoYW5nZUFwaUtleRIlLnNsdWljZS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVxdWVzdBomLnNsdWljZS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USZAoOR2V0U2lnbmluZ0tleXMSJS5zbHVpY2UuYXV0aC52MS5HZXRTaWduaW5nS2V5c1JlcXVlc3QaJi5zbHVpY2UuYXV0aC52MS5HZXRTaWduaW5nS2V5c1Jlc3BvbnNlIgOQAgESZwoPTGlzdFJldm9jYXRpb25zEiYuc2x1aWNlLmF1dGgudjEuTGlzdFJldm9jYXRpb25zUmVxdWVzdBonLnNsdWljZS5hdXRoLnYxLkxpc3RSZXZvY2F0aW9uc1Jlc3BvbnNlIgOQAgESUwoKR2V0RGF0YUtleRIhLnNsdWljZS5hdXRoLnYxLkdldERhdGFLZXlSZXF1ZXN0GiIuc2x1aWNlLmF1dGgudjEuR2V0RGF0YUtleVJlc3BvbnNlEkcKBkFjdEZvchIdLnNsdWljZS5hdXRoLnYxLkFjdEZvclJlcXVlc3QaHi5zbHVpY2UuYXV0aC52MS5BY3RGb3JSZXNwb25zZRJeCgxFbnN1cmVHcm91cHMSIy5zbHVpY2UuYXV0aC52MS5FbnN1cmVHcm91cHNSZXF1ZXN0GiQuc2x1aWNlLmF1dGgudjEuRW5zdXJlR3JvdXBzUmVzcG9uc2UiA5ACAhJKCgdTaWduT3V0Eh4uc2x1aWNlLmF1dGgudjEuU2lnbk91dFJlcXVlc3QaHy5zbHVpY2UuYXV0aC52MS5TaWduT3V0UmVzcG9uc2USVQoJR2V0Vmlld2VyEiAuc2x1aWNlLmF1dGgudjEuR2V0Vmlld2VyUmVxdWVzdBohLnNsdWljZS5hdXRoLnYxLkdldFZpZXdlclJlc3BvbnNlIgOQAgESYQoNR2V0V29ya3NwYWNlcxIkLnNsdWljZS5hdXRoLnYxLkdldFdvcmtzcGFjZXNSZXF1ZXN0GiUuc2x1aWNlLmF1dGgudjEuR2V0V29ya3NwYWNlc1Jlc3BvbnNlIgOQAgESUgoIR2V0VXNlcnMSHy5zbHVpY2UuYXV0aC52MS5HZXRVc2Vyc1JlcXVlc3QaIC5zbHVpY2UuYXV0aC52MS5HZXRVc2Vyc1Jlc3BvbnNlIgOQAgESVQoJTGlzdFVzZXJzEiAuc2x1aWNlLmF1dGgudjEuTGlzdFVzZXJzUmVxdWVzdBohLnNsdWljZS5hdXRoLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIgOQAgESUwoKQ3JlYXRlVXNlchIhLnNsdWljZS5hdXRoLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GiIuc2x1aWNlLmF1dGgudjEuQ3JlYXRlVXNlclJlc3BvbnNlElMKClVwZGF0ZVVzZXISIS5zbHVpY2UuYXV0aC52MS5VcGRhdGVVc2VyUmVxdWVzdBoiLnNsdWljZS5hdXRoLnYxLlVwZGF0ZVVzZXJSZXNwb25zZRJYCgpHZXRBcGlLZXlzEiEuc2x1aWNlLmF1dGgudjEuR2V0QXBpS2V5c1JlcXVlc3QaIi5zbHVpY2UuYXV0aC52MS5HZXRBcGlLZXlzUmVzcG9uc2UiA5ACARJbCgtMaXN0QXBpS2V5cxIiLnNsdWljZS5hdXRoLnYxLkxpc3RBcGlLZXlzUmVxdWVzdBojLnNsdWljZS5hdXRoLnYxLkxpc3RBcGlLZXlzUmVzcG9uc2UiA5ACARJZCgxDcmVhdGVBcGlLZXkSIy5zbHVpY2UuYXV0aC52MS5DcmVhdGVBcGlLZXlSZXF1ZXN0GiQuc2x1aWNlLmF1dGgudjEuQ3JlYXRlQXBpS2V5UmVzcG9uc2USWQoMUmV2b2tlQXBpS2V5EiMuc2x1aWNlLmF1dGgudjEuUmV2b2tlQXBpS2V5UmVxdWVzdBokLnNsdWljZS5hdXRoLnYxLlJldm9rZUFwaUtleVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common]);
+  fileDesc("ChlzbHVpY2UvYXV0aC92MS9hdXRoLnByb3RvEg5zbHVpY2UuYXV0aC52MSLcAQoNU2lnbkluUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIWCgl3b3Jrc3BhY2UYAyABKAlIAIgBARIbCg5jbGllbnRfYWRkcmVzcxgEIAEoCUgBiAEBEhoKDXNlY29uZF9mYWN0b3IYBSABKAlIAogBARIXCgp1c2VyX2FnZW50GAYgASgJSAOIAQFCDAoKX3dvcmtzcGFjZUIRCg9fY2xpZW50X2FkZHJlc3NCEAoOX3NlY29uZF9mYWN0b3JCDQoLX3VzZXJfYWdlbnQibQoOU2lnbkluUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEhUKDXJlZnJlc2hfdG9rZW4YAiABKAkSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLgoVUmVmcmVzaFNlc3Npb25SZXF1ZXN0EhUKDXJlZnJlc2hfdG9rZW4YASABKAkidQoWUmVmcmVzaFNlc3Npb25SZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSFQoNcmVmcmVzaF90b2tlbhgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCInChVFeGNoYW5nZUFwaUtleVJlcXVlc3QSDgoGc2VjcmV0GAEgASgJIl4KFkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEi4KCmV4cGlyZXNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKDUFjdEZvclJlcXVlc3QSFAoMd29ya3NwYWNlX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkiJgoOQWN0Rm9yUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJIj8KFUxpc3RVc2VyUmlnaHRzUmVxdWVzdBIUCgx3b3Jrc3BhY2VfaWQYASABKAkSEAoIdXNlcl9pZHMYAiADKAkiQwoWTGlzdFVzZXJSaWdodHNSZXNwb25zZRIpCgV1c2VycxgBIAMoCzIaLnNsdWljZS5hdXRoLnYxLlVzZXJSaWdodHMiRwoKVXNlclJpZ2h0cxIPCgd1c2VyX2lkGAEgASgJEhMKC3Blcm1pc3Npb25zGAIgAygJEhMKC2dyb3VwX25hbWVzGAMgAygJIhcKFUdldFNpZ25pbmdLZXlzUmVxdWVzdCIrChZHZXRTaWduaW5nS2V5c1Jlc3BvbnNlEhEKCWp3a3NfanNvbhgBIAEoCSIwChZMaXN0UmV2b2NhdGlvbnNSZXF1ZXN0EhYKDmFmdGVyX3JldmlzaW9uGAEgASgDIoUBChdMaXN0UmV2b2NhdGlvbnNSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoAxIvCgtyZXZvY2F0aW9ucxgCIAMoCzIaLnNsdWljZS5hdXRoLnYxLlJldm9jYXRpb24SJwoDbm93GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKEAQoKUmV2b2NhdGlvbhIyCgdzdWJqZWN0GAEgASgOMiEuc2x1aWNlLmF1dGgudjEuUmV2b2NhdGlvblN1YmplY3QSEgoKc3ViamVjdF9pZBgCIAEoCRIuCgpub3RfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIpChFHZXREYXRhS2V5UmVxdWVzdBIUCgx3b3Jrc3BhY2VfaWQYASABKAkiQAoSR2V0RGF0YUtleVJlc3BvbnNlEhUKDW1hc3Rlcl9rZXlfaWQYASABKAkSEwoLd3JhcHBlZF9rZXkYAiABKAwiOgoTRW5zdXJlR3JvdXBzUmVxdWVzdBIUCgx3b3Jrc3BhY2VfaWQYASABKAkSDQoFbmFtZXMYAiADKAkiFgoURW5zdXJlR3JvdXBzUmVzcG9uc2UiEAoOU2lnbk91dFJlcXVlc3QiEQoPU2lnbk91dFJlc3BvbnNlIhIKEEdldFZpZXdlclJlcXVlc3QiwQEKEUdldFZpZXdlclJlc3BvbnNlEgoKAmlkGAEgASgJEicKBHVzZXIYAiABKAsyFC5zbHVpY2UuYXV0aC52MS5Vc2VySACIAQESLAoJd29ya3NwYWNlGAMgASgLMhkuc2x1aWNlLmF1dGgudjEuV29ya3NwYWNlEhMKC3Blcm1pc3Npb25zGAQgAygJEisKCmF0dHJpYnV0ZXMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgcKBV91c2VyImMKCVdvcmtzcGFjZRIKCgJpZBgBIAEoCRIMCgRzbHVnGAIgASgJEgwKBG5hbWUYAyABKAkSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIwoUR2V0V29ya3NwYWNlc1JlcXVlc3QSCwoDaWRzGAEgAygJIkYKFUdldFdvcmtzcGFjZXNSZXNwb25zZRItCgp3b3Jrc3BhY2VzGAEgAygLMhkuc2x1aWNlLmF1dGgudjEuV29ya3NwYWNlIvIBCgRVc2VyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSGAoQcHJpdmF0ZV9yZWFkYWJsZRgDIAEoCBINCgVlbWFpbBgEIAEoCRISCgpyb2xlX25hbWVzGAUgAygJEhMKC2dyb3VwX25hbWVzGAYgAygJEisKCmF0dHJpYnV0ZXMYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhAKCGRpc2FibGVkGAggASgIEg8KB3ZlcnNpb24YCSABKAUSLgoKY3JlYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiHgoPR2V0VXNlcnNSZXF1ZXN0EgsKA2lkcxgBIAMoCSI3ChBHZXRVc2Vyc1Jlc3BvbnNlEiMKBXVzZXJzGAEgAygLMhQuc2x1aWNlLmF1dGgudjEuVXNlciJcChBMaXN0VXNlcnNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEhMKBnNlYXJjaBgCIAEoCUgAiAEBQgkKB19zZWFyY2gijQEKEUxpc3RVc2Vyc1Jlc3BvbnNlEiMKBXVzZXJzGAEgAygLMhQuc2x1aWNlLmF1dGgudjEuVXNlchIPCgdjdXJzb3JzGAIgAygJEi0KCXBhZ2VfaW5mbxgDIAEoCzIaLnNsdWljZS5jb21tb24udjEuUGFnZUluZm8SEwoLdG90YWxfY291bnQYBCABKAMiqgEKEUNyZWF0ZVVzZXJSZXF1ZXN0Eg0KBWVtYWlsGAEgASgJEgwKBG5hbWUYAiABKAkSFQoIcGFzc3dvcmQYAyABKAlIAIgBARISCgpyb2xlX25hbWVzGAQgAygJEhMKC2dyb3VwX25hbWVzGAUgAygJEisKCmF0dHJpYnV0ZXMYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgsKCV9wYXNzd29yZCJoChJDcmVhdGVVc2VyUmVzcG9uc2USIgoEdXNlchgBIAEoCzIULnNsdWljZS5hdXRoLnYxLlVzZXISGwoOaW52aXRhdGlvbl91cmwYAiABKAlIAIgBAUIRCg9faW52aXRhdGlvbl91cmwiuAIKEVVwZGF0ZVVzZXJSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEQoEbmFtZRgDIAEoCUgAiAEBEjMKCnJvbGVfbmFtZXMYBCABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SAGIAQESNAoLZ3JvdXBfbmFtZXMYBSABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SAKIAQESKwoKYXR0cmlidXRlcxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFQoIZGlzYWJsZWQYByABKAhIA4gBARIPCgdjbGVhcmVkGAggAygJQgcKBV9uYW1lQg0KC19yb2xlX25hbWVzQg4KDF9ncm91cF9uYW1lc0ILCglfZGlzYWJsZWQiHAoKU3RyaW5nTGlzdBIOCgZ2YWx1ZXMYASADKAkiOAoSVXBkYXRlVXNlclJlc3BvbnNlEiIKBHVzZXIYASABKAsyFC5zbHVpY2UuYXV0aC52MS5Vc2VyIuYDCgZBcGlLZXkSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZwcmVmaXgYAyABKAkSNAoLcGVybWlzc2lvbnMYBCABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SACIAQESLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF91c2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4Cg9kYXRhX3NvdXJjZV9pZHMYFCABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SAGIAQESOAoPc2F2ZWRfcXVlcnlfaWRzGBUgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgCiAEBEjEKCG5ldHdvcmtzGBYgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgDiAEBQg4KDF9wZXJtaXNzaW9uc0ISChBfZGF0YV9zb3VyY2VfaWRzQhIKEF9zYXZlZF9xdWVyeV9pZHNCCwoJX25ldHdvcmtzIiAKEUdldEFwaUtleXNSZXF1ZXN0EgsKA2lkcxgBIAMoCSI+ChJHZXRBcGlLZXlzUmVzcG9uc2USKAoIYXBpX2tleXMYASADKAsyFi5zbHVpY2UuYXV0aC52MS5BcGlLZXkidgoSTGlzdEFwaUtleXNSZXF1ZXN0EigKBHBhZ2UYASABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VBcmdzEh8KEnNlcnZpY2VfYWNjb3VudF9pZBgUIAEoCUgAiAEBQhUKE19zZXJ2aWNlX2FjY291bnRfaWQilAEKE0xpc3RBcGlLZXlzUmVzcG9uc2USKAoIYXBpX2tleXMYASADKAsyFi5zbHVpY2UuYXV0aC52MS5BcGlLZXkSDwoHY3Vyc29ycxgCIAMoCRItCglwYWdlX2luZm8YAyABKAsyGi5zbHVpY2UuY29tbW9uLnYxLlBhZ2VJbmZvEhMKC3RvdGFsX2NvdW50GAQgASgDIq0DChNDcmVhdGVBcGlLZXlSZXF1ZXN0EgwKBG5hbWUYASABKAkSNAoLcGVybWlzc2lvbnMYAiABKAsyGi5zbHVpY2UuYXV0aC52MS5TdHJpbmdMaXN0SACIAQESLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoSc2VydmljZV9hY2NvdW50X2lkGBQgASgJSAGIAQESOAoPZGF0YV9zb3VyY2VfaWRzGBUgASgLMhouc2x1aWNlLmF1dGgudjEuU3RyaW5nTGlzdEgCiAEBEjgKD3NhdmVkX3F1ZXJ5X2lkcxgWIAEoCzIaLnNsdWljZS5hdXRoLnYxLlN0cmluZ0xpc3RIA4gBARIxCghuZXR3b3JrcxgXIAEoCzIaLnNsdWljZS5hdXRoLnYxLlN0cmluZ0xpc3RIBIgBAUIOCgxfcGVybWlzc2lvbnNCFQoTX3NlcnZpY2VfYWNjb3VudF9pZEISChBfZGF0YV9zb3VyY2VfaWRzQhIKEF9zYXZlZF9xdWVyeV9pZHNCCwoJX25ldHdvcmtzIk8KFENyZWF0ZUFwaUtleVJlc3BvbnNlEicKB2FwaV9rZXkYASABKAsyFi5zbHVpY2UuYXV0aC52MS5BcGlLZXkSDgoGc2VjcmV0GAIgASgJIiEKE1Jldm9rZUFwaUtleVJlcXVlc3QSCgoCaWQYASABKAkiIgoUUmV2b2tlQXBpS2V5UmVzcG9uc2USCgoCaWQYASABKAkqtgEKEVJldm9jYXRpb25TdWJqZWN0EiIKHlJFVk9DQVRJT05fU1VCSkVDVF9VTlNQRUNJRklFRBAAEh4KGlJFVk9DQVRJT05fU1VCSkVDVF9TRVNTSU9OEAESHgoaUkVWT0NBVElPTl9TVUJKRUNUX0FQSV9LRVkQAhIbChdSRVZPQ0FUSU9OX1NVQkpFQ1RfVVNFUhADEiAKHFJFVk9DQVRJT05fU1VCSkVDVF9HVUVTVFNfT0YQBDKTDgoLQXV0aFNlcnZpY2USRwoGU2lnbkluEh0uc2x1aWNlLmF1dGgudjEuU2lnbkluUmVxdWVzdBoeLnNsdWljZS5hdXRoLnYxLlNpZ25JblJlc3BvbnNlEl8KDlJlZnJlc2hTZXNzaW9uEiUuc2x1aWNlLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXF1ZXN0GiYuc2x1aWNlLmF1dGgudjEuUmVmcmVzaFNlc3Npb25SZXNwb25zZRJfCg5FeGNoYW5nZUFwaUtleRIlLnNsdWljZS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVxdWVzdBomLnNsdWljZS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USZAoOR2V0U2lnbmluZ0tleXMSJS5zbHVpY2UuYXV0aC52MS5HZXRTaWduaW5nS2V5c1JlcXVlc3QaJi5zbHVpY2UuYXV0aC52MS5HZXRTaWduaW5nS2V5c1Jlc3BvbnNlIgOQAgESZwoPTGlzdFJldm9jYXRpb25zEiYuc2x1aWNlLmF1dGgudjEuTGlzdFJldm9jYXRpb25zUmVxdWVzdBonLnNsdWljZS5hdXRoLnYxLkxpc3RSZXZvY2F0aW9uc1Jlc3BvbnNlIgOQAgESUwoKR2V0RGF0YUtleRIhLnNsdWljZS5hdXRoLnYxLkdldERhdGFLZXlSZXF1ZXN0GiIuc2x1aWNlLmF1dGgudjEuR2V0RGF0YUtleVJlc3BvbnNlEkcKBkFjdEZvchIdLnNsdWljZS5hdXRoLnYxLkFjdEZvclJlcXVlc3QaHi5zbHVpY2UuYXV0aC52MS5BY3RGb3JSZXNwb25zZRJkCg5MaXN0VXNlclJpZ2h0cxIlLnNsdWljZS5hdXRoLnYxLkxpc3RVc2VyUmlnaHRzUmVxdWVzdBomLnNsdWljZS5hdXRoLnYxLkxpc3RVc2VyUmlnaHRzUmVzcG9uc2UiA5ACARJeCgxFbnN1cmVHcm91cHMSIy5zbHVpY2UuYXV0aC52MS5FbnN1cmVHcm91cHNSZXF1ZXN0GiQuc2x1aWNlLmF1dGgudjEuRW5zdXJlR3JvdXBzUmVzcG9uc2UiA5ACAhJKCgdTaWduT3V0Eh4uc2x1aWNlLmF1dGgudjEuU2lnbk91dFJlcXVlc3QaHy5zbHVpY2UuYXV0aC52MS5TaWduT3V0UmVzcG9uc2USVQoJR2V0Vmlld2VyEiAuc2x1aWNlLmF1dGgudjEuR2V0Vmlld2VyUmVxdWVzdBohLnNsdWljZS5hdXRoLnYxLkdldFZpZXdlclJlc3BvbnNlIgOQAgESYQoNR2V0V29ya3NwYWNlcxIkLnNsdWljZS5hdXRoLnYxLkdldFdvcmtzcGFjZXNSZXF1ZXN0GiUuc2x1aWNlLmF1dGgudjEuR2V0V29ya3NwYWNlc1Jlc3BvbnNlIgOQAgESUgoIR2V0VXNlcnMSHy5zbHVpY2UuYXV0aC52MS5HZXRVc2Vyc1JlcXVlc3QaIC5zbHVpY2UuYXV0aC52MS5HZXRVc2Vyc1Jlc3BvbnNlIgOQAgESVQoJTGlzdFVzZXJzEiAuc2x1aWNlLmF1dGgudjEuTGlzdFVzZXJzUmVxdWVzdBohLnNsdWljZS5hdXRoLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIgOQAgESUwoKQ3JlYXRlVXNlchIhLnNsdWljZS5hdXRoLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GiIuc2x1aWNlLmF1dGgudjEuQ3JlYXRlVXNlclJlc3BvbnNlElMKClVwZGF0ZVVzZXISIS5zbHVpY2UuYXV0aC52MS5VcGRhdGVVc2VyUmVxdWVzdBoiLnNsdWljZS5hdXRoLnYxLlVwZGF0ZVVzZXJSZXNwb25zZRJYCgpHZXRBcGlLZXlzEiEuc2x1aWNlLmF1dGgudjEuR2V0QXBpS2V5c1JlcXVlc3QaIi5zbHVpY2UuYXV0aC52MS5HZXRBcGlLZXlzUmVzcG9uc2UiA5ACARJbCgtMaXN0QXBpS2V5cxIiLnNsdWljZS5hdXRoLnYxLkxpc3RBcGlLZXlzUmVxdWVzdBojLnNsdWljZS5hdXRoLnYxLkxpc3RBcGlLZXlzUmVzcG9uc2UiA5ACARJZCgxDcmVhdGVBcGlLZXkSIy5zbHVpY2UuYXV0aC52MS5DcmVhdGVBcGlLZXlSZXF1ZXN0GiQuc2x1aWNlLmF1dGgudjEuQ3JlYXRlQXBpS2V5UmVzcG9uc2USWQoMUmV2b2tlQXBpS2V5EiMuc2x1aWNlLmF1dGgudjEuUmV2b2tlQXBpS2V5UmVxdWVzdBokLnNsdWljZS5hdXRoLnYxLlJldm9rZUFwaUtleVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_common_v1_common]);
 
 /**
  * @generated from message sluice.auth.v1.SignInRequest
@@ -222,6 +222,78 @@ export const ActForResponseSchema: GenMessage<ActForResponse> = /*@__PURE__*/
   messageDesc(file_sluice_auth_v1_auth, 7);
 
 /**
+ * @generated from message sluice.auth.v1.ListUserRightsRequest
+ */
+export type ListUserRightsRequest = Message<"sluice.auth.v1.ListUserRightsRequest"> & {
+  /**
+   * @generated from field: string workspace_id = 1;
+   */
+  workspaceId: string;
+
+  /**
+   * Of people and service accounts.
+   *
+   * @generated from field: repeated string user_ids = 2;
+   */
+  userIds: string[];
+};
+
+/**
+ * Describes the message sluice.auth.v1.ListUserRightsRequest.
+ * Use `create(ListUserRightsRequestSchema)` to create a new message.
+ */
+export const ListUserRightsRequestSchema: GenMessage<ListUserRightsRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_auth_v1_auth, 8);
+
+/**
+ * @generated from message sluice.auth.v1.ListUserRightsResponse
+ */
+export type ListUserRightsResponse = Message<"sluice.auth.v1.ListUserRightsResponse"> & {
+  /**
+   * Of those who are there and not disabled.
+   *
+   * @generated from field: repeated sluice.auth.v1.UserRights users = 1;
+   */
+  users: UserRights[];
+};
+
+/**
+ * Describes the message sluice.auth.v1.ListUserRightsResponse.
+ * Use `create(ListUserRightsResponseSchema)` to create a new message.
+ */
+export const ListUserRightsResponseSchema: GenMessage<ListUserRightsResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_auth_v1_auth, 9);
+
+/**
+ * @generated from message sluice.auth.v1.UserRights
+ */
+export type UserRights = Message<"sluice.auth.v1.UserRights"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Of all roles together, as they are now.
+   *
+   * @generated from field: repeated string permissions = 2;
+   */
+  permissions: string[];
+
+  /**
+   * @generated from field: repeated string group_names = 3;
+   */
+  groupNames: string[];
+};
+
+/**
+ * Describes the message sluice.auth.v1.UserRights.
+ * Use `create(UserRightsSchema)` to create a new message.
+ */
+export const UserRightsSchema: GenMessage<UserRights> = /*@__PURE__*/
+  messageDesc(file_sluice_auth_v1_auth, 10);
+
+/**
  * @generated from message sluice.auth.v1.GetSigningKeysRequest
  */
 export type GetSigningKeysRequest = Message<"sluice.auth.v1.GetSigningKeysRequest"> & {
@@ -232,7 +304,7 @@ export type GetSigningKeysRequest = Message<"sluice.auth.v1.GetSigningKeysReques
  * Use `create(GetSigningKeysRequestSchema)` to create a new message.
  */
 export const GetSigningKeysRequestSchema: GenMessage<GetSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 8);
+  messageDesc(file_sluice_auth_v1_auth, 11);
 
 /**
  * @generated from message sluice.auth.v1.GetSigningKeysResponse
@@ -251,7 +323,7 @@ export type GetSigningKeysResponse = Message<"sluice.auth.v1.GetSigningKeysRespo
  * Use `create(GetSigningKeysResponseSchema)` to create a new message.
  */
 export const GetSigningKeysResponseSchema: GenMessage<GetSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 9);
+  messageDesc(file_sluice_auth_v1_auth, 12);
 
 /**
  * @generated from message sluice.auth.v1.ListRevocationsRequest
@@ -270,7 +342,7 @@ export type ListRevocationsRequest = Message<"sluice.auth.v1.ListRevocationsRequ
  * Use `create(ListRevocationsRequestSchema)` to create a new message.
  */
 export const ListRevocationsRequestSchema: GenMessage<ListRevocationsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 10);
+  messageDesc(file_sluice_auth_v1_auth, 13);
 
 /**
  * @generated from message sluice.auth.v1.ListRevocationsResponse
@@ -299,7 +371,7 @@ export type ListRevocationsResponse = Message<"sluice.auth.v1.ListRevocationsRes
  * Use `create(ListRevocationsResponseSchema)` to create a new message.
  */
 export const ListRevocationsResponseSchema: GenMessage<ListRevocationsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 11);
+  messageDesc(file_sluice_auth_v1_auth, 14);
 
 /**
  * A token of this subject that was issued before not_before is no longer good.
@@ -328,7 +400,7 @@ export type Revocation = Message<"sluice.auth.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 12);
+  messageDesc(file_sluice_auth_v1_auth, 15);
 
 /**
  * @generated from message sluice.auth.v1.GetDataKeyRequest
@@ -345,7 +417,7 @@ export type GetDataKeyRequest = Message<"sluice.auth.v1.GetDataKeyRequest"> & {
  * Use `create(GetDataKeyRequestSchema)` to create a new message.
  */
 export const GetDataKeyRequestSchema: GenMessage<GetDataKeyRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 13);
+  messageDesc(file_sluice_auth_v1_auth, 16);
 
 /**
  * The workspace's data key as ciphertext: the asker unwraps it with the master key of its own configuration.
@@ -369,7 +441,7 @@ export type GetDataKeyResponse = Message<"sluice.auth.v1.GetDataKeyResponse"> & 
  * Use `create(GetDataKeyResponseSchema)` to create a new message.
  */
 export const GetDataKeyResponseSchema: GenMessage<GetDataKeyResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 14);
+  messageDesc(file_sluice_auth_v1_auth, 17);
 
 /**
  * @generated from message sluice.auth.v1.EnsureGroupsRequest
@@ -391,7 +463,7 @@ export type EnsureGroupsRequest = Message<"sluice.auth.v1.EnsureGroupsRequest"> 
  * Use `create(EnsureGroupsRequestSchema)` to create a new message.
  */
 export const EnsureGroupsRequestSchema: GenMessage<EnsureGroupsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 15);
+  messageDesc(file_sluice_auth_v1_auth, 18);
 
 /**
  * @generated from message sluice.auth.v1.EnsureGroupsResponse
@@ -404,7 +476,7 @@ export type EnsureGroupsResponse = Message<"sluice.auth.v1.EnsureGroupsResponse"
  * Use `create(EnsureGroupsResponseSchema)` to create a new message.
  */
 export const EnsureGroupsResponseSchema: GenMessage<EnsureGroupsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 16);
+  messageDesc(file_sluice_auth_v1_auth, 19);
 
 /**
  * @generated from message sluice.auth.v1.SignOutRequest
@@ -417,7 +489,7 @@ export type SignOutRequest = Message<"sluice.auth.v1.SignOutRequest"> & {
  * Use `create(SignOutRequestSchema)` to create a new message.
  */
 export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 17);
+  messageDesc(file_sluice_auth_v1_auth, 20);
 
 /**
  * @generated from message sluice.auth.v1.SignOutResponse
@@ -430,7 +502,7 @@ export type SignOutResponse = Message<"sluice.auth.v1.SignOutResponse"> & {
  * Use `create(SignOutResponseSchema)` to create a new message.
  */
 export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 18);
+  messageDesc(file_sluice_auth_v1_auth, 21);
 
 /**
  * @generated from message sluice.auth.v1.GetViewerRequest
@@ -443,7 +515,7 @@ export type GetViewerRequest = Message<"sluice.auth.v1.GetViewerRequest"> & {
  * Use `create(GetViewerRequestSchema)` to create a new message.
  */
 export const GetViewerRequestSchema: GenMessage<GetViewerRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 19);
+  messageDesc(file_sluice_auth_v1_auth, 22);
 
 /**
  * @generated from message sluice.auth.v1.GetViewerResponse
@@ -482,7 +554,7 @@ export type GetViewerResponse = Message<"sluice.auth.v1.GetViewerResponse"> & {
  * Use `create(GetViewerResponseSchema)` to create a new message.
  */
 export const GetViewerResponseSchema: GenMessage<GetViewerResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 20);
+  messageDesc(file_sluice_auth_v1_auth, 23);
 
 /**
  * @generated from message sluice.auth.v1.Workspace
@@ -514,7 +586,7 @@ export type Workspace = Message<"sluice.auth.v1.Workspace"> & {
  * Use `create(WorkspaceSchema)` to create a new message.
  */
 export const WorkspaceSchema: GenMessage<Workspace> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 21);
+  messageDesc(file_sluice_auth_v1_auth, 24);
 
 /**
  * @generated from message sluice.auth.v1.GetWorkspacesRequest
@@ -531,7 +603,7 @@ export type GetWorkspacesRequest = Message<"sluice.auth.v1.GetWorkspacesRequest"
  * Use `create(GetWorkspacesRequestSchema)` to create a new message.
  */
 export const GetWorkspacesRequestSchema: GenMessage<GetWorkspacesRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 22);
+  messageDesc(file_sluice_auth_v1_auth, 25);
 
 /**
  * What is absent is unknown or not the caller's.
@@ -550,7 +622,7 @@ export type GetWorkspacesResponse = Message<"sluice.auth.v1.GetWorkspacesRespons
  * Use `create(GetWorkspacesResponseSchema)` to create a new message.
  */
 export const GetWorkspacesResponseSchema: GenMessage<GetWorkspacesResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 23);
+  messageDesc(file_sluice_auth_v1_auth, 26);
 
 /**
  * @generated from message sluice.auth.v1.User
@@ -614,7 +686,7 @@ export type User = Message<"sluice.auth.v1.User"> & {
  * Use `create(UserSchema)` to create a new message.
  */
 export const UserSchema: GenMessage<User> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 24);
+  messageDesc(file_sluice_auth_v1_auth, 27);
 
 /**
  * @generated from message sluice.auth.v1.GetUsersRequest
@@ -631,7 +703,7 @@ export type GetUsersRequest = Message<"sluice.auth.v1.GetUsersRequest"> & {
  * Use `create(GetUsersRequestSchema)` to create a new message.
  */
 export const GetUsersRequestSchema: GenMessage<GetUsersRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 25);
+  messageDesc(file_sluice_auth_v1_auth, 28);
 
 /**
  * @generated from message sluice.auth.v1.GetUsersResponse
@@ -648,7 +720,7 @@ export type GetUsersResponse = Message<"sluice.auth.v1.GetUsersResponse"> & {
  * Use `create(GetUsersResponseSchema)` to create a new message.
  */
 export const GetUsersResponseSchema: GenMessage<GetUsersResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 26);
+  messageDesc(file_sluice_auth_v1_auth, 29);
 
 /**
  * @generated from message sluice.auth.v1.ListUsersRequest
@@ -670,7 +742,7 @@ export type ListUsersRequest = Message<"sluice.auth.v1.ListUsersRequest"> & {
  * Use `create(ListUsersRequestSchema)` to create a new message.
  */
 export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 27);
+  messageDesc(file_sluice_auth_v1_auth, 30);
 
 /**
  * @generated from message sluice.auth.v1.ListUsersResponse
@@ -704,7 +776,7 @@ export type ListUsersResponse = Message<"sluice.auth.v1.ListUsersResponse"> & {
  * Use `create(ListUsersResponseSchema)` to create a new message.
  */
 export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 28);
+  messageDesc(file_sluice_auth_v1_auth, 31);
 
 /**
  * @generated from message sluice.auth.v1.CreateUserRequest
@@ -746,7 +818,7 @@ export type CreateUserRequest = Message<"sluice.auth.v1.CreateUserRequest"> & {
  * Use `create(CreateUserRequestSchema)` to create a new message.
  */
 export const CreateUserRequestSchema: GenMessage<CreateUserRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 29);
+  messageDesc(file_sluice_auth_v1_auth, 32);
 
 /**
  * @generated from message sluice.auth.v1.CreateUserResponse
@@ -770,7 +842,7 @@ export type CreateUserResponse = Message<"sluice.auth.v1.CreateUserResponse"> & 
  * Use `create(CreateUserResponseSchema)` to create a new message.
  */
 export const CreateUserResponseSchema: GenMessage<CreateUserResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 30);
+  messageDesc(file_sluice_auth_v1_auth, 33);
 
 /**
  * @generated from message sluice.auth.v1.UpdateUserRequest
@@ -824,7 +896,7 @@ export type UpdateUserRequest = Message<"sluice.auth.v1.UpdateUserRequest"> & {
  * Use `create(UpdateUserRequestSchema)` to create a new message.
  */
 export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 31);
+  messageDesc(file_sluice_auth_v1_auth, 34);
 
 /**
  * @generated from message sluice.auth.v1.StringList
@@ -841,7 +913,7 @@ export type StringList = Message<"sluice.auth.v1.StringList"> & {
  * Use `create(StringListSchema)` to create a new message.
  */
 export const StringListSchema: GenMessage<StringList> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 32);
+  messageDesc(file_sluice_auth_v1_auth, 35);
 
 /**
  * @generated from message sluice.auth.v1.UpdateUserResponse
@@ -858,7 +930,7 @@ export type UpdateUserResponse = Message<"sluice.auth.v1.UpdateUserResponse"> & 
  * Use `create(UpdateUserResponseSchema)` to create a new message.
  */
 export const UpdateUserResponseSchema: GenMessage<UpdateUserResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 33);
+  messageDesc(file_sluice_auth_v1_auth, 36);
 
 /**
  * @generated from message sluice.auth.v1.ApiKey
@@ -926,7 +998,7 @@ export type ApiKey = Message<"sluice.auth.v1.ApiKey"> & {
  * Use `create(ApiKeySchema)` to create a new message.
  */
 export const ApiKeySchema: GenMessage<ApiKey> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 34);
+  messageDesc(file_sluice_auth_v1_auth, 37);
 
 /**
  * @generated from message sluice.auth.v1.GetApiKeysRequest
@@ -943,7 +1015,7 @@ export type GetApiKeysRequest = Message<"sluice.auth.v1.GetApiKeysRequest"> & {
  * Use `create(GetApiKeysRequestSchema)` to create a new message.
  */
 export const GetApiKeysRequestSchema: GenMessage<GetApiKeysRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 35);
+  messageDesc(file_sluice_auth_v1_auth, 38);
 
 /**
  * @generated from message sluice.auth.v1.GetApiKeysResponse
@@ -960,7 +1032,7 @@ export type GetApiKeysResponse = Message<"sluice.auth.v1.GetApiKeysResponse"> & 
  * Use `create(GetApiKeysResponseSchema)` to create a new message.
  */
 export const GetApiKeysResponseSchema: GenMessage<GetApiKeysResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 36);
+  messageDesc(file_sluice_auth_v1_auth, 39);
 
 /**
  * @generated from message sluice.auth.v1.ListApiKeysRequest
@@ -984,7 +1056,7 @@ export type ListApiKeysRequest = Message<"sluice.auth.v1.ListApiKeysRequest"> & 
  * Use `create(ListApiKeysRequestSchema)` to create a new message.
  */
 export const ListApiKeysRequestSchema: GenMessage<ListApiKeysRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 37);
+  messageDesc(file_sluice_auth_v1_auth, 40);
 
 /**
  * @generated from message sluice.auth.v1.ListApiKeysResponse
@@ -1016,7 +1088,7 @@ export type ListApiKeysResponse = Message<"sluice.auth.v1.ListApiKeysResponse"> 
  * Use `create(ListApiKeysResponseSchema)` to create a new message.
  */
 export const ListApiKeysResponseSchema: GenMessage<ListApiKeysResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 38);
+  messageDesc(file_sluice_auth_v1_auth, 41);
 
 /**
  * @generated from message sluice.auth.v1.CreateApiKeyRequest
@@ -1065,7 +1137,7 @@ export type CreateApiKeyRequest = Message<"sluice.auth.v1.CreateApiKeyRequest"> 
  * Use `create(CreateApiKeyRequestSchema)` to create a new message.
  */
 export const CreateApiKeyRequestSchema: GenMessage<CreateApiKeyRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 39);
+  messageDesc(file_sluice_auth_v1_auth, 42);
 
 /**
  * @generated from message sluice.auth.v1.CreateApiKeyResponse
@@ -1087,7 +1159,7 @@ export type CreateApiKeyResponse = Message<"sluice.auth.v1.CreateApiKeyResponse"
  * Use `create(CreateApiKeyResponseSchema)` to create a new message.
  */
 export const CreateApiKeyResponseSchema: GenMessage<CreateApiKeyResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 40);
+  messageDesc(file_sluice_auth_v1_auth, 43);
 
 /**
  * @generated from message sluice.auth.v1.RevokeApiKeyRequest
@@ -1104,7 +1176,7 @@ export type RevokeApiKeyRequest = Message<"sluice.auth.v1.RevokeApiKeyRequest"> 
  * Use `create(RevokeApiKeyRequestSchema)` to create a new message.
  */
 export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 41);
+  messageDesc(file_sluice_auth_v1_auth, 44);
 
 /**
  * @generated from message sluice.auth.v1.RevokeApiKeyResponse
@@ -1121,7 +1193,7 @@ export type RevokeApiKeyResponse = Message<"sluice.auth.v1.RevokeApiKeyResponse"
  * Use `create(RevokeApiKeyResponseSchema)` to create a new message.
  */
 export const RevokeApiKeyResponseSchema: GenMessage<RevokeApiKeyResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_auth_v1_auth, 42);
+  messageDesc(file_sluice_auth_v1_auth, 45);
 
 /**
  * @generated from enum sluice.auth.v1.RevocationSubject
@@ -1226,6 +1298,16 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof ActForRequestSchema;
     output: typeof ActForResponseSchema;
+  },
+  /**
+   * For the orchestrator, to stop what people run who may no longer.
+   *
+   * @generated from rpc sluice.auth.v1.AuthService.ListUserRights
+   */
+  listUserRights: {
+    methodKind: "unary";
+    input: typeof ListUserRightsRequestSchema;
+    output: typeof ListUserRightsResponseSchema;
   },
   /**
    * Makes the groups that are not there yet: a policy may name one before anybody is in it.

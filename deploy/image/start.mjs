@@ -1,0 +1,14 @@
+// What the image runs: the service that its argument names, or `sluice` with a command for operators. There is no shell in
+// between, so that a signal reaches the service itself.
+const services = ['auth', 'gateway', 'metadata', 'orchestrator', 'results', 'worker'];
+
+const [name] = process.argv.splice(2, 1);
+if (services.includes(name)) {
+  await import(`../../dist/services/${name}/src/main.js`);
+} else if (name === 'sluice') {
+  await import('../cli/sluice.ts');
+} else {
+  console.error(`The argument is ${services.join(', ')}, or sluice with a command.`);
+  // sysexits.h: the command was used wrongly.
+  process.exitCode = 64;
+}

@@ -1,0 +1,1 @@
+export const scimPath = 'scim/v2';
