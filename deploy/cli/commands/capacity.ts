@@ -4,24 +4,20 @@ import { readCosts, type CapacityCosts } from '../../capacity/costs.ts';
 import type { Demand } from '../../capacity/demand.ts';
 import { usersOfOneMachine } from '../../capacity/knee.ts';
 import { planFor, type PlanSettings } from '../../capacity/plan.ts';
-import { printForecast } from '../capacity-forecast.ts';
+import { printForecast, type ForecastOptions } from '../capacity-forecast.ts';
 import { printPlan } from '../capacity-plan.ts';
 import { numberWithin } from '../numbers.ts';
 import { rightSize } from '../../capacity/right-size.ts';
 import { shown, table } from '../table.ts';
 import { wholeNumber } from '../whole-number.ts';
 
-export interface CapacityOptions extends Demand, PlanSettings {
+interface CapacityOptions extends Demand, PlanSettings, ForecastOptions {
   readonly costs?: string;
   readonly seed: number;
   readonly simulate: boolean;
   readonly forecast: boolean;
-  readonly within: number;
-  readonly replicas: readonly string[];
-  readonly databaseGb?: number;
   readonly metrics: readonly string[];
   readonly seconds: number;
-  readonly json: boolean;
 }
 
 const share = numberWithin(0, 1);

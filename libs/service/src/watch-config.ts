@@ -18,23 +18,23 @@ const pollMs = 2_000;
  * @returns ends it
  */
 export function watchConfig({ logger, reload, logLevel }: Watched): () => void {
-  let last: Promise<void> = Promise.resolve();
-  const readAnew = (): void => {
-    last = last.then(async () => {
-      try {
-        const change = await reload();
-        logger.setLevel(logLevel());
-        logger.info({ ...change }, 'the configuration was read anew');
-      } catch (err) {
-        logger.error({ err }, 'the configuration has faults and stays as it was');
-      }
-    });
+  const readAnew = async (): Promise<void> => {
+    try {
+      const change = await reload();
+      logger.setLevel(logLevel());
+      logger.info({ ...change }, 'the configuration was read anew');
+    } catch (err) {
+      logger.error({ err }, 'the configuration has faults and stays as it was');
+    }
   };
-  process.on('SIGHUP', readAnew);
+  let last: Promise<void> = Promise.resolve();
+  // One after the other, so that the newest is the last.
+  const onChange = (): void => void (last = last.then(readAnew));
+  process.on('SIGHUP', onChange);
   const path = configFilePath();
-  if (path) watchFile(path, { interval: pollMs, persistent: false }, readAnew);
+  if (path) watchFile(path, { interval: pollMs, persistent: false }, onChange);
   return () => {
-    process.off('SIGHUP', readAnew);
-    if (path) unwatchFile(path, readAnew);
+    process.off('SIGHUP', onChange);
+    if (path) unwatchFile(path, onChange);
   };
 }
