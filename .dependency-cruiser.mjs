@@ -7,7 +7,7 @@ const layers = [
   ['receivers'],
   ['redis', 'database'],
   ['bus'],
-  ['identity', 'result-store'],
+  ['identity', 'result-store', 'doctor'],
   ['service'],
   ['testing'],
 ];

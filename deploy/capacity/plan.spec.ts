@@ -3,7 +3,8 @@ import { disagreementOf, simulatePlan } from './check-plan.ts';
 import { readCosts } from './costs.ts';
 import { ratesOf, type Demand } from './demand.ts';
 import { usersOfOneMachine } from './knee.ts';
-import { planFor, type PlanSettings } from './plan.ts';
+import { planFor } from './plan.ts';
+import type { PlanSettings } from './planned-service.ts';
 
 const costs = readCosts();
 const article: Demand = {

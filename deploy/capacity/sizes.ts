@@ -1,6 +1,6 @@
 import type { CapacityCosts } from './costs.ts';
 import type { Demand, Rates } from './demand.ts';
-import type { PlannedService, PlanSettings } from './plan.ts';
+import type { PlannedService, PlanSettings } from './planned-service.ts';
 
 export interface RedisSize {
   readonly role: 'broker' | 'session' | 'cache';

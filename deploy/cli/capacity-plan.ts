@@ -1,5 +1,6 @@
 import type { CapacityCosts } from '../capacity/costs.ts';
-import type { Plan, PlanSettings } from '../capacity/plan.ts';
+import type { Plan } from '../capacity/plan.ts';
+import type { PlanSettings } from '../capacity/planned-service.ts';
 import type { Simulated } from '../capacity/simulation.ts';
 import { shown, table } from './table.ts';
 

@@ -9,6 +9,11 @@ interface ListedCommand {
 /** What `sluice` can do, in the order of its help. */
 export const commands: readonly ListedCommand[] = [
   {
+    name: 'doctor',
+    summary: 'say what is wrong with this installation, and what mends it',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  {
     name: 'redrive',
     summary: 'send the dead letters of an area of events once more',
     load: async () => (await import('./commands/redrive.ts')).redrive,

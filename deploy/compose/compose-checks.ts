@@ -71,7 +71,7 @@ function serviceFaults(service: Service, { services, secrets, volumes }: Compose
       .map(([name]) => `${name} names a secret that it is not given`),
     ...sources
       .filter((source) =>
-        source.startsWith('./') ? !existsSync(join(folder, source)) : !/^[./]/.test(source) && !(source in volumes),
+        source.startsWith('.') ? !existsSync(join(folder, source)) : !/^[./]/.test(source) && !(source in volumes),
       )
       .map((source) => `there is no ${source}`),
   ];

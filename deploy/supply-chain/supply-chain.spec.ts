@@ -50,7 +50,9 @@ describe('What is shipped', () => {
     const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
     expect(semver.minVersion(engines.node)?.major).toBeGreaterThanOrEqual(22);
     expect(
-      shipped.filter(({ name }) => name.startsWith('node-linux-')).every(({ version }) => semver.gte(version, '24.0.0')),
+      shipped
+        .filter(({ name }) => name.startsWith('node-linux-'))
+        .every(({ version }) => semver.gte(version, '24.0.0')),
     ).toBe(true);
   });
 });

@@ -47,6 +47,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Query.groups': { needs: ['user.read'], args: () => page },
   'Query.identityProviders': { needs: ['identity_provider.manage'], args: () => page },
   'Query.node': { needs: 'signed in', args: id('savedQuery') },
+  'Query.operations': { needs: ['operations.read', 'operations.manage'] },
   'Query.parameterOptions': {
     needs: runners,
     args: (idOf) => ({ ...page, savedQueryId: idOf('savedQuery'), parameter: 'p' }),
@@ -120,7 +121,9 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
     args: (idOf) => ({ input: { savedQueryIds: [idOf('savedQuery')], dataSourceIds: [idOf('dataSource')] } }),
     countsAs: 'invalidatedCount',
   },
+  'Mutation.drainWorker': { needs: ['operations.manage'], args: () => ({ id: 'none' }) },
   'Mutation.inviteUser': { needs: ['user.manage'], args: user },
+  'Mutation.killExecution': { needs: ['operations.manage'], args: id('execution') },
   // Nobody but a service account lets guests in, whatever its permissions.
   'Mutation.mintGuest': {
     needs: 'a service account',
@@ -157,6 +160,7 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   'Mutation.signIn': { needs: 'nothing', args: () => ({ input: { email: '', password: 'none' } }) },
   'Mutation.signOut': { needs: 'signed in' },
   'Mutation.testDataSource': { needs: ['data_source.manage'], args: id('dataSource') },
+  'Mutation.undrainWorker': { needs: ['operations.manage'], args: () => ({ id: 'none' }) },
   'Mutation.unrestrictAsset': { needs: managers, args: id('savedQuery') },
   'Mutation.updateAuditForwarder': { needs: ['audit.manage'], args: change('auditForwarder') },
   'Mutation.updateAuditSettings': { needs: ['audit.manage'], args: () => ({ input: { retentionDays: -1 } }) },

@@ -2,6 +2,7 @@ import type { RedisClient } from '#libs/redis';
 
 export interface GroupState {
   name: string;
+  consumers: number;
   pending: number;
   /** Entries that it has not been handed yet; 0 where Redis cannot tell. */
   lag: number;
@@ -18,6 +19,7 @@ export async function groupsOf(client: RedisClient, key: string): Promise<GroupS
     const summary: unknown = await client.xpending(key, name);
     groups.push({
       name,
+      consumers: Number(of('consumers')),
       pending: Number(of('pending')),
       lag: Number(of('lag') ?? 0),
       lastDelivered: String(of('last-delivered-id')),

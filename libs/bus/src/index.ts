@@ -5,6 +5,7 @@ export { BusMetrics } from './bus-metrics.js';
 export { BusServer, type BusServerOptions } from './bus-server.js';
 export { DeadLetters } from './dead-letters.js';
 export { FirehoseReader } from './firehose-reader.js';
+export { groupsOf, type GroupState } from './group-state.js';
 export { HandlesEvent, HandlesRequest } from './handles.js';
 export { serviceContext, type MessageContext } from './message-context.js';
 export { OutboxRelay } from './outbox-relay.js';

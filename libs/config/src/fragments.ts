@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { integerText, urlText } from './schemas.js';
+import { databaseUrlText, integerText, urlText } from './schemas.js';
 import { secret, setting } from './setting.js';
 
 // The settings that several services share. The return types are inferred: they are what ConfigOf reads.
@@ -52,9 +52,25 @@ export function serviceSettings(name: string, defaults: { metricsPort: number })
 export function databaseSettings<Schema extends string>(schema: Schema) {
   const prefix = `SLUICE_${upper(schema)}_DATABASE`;
   return {
-    url: secret(`${prefix}_URL`, urlText('postgres:', 'postgresql:'), {
+    url: secret(`${prefix}_URL`, databaseUrlText, {
       fallbacks: ['SLUICE_DATABASE_URL'],
-      describe: 'The PostgreSQL database, such as postgresql://user@host:5432/sluice.',
+      describe:
+        'The PostgreSQL database, such as postgresql://user@host:5432/sluice. Of several hosts between commas the one that takes writes is used.',
+    }),
+    replicaUrl: secret(`${prefix}_REPLICA_URL`, databaseUrlText.optional(), {
+      fallbacks: ['SLUICE_DATABASE_REPLICA_URL'],
+      describe:
+        'Standbys of that database, between commas: long lists are read there once they have what was written before.',
+    }),
+    migrationUrl: secret(`${prefix}_MIGRATION_URL`, databaseUrlText.optional(), {
+      fallbacks: ['SLUICE_DATABASE_MIGRATION_URL'],
+      describe: 'The same database past a pooler, for migrations. Not set: the URL above.',
+    }),
+    pooling: setting(`${prefix}_POOLING`, z.enum(['session', 'transaction', 'transaction-prepared']), {
+      fallbacks: ['SLUICE_DATABASE_POOLING'],
+      default: 'session',
+      describe:
+        'transaction: a pooler such as PgBouncer stands before the database, and a connection is ours for a transaction only; -prepared: it keeps prepared statements (PgBouncer 1.21 with max_prepared_statements).',
     }),
     password: secret(`${prefix}_PASSWORD`, z.string().optional(), {
       fallbacks: ['SLUICE_DATABASE_PASSWORD'],

@@ -1,4 +1,5 @@
 export { CONFIG, InjectConfig } from './config-token.js';
+export { parseDatabaseUrl, type DatabaseHost, type DatabaseUrl } from './database-url.js';
 export { databaseSettings, serviceSettings } from './fragments.js';
 export { kmsSettings } from './kms-settings.js';
 export { configFilePath, configuredEnvironment, readConfigFile } from './config-file.js';

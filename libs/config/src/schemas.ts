@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseDatabaseUrl } from './database-url.js';
 
 const truths: Readonly<Record<string, boolean>> = {
   true: true,
@@ -36,3 +37,8 @@ export function urlText(...protocols: readonly string[]): z.ZodType<string> {
     message: `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
 }
+
+/** An address of PostgreSQL, which may name several servers between commas. */
+export const databaseUrlText: z.ZodType<string> = z.string().refine((text) => parseDatabaseUrl(text) !== undefined, {
+  message: 'must be a URL such as postgresql://user@host:5432/sluice, or with several hosts between commas',
+});

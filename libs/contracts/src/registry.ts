@@ -13,8 +13,10 @@ import { ScimService } from './gen/sluice/auth/v1/scim_pb.js';
 import { DataKeyService, SecretService } from './gen/sluice/keys/v1/keys_pb.js';
 import { RoleService } from './gen/sluice/auth/v1/roles_pb.js';
 import { ServiceAccountService } from './gen/sluice/auth/v1/service_accounts_pb.js';
+import { HealthService, OperatorService } from './gen/sluice/health/v1/health_pb.js';
 import { AccessService } from './gen/sluice/metadata/v1/access_pb.js';
 import { DataSourceChangedSchema, MetadataService } from './gen/sluice/metadata/v1/metadata_pb.js';
+import { OperationsService } from './gen/sluice/operations/v1/operations_pb.js';
 import { ResultsService } from './gen/sluice/results/v1/results_pb.js';
 import {
   ExecutionChangedSchema,
@@ -58,6 +60,15 @@ export const secretRequests = {
   metadata: requestContracts('metadata', SecretService),
   orchestrator: requestContracts('orchestrator', SecretService),
 };
+/** The same request to each service that has a database. */
+export const healthRequests = {
+  auth: requestContracts('auth', HealthService),
+  metadata: requestContracts('metadata', HealthService),
+  orchestrator: requestContracts('orchestrator', HealthService),
+  results: requestContracts('results', HealthService),
+};
+export const operatorRequests = requestContracts('auth', OperatorService);
+export const operationsRequests = requestContracts('orchestrator', OperationsService);
 export const webhookRequests = requestContracts('orchestrator', WebhookService);
 export const workerRequests = requestContracts('worker', WorkerService);
 export const resultsRequests = requestContracts('results', ResultsService);
@@ -70,17 +81,19 @@ export const requestsByService: Readonly<Record<ServiceName, readonly AnyRequest
     ...[...Object.values(federationRequests), ...Object.values(identityProviderRequests)],
     ...[...Object.values(groupRequests), ...Object.values(preferencesRequests)],
     ...[...Object.values(dataKeyRequests), ...Object.values(secretRequests.auth)],
+    ...[...Object.values(operatorRequests), ...Object.values(healthRequests.auth)],
   ],
   metadata: [
     ...[...Object.values(metadataRequests), ...Object.values(auditRequests), ...Object.values(accessRequests)],
-    ...Object.values(secretRequests.metadata),
+    ...[...Object.values(secretRequests.metadata), ...Object.values(healthRequests.metadata)],
   ],
   orchestrator: [
     ...[...Object.values(runRequests), ...Object.values(webhookRequests)],
-    ...Object.values(secretRequests.orchestrator),
+    ...[...Object.values(secretRequests.orchestrator), ...Object.values(healthRequests.orchestrator)],
+    ...Object.values(operationsRequests),
   ],
   worker: Object.values(workerRequests),
-  results: Object.values(resultsRequests),
+  results: [...Object.values(resultsRequests), ...Object.values(healthRequests.results)],
 };
 
 export type EventArea = 'audit-auth' | 'audit-metadata' | 'audit-orchestrator' | 'audit-results' | 'metadata' | 'run';

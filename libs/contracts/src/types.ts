@@ -11,6 +11,8 @@ import type * as common from './gen/sluice/common/v1/common_pb.js';
 import type * as keys from './gen/sluice/keys/v1/keys_pb.js';
 import type * as access from './gen/sluice/metadata/v1/access_pb.js';
 import type * as metadata from './gen/sluice/metadata/v1/metadata_pb.js';
+import type * as health from './gen/sluice/health/v1/health_pb.js';
+import type * as operations from './gen/sluice/operations/v1/operations_pb.js';
 import type * as results from './gen/sluice/results/v1/results_pb.js';
 import type * as run from './gen/sluice/run/v1/run_pb.js';
 import type * as webhook from './gen/sluice/webhook/v1/webhook_pb.js';
@@ -86,3 +88,14 @@ export type WebhookAttempt = Domain<webhook.WebhookAttempt>;
 export type Manifest = Domain<results.Manifest>;
 export type ManifestState = Manifest['state'];
 export type StoredPage = Domain<results.Page>;
+
+export type HealthReport = Domain<health.Report>;
+export type Finding = Domain<health.Finding>;
+export type NotChecked = Domain<health.NotChecked>;
+export type Measurement = Domain<health.Measurement>;
+export type Severity = Finding['severity'];
+
+export type SourceQueue = Domain<operations.SourceQueue>;
+export type OperatedWorker = Domain<operations.Worker>;
+export type ActiveRun = Domain<operations.ActiveRun>;
+export type Usage = Domain<operations.Usage>;

@@ -4,7 +4,7 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import pg from 'pg';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
-import { CONFIG } from '#libs/config';
+import { CONFIG, databaseSettings, loadConfig } from '#libs/config';
 import { dataSourceChanged, envelopeCodec } from '#libs/contracts';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
@@ -49,7 +49,8 @@ afterEach(async () => {
 });
 
 async function open(settings: Partial<DatabaseSettings> = {}): Promise<TestingModule> {
-  const config = { database: { url, password: undefined, poolMax: 4, poolMin: 0, poolIdleSeconds: 10, ...settings } };
+  const defaults = loadConfig(databaseSettings('metadata'), { SLUICE_DATABASE_URL: url });
+  const config = { database: { ...defaults, poolMax: 4, poolMin: 0, ...settings } };
   const metrics = new MetricsRegistry('metadata');
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   class SharedModule {}

@@ -3,8 +3,15 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { CONFIG } from '#libs/config';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
-import { dataSourceOptions, type AnyClass, type DatabaseSettings } from './connection/data-source-options.js';
+import {
+  dataSourceOptions,
+  migrationOptions,
+  replicaOptions,
+  type AnyClass,
+  type DatabaseSettings,
+} from './connection/data-source-options.js';
 import { AuditRepository } from './audit/audit.repository.js';
+import { DatabaseState } from './database-state.js';
 import { openDataSource } from './connection/open-data-source.js';
 import { measureOutbox } from './outbox/outbox-metrics.js';
 import { measurePool } from './connection/pool-metrics.js';
@@ -14,6 +21,7 @@ import { MessageTablesPurge } from './message-tables-purge.js';
 import { OutboxEntity } from './outbox/outbox.entity.js';
 import { OutboxRepository } from './outbox/outbox.repository.js';
 import { OutboxStore } from './outbox/outbox.store.js';
+import { ReplicaReader, type ReadPlace } from './replica/replica-reader.js';
 
 @Global()
 @Module({})
@@ -27,26 +35,26 @@ interface DatabaseModuleOptions {
 
 /**
  * The service's PostgreSQL: connected and migrated before anything else of the service starts, with its pool measured and
- * its health checked. Gives TypeORM's DataSource, OutboxRepository, OutboxStore and InboxRepository to every module.
+ * its health checked. Gives TypeORM's DataSource, ReplicaReader, OutboxRepository, OutboxStore and InboxRepository to every
+ * module.
  */
 export function databaseModule({ entities, migrations }: DatabaseModuleOptions): DynamicModule {
+  let settings: DatabaseSettings | undefined;
   return {
     module: DatabaseModule,
     imports: [
       TypeOrmModule.forRootAsync({
         inject: [CONFIG, AppLogger, MetricsRegistry],
-        useFactory: (config: WithDatabase, logger: AppLogger, metrics: MetricsRegistry) => ({
-          ...dataSourceOptions({
-            service: metrics.service,
-            settings: config.database,
-            entities: [...entities, OutboxEntity, InboxEntity],
-            migrations,
-            logger,
-          }),
-          // Waiting for a database that is not there yet is openDataSource's part.
-          toRetry: () => false,
-        }),
-        dataSourceFactory: open,
+        useFactory: (config: WithDatabase, logger: AppLogger, metrics: MetricsRegistry) => {
+          settings = config.database;
+          const all = [...entities, OutboxEntity, InboxEntity];
+          return {
+            ...dataSourceOptions({ service: metrics.service, settings, entities: all, migrations, logger }),
+            // Waiting for a database that is not there yet is openDataSource's part.
+            toRetry: () => false,
+          };
+        },
+        dataSourceFactory: (options) => open(options, settings),
       }),
     ],
     providers: [
@@ -66,7 +74,18 @@ export function databaseModule({ entities, migrations }: DatabaseModuleOptions):
         inject: [DataSource],
         useFactory: (dataSource: DataSource) => new OutboxStore(dataSource),
       },
+      {
+        provide: DatabaseState,
+        inject: [DataSource, OutboxStore, MetricsRegistry],
+        useFactory: (dataSource: DataSource, outbox: OutboxStore, metrics: MetricsRegistry) =>
+          new DatabaseState(dataSource, outbox, metrics.service),
+      },
       InboxRepository,
+      {
+        provide: ReplicaReader,
+        inject: [DataSource, CONFIG, MetricsRegistry],
+        useFactory: openReplica,
+      },
       {
         provide: MessageTablesPurge,
         inject: [DataSource, OutboxStore, InboxRepository, AppLogger],
@@ -78,7 +97,7 @@ export function databaseModule({ entities, migrations }: DatabaseModuleOptions):
         useFactory: observe,
       },
     ],
-    exports: [AuditRepository, OutboxRepository, OutboxStore, InboxRepository],
+    exports: [AuditRepository, DatabaseState, OutboxRepository, OutboxStore, InboxRepository, ReplicaReader],
   };
 }
 
@@ -97,7 +116,20 @@ function observe(dataSource: DataSource, outbox: OutboxStore, metrics: MetricsRe
   return true;
 }
 
-async function open(options?: DataSourceOptions): Promise<DataSource> {
-  if (options?.type !== 'postgres') throw new Error('the data source is not PostgreSQL');
-  return openDataSource(options);
+async function open(options?: DataSourceOptions, settings?: DatabaseSettings): Promise<DataSource> {
+  if (options?.type !== 'postgres' || !settings) throw new Error('the data source is not PostgreSQL');
+  return openDataSource(options, migrationOptions(options, settings));
+}
+
+function openReplica(primary: DataSource, { database }: WithDatabase, metrics: MetricsRegistry): ReplicaReader {
+  const { options } = primary;
+  if (options.type !== 'postgres') throw new Error('the data source is not PostgreSQL');
+  const replica = replicaOptions(options, database);
+  if (!replica) return new ReplicaReader(primary, undefined);
+  const reads = metrics.counter({
+    name: 'database_replica_reads_total',
+    help: 'Lists by where they were read: replica, or the primary as the replica was behind or has failed.',
+    labels: ['place'],
+  });
+  return new ReplicaReader(primary, replica, (place: ReadPlace) => reads.inc({ place }));
 }

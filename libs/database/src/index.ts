@@ -1,6 +1,7 @@
 export { AuditRepository, type AuditRecord } from './audit/audit.repository.js';
 export { accessCondition, type ReachedAssets } from './access-condition.js';
 export { accessWhere } from './access-where.js';
+export { DatabaseState } from './database-state.js';
 export { databaseModule } from './database.module.js';
 export { type DatabaseSettings } from './connection/data-source-options.js';
 export { InboxEntity } from './inbox/inbox.entity.js';
@@ -13,5 +14,6 @@ export { escapeLike } from './pagination/escape-like.js';
 export { parsePage, toPage, type Page, type ParsedPage } from './pagination/page.js';
 export { isForeignKeyViolation, isUniqueViolation, postgresCode, postgresDetail } from './postgres-errors.js';
 export { queryPrepared } from './query-prepared.js';
+export { ReplicaReader } from './replica/replica-reader.js';
 export { Resealer, type SealedPlace } from './resealer.js';
 export { inTransaction, retryingLostRaces, type TransactionOptions } from './transaction.js';

@@ -46,13 +46,19 @@ const connectionFaults: readonly (string | undefined)[] = [
   'ETIMEDOUT',
   'ENOTFOUND',
   'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
   '57P03',
   '57P01',
   '53300',
 ];
 
+// PgBouncer tells all its faults by one code; these words are of a server that is not there.
+const poolerFault = /cannot connect to server|server_login_retry|server login has been failing|server conn crashed/;
+
 export function isConnectionFault(error: unknown): boolean {
-  return connectionFaults.includes(postgresCode(error));
+  const code = postgresCode(error);
+  return connectionFaults.includes(code) || (code === '08P01' && poolerFault.test(String(error)));
 }
 
 function constraintOf(error: unknown): unknown {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { EntityManager, QueryFailedError, type DataSource } from 'typeorm';
+import { keepsPrepared } from './connection/data-source-options.js';
 import { postgresCode } from './postgres-errors.js';
 
 /** What TypeORM hands out untyped: the driver's own connection. */
 interface DriverConnection {
-  query<Row>(statement: { name: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
+  query<Row>(statement: { name?: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
 }
 
 /** A connection keeps a plan for each of these; more would be a text that is not fixed. */
@@ -17,7 +18,8 @@ const outdated: readonly (string | undefined)[] = ['0A000', '26000', '42804'];
 
 /**
  * Does a statement of fixed text that is done again and again: a connection parses and plans it once. For the statements
- * that every question needs; what depends on its input, such as a filter, has no fixed text.
+ * that every question needs; what depends on its input, such as a filter, has no fixed text. Behind a pooler that forgets
+ * what was prepared it is a statement like any other.
  */
 export async function queryPrepared<Row>(
   on: DataSource | EntityManager,
@@ -42,10 +44,12 @@ async function queryOnce<Row>(
   text: string,
   values: readonly unknown[],
 ): Promise<Row[]> {
-  const statement = { name: nameOf(text), text, values: [...values] };
+  const database = on instanceof EntityManager ? on.connection : on;
+  const named = keepsPrepared(database.options) ? { name: nameOf(text) } : {};
+  const statement = { ...named, text, values: [...values] };
   // Within a transaction on its connection, else on one for this statement alone.
   const joined = on instanceof EntityManager ? on.queryRunner : undefined;
-  const runner = joined ?? (on instanceof EntityManager ? on.connection : on).createQueryRunner();
+  const runner = joined ?? database.createQueryRunner();
   try {
     // TypeORM types its driver's connection as any.
     const connection = (await runner.connect()) as DriverConnection;

@@ -30,6 +30,7 @@ export const permissions = {
   'service_account.manage': 'Make, change and disable service accounts, and make and revoke their API keys.',
   'guest.mint': 'Let in embedded guests.',
   'operations.read': 'See what operators see: queues, workers and their state.',
+  'operations.manage': 'Kill what runs, and drain workers.',
 } as const satisfies Record<string, string>;
 
 export type Permission = keyof typeof permissions;

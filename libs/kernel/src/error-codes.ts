@@ -89,6 +89,7 @@ export const errorCodes = {
 
   'run.idempotency_conflict': 'CONFLICT',
   'run.not_found': 'NOT_FOUND',
+  'worker.not_found': 'NOT_FOUND',
   'run.query_failed': 'QUERY_FAILED',
   'run.too_expensive': 'FORBIDDEN',
   'run.estimate_hidden': 'FORBIDDEN',

@@ -1,13 +1,14 @@
 export { FakeClock } from './fake-clock.js';
 export { freePort } from './free-port.js';
+export { selfSigned } from './self-signed.js';
 export { LdapServer } from './ldap-server.js';
-export { PostgresServer, startPostgres } from './postgres-server.js';
+export { PgBouncer } from './pgbouncer.js';
+export { PostgresServer, startPostgres, testPooling, testPoolingExtra } from './postgres-server.js';
 export { RedisServer, startRedis, type RedisServerOptions } from './redis-server.js';
 export { hasS3Server, S3Server } from './s3-server.js';
 export { samlAttributes, SamlIdentityProvider } from './saml-identity-provider.js';
-export { selfSigned } from './self-signed.js';
+export { SystemPostgres, unprivileged, unprivilegedDirectory } from './system-postgres.js';
 export { TcpProxy } from './tcp-proxy.js';
-export { selfSigned } from './self-signed.js';
 export { testDataKeys, testMasterKeys, testPageStore } from './test-page-store.js';
 export { until, type UntilOptions } from './until.js';
 export { newIssuerKey, OidcIssuer, type IssuerAccount, type IssuerClient } from './oidc-issuer.js';

@@ -1,7 +1,9 @@
 import 'reflect-metadata';
 
-/** A key and a certificate for localhost by itself, both in PEM. */
-export async function selfSigned(): Promise<{ certificate: string; privateKey: string }> {
+const dayMs = 86_400_000;
+
+/** A key and a certificate for localhost by itself, good for so many days, both in PEM. */
+export async function selfSigned(days = 1): Promise<{ certificate: string; privateKey: string }> {
   // Loaded by those tests alone that need one.
   const x509 = await import('@peculiar/x509');
   const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const;
@@ -10,7 +12,7 @@ export async function selfSigned(): Promise<{ certificate: string; privateKey: s
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: 'CN=localhost',
     notBefore: new Date(Date.now() - 60_000),
-    notAfter: new Date(Date.now() + 86_400_000),
+    notAfter: new Date(Date.now() + days * dayMs),
     signingAlgorithm: algorithm,
     keys,
     extensions: [

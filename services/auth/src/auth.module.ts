@@ -19,6 +19,9 @@ import { ApiKeyRepository } from './api-key/api-key.repository.js';
 import { ApiKeyService } from './api-key/api-key.service.js';
 import { BootstrapLockRepository } from './bootstrap/bootstrap-lock.repository.js';
 import { BootstrapService } from './bootstrap/bootstrap.service.js';
+import { CredentialHealthRepository } from './health/credential-health.repository.js';
+import { CredentialHealth } from './health/credential-health.service.js';
+import { HealthController } from './health/health.controller.js';
 import { DataKeyController } from './key-rotation/data-key.controller.js';
 import { DataKeyService } from './key-rotation/data-key.service.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
@@ -140,6 +143,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     SecondFactorController,
     PasswordController,
     DataKeyController,
+    HealthController,
     secretControllerOf(secretRequests.auth),
     ApiKeyController,
     FederationController,
@@ -231,6 +235,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     KeyAgeRepository,
     RetentionService,
     ...[ScimGroupRepository, ScimGroupService, ScimUserRepository, ScimUserService],
+    ...[CredentialHealth, CredentialHealthRepository],
     DataKeyService,
     {
       provide: Resealer,

@@ -11,6 +11,7 @@ import { AppError, asWorkOf, newId, SystemClock } from '#libs/kernel';
 import { TokenVerifier, type Principal } from '#libs/identity';
 import { CLOCK, Lifecycle } from '#libs/service';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
+import { testPooling } from '#libs/testing';
 import { authConfig } from '../src/auth.config.js';
 import { AuthModule } from '../src/auth.module.js';
 
@@ -187,6 +188,7 @@ function defaultSettings(databaseUrl: string): Environment {
   return {
     SLUICE_REDIS_URL: 'redis://127.0.0.1:1',
     SLUICE_AUTH_DATABASE_URL: databaseUrl,
+    SLUICE_AUTH_DATABASE_POOLING: testPooling,
     SLUICE_MASTER_KEYS: masterKeys,
     SLUICE_AUTH_SIGNING_KEYS: signingKey,
     SLUICE_AUTH_BOOTSTRAP_WORKSPACE: workspaceSlug,

@@ -51,6 +51,15 @@ import { PlainHttp } from './http/plain-http.js';
 import { Refusals } from './http/refusals.js';
 import { ObservingPlugin } from './http/observing.plugin.js';
 import { IdentityProvidersResolver } from './identity-providers/identity-providers.resolver.js';
+import { HealthService } from './live/health.service.js';
+import {
+  DataSourceUsageResolver,
+  OperationsQueueResolver,
+  OperationsRunResolver,
+  OperationsWorkerResolver,
+  UserUsageResolver,
+} from './live/operations-parts.resolver.js';
+import { OperationsResolver } from './live/operations.resolver.js';
 import { ActorResolver, NodeResolver } from './node/node.resolver.js';
 import { FaultLog } from './observability/fault-log.js';
 import { RequestMetrics } from './observability/request-metrics.js';
@@ -107,6 +116,8 @@ const resolvers = [
   GuestsResolver,
   IdentityProvidersResolver,
   NodeResolver,
+  ...[OperationsResolver, OperationsQueueResolver, OperationsWorkerResolver, OperationsRunResolver],
+  ...[UserUsageResolver, DataSourceUsageResolver],
   ParametersResolver,
   PasswordsResolver,
   ResultsResolver,
@@ -173,6 +184,7 @@ const resolvers = [
     FaultLog,
     GraphqlHttp,
     GraphqlSocketServer,
+    HealthService,
     HttpEdge,
     KeptAnswers,
     LiveOperations,

@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 import { BusClient, FirehoseReader } from '#libs/bus';
 import { CONFIG } from '#libs/config';
 import { SystemClock } from '#libs/kernel';
+import { RedisConnections } from '#libs/redis';
 import { CLOCK, Lifecycle } from '#libs/service';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
 import type { GatewayConfig } from '../src/gateway.config.js';
@@ -37,6 +38,7 @@ export class TestGateway {
       { provide: HealthRegistry, useValue: new HealthRegistry() },
       { provide: CLOCK, useValue: new SystemClock() },
       { provide: BusClient, useValue: client },
+      { provide: RedisConnections, useValue: parts.redis },
       { provide: FirehoseReader, useValue: new FirehoseReader(parts) },
       { provide: Lifecycle, useValue: lifecycle },
     ];

@@ -40,6 +40,7 @@ import { RowPolicies1795280100000 } from './migrations/1795280100000-row-policie
 import { ResultLimits1795350000000 } from './migrations/1795350000000-result-limits.js';
 import { SampleRows1795450000000 } from './migrations/1795450000000-sample-rows.js';
 import { WorkspaceSettings1795310100000 } from './migrations/1795310100000-workspace-settings.js';
+import { PartitionAudit1796000000000 } from './migrations/1796000000000-partition-audit.js';
 import { AuditLog1795441000001 } from './migrations/1795441000001-audit-log.js';
 import { Grants1795431000000 } from './migrations/1795431000000-grants.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
@@ -55,6 +56,7 @@ import { SavedQueryController } from './saved-query/saved-query.controller.js';
 import { SavedQueryEntity } from './saved-query/saved-query.entity.js';
 import { SavedQueryRepository } from './saved-query/saved-query.repository.js';
 import { SavedQueryService } from './saved-query/saved-query.service.js';
+import { HealthController } from './health/health.controller.js';
 import { DataKeyClient } from './secret/data-key.client.js';
 import { MASTER_KEYS } from './secret/master-keys.js';
 import { SecretService } from './secret/secret.service.js';
@@ -84,6 +86,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
         ResultLimits1795350000000,
         AuditLog1795441000001,
         SampleRows1795450000000,
+        PartitionAudit1796000000000,
         Grants1795431000000,
       ],
     }),
@@ -97,6 +100,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     RowPolicyController,
     RunnableController,
     WorkspaceSettingsController,
+    HealthController,
     secretControllerOf(secretRequests.metadata),
   ],
   providers: [

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DynamicModule } from '@nestjs/common';
 import { BusClient } from '#libs/bus';
-import { CONFIG } from '#libs/config';
+import { CONFIG, databaseSettings, loadConfig } from '#libs/config';
 import {
   authRequests,
   workerRequests,
@@ -14,6 +14,7 @@ import { AppError, SystemClock } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
 import { CLOCK, Lifecycle } from '#libs/service';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
+import { testPooling } from '#libs/testing';
 import { MetadataModule } from '../src/metadata.module.js';
 
 const masterKeysText = `k1:${randomBytes(32).toString('base64')}`;
@@ -80,7 +81,10 @@ export function connectRedis(url: string): RedisConnections {
 export function metadataRoot(databaseUrl: string, bus: FakeBus, redis: RedisConnections): DynamicModule {
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   const config = {
-    database: { url: databaseUrl, password: undefined, poolMax: 8, poolMin: 0, poolIdleSeconds: 10 },
+    database: loadConfig(databaseSettings('metadata'), {
+      SLUICE_DATABASE_URL: databaseUrl,
+      SLUICE_DATABASE_POOLING: testPooling,
+    }),
     masterKeys: masterKeysText,
     dataKeyMaxAgeSeconds: 300,
     audit: { allowedNetworks: ['127.0.0.0/8'], timeoutMs: 1_000, pollMs: 50, sweepSeconds: 3_600 },

@@ -27,10 +27,18 @@ import { ExecutionController } from './execution/execution.controller.js';
 import { ExecutionRepository } from './execution/execution.repository.js';
 import { ExecutionService } from './execution/execution.service.js';
 import { FinishedRepository } from './execution/finished.repository.js';
+import { HealthController } from './health/health.controller.js';
+import { WorkHealthRepository } from './health/work-health.repository.js';
+import { WorkHealth } from './health/work-health.service.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
 import { migrations } from './migrations/migrations.js';
 import { HistoryService } from './history/history.service.js';
+import { KillRepository } from './operations/kill.repository.js';
+import { OperationsController } from './operations/operations.controller.js';
+import { OperationsRepository } from './operations/operations.repository.js';
+import { OperationsService } from './operations/operations.service.js';
+import { WorkerListRepository } from './operations/worker-list.repository.js';
 import { StateMetrics } from './observing/state-metrics.service.js';
 import { StateRepository } from './observing/state.repository.js';
 import type { OrchestratorConfig } from './orchestrator.config.js';
@@ -106,6 +114,8 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     WebhookController,
     secretControllerOf(secretRequests.orchestrator),
     SourceConsumer,
+    HealthController,
+    OperationsController,
   ],
   providers: [
     ...[QueryPlanner, TemplateCallers, AuthClient],
@@ -137,6 +147,8 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
       SourceCancelService,
       SnapshotRepository,
     ],
+    ...[WorkHealth, WorkHealthRepository],
+    ...[OperationsService, OperationsRepository, KillRepository, WorkerListRepository],
     ...[WorkerClient, ResultsClient],
     ...[LostAccessLoop, LostAccessService, LostAccessRepository],
     ...[HistoryService, HistoryRepository],

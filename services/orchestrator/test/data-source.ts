@@ -1,5 +1,6 @@
 import { DataSource } from 'typeorm';
 import { InboxEntity, OutboxEntity } from '#libs/database';
+import { testPoolingExtra } from '#libs/testing';
 import { migrations } from '../src/migrations/migrations.js';
 
 export type TestDatabase = DataSource;
@@ -13,6 +14,7 @@ export async function openDatabase(url: string, poolSize = 20): Promise<TestData
     poolSize,
     entities: [OutboxEntity, InboxEntity],
     migrations,
+    extra: testPoolingExtra,
   }).initialize();
   await dataSource.query('create schema if not exists orchestrator');
   await dataSource.runMigrations();

@@ -11,7 +11,7 @@ import {
   type RunPlan,
   type SourceConnection,
 } from '#libs/contracts';
-import { AuditRepository, InboxRepository, OutboxRepository } from '#libs/database';
+import { AuditRepository, InboxRepository, OutboxRepository, ReplicaReader } from '#libs/database';
 import { AccessView, type Principal, type TokenVerifier } from '#libs/identity';
 import type { ResolveName } from '#libs/outbound';
 import { ReceiverClient } from '#libs/receivers';
@@ -32,6 +32,12 @@ import { ExecutionService } from '../src/execution/execution.service.js';
 import { FinishedRepository } from '../src/execution/finished.repository.js';
 import { HistoryRepository } from '../src/history/history.repository.js';
 import { HistoryService } from '../src/history/history.service.js';
+import { WorkHealthRepository } from '../src/health/work-health.repository.js';
+import { WorkHealth } from '../src/health/work-health.service.js';
+import { KillRepository } from '../src/operations/kill.repository.js';
+import { OperationsRepository } from '../src/operations/operations.repository.js';
+import { OperationsService } from '../src/operations/operations.service.js';
+import { WorkerListRepository } from '../src/operations/worker-list.repository.js';
 import { orchestratorConfig, type OrchestratorConfig } from '../src/orchestrator.config.js';
 import { AuthClient } from '../src/plan/auth.client.js';
 import { TemplateCallers } from '../src/plan/template-callers.service.js';
@@ -133,7 +139,7 @@ export function startOrchestrator(
   const stops = new StopService(runs, changes, workers, sources, results, logger, config);
   const attempts = new AttemptService(runs, results, sources, changes, config);
   const executions = new ExecutionService(
-    new ExecutionRepository(dataSource),
+    new ExecutionRepository(dataSource, new ReplicaReader(dataSource, undefined)),
     new FinishedRepository(dataSource),
     access,
   );
@@ -189,6 +195,17 @@ export function startOrchestrator(
       config,
       metrics,
     ),
+    operations: new OperationsService(
+      new OperationsRepository(dataSource),
+      new WorkerListRepository(dataSource, audit),
+      new KillRepository(dataSource, runs, audit),
+      changes,
+      stops,
+      workers,
+      auth,
+      config,
+    ),
+    workHealth: new WorkHealth(new WorkHealthRepository(dataSource), config),
     cache: new CacheService(new CacheRepository(dataSource, audit), cacheMetrics, logger, config),
     cancels: new CancelService(new CancelRepository(dataSource, runs, audit), executions, changes, stops),
     claims: new ClaimService(runs, changes, config),

@@ -16,7 +16,15 @@ import { RedisConnections } from '#libs/redis';
 import { decodePage, encodePage } from '#libs/result-store';
 import { CLOCK, Lifecycle } from '#libs/service';
 import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
-import { startPostgres, startRedis, testPageStore, until, type PostgresServer, type RedisServer } from '#libs/testing';
+import {
+  startPostgres,
+  startRedis,
+  testPageStore,
+  testPooling,
+  until,
+  type PostgresServer,
+  type RedisServer,
+} from '#libs/testing';
 import { resultsConfig, type ResultsConfig } from './results.config.js';
 import { ResultsModule } from './results.module.js';
 
@@ -45,6 +53,7 @@ beforeAll(async () => {
   });
   const config = loadConfig(resultsConfig, {
     SLUICE_DATABASE_URL: await postgres.createDatabase(),
+    SLUICE_DATABASE_POOLING: testPooling,
     SLUICE_REDIS_URL: redis.url,
     SLUICE_STORE_DIRECTORY: root,
   });

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { CONFIG } from '#libs/config';
-import { databaseModule } from '#libs/database';
+import { databaseModule, DatabaseState } from '#libs/database';
 import { IdentityModule } from '#libs/identity';
 import { openResultStore, ResultStore } from '#libs/result-store';
 import { HealthRegistry } from '#libs/telemetry';
@@ -19,6 +19,8 @@ import { StoreController } from './store/store.controller.js';
 import { StoreIdentityService } from './store/store-identity.service.js';
 import { StoreRepository } from './store/store.repository.js';
 import { RunEndService } from './writing/run-end.service.js';
+import { HealthController } from './health/health.controller.js';
+import { StoreHealth } from './health/store-health.service.js';
 import { RunFinishedConsumer } from './writing/run-finished.consumer.js';
 import { WritingController } from './writing/writing.controller.js';
 import { WritingMetrics } from './writing/writing.metrics.js';
@@ -30,7 +32,7 @@ import { WritingService } from './writing/writing.service.js';
     IdentityModule,
     databaseModule({ entities: [], migrations: [CreateResults1795219200000, StoredBytes1795350000000] }),
   ],
-  controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController],
+  controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController, HealthController],
   providers: [
     {
       provide: ResultStore,
@@ -43,6 +45,11 @@ import { WritingService } from './writing/writing.service.js';
       useFactory: openStore,
     },
     StoreRepository,
+    {
+      provide: StoreHealth,
+      inject: [DatabaseState, CONFIG],
+      useFactory: (database: DatabaseState, config: ResultsConfig) => new StoreHealth(database, config),
+    },
     WritingRepository,
     WritingService,
     WritingMetrics,

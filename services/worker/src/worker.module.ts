@@ -18,6 +18,7 @@ import { RunMetrics } from './run/run-metrics.js';
 import { RunProcessor, runProcessorOf } from './run/run.processor.js';
 import { runQueueName } from './run/run-queue-name.js';
 import { runQueueOptions } from './run/run-queue.options.js';
+import { TakingRuns } from './run/taking-runs.service.js';
 import { WorkerDrain } from './run/worker-drain.js';
 import { WorkerStart } from './run/worker-start.js';
 import { EstimateService } from './source/estimate.service.js';
@@ -67,6 +68,7 @@ import type { WorkerConfig } from './worker.config.js';
     RunMetrics,
     RunExecutionService,
     HeartbeatService,
+    TakingRuns,
     WorkerDrain,
     WorkerStart,
   ],

@@ -10,8 +10,10 @@ import type { RevocationSubject } from '../gen/sluice/auth/v1/auth_pb.js';
 import type { IdentityProviderKind } from '../gen/sluice/auth/v1/identity_provider_pb.js';
 import type { MessageKind } from '../gen/sluice/bus/v1/envelope_pb.js';
 import type { ColumnType } from '../gen/sluice/common/v1/common_pb.js';
+import type { Severity } from '../gen/sluice/health/v1/health_pb.js';
 import type { AccessLevel, GranteeKind } from '../gen/sluice/metadata/v1/access_pb.js';
 import type { MaskKind, ParameterType } from '../gen/sluice/metadata/v1/metadata_pb.js';
+import type { UsageMeasure, UsageOf, WorkerState } from '../gen/sluice/operations/v1/operations_pb.js';
 import type { ManifestState } from '../gen/sluice/results/v1/results_pb.js';
 import type { CacheStatus, Priority, QuotaKind, QuotaScope, RunState } from '../gen/sluice/run/v1/run_pb.js';
 import type { WebhookDeliveryState, WebhookState } from '../gen/sluice/webhook/v1/webhook_pb.js';
@@ -61,7 +63,17 @@ type AuditEnumName<E> = E extends AuditActorKind
             ? Named<typeof GranteeKind>
             : E extends IdentityProviderKind
               ? Named<typeof IdentityProviderKind>
-              : never;
+              : OperatorEnumName<E>;
+
+type OperatorEnumName<E> = E extends Severity
+  ? Named<typeof Severity>
+  : E extends WorkerState
+    ? Named<typeof WorkerState>
+    : E extends UsageOf
+      ? Named<typeof UsageOf>
+      : E extends UsageMeasure
+        ? Named<typeof UsageMeasure>
+        : never;
 
 // `number` is assignable to a numeric enum, so only its template literal tells the two apart.
 type NumberOrEnum<T extends number> = `${number}` extends `${T}` ? T : EnumName<T>;

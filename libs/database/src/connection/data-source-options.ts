@@ -1,7 +1,9 @@
 import type { DataSourceOptions } from 'typeorm';
-import type { ConfigOf, databaseSettings } from '#libs/config';
+import { parseDatabaseUrl, type ConfigOf, type databaseSettings, type DatabaseUrl } from '#libs/config';
 import type { AppLogger } from '#libs/telemetry';
 import { QueryLogger } from './query-logger.js';
+import { ServerChoice } from './server-choice.js';
+import { serverClient } from './server-client.js';
 
 export type DatabaseSettings = ConfigOf<ReturnType<typeof databaseSettings<string>>>;
 
@@ -36,8 +38,8 @@ interface Parts {
 /** How a service reaches its schema. Every table is named with its schema; the search path decides nothing. */
 export function dataSourceOptions({ service, settings, entities, migrations, logger }: Parts): PostgresOptions {
   return {
+    ...reach(settings.url, settings),
     type: 'postgres',
-    url: withPassword(settings.url, settings.password),
     // Each service keeps its tables in the schema of its own name, which its migrations name too.
     schema: service,
     applicationName: `sluice-${service}`,
@@ -52,12 +54,58 @@ export function dataSourceOptions({ service, settings, entities, migrations, log
     maxQueryExecutionTime: slowQueryMs,
     logger: new QueryLogger(logger),
     poolErrorHandler: (error: unknown) => logger.warn({ err: error }, 'an idle database connection has failed'),
+  };
+}
+
+/** The same for migrations: past a pooler where there is a way, with the two connections that they need. */
+export function migrationOptions(options: PostgresOptions, settings: DatabaseSettings): PostgresOptions {
+  const { migrationUrl } = settings;
+  const direct = migrationUrl === undefined ? {} : reach(migrationUrl, { ...settings, pooling: 'session' });
+  const merged = { ...options, ...direct };
+  return { ...merged, poolSize: 2, extra: { ...extraOf(merged), min: 0 } };
+}
+
+/** The same for the standbys. */
+export function replicaOptions(options: PostgresOptions, settings: DatabaseSettings): PostgresOptions | undefined {
+  return settings.replicaUrl === undefined
+    ? undefined
+    : { ...options, ...reach(settings.replicaUrl, settings, 'any'), migrations: [] };
+}
+
+/** Whether a connection keeps what was prepared on it. */
+export function keepsPrepared(options: { readonly extra?: unknown }): boolean {
+  return extraOf(options)['keepsPrepared'] !== false;
+}
+
+/** Whether what is set on a connection holds for the statements behind it. */
+export function keepsSession(options: { readonly extra?: unknown }): boolean {
+  return extraOf(options)['keepsSession'] !== false;
+}
+
+// TypeORM types it as any.
+function extraOf({ extra }: { readonly extra?: unknown }): Readonly<Record<string, unknown>> {
+  return (extra ?? {}) as Readonly<Record<string, unknown>>;
+}
+
+function reach(
+  text: string,
+  { password, pooling, poolMin, poolMax, poolIdleSeconds }: DatabaseSettings,
+  several: NonNullable<DatabaseUrl['target']> = 'read-write',
+): Pick<PostgresOptions, 'url' | 'extra'> {
+  const parsed = parseDatabaseUrl(text);
+  if (!parsed) throw new Error('the address of the database has not been checked');
+  const { single, hosts, target } = parsed;
+  const isOne = hosts.length === 1 && target === undefined;
+  return {
+    url: withPassword(single, password),
     extra: {
-      statement_timeout: timeouts.statementMs,
-      lock_timeout: timeouts.lockMs,
-      idle_in_transaction_session_timeout: timeouts.idleInTransactionMs,
-      min: Math.min(settings.poolMin, settings.poolMax),
-      idleTimeoutMillis: settings.poolIdleSeconds * 1_000,
+      ...(isOne ? {} : { Client: serverClient(new ServerChoice(hosts, target ?? several)) }),
+      keepsPrepared: pooling !== 'transaction',
+      keepsSession: pooling === 'session',
+      // A pooler refuses them: its connections to the server carry them for everyone; see deploy/postgres/pgbouncer.ini.
+      ...(pooling === 'session' ? sessionSettings : {}),
+      min: Math.min(poolMin, poolMax),
+      idleTimeoutMillis: poolIdleSeconds * 1_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       // So that a failover or a new balance of servers reaches every connection in the end.
@@ -65,6 +113,12 @@ export function dataSourceOptions({ service, settings, entities, migrations, log
     },
   };
 }
+
+const sessionSettings = {
+  statement_timeout: timeouts.statementMs,
+  lock_timeout: timeouts.lockMs,
+  idle_in_transaction_session_timeout: timeouts.idleInTransactionMs,
+} as const;
 
 /** node-postgres lets what the URL says win, an absent password too; so a password of its own goes into the URL. */
 function withPassword(url: string, password: string | undefined): string {

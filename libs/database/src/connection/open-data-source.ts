@@ -6,27 +6,31 @@ import { runMigrations } from './run-migrations.js';
 
 const attemptsMax = 30;
 
-/** Connects, waiting for a database that is still starting, and migrates. Any other fault is thrown at once. */
-export async function openDataSource(options: PostgresOptions): Promise<DataSource> {
-  const dataSource = await connect(options);
+/** Waits for a database that is still starting, migrates it and connects. Any other fault is thrown at once. */
+export async function openDataSource(options: PostgresOptions, migrating: PostgresOptions): Promise<DataSource> {
+  const migrator = await connect(migrating);
   try {
-    await runMigrations(dataSource, options.schema ?? 'public');
-    return dataSource;
-  } catch (error) {
-    await dataSource.destroy();
-    throw error;
+    await runMigrations(migrator, options.schema ?? 'public');
+  } finally {
+    await migrator.destroy();
   }
+  return connect(options);
 }
 
+/** Connects, waiting for a database that is still starting. */
 async function connect(options: PostgresOptions): Promise<DataSource> {
   for (let attempt = 0; ; attempt += 1) {
-    const dataSource = new DataSource(options);
     try {
-      return await dataSource.initialize();
+      return await connectOnce(options);
     } catch (error) {
       if (!isConnectionFault(error) || attempt + 1 >= attemptsMax) throw error;
-      dataSource.logger.log('warn', `the database is not there: ${error instanceof Error ? error.message : 'unknown'}`);
+      const reason = error instanceof Error ? error.message : 'unknown';
+      if (typeof options.logger === 'object') options.logger.log('warn', `the database is not there: ${reason}`);
       await delay(backoffMs(attempt, { initialMs: 100, maxMs: 2_000 }));
     }
   }
+}
+
+export function connectOnce(options: PostgresOptions): Promise<DataSource> {
+  return new DataSource(options).initialize();
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { escapeLike, type ParsedPage } from '#libs/database';
+import { escapeLike, ReplicaReader, type ParsedPage } from '#libs/database';
 import { AppError, isId, newId } from '#libs/kernel';
 import { keyOf } from '../input/text.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
@@ -38,6 +38,7 @@ export class UserRepository {
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly groups: GroupRepository,
+    private readonly replica: ReplicaReader,
   ) {}
 
   find(workspaceId: string, ids: readonly string[]): Promise<UserRow[]> {
@@ -56,19 +57,19 @@ export class UserRepository {
     const pattern = search === undefined ? null : `%${escapeLike(search)}%`;
     const filter = `u.workspace_id = $1 and u.kind = 'PERSON' and ($2::text is null or u.name_key like $2 or u.email like $2)`;
     const [afterName, afterId] = page.after ?? [null, null];
-    const [rows, counted] = await Promise.all([
-      this.database.query<UserRow[]>(
+    return this.replica.read(async (on) => {
+      const rows = await on.query<UserRow[]>(
         `select ${userColumns} from auth.user_account u
          where ${filter} and ($3::text is null or (u.name_key, u.id) > ($3, $4))
          order by u.name_key, u.id limit $5`,
         [workspaceId, pattern, afterName, afterId, page.limit],
-      ),
-      this.database.query<{ count: string }[]>(`select count(*) from auth.user_account u where ${filter}`, [
+      );
+      const counted = await on.query<{ count: string }[]>(`select count(*) from auth.user_account u where ${filter}`, [
         workspaceId,
         pattern,
-      ]),
-    ]);
-    return { rows, totalCount: Number(counted[0]?.count ?? 0) };
+      ]);
+      return { rows, totalCount: Number(counted[0]?.count ?? 0) };
+    });
   }
 
   async isEmpty(transaction: Transaction): Promise<boolean> {

@@ -88,6 +88,14 @@ export class WorkspaceRepository {
     );
   }
 
+  async isFirst(id: string): Promise<boolean> {
+    const rows = await this.database.query<unknown[]>(
+      `select 1 from (select id from auth.workspace order by created_at, id limit 1) first where first.id = $1`,
+      [id],
+    );
+    return rows.length > 0;
+  }
+
   async count(): Promise<number> {
     const [row] = await this.database.query<{ count: string }[]>(`select count(*) from auth.workspace`);
     return Number(row?.count ?? 0);

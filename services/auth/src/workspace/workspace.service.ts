@@ -48,6 +48,11 @@ export class WorkspaceService {
     return unwrapDataKey(await this.getDataKey(workspaceId), this.config.masterKeys, workspaceId);
   }
 
+  /** Who makes an installation operates it, and that is the first workspace; those behind it are guests there. */
+  isFirst(id: string): Promise<boolean> {
+    return this.workspaces.isFirst(id);
+  }
+
   isSecondFactorRequired({ workspaceId }: Principal): Promise<boolean> {
     return this.workspaces.isSecondFactorRequired(workspaceId);
   }

@@ -114,6 +114,15 @@ export class AuditChainRepository {
     return retentionDays;
   }
 
+  /** Partitions for the year that comes; and those of quarters that are over, of which nothing is left, go. @returns which */
+  async renewPartitions(): Promise<string[]> {
+    await this.database.query('select metadata.add_audit_partitions()');
+    const rows = await this.database.query<{ name: string }[]>(
+      'select name from metadata.drop_empty_audit_partitions(now()) as name',
+    );
+    return rows.map(({ name }) => name);
+  }
+
   /** Deletes up to `limit` entries of one chain that are older than it keeps them. @returns how many of which workspace */
   async deleteOld(limit: number): Promise<{ workspaceId: string; count: number } | undefined> {
     return inTransaction(this.database, async (manager) => {

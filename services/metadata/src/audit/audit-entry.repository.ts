@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { AuditFilter } from '#libs/contracts';
-import { escapeLike, type ParsedPage } from '#libs/database';
+import { escapeLike, ReplicaReader, type ParsedPage } from '#libs/database';
 
 /** An entry at its place, as it is kept. */
 export interface StoredAuditEntry {
@@ -19,7 +19,10 @@ const columns = `sequence, previous_hash as "previousHash", hash, body`;
 /** Reading the entries of a workspace. */
 @Injectable()
 export class AuditEntryRepository {
-  constructor(@InjectDataSource() private readonly database: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly database: DataSource,
+    private readonly replica: ReplicaReader,
+  ) {}
 
   /** Newest first. */
   async list(
@@ -28,11 +31,10 @@ export class AuditEntryRepository {
     page: ParsedPage<readonly ['number']>,
   ): Promise<StoredAuditEntry[]> {
     const { condition, values } = conditionOf(workspaceId, filter);
-    const rows = await this.database.query<Row[]>(
-      `select ${columns} from metadata.audit_entry
-       where ${condition} and sequence < $${values.length + 1} order by sequence desc limit $${values.length + 2}`,
-      [...values, page.after?.[0] ?? Number.MAX_SAFE_INTEGER, page.limit],
-    );
+    const statement = `select ${columns} from metadata.audit_entry
+       where ${condition} and sequence < $${values.length + 1} order by sequence desc limit $${values.length + 2}`;
+    const parameters = [...values, page.after?.[0] ?? Number.MAX_SAFE_INTEGER, page.limit];
+    const rows = await this.replica.read((on) => on.query<Row[]>(statement, parameters));
     return rows.map(toStored);
   }
 

@@ -171,6 +171,22 @@ describe('the audit log', () => {
     expect((await audit.verify(0, suite.caller)).fault).toEqual({ kind, sequence });
   });
 
+  it('lies in partitions of a quarter: one that is over goes when nothing is left in it, and a year ahead is there', async () => {
+    await aChain(3);
+    const inYears = `select metadata.drop_empty_audit_partitions(now() + interval '5 years') as name`;
+    const dropped: { name: string }[] = await suite.database.query(inYears);
+    expect(dropped).toHaveLength(4);
+    for (const { name } of dropped) expect(name).toMatch(/^audit_entry_\d{4}_[1-4]$/);
+    expect(await chains.renewPartitions()).toEqual([]);
+    const partitions: { name: string }[] = await suite.database.query(
+      `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'metadata.audit_entry'::regclass`,
+    );
+    expect(partitions).toHaveLength(5);
+    await expect(suite.database.query('truncate metadata.audit_entry_first')).rejects.toThrow(/neither changed/);
+    await aChain(2);
+    expect(await chains.state(suite.caller.workspaceId)).toMatchObject({ last: { sequence: 5 } });
+  });
+
   it('is verified from any entry on, and forgets by retention without breaking its chain', async () => {
     const { workspaceId } = suite.caller;
     const old = new Date(Date.now() - 40 * 86_400_000);

@@ -32,8 +32,11 @@ export class AuditRetentionService implements OnApplicationBootstrap, OnModuleDe
   async sweep(): Promise<void> {
     while (!this.stopping.signal.aborted) {
       const deleted = await this.chains.deleteOld(batchRows);
-      if (!deleted) return;
+      if (!deleted) break;
       this.logger.info(deleted, 'old entries of the audit log were deleted');
+    }
+    for (const partition of await this.chains.renewPartitions()) {
+      this.logger.info({ partition }, 'an empty partition of the audit log was dropped');
     }
   }
 

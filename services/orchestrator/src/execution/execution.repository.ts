@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { ResponseOf, runRequests, RunState } from '#libs/contracts';
-import { accessCondition, escapeLike, queryPrepared, type ReachedAssets } from '#libs/database';
+import { accessCondition, escapeLike, queryPrepared, ReplicaReader, type ReachedAssets } from '#libs/database';
 import { fenceAlias } from '#libs/sql';
 import { placeColumns, toPlace, toView, viewColumns, type Place, type ViewRow } from './execution.row.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
@@ -17,7 +17,10 @@ interface Position {
 /** Reads executions as callers see them. Nothing here writes. */
 @Injectable()
 export class ExecutionRepository {
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly replica: ReplicaReader,
+  ) {}
 
   async findMany(ids: readonly string[], { workspaceId, callerId }: Sight): Promise<ExecutionView[]> {
     // One of them has a text of its own: for a list of unknown length the planner would plan anew each time.
@@ -72,12 +75,10 @@ export class ExecutionRepository {
       );
     }
     parameters.push(limit);
-    const rows: ViewRow[] = await this.dataSource.query(
-      `select ${viewColumns} from orchestrator.execution e join orchestrator.run r on r.id = e.run_id
+    const statement = `select ${viewColumns} from orchestrator.execution e join orchestrator.run r on r.id = e.run_id
        where ${conditions.join(' and ')}
-       order by e.submitted_at desc, e.id desc limit $${parameters.length}`,
-      parameters,
-    );
+       order by e.submitted_at desc, e.id desc limit $${parameters.length}`;
+    const rows = await this.replica.read((on) => on.query<ViewRow[]>(statement, parameters));
     return rows.map(toView);
   }
 

@@ -1,4 +1,4 @@
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Execution, RequestOf, runRequests, SourceConnection } from '#libs/contracts';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
@@ -13,6 +13,7 @@ import {
   TestWorker,
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
+import { repeatInHistory } from '../../test/long-history.js';
 import { PlanLog, planLogFlags } from '../../test/plan-log.js';
 
 // .ci/nightly sets SLUICE_TEST_LONG=1; fewer are enough to see a table that is read whole.
@@ -37,7 +38,7 @@ beforeAll(async () => {
   worker = new TestWorker(orchestrator);
   await worker.announce(100);
   const finished = await finish(await ask('select 0'));
-  await repeatInHistory(finished, historyLength);
+  await repeatInHistory(database, finished, historyLength);
 }, 600_000);
 afterAll(async () => {
   await database.destroy();
@@ -50,53 +51,6 @@ async function finish(execution: Execution): Promise<Execution> {
   await worker.claim({ runId: execution.runId, fence: 1 });
   await worker.succeed({ runId: execution.runId, fence: 1 });
   return execution;
-}
-
-/** As many finished runs and executions like this one, of a thousand users, over the last twenty days. */
-async function repeatInHistory({ id, runId }: Execution, count: number): Promise<void> {
-  const ago = `now() - interval '20 days' * (g.i::double precision / ${count})`;
-  await database.transaction(async (manager) => {
-    // Neither a check nor a plan for each row.
-    await manager.query(`set local session_replication_role = replica`);
-    await manager.query(`set local auto_explain.log_min_duration = -1`);
-    await copyRows(manager, 'run', runId, count, {
-      id: `'run_' || lpad(g.i::text, 26, '0')`,
-      flight_key: `sha256(g.i::text::bytea)`,
-      sql: `'select ' || g.i`,
-      user_id: `'usr_' || g.i % 1000`,
-      submitted_at: ago,
-      finished_at: ago,
-      finished_seq: `g.i`,
-      finished_xid: `'100'::xid8`,
-    });
-    await copyRows(manager, 'execution', id, count, {
-      id: `'exe_' || lpad(g.i::text, 26, '0')`,
-      run_id: `'run_' || lpad(g.i::text, 26, '0')`,
-      caller_id: `'usr_' || g.i % 1000`,
-      submitted_at: ago,
-    });
-  });
-  await database.query('vacuum analyze orchestrator.run, orchestrator.execution');
-}
-
-async function copyRows(
-  manager: EntityManager,
-  table: string,
-  id: string,
-  count: number,
-  changes: Record<string, string>,
-): Promise<void> {
-  const columns: { name: string }[] = await manager.query(
-    `select column_name as name from information_schema.columns where table_schema = 'orchestrator' and table_name = $1`,
-    [table],
-  );
-  const names = columns.map(({ name }) => name);
-  await manager.query(
-    `insert into orchestrator.${table} (${names.join(', ')})
-     select ${names.map((name) => changes[name] ?? `t.${name}`).join(', ')}
-     from orchestrator.${table} t cross join generate_series(1, ${count}) g (i) where t.id = $1`,
-    [id],
-  );
 }
 
 type ListInput = RequestOf<typeof runRequests.listExecutions>;
@@ -120,6 +74,15 @@ const paths: Record<string, () => Promise<unknown>> = {
     await finish(await ask('select 3'));
     return orchestrator.executions.listFinished({ after, limit: 100 }, principal);
   },
+  'what operators see': async () => {
+    await orchestrator.operations.queues(principal);
+    await orchestrator.operations.listWorkers(principal);
+    for (const ended of [true, false]) await orchestrator.operations.slowRuns({ ended, limit: 100 }, principal);
+    for (const kind of ['USERS', 'SOURCES'] as const) {
+      await orchestrator.operations.usage({ of: kind, by: 'SECONDS', limit: 100 }, principal);
+    }
+  },
+  'what the doctor asks': () => orchestrator.workHealth.examine(),
   'the heartbeat of a worker': () => worker.announce(100),
   'a look of the dispatcher': () => orchestrator.dispatch.fill('default', 10),
   'a look of the reaper': () => sweep(orchestrator),

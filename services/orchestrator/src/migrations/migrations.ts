@@ -5,6 +5,7 @@ import { FairQueue1795280000000 } from './1795280000000-fair-queue.js';
 import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
 import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
 import { PlanRepeatedHitsOnce1795335000000 } from './1795335000000-plan-repeated-hits-once.js';
+import { SlowRuns1795538000000 } from './1795538000000-slow-runs.js';
 import { WorkerBindings1795320000000 } from './1795320000000-worker-bindings.js';
 import { RepeatHits1795260000000 } from './1795260000000-repeat-hits.js';
 import { WarmUpsOfTheWorkspace1795330000000 } from './1795330000000-warm-ups-of-the-workspace.js';
@@ -25,4 +26,5 @@ export const migrations = [
   PlanRepeatedHitsOnce1795335000000,
   Webhooks1795360000000,
   GuestsCountAsTheirAccount1795500000000,
+  SlowRuns1795538000000,
 ];

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { BusClient, serviceContext, type MessageContext } from '#libs/bus';
-import { authRequests, type ResponseOf } from '#libs/contracts';
+import { authRequests, operatorRequests, type ResponseOf } from '#libs/contracts';
 import type { WrappedDataKey } from '#libs/encryption';
 
 @Injectable()
@@ -10,6 +10,11 @@ export class AuthClient {
   /** Who asks, by the caller's own token. */
   getViewer(context: MessageContext, signal: AbortSignal): Promise<ResponseOf<typeof authRequests.getViewer>> {
     return this.bus.request(authRequests.getViewer, {}, { context, signal });
+  }
+
+  /** Whether the caller operates the installation, by the caller's own token. */
+  async mayOperate(context: MessageContext): Promise<boolean> {
+    return (await this.bus.request(operatorRequests.mayOperate, {}, { context })).mayOperate;
   }
 
   getDataKey(workspaceId: string): Promise<WrappedDataKey> {

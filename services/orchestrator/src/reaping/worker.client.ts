@@ -29,6 +29,12 @@ export class WorkerClient {
     }
   }
 
+  /** Whether this worker takes more runs. @throws AppError `bus.timeout` where it does not answer */
+  async setDraining(workerId: string, draining: boolean): Promise<void> {
+    const context = serviceContext('orchestrator', '');
+    await this.bus.request(workerRequests.setDraining, { draining }, { context, instance: workerId });
+  }
+
   /** Has a worker cancel the statement at its source: the one that is named, or any. */
   async cancelAtSource(run: Run, { source, handle, instance }: StatementAtSource, ttlMs: number): Promise<boolean> {
     const { canceled } = await this.bus.request(

@@ -8,7 +8,7 @@ import type { Column, RunState } from '#libs/contracts';
 import { newId } from '#libs/kernel';
 import type { PageStore } from '#libs/result-store';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
-import { startPostgres, testPageStore, type PostgresServer } from '#libs/testing';
+import { startPostgres, testPoolingExtra, testPageStore, type PostgresServer } from '#libs/testing';
 import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
 import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
 import { loadConfig } from '#libs/config';
@@ -55,7 +55,13 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'sluice-retention-'));
   const migrations = [CreateResults1795219200000, StoredBytes1795350000000];
   const url = await server.createDatabase();
-  dataSource = await new DataSource({ type: 'postgres', url, schema: 'results', migrations }).initialize();
+  dataSource = await new DataSource({
+    type: 'postgres',
+    url,
+    schema: 'results',
+    migrations,
+    extra: testPoolingExtra,
+  }).initialize();
   await dataSource.query('create schema results');
   await dataSource.runMigrations();
   store = testPageStore(root);

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Column, StoredPage } from '#libs/contracts';
 import { newId } from '#libs/kernel';
-import { startPostgres, type PostgresServer } from '#libs/testing';
+import { startPostgres, testPoolingExtra, type PostgresServer } from '#libs/testing';
 import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
 import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
 import { WritingRepository } from './writing.repository.js';
@@ -22,6 +22,7 @@ beforeAll(async () => {
   const migrations = [CreateResults1795219200000, StoredBytes1795350000000];
   const url = await server.createDatabase();
   dataSource = await new DataSource({
+    extra: testPoolingExtra,
     type: 'postgres',
     url,
     schema: 'results',

@@ -4,7 +4,7 @@ import type { BusClient } from '#libs/bus';
 import { rowsCommitted, type Column } from '#libs/contracts';
 import { newId } from '#libs/kernel';
 import { MetricsRegistry } from '#libs/telemetry';
-import { startPostgres, type PostgresServer } from '#libs/testing';
+import { startPostgres, testPoolingExtra, type PostgresServer } from '#libs/testing';
 import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
 import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
 import type { ResultsConfig } from '../results.config.js';
@@ -25,7 +25,13 @@ beforeAll(async () => {
   server = await startPostgres();
   const migrations = [CreateResults1795219200000, StoredBytes1795350000000];
   const url = await server.createDatabase();
-  dataSource = await new DataSource({ type: 'postgres', url, schema: 'results', migrations }).initialize();
+  dataSource = await new DataSource({
+    type: 'postgres',
+    url,
+    schema: 'results',
+    migrations,
+    extra: testPoolingExtra,
+  }).initialize();
   await dataSource.query('create schema results');
   await dataSource.runMigrations();
 });

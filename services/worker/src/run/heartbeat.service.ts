@@ -32,9 +32,9 @@ export class HeartbeatService {
     this.schedule(0);
   }
 
-  /** From now on this worker can hold no more runs; told at once. */
-  async announceDraining(): Promise<void> {
-    this.slots = 0;
+  /** Whether this worker can hold more runs from now on; told at once. */
+  async announce(takesRuns: boolean): Promise<void> {
+    this.slots = takesRuns ? this.config.run.slots : 0;
     await this.beat();
   }
 

@@ -39,6 +39,11 @@ export class RunProcessor extends WorkerHost {
     this.worker.run().catch((err: unknown) => this.logger.error({ err }, 'the lane of runs is no longer read'));
   }
 
+  /** Takes jobs again. */
+  takeAgain(): void {
+    void this.worker.resume();
+  }
+
   /** Takes no more jobs; those that are held go on. */
   async stopTaking(): Promise<void> {
     await this.worker.pause(true);

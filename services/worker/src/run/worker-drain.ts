@@ -6,7 +6,7 @@ import { ConnectorRegistry } from '../connector/connector-registry.js';
 import type { WorkerConfig } from '../worker.config.js';
 import { HeartbeatService } from './heartbeat.service.js';
 import { HeldRuns } from './held-runs.js';
-import { RunProcessor } from './run.processor.js';
+import { TakingRuns } from './taking-runs.service.js';
 
 /** What is kept of the drain time to hand back what has not ended. */
 const handBackMs = 4_000;
@@ -15,7 +15,7 @@ const handBackMs = 4_000;
 @Injectable()
 export class WorkerDrain implements OnApplicationBootstrap {
   constructor(
-    private readonly processor: RunProcessor,
+    private readonly taking: TakingRuns,
     private readonly heartbeat: HeartbeatService,
     private readonly held: HeldRuns,
     private readonly connectors: ConnectorRegistry,
@@ -28,9 +28,9 @@ export class WorkerDrain implements OnApplicationBootstrap {
   }
 
   private async drain(): Promise<void> {
-    await this.processor.stopTaking();
+    await this.taking.end();
     // Nobody waits for the answer: it is the orchestrator that should know soon.
-    const announced = this.heartbeat.announceDraining();
+    const announced = this.heartbeat.announce(false);
     // What has not begun goes back at once; another worker begins it.
     for (const run of this.held.all()) if (!run.isClaimed) run.stop('draining');
     await this.endWithin(Math.max(0, this.config.service.drainSeconds * 1_000 - handBackMs));

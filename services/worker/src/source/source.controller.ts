@@ -4,6 +4,7 @@ import { BusContext, HandlesRequest } from '#libs/bus';
 import { workerRequests, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { AllowService } from '#libs/identity';
 import { HeldRuns } from '../run/held-runs.js';
+import { TakingRuns } from '../run/taking-runs.service.js';
 import { EstimateService } from './estimate.service.js';
 import { given, SourceService } from './source.service.js';
 
@@ -13,6 +14,7 @@ export class SourceController {
     private readonly sources: SourceService,
     private readonly estimates: EstimateService,
     private readonly held: HeldRuns,
+    private readonly taking: TakingRuns,
   ) {}
 
   @HandlesRequest(workerRequests.testSource)
@@ -46,6 +48,15 @@ export class SourceController {
     @Payload() { source, handle }: RequestOf<typeof workerRequests.cancelAtSource>,
   ): Promise<ResponseOf<typeof workerRequests.cancelAtSource>> {
     return { canceled: await this.sources.cancel(given(source), given(handle)) };
+  }
+
+  @HandlesRequest(workerRequests.setDraining)
+  @AllowService('orchestrator')
+  async setDraining(
+    @Payload() { draining }: RequestOf<typeof workerRequests.setDraining>,
+  ): Promise<ResponseOf<typeof workerRequests.setDraining>> {
+    await this.taking.set(!draining);
+    return { runs: this.held.count };
   }
 
   @HandlesRequest(workerRequests.stopRun)

@@ -16,7 +16,43 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sluice/worker/v1/worker.proto.
  */
 export const file_sluice_worker_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zbHVpY2Uvd29ya2VyL3YxL3dvcmtlci5wcm90bxIQc2x1aWNlLndvcmtlci52MSJJChFUZXN0U291cmNlUmVxdWVzdBI0CgZzb3VyY2UYASABKAsyJC5zbHVpY2UubWV0YWRhdGEudjEuU291cmNlQ29ubmVjdGlvbiJAChJUZXN0U291cmNlUmVzcG9uc2USEgoKbGF0ZW5jeV9tcxgBIAEoARIWCg5zZXJ2ZXJfdmVyc2lvbhgCIAEoCSLxAQoYRXN0aW1hdGVTdGF0ZW1lbnRSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEgsKA3NxbBgCIAEoCRIpCgZ2YWx1ZXMYAyADKAsyGS5zbHVpY2UucnVuLnYxLkJvdW5kVmFsdWUSMAoFcmVhY2gYBCABKAsyHC5zbHVpY2UucnVuLnYxLlJlYWNoUHJlbWlzZXNIAIgBARISCgp0aW1lb3V0X21zGAUgASgFEhcKD3N1Ym1pdHRlZF9ieV9pZBgGIAEoCUIICgZfcmVhY2gilwEKGUVzdGltYXRlU3RhdGVtZW50UmVzcG9uc2USEQoEcm93cxgBIAEoA0gAiAEBEhIKBWJ5dGVzGAIgASgDSAGIAQESEQoEY29zdBgDIAEoAUgCiAEBEiQKBHBsYW4YBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBwoFX3Jvd3NCCAoGX2J5dGVzQgcKBV9jb3N0IkkKEVJlYWRTY2hlbWFSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uIj8KElJlYWRTY2hlbWFSZXNwb25zZRIpCgZ0YWJsZXMYASADKAsyGS5zbHVpY2UubWV0YWRhdGEudjEuVGFibGUiegoVQ2FuY2VsQXRTb3VyY2VSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEisKBmhhbmRsZRgCIAEoCzIbLnNsdWljZS5ydW4udjEuU291cmNlSGFuZGxlIioKFkNhbmNlbEF0U291cmNlUmVzcG9uc2USEAoIY2FuY2VsZWQYASABKAgiQgoOU3RvcFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg0KBWZlbmNlGAIgASgFEhEKCXRpbWVkX291dBgDIAEoCCIjCg9TdG9wUnVuUmVzcG9uc2USEAoIc3RvcHBpbmcYASABKAgy6QMKDVdvcmtlclNlcnZpY2USVwoKVGVzdFNvdXJjZRIjLnNsdWljZS53b3JrZXIudjEuVGVzdFNvdXJjZVJlcXVlc3QaJC5zbHVpY2Uud29ya2VyLnYxLlRlc3RTb3VyY2VSZXNwb25zZRJxChFFc3RpbWF0ZVN0YXRlbWVudBIqLnNsdWljZS53b3JrZXIudjEuRXN0aW1hdGVTdGF0ZW1lbnRSZXF1ZXN0Gisuc2x1aWNlLndvcmtlci52MS5Fc3RpbWF0ZVN0YXRlbWVudFJlc3BvbnNlIgOQAgESVwoKUmVhZFNjaGVtYRIjLnNsdWljZS53b3JrZXIudjEuUmVhZFNjaGVtYVJlcXVlc3QaJC5zbHVpY2Uud29ya2VyLnYxLlJlYWRTY2hlbWFSZXNwb25zZRJjCg5DYW5jZWxBdFNvdXJjZRInLnNsdWljZS53b3JrZXIudjEuQ2FuY2VsQXRTb3VyY2VSZXF1ZXN0Giguc2x1aWNlLndvcmtlci52MS5DYW5jZWxBdFNvdXJjZVJlc3BvbnNlEk4KB1N0b3BSdW4SIC5zbHVpY2Uud29ya2VyLnYxLlN0b3BSdW5SZXF1ZXN0GiEuc2x1aWNlLndvcmtlci52MS5TdG9wUnVuUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_struct, file_sluice_metadata_v1_metadata, file_sluice_run_v1_run]);
+  fileDesc("Ch1zbHVpY2Uvd29ya2VyL3YxL3dvcmtlci5wcm90bxIQc2x1aWNlLndvcmtlci52MSImChJTZXREcmFpbmluZ1JlcXVlc3QSEAoIZHJhaW5pbmcYASABKAgiIwoTU2V0RHJhaW5pbmdSZXNwb25zZRIMCgRydW5zGAEgASgFIkkKEVRlc3RTb3VyY2VSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uIkAKElRlc3RTb3VyY2VSZXNwb25zZRISCgpsYXRlbmN5X21zGAEgASgBEhYKDnNlcnZlcl92ZXJzaW9uGAIgASgJIvEBChhFc3RpbWF0ZVN0YXRlbWVudFJlcXVlc3QSNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SCwoDc3FsGAIgASgJEikKBnZhbHVlcxgDIAMoCzIZLnNsdWljZS5ydW4udjEuQm91bmRWYWx1ZRIwCgVyZWFjaBgEIAEoCzIcLnNsdWljZS5ydW4udjEuUmVhY2hQcmVtaXNlc0gAiAEBEhIKCnRpbWVvdXRfbXMYBSABKAUSFwoPc3VibWl0dGVkX2J5X2lkGAYgASgJQggKBl9yZWFjaCKXAQoZRXN0aW1hdGVTdGF0ZW1lbnRSZXNwb25zZRIRCgRyb3dzGAEgASgDSACIAQESEgoFYnl0ZXMYAiABKANIAYgBARIRCgRjb3N0GAMgASgBSAKIAQESJAoEcGxhbhgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIHCgVfcm93c0IICgZfYnl0ZXNCBwoFX2Nvc3QiSQoRUmVhZFNjaGVtYVJlcXVlc3QSNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24iPwoSUmVhZFNjaGVtYVJlc3BvbnNlEikKBnRhYmxlcxgBIAMoCzIZLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZSJ6ChVDYW5jZWxBdFNvdXJjZVJlcXVlc3QSNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SKwoGaGFuZGxlGAIgASgLMhsuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUiKgoWQ2FuY2VsQXRTb3VyY2VSZXNwb25zZRIQCghjYW5jZWxlZBgBIAEoCCJCCg5TdG9wUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSEQoJdGltZWRfb3V0GAMgASgIIiMKD1N0b3BSdW5SZXNwb25zZRIQCghzdG9wcGluZxgBIAEoCDLKBAoNV29ya2VyU2VydmljZRJXCgpUZXN0U291cmNlEiMuc2x1aWNlLndvcmtlci52MS5UZXN0U291cmNlUmVxdWVzdBokLnNsdWljZS53b3JrZXIudjEuVGVzdFNvdXJjZVJlc3BvbnNlEnEKEUVzdGltYXRlU3RhdGVtZW50Eiouc2x1aWNlLndvcmtlci52MS5Fc3RpbWF0ZVN0YXRlbWVudFJlcXVlc3QaKy5zbHVpY2Uud29ya2VyLnYxLkVzdGltYXRlU3RhdGVtZW50UmVzcG9uc2UiA5ACARJXCgpSZWFkU2NoZW1hEiMuc2x1aWNlLndvcmtlci52MS5SZWFkU2NoZW1hUmVxdWVzdBokLnNsdWljZS53b3JrZXIudjEuUmVhZFNjaGVtYVJlc3BvbnNlEmMKDkNhbmNlbEF0U291cmNlEicuc2x1aWNlLndvcmtlci52MS5DYW5jZWxBdFNvdXJjZVJlcXVlc3QaKC5zbHVpY2Uud29ya2VyLnYxLkNhbmNlbEF0U291cmNlUmVzcG9uc2USTgoHU3RvcFJ1bhIgLnNsdWljZS53b3JrZXIudjEuU3RvcFJ1blJlcXVlc3QaIS5zbHVpY2Uud29ya2VyLnYxLlN0b3BSdW5SZXNwb25zZRJfCgtTZXREcmFpbmluZxIkLnNsdWljZS53b3JrZXIudjEuU2V0RHJhaW5pbmdSZXF1ZXN0GiUuc2x1aWNlLndvcmtlci52MS5TZXREcmFpbmluZ1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_google_protobuf_struct, file_sluice_metadata_v1_metadata, file_sluice_run_v1_run]);
+
+/**
+ * @generated from message sluice.worker.v1.SetDrainingRequest
+ */
+export type SetDrainingRequest = Message<"sluice.worker.v1.SetDrainingRequest"> & {
+  /**
+   * @generated from field: bool draining = 1;
+   */
+  draining: boolean;
+};
+
+/**
+ * Describes the message sluice.worker.v1.SetDrainingRequest.
+ * Use `create(SetDrainingRequestSchema)` to create a new message.
+ */
+export const SetDrainingRequestSchema: GenMessage<SetDrainingRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_worker_v1_worker, 0);
+
+/**
+ * @generated from message sluice.worker.v1.SetDrainingResponse
+ */
+export type SetDrainingResponse = Message<"sluice.worker.v1.SetDrainingResponse"> & {
+  /**
+   * What it holds still.
+   *
+   * @generated from field: int32 runs = 1;
+   */
+  runs: number;
+};
+
+/**
+ * Describes the message sluice.worker.v1.SetDrainingResponse.
+ * Use `create(SetDrainingResponseSchema)` to create a new message.
+ */
+export const SetDrainingResponseSchema: GenMessage<SetDrainingResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_worker_v1_worker, 1);
 
 /**
  * @generated from message sluice.worker.v1.TestSourceRequest
@@ -33,7 +69,7 @@ export type TestSourceRequest = Message<"sluice.worker.v1.TestSourceRequest"> & 
  * Use `create(TestSourceRequestSchema)` to create a new message.
  */
 export const TestSourceRequestSchema: GenMessage<TestSourceRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 0);
+  messageDesc(file_sluice_worker_v1_worker, 2);
 
 /**
  * @generated from message sluice.worker.v1.TestSourceResponse
@@ -55,7 +91,7 @@ export type TestSourceResponse = Message<"sluice.worker.v1.TestSourceResponse"> 
  * Use `create(TestSourceResponseSchema)` to create a new message.
  */
 export const TestSourceResponseSchema: GenMessage<TestSourceResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 1);
+  messageDesc(file_sluice_worker_v1_worker, 3);
 
 /**
  * @generated from message sluice.worker.v1.EstimateStatementRequest
@@ -103,7 +139,7 @@ export type EstimateStatementRequest = Message<"sluice.worker.v1.EstimateStateme
  * Use `create(EstimateStatementRequestSchema)` to create a new message.
  */
 export const EstimateStatementRequestSchema: GenMessage<EstimateStatementRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 2);
+  messageDesc(file_sluice_worker_v1_worker, 4);
 
 /**
  * What is absent the source does not tell.
@@ -137,7 +173,7 @@ export type EstimateStatementResponse = Message<"sluice.worker.v1.EstimateStatem
  * Use `create(EstimateStatementResponseSchema)` to create a new message.
  */
 export const EstimateStatementResponseSchema: GenMessage<EstimateStatementResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 3);
+  messageDesc(file_sluice_worker_v1_worker, 5);
 
 /**
  * @generated from message sluice.worker.v1.ReadSchemaRequest
@@ -154,7 +190,7 @@ export type ReadSchemaRequest = Message<"sluice.worker.v1.ReadSchemaRequest"> & 
  * Use `create(ReadSchemaRequestSchema)` to create a new message.
  */
 export const ReadSchemaRequestSchema: GenMessage<ReadSchemaRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 4);
+  messageDesc(file_sluice_worker_v1_worker, 6);
 
 /**
  * @generated from message sluice.worker.v1.ReadSchemaResponse
@@ -171,7 +207,7 @@ export type ReadSchemaResponse = Message<"sluice.worker.v1.ReadSchemaResponse"> 
  * Use `create(ReadSchemaResponseSchema)` to create a new message.
  */
 export const ReadSchemaResponseSchema: GenMessage<ReadSchemaResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 5);
+  messageDesc(file_sluice_worker_v1_worker, 7);
 
 /**
  * @generated from message sluice.worker.v1.CancelAtSourceRequest
@@ -193,7 +229,7 @@ export type CancelAtSourceRequest = Message<"sluice.worker.v1.CancelAtSourceRequ
  * Use `create(CancelAtSourceRequestSchema)` to create a new message.
  */
 export const CancelAtSourceRequestSchema: GenMessage<CancelAtSourceRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 6);
+  messageDesc(file_sluice_worker_v1_worker, 8);
 
 /**
  * @generated from message sluice.worker.v1.CancelAtSourceResponse
@@ -212,7 +248,7 @@ export type CancelAtSourceResponse = Message<"sluice.worker.v1.CancelAtSourceRes
  * Use `create(CancelAtSourceResponseSchema)` to create a new message.
  */
 export const CancelAtSourceResponseSchema: GenMessage<CancelAtSourceResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 7);
+  messageDesc(file_sluice_worker_v1_worker, 9);
 
 /**
  * @generated from message sluice.worker.v1.StopRunRequest
@@ -239,7 +275,7 @@ export type StopRunRequest = Message<"sluice.worker.v1.StopRunRequest"> & {
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema: GenMessage<StopRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 8);
+  messageDesc(file_sluice_worker_v1_worker, 10);
 
 /**
  * @generated from message sluice.worker.v1.StopRunResponse
@@ -258,7 +294,7 @@ export type StopRunResponse = Message<"sluice.worker.v1.StopRunResponse"> & {
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema: GenMessage<StopRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 9);
+  messageDesc(file_sluice_worker_v1_worker, 11);
 
 /**
  * @generated from service sluice.worker.v1.WorkerService
@@ -309,6 +345,16 @@ export const WorkerService: GenService<{
     methodKind: "unary";
     input: typeof StopRunRequestSchema;
     output: typeof StopRunResponseSchema;
+  },
+  /**
+   * Directed to one instance: whether it takes more runs. A restart forgets it.
+   *
+   * @generated from rpc sluice.worker.v1.WorkerService.SetDraining
+   */
+  setDraining: {
+    methodKind: "unary";
+    input: typeof SetDrainingRequestSchema;
+    output: typeof SetDrainingResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sluice_worker_v1_worker, 0);

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Copies of Redis: an RDB of each Redis in SLUICE_BACKUP_REDIS_URLS (name=url, between spaces), taken as a replica takes it, and the
+# append-only files of each directory in SLUICE_BACKUP_REDIS_DIRECTORIES (name=directory). The cache role needs none. Passwords
+# stand in REDISCLI_AUTH rather than in the URL, which others can see.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+need redis-cli redis-check-rdb redis-check-aof rsync
+
+begin redis
+for each in ${SLUICE_BACKUP_REDIS_URLS:?names the servers, such as broker=redis://host:6379}; do
+  redis-cli -u "${each#*=}" --rdb "$target/${each%%=*}.rdb" >/dev/null
+  redis-check-rdb "$target/${each%%=*}.rdb" >/dev/null || fail "the RDB of ${each%%=*} cannot be read"
+done
+
+manifest_of() { cat "$1"/*.manifest; }
+
+# A rewrite replaces the files while they are copied: then the manifest has changed, and they are copied again.
+for each in ${SLUICE_BACKUP_REDIS_DIRECTORIES:-}; do
+  from="${each#*=}" to="$target/${each%%=*}-aof"
+  for attempt in 1 2 3 4 5; do
+    before="$(manifest_of "$from")"
+    rsync --archive --delete "$from/" "$to/" && [[ "$(manifest_of "$from")" == "$before" ]] && break
+    ((attempt < 5)) || fail "$from was rewritten again and again"
+    sleep 1
+  done
+  # The last command may be cut off, as after a crash; nothing else.
+  redis-check-aof --fix "$to"/*.manifest >/dev/null <<<y || fail "the append-only files of ${each%%=*} cannot be read"
+done
+finish

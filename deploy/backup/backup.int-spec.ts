@@ -1,0 +1,201 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { appendFile, chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startRedis, SystemPostgres, unprivileged, unprivilegedDirectory, until } from '#libs/testing';
+
+const run = promisify(execFile);
+
+let directory: string;
+let backups: string;
+beforeEach(async () => {
+  directory = await unprivilegedDirectory();
+  backups = join(directory, 'backups');
+  // Whoever runs them there may not see the folder of this repository.
+  await cp(import.meta.dirname, join(directory, 'scripts'), { recursive: true });
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+async function script(name: string, env: Record<string, string>, ...arguments_: string[]): Promise<string> {
+  const { stdout } = await run(join(directory, 'scripts', name), arguments_, {
+    ...unprivileged,
+    cwd: directory,
+    env: { PATH: '/usr/bin:/bin', SLUICE_BACKUP_DIRECTORY: backups, ...env },
+  });
+  return stdout.trim();
+}
+
+async function own(name: string): Promise<string> {
+  // Not by one call, which would leave those between to root.
+  const path = join(directory, name);
+  if (name.includes('/')) await own(dirname(name));
+  await mkdir(path, { recursive: true });
+  if (unprivileged.uid !== undefined) await chown(path, unprivileged.uid, unprivileged.gid);
+  return path;
+}
+
+const secondsOfMetric = async (kind: string): Promise<number> => {
+  const text = await readFile(join(backups, 'metrics', `sluice_backup_${kind}.prom`), 'utf8');
+  return Number(/^sluice_backup_last_success_timestamp_seconds\{kind="\w+"\} (\d+)$/m.exec(text)?.[1]);
+};
+
+describe('PostgreSQL', () => {
+  it('is restored to a point in time by base backup and archived WAL: what came before is there, what came after is not', async () => {
+    const archive = `SLUICE_BACKUP_DIRECTORY=${backups} ${join(directory, 'scripts/archive-wal.sh')} %p %f`;
+    const flags = ['-c', 'archive_mode=on', '-c', `archive_command=${archive}`];
+    await using first = await SystemPostgres.start({ directory: join(directory, 'first'), flags });
+    await first.query('create table change (n integer)');
+    await script('base-backup.sh', first.environment);
+    await first.query('insert into change values (1)');
+    await first.query(`select pg_create_restore_point('before_the_mistake')`);
+    await first.query('insert into change values (2)');
+    const [row] = await first.query<{ file: string }>('select pg_walfile_name(pg_switch_wal()) as file');
+    await until(async () => (await readdir(join(backups, 'wal'))).includes(row?.file ?? ''), { what: 'the archive' });
+    await first.stop();
+    await rm(join(directory, 'first'), { recursive: true });
+
+    const restore = async (...goal: string[]): Promise<number[]> => {
+      const data = join(directory, `restored${goal.length}`);
+      await script('restore-point-in-time.sh', {}, data, ...goal);
+      await using server = await SystemPostgres.start({ directory: data });
+      const rows = await server.query<{ n: number }>('select n from change order by n');
+      return rows.map(({ n }) => n);
+    };
+    expect(await restore('--name', 'before_the_mistake')).toEqual([1]);
+    expect(await restore('--latest')).toEqual([1, 2]);
+    expect(Date.now() / 1_000 - (await secondsOfMetric('base'))).toBeLessThan(60);
+  });
+
+  it('keeps a file of WAL that is archived already, and takes no other under its name', async () => {
+    const file = join(await own('wal'), '000000010000000000000001');
+    await writeFile(file, 'one');
+    await script('archive-wal.sh', {}, file, '000000010000000000000001');
+    await script('archive-wal.sh', {}, file, '000000010000000000000001');
+    await writeFile(file, 'two');
+    await expect(script('archive-wal.sh', {}, file, '000000010000000000000001')).rejects.toThrow(/other contents/);
+    expect(await readFile(join(backups, 'wal/000000010000000000000001'), 'utf8')).toBe('one');
+  });
+});
+
+describe('Redis', () => {
+  it('is restored from append-only files, and from the RDB where there are none', async () => {
+    await using redis = await startRedis({ appendonly: true, args: ['--repl-diskless-sync-delay', '0'] });
+    const client = new Redis(redis.url);
+    await client.mset('one', 1, 'two', 2);
+    const [, data] = (await client.config('GET', 'dir')) as [string, string];
+    await run('chmod', ['-R', 'a+rX', data]);
+    client.disconnect();
+    const servers = { SLUICE_BACKUP_REDIS_URLS: `broker=${redis.url}` };
+    const files = { SLUICE_BACKUP_REDIS_DIRECTORIES: `broker=${join(data, 'appendonlydir')}` };
+    for (const [more, flag] of [
+      [files, 'yes'],
+      [{}, 'no'],
+    ] as const) {
+      const backup = await script('backup-redis.sh', { ...servers, ...more });
+      const restored = join(directory, `redis-${flag}`);
+      await script('restore-redis.sh', {}, 'broker', restored, backup);
+      await using again = await startRedis({ args: ['--dir', restored, '--appendonly', flag] });
+      const reader = new Redis(again.url);
+      expect(await reader.mget('one', 'two')).toEqual(['1', '2']);
+      reader.disconnect();
+    }
+    expect(await secondsOfMetric('redis')).toBeGreaterThan(0);
+  });
+});
+
+describe('The result store', () => {
+  it('is restored file by file; each backup costs what is new', async () => {
+    const store = await own('store');
+    const env = { SLUICE_STORE_DIRECTORY: store };
+    await mkdir(join(store, 'wsp_1'));
+    await writeFile(join(store, 'wsp_1/page'), 'rows');
+    const first = await script('backup-results.sh', env);
+    await rename(first, first.replace(/\d{6}Z$/, '000000Z'));
+    await writeFile(join(store, 'wsp_1/later'), 'more rows');
+    const second = await script('backup-results.sh', env);
+    expect((await stat(join(second, 'objects/wsp_1/page'))).nlink).toBe(2);
+    await rm(store, { recursive: true });
+    await script('restore-results.sh', { SLUICE_STORE_DIRECTORY: await own('store') });
+    expect(await readFile(join(store, 'wsp_1/page'), 'utf8')).toBe('rows');
+    expect(await readFile(join(store, 'wsp_1/later'), 'utf8')).toBe('more rows');
+  });
+
+  // A path is a remote of rclone's as a bucket is.
+  it.skipIf(!existsSync('/usr/bin/rclone'))(
+    'that is a bucket is restored too, and each backup is copied elsewhere',
+    async () => {
+      const [bucket, elsewhere] = [await own('bucket'), await own('elsewhere')];
+      const env = { SLUICE_BACKUP_STORE_REMOTE: bucket, SLUICE_BACKUP_REMOTE: elsewhere, HOME: directory };
+      await writeFile(join(bucket, 'page'), 'rows');
+      const first = await script('backup-results.sh', env);
+      await rename(first, first.replace(/\d{6}Z$/, '000000Z'));
+      await writeFile(join(bucket, 'later'), 'more rows');
+      const backup = await script('backup-results.sh', env);
+      expect((await stat(join(backup, 'objects/page'))).nlink).toBe(2);
+      expect(await readFile(join(elsewhere, 'results', basename(backup), 'objects/page'), 'utf8')).toBe('rows');
+      await rm(join(bucket, 'page'));
+      await script('restore-results.sh', env);
+      expect(await readFile(join(bucket, 'page'), 'utf8')).toBe('rows');
+    },
+  );
+
+  it('that was tampered with in the backup is not restored', async () => {
+    const store = await own('store');
+    await writeFile(join(store, 'page'), 'rows');
+    const backup = await script('backup-results.sh', { SLUICE_STORE_DIRECTORY: store });
+    await appendFile(join(backup, 'objects/page'), '!');
+    await expect(script('restore-results.sh', { SLUICE_STORE_DIRECTORY: store })).rejects.toThrow(
+      /not as it was written/,
+    );
+  });
+});
+
+describe('Keys', () => {
+  async function holder(): Promise<Record<string, string>> {
+    const place = await own('holder');
+    const [key, certificate] = [join(place, 'key.pem'), join(place, 'certificate.pem')];
+    const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=keys', '-days', '2'];
+    await run('openssl', [...request, '-keyout', key, '-out', certificate], unprivileged);
+    await writeFile(join(place, 'master-keys'), 'k1:c2VjcmV0', { mode: 0o644 });
+    return {
+      SLUICE_BACKUP_KEY_CERTIFICATE: certificate,
+      SLUICE_BACKUP_KEY_FILES: join(place, 'master-keys'),
+      SLUICE_BACKUP_KEYS_DIRECTORY: await own('keys'),
+    };
+  }
+
+  it('are restored by the private key of their holder alone', async () => {
+    const env = await holder();
+    const backup = await script('backup-keys.sh', env);
+    expect(await readFile(join(backup, 'master-keys.cms'))).not.toContain('k1:');
+    expect(await script('restore-keys.sh', env, join(directory, 'holder/key.pem'), 'master-keys')).toBe('k1:c2VjcmV0');
+  });
+
+  it('never lie among the backups of what they open', async () => {
+    const env = { ...(await holder()), SLUICE_BACKUP_KEYS_DIRECTORY: join(backups, 'keys') };
+    await expect(script('backup-keys.sh', env)).rejects.toThrow(/do not lie with the backups/);
+  });
+});
+
+describe('Old backups', () => {
+  it('go after the time that they are kept, but for the last of a kind', async () => {
+    for (const name of ['redis/20200101T000000Z', 'redis/20200102T000000Z', 'results/20200101T000000Z']) {
+      await own(join('backups', name));
+    }
+    await script('prune.sh', {});
+    expect(await readdir(join(backups, 'redis'))).toEqual(['20200102T000000Z']);
+    expect(await readdir(join(backups, 'results'))).toEqual(['20200101T000000Z']);
+  });
+
+  it('stay when a backup of the night has failed, and its time is not told as a success', async () => {
+    const old = await own('backups/results/20200101T000000Z');
+    await own('backups/results/20200102T000000Z');
+    const env = { SLUICE_BACKUP_KINDS: 'backup-results', SLUICE_STORE_DIRECTORY: '' };
+    await expect(script('backup.sh', env)).rejects.toThrow(/failed: backup-results/);
+    expect((await stat(old)).isDirectory()).toBe(true);
+    await expect(secondsOfMetric('results')).rejects.toThrow(/ENOENT/);
+  });
+});

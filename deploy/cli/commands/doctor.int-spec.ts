@@ -1,0 +1,84 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startPostgres, startRedis, type PostgresServer, type RedisServer } from '#libs/testing';
+import { runSluice } from '../run-sluice.ts';
+
+let redisServer: RedisServer;
+let redis: Redis;
+let postgres: PostgresServer;
+
+beforeAll(async () => {
+  redisServer = await startRedis({ appendonly: true, maxmemory: '200mb' });
+  redis = new Redis(redisServer.url);
+  postgres = await startPostgres({ flags: ['-c', 'fsync=on'] });
+});
+afterAll(async () => {
+  redis.disconnect();
+  await Promise.all([redisServer.stop(), postgres.stop()]);
+});
+beforeEach(async () => {
+  await redis.flushall();
+});
+
+const doctor = (args: readonly string[], env: Record<string, string> = {}): ReturnType<typeof runSluice> =>
+  runSluice(['doctor', ...args], {
+    SLUICE_REDIS_URL: redisServer.url,
+    SLUICE_DATABASE_URL: postgres.url,
+    ...env,
+  });
+
+describe('sluice doctor', () => {
+  it('exits with 0 where nothing is wrong beyond notices', async () => {
+    const { code, stdout } = await doctor(['--no-services']);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/\nhealthy, \d+ notices, 0 not checked\n$/)]);
+  });
+
+  it('says of a finding what, why and what mends it, and exits with 3', async () => {
+    await redis.xadd('sluice:{run}:event:v1:dead', '*', 'e', 'x');
+    const { code, stdout } = await doctor(['--no-services']);
+    expect(code).toBe(3);
+    expect(stdout).toContain(
+      'critical: Bus: 1 events of run were given up. [bus.dead-letters]\n  why:  What they tell',
+    );
+    expect(stdout).toContain('  mend: Mend what failed, then: sluice redrive --area run');
+    expect(stdout).toContain('1 findings, ');
+  });
+
+  it('prints JSON with what was measured', async () => {
+    const { code, stdout } = await doctor(['--no-services', '--json']);
+    const { findings, notChecked, measurements } = JSON.parse(stdout) as Record<string, object[]>;
+    expect([code, Array.isArray(findings), notChecked]).toEqual([0, true, []]);
+    expect(measurements).toContainEqual(expect.objectContaining({ subject: 'Redis broker', name: 'memory' }));
+  });
+
+  it('finds services that do not answer', async () => {
+    const { code, stdout } = await doctor([]);
+    expect(code).toBe(3);
+    for (const service of ['auth', 'metadata', 'orchestrator', 'results']) {
+      expect(stdout).toContain(`critical: Service ${service}: No ${service} answered within 5 s`);
+    }
+  });
+
+  it('says that PostgreSQL was not checked where it is not told of it', async () => {
+    const { stdout } = await runSluice(['doctor', '--no-services'], { SLUICE_REDIS_URL: redisServer.url });
+    expect(stdout).toContain('not checked: PostgreSQL: postgres: SLUICE_DATABASE_URL is not set');
+  });
+
+  it('finds servers that are away, and says what could not be asked through them', async () => {
+    const away = { SLUICE_REDIS_URL: 'redis://127.0.0.1:1', SLUICE_DATABASE_URL: 'postgresql://127.0.0.1:1/none' };
+    const { code, stdout } = await doctor([], away);
+    expect(code).toBe(3);
+    expect(stdout).toContain('critical: Redis broker: It does not answer');
+    expect(stdout).toContain('critical: PostgreSQL: It does not answer');
+    expect(stdout).toContain('not checked: Services: services: they are asked through the broker, which is away');
+  });
+
+  it('exits with 1 where it is not told of any Redis', async () => {
+    const { code, stderr } = await runSluice(['doctor']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('SLUICE_REDIS_BROKER_URL')]);
+  });
+
+  it('exits with 2 where an option is wrong', async () => {
+    expect((await doctor(['--force'])).code).toBe(2);
+  });
+});

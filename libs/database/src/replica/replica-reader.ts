@@ -1,0 +1,99 @@
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { delay } from '#libs/kernel';
+import type { PostgresOptions } from '../connection/data-source-options.js';
+import { connectOnce } from '../connection/open-data-source.js';
+import { postgresCode } from '../postgres-errors.js';
+
+/** How long a reader waits for a standby that is behind. */
+const patienceMs = 50;
+const lookMs = 10;
+/** For so long a standby is not asked that was behind, or has failed. */
+const restMs = { behind: 500, failed: 5_000 } as const;
+
+/** Where a read was answered; `behind` and `failed` were answered by the primary. */
+export type ReadPlace = 'replica' | 'behind' | 'failed';
+
+/**
+ * Reads that may be answered by a standby, where there is one. The primary says how far it has written; the standby answers once
+ * it has replayed as much. So a reader sees all that anybody was told of before, its own writes among it, whichever
+ * instance has taken them. Where the standby is behind, or fails, the primary answers.
+ */
+export class ReplicaReader {
+  private restsUntilMs = 0;
+  private connecting: Promise<DataSource> | undefined;
+
+  constructor(
+    private readonly primary: DataSource,
+    private readonly options: PostgresOptions | undefined,
+    private readonly count: (place: ReadPlace) => void = () => undefined,
+  ) {}
+
+  async read<T>(work: (on: EntityManager) => Promise<T>): Promise<T> {
+    if (!this.options || this.restsUntilMs > performance.now()) return work(this.primary.manager);
+    const [row] = await this.primary.query<{ lsn: string }[]>('select pg_current_wal_insert_lsn()::text as lsn');
+    if (!row) throw new Error('PostgreSQL has not told how far it has written');
+    const outcome = await this.readAt(this.options, row.lsn, work).catch((error: unknown) => {
+      if (!isFaultOfTheReplica(error)) throw error;
+      return 'failed' as const;
+    });
+    if (typeof outcome !== 'string') {
+      this.count('replica');
+      return outcome.result;
+    }
+    this.count(outcome);
+    this.restsUntilMs = performance.now() + restMs[outcome];
+    return work(this.primary.manager);
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    const replica = await this.connecting?.catch(() => undefined);
+    await replica?.destroy();
+  }
+
+  /** Not at the start of the service, which needs none. */
+  private connect(options: PostgresOptions): Promise<DataSource> {
+    this.connecting ??= connectOnce(options).catch((error: unknown) => {
+      this.connecting = undefined;
+      throw error;
+    });
+    return this.connecting;
+  }
+
+  // In one transaction: behind a pooler the next one may be on another standby.
+  private async readAt<T>(
+    options: PostgresOptions,
+    lsn: string,
+    work: (on: EntityManager) => Promise<T>,
+  ): Promise<{ result: T } | 'behind'> {
+    const runner = (await this.connect(options)).createQueryRunner();
+    try {
+      await runner.startTransaction();
+      if (!(await hasReplayed(runner, lsn))) return 'behind';
+      return { result: await work(runner.manager) };
+    } finally {
+      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+      await runner.release();
+    }
+  }
+}
+
+/** False on a server that is none: one that takes writes of its own may never have heard of ours. */
+async function hasReplayed(runner: QueryRunner, lsn: string): Promise<boolean> {
+  const endMs = performance.now() + patienceMs;
+  for (;;) {
+    const rows = await runner.manager.query<{ has: boolean | null }[]>(
+      'select pg_is_in_recovery() and pg_last_wal_replay_lsn() >= $1::pg_lsn as has',
+      [lsn],
+    );
+    if (rows[0]?.has === true) return true;
+    if (performance.now() >= endMs) return false;
+    await delay(lookMs);
+  }
+}
+
+/** A fault of the statement itself would be the primary's too. */
+function isFaultOfTheReplica(error: unknown): boolean {
+  const code = postgresCode(error);
+  // No SQLSTATE: the connection. Else: connection, operator's intervention, resources, conflict with recovery.
+  return code === undefined || !/^[0-9A-Z]{5}$/.test(code) || /^(08|53|57|58|40001)/.test(code);
+}

@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import { AuditRepository, inTransaction } from '#libs/database';
+import type { OperatedWorker } from '#libs/contracts';
+import { activeRunColumns, toActiveRun, type ActiveRunRow } from './active-run.row.js';
+
+const workersMax = 500;
+const runsMax = 1_000;
+/** A worker that is silent for longer is gone. */
+const silentMinutes = 10;
+
+interface WorkerRow {
+  id: string;
+  pool: string;
+  slots: number;
+  draining: boolean;
+  live: boolean;
+  heartbeat_at: Date;
+  source_ids: string[];
+  source_types: string[];
+  busy: number;
+}
+
+/** The workers of the installation, and what each of them runs for one workspace. */
+@Injectable()
+export class WorkerListRepository {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly audit: AuditRepository,
+  ) {}
+
+  async list(workspaceId: string, pool: string, liveSeconds: number): Promise<OperatedWorker[]> {
+    const [workers, runs] = await Promise.all([
+      this.dataSource.query<WorkerRow[]>(
+        `select w.*, w.heartbeat_at > now() - make_interval(secs => $2) as live, coalesce(b.busy, 0) as busy
+         from orchestrator.worker w left join (
+           select r.worker_id, count(*)::integer as busy from orchestrator.run r
+           where r.pool = $1 and r.state in ('RUNNING', 'CANCELING') group by r.worker_id) b on b.worker_id = w.id
+         where w.pool = $1 and w.heartbeat_at > now() - interval '${silentMinutes} minutes'
+         order by w.id limit ${workersMax}`,
+        [pool, liveSeconds],
+      ),
+      this.dataSource.query<ActiveRunRow[]>(
+        `select ${activeRunColumns} from orchestrator.run r
+         where r.pool = $1 and r.state in ('RUNNING', 'CANCELING') and r.workspace_id = $2
+         order by r.started_at limit ${runsMax}`,
+        [pool, workspaceId],
+      ),
+    ]);
+    const runsOf = Map.groupBy(runs.map(toActiveRun), ({ workerId }) => workerId);
+    return workers.map((row) => ({ ...toWorker(row), runs: runsOf.get(row.id) ?? [] }));
+  }
+
+  /** Notes who had it drained; the worker itself says with its next heartbeat that it is. */
+  async noteDraining(workspaceId: string, workerId: string, draining: boolean): Promise<void> {
+    const action = draining ? 'worker.drained' : 'worker.undrained';
+    await inTransaction(this.dataSource, async (manager) => {
+      await this.audit.add(manager, { workspaceId, action, target: { type: 'worker', id: workerId } });
+    });
+  }
+}
+
+function toWorker(row: WorkerRow): Omit<OperatedWorker, 'runs'> {
+  return {
+    id: row.id,
+    pool: row.pool,
+    state: stateOf(row),
+    slots: row.slots,
+    busySlots: row.busy,
+    heartbeatAt: row.heartbeat_at,
+    sourceIds: row.source_ids,
+    sourceTypes: row.source_types,
+  };
+}
+
+function stateOf({ live, draining, busy, slots }: WorkerRow): OperatedWorker['state'] {
+  if (!live) return 'SILENT';
+  if (draining) return 'DRAINING';
+  return busy >= slots ? 'FULL' : 'FREE';
+}
