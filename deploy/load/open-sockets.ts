@@ -46,7 +46,7 @@ export class OpenSockets {
 
   async close(): Promise<void> {
     this.isClosing = true;
-    await Promise.all(this.clients.map((client) => client.dispose()));
+    await Promise.all(this.clients.map(async (client) => client.dispose()));
   }
 
   private openOne({ websocketUrl, apiKey }: Target): Promise<void> {

@@ -25,7 +25,7 @@ export interface ConfigChange {
 export interface LiveConfig<D extends ConfigDefinition> {
   readonly config: ConfigOf<D>;
   /** @throws ConfigError with all faults at once; then nothing has changed */
-  reload(env: Environment): ConfigChange;
+  readonly reload: (env: Environment) => ConfigChange;
 }
 
 /**
