@@ -29,6 +29,21 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./commands/new-master-key.ts')).newMasterKey,
   },
   {
+    name: 'capacity',
+    summary: 'what must stand ready for so many users, and when it will not suffice',
+    load: async () => (await import('./commands/capacity.ts')).capacity,
+  },
+  {
+    name: 'report',
+    summary: 'what data sources have run and the cache has spared them',
+    load: async () => (await import('./commands/report.ts')).report,
+  },
+  {
+    name: 'config',
+    summary: 'print and check the settings of a service',
+    load: async () => (await import('./commands/config.ts')).config,
+  },
+  {
     name: 'redis-users',
     summary: 'print the ACL file of a Redis, with a user for each service',
     load: async () => (await import('./commands/redis-users.ts')).redisUsers,

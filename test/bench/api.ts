@@ -36,6 +36,10 @@ export class Api {
     });
   }
 
+  get apiKey(): string {
+    return this.installation.access.apiKey;
+  }
+
   async request<T>(query: string, variables: Record<string, unknown> = {}): Promise<T> {
     const response = await fetch(this.installation.access.graphqlUrl, {
       method: 'POST',

@@ -35,6 +35,8 @@ export interface Installation {
   /** The role that the source flights_pg is read with. */
   readerPassword(): string;
   secrets(): LocalSecrets;
+  /** The socket of the Redis that carries bus, queue and sessions. */
+  brokerSocket(): string;
   stop(): Promise<void>;
 }
 
@@ -56,6 +58,7 @@ export async function startInstallation(env: Record<string, string> = {}): Promi
     },
     readerPassword: () => readJson<LocalSecrets>('secrets.json').readerPassword,
     secrets: () => readJson<LocalSecrets>('secrets.json'),
+    brokerSocket: () => join(directory, 'redis-broker', 'redis.sock'),
     stop: () => end(running.launcher),
   };
 }

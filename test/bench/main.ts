@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { BenchResult, Effort } from './bench.ts';
 import { benchBus } from './bus.bench.ts';
 import { benchCached } from './cached.bench.ts';
+import { benchCapacity, capacitySlots } from './capacity.bench.ts';
 import { benchEncoding } from './encoding.bench.ts';
 import { benchFirehose } from './firehose.bench.ts';
 import { benchDownload } from './download.bench.ts';
@@ -13,6 +14,7 @@ import { benchLatency } from './latency.bench.ts';
 import { benchNoisy, noisySlots } from './noisy.bench.ts';
 import { benchPages } from './pages.bench.ts';
 import { benchPlanning } from './planning.bench.ts';
+import { benchPools, slotsPerWorker } from './pools.bench.ts';
 import { benchQueue } from './queue.bench.ts';
 import { hasMissed, thisMachine, toJson, toLine, withSection } from './report.ts';
 import { benchRepeat } from './repeat.bench.ts';
@@ -54,6 +56,9 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   firehose: (effort) => onMesh((mesh) => benchFirehose(mesh, effort, say), manySockets),
   resume: (effort) => onMesh((mesh) => benchResume(mesh, effort, say), manySockets),
   scim: (effort) => onMesh((mesh) => benchScim(mesh, effort, say)),
+  capacity: (effort) =>
+    onMesh((mesh) => benchCapacity(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(capacitySlots) }),
+  pools: (effort) => onMesh((mesh) => benchPools(mesh, effort, say), { SLUICE_WORKER_SLOTS: String(slotsPerWorker) }),
   'sign-ins': (effort) => onMesh((mesh) => benchSignIns(mesh, effort, say), localIssuer),
   'token-check': (effort) => benchTokenCheck(effort, say),
   revocation: (effort) => onMesh((mesh) => benchRevocation(mesh, effort, say)),

@@ -30,6 +30,7 @@ export function serviceSettings(name: string, defaults: { metricsPort: number })
         fallbacks: ['SLUICE_LOG_LEVEL'],
         default: 'info',
         describe: 'The least that is logged.',
+        live: true,
       },
     ),
     otlpUrl: setting('SLUICE_OTLP_URL', urlText('http:', 'https:').optional(), {

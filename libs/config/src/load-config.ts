@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { isChoice, isSetting, type ConfigDefinition, type ConfigOf, type Setting } from './setting.js';
+import { isChoice, isSetting, settingsOf, type ConfigDefinition, type ConfigOf, type Setting } from './setting.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -13,16 +14,50 @@ export class ConfigError extends Error {
   }
 }
 
+/** What a change of the configuration came to, by the names of the settings. */
+export interface ConfigChange {
+  readonly changed: readonly string[];
+  /** Those that hold with the next start. */
+  readonly needRestart: readonly string[];
+}
+
+/** A configuration whose live settings change in place. */
+export interface LiveConfig<D extends ConfigDefinition> {
+  readonly config: ConfigOf<D>;
+  /** @throws ConfigError with all faults at once; then nothing has changed */
+  readonly reload: (env: Environment) => ConfigChange;
+}
+
 /**
  * Reads a definition from the environment, once, and freezes what it read.
  * @throws ConfigError with all faults at once
  */
 export function loadConfig<D extends ConfigDefinition>(definition: D, env: Environment = process.env): ConfigOf<D> {
-  const faults: string[] = [];
-  const config = loadGroup(definition, env, faults);
-  if (faults.length > 0) throw new ConfigError(faults);
-  // loadGroup walks the definition that ConfigOf is derived from.
-  return config as ConfigOf<D>;
+  return loadLiveConfig(definition, env).config;
+}
+
+/**
+ * The same, where live settings can be read anew: they are there as getters, so who holds a group of the configuration
+ * sees them change.
+ */
+export function loadLiveConfig<D extends ConfigDefinition>(definition: D, env: Environment): LiveConfig<D> {
+  const loaded = loadAll(definition, env);
+  return {
+    // loadGroup walks the definition that ConfigOf is derived from.
+    config: loaded.config as ConfigOf<D>,
+    reload(changed) {
+      const fresh = loadAll(definition, changed).values;
+      const differing = settingsOf(definition).filter(
+        ({ variable }) => !isDeepStrictEqual(fresh.get(variable), loaded.values.get(variable)),
+      );
+      const live = differing.filter((entry) => entry.live);
+      for (const { variable } of live) loaded.values.set(variable, fresh.get(variable));
+      return {
+        changed: live.map(({ variable }) => variable),
+        needRestart: differing.filter((entry) => !entry.live).map(({ variable }) => variable),
+      };
+    },
+  };
 }
 
 /** The environment of this process with some variables in the place of its own; undefined takes one out. */
@@ -30,20 +65,40 @@ export function environmentWith(replacements: Environment): Environment {
   return { ...process.env, ...replacements };
 }
 
-function loadGroup(group: ConfigDefinition, env: Environment, faults: string[]): Readonly<Record<string, unknown>> {
-  const values: Record<string, unknown> = {};
+interface Loading {
+  readonly env: Environment;
+  readonly faults: string[];
+  readonly values: Map<string, unknown>;
+}
+
+function loadAll(definition: ConfigDefinition, env: Environment) {
+  const loading: Loading = { env, faults: [], values: new Map() };
+  const config = loadGroup(definition, loading);
+  if (loading.faults.length > 0) throw new ConfigError(loading.faults);
+  return { config, values: loading.values };
+}
+
+function loadGroup(group: ConfigDefinition, loading: Loading): Readonly<Record<string, unknown>> {
+  const values = {};
   for (const [name, entry] of Object.entries(group)) {
-    values[name] = loadEntry(entry, env, faults);
+    const value = loadEntry(entry, loading);
+    const isLive = isSetting(entry) && entry.live;
+    const property = isLive ? { get: () => loading.values.get(entry.variable) } : { value };
+    Object.defineProperty(values, name, { ...property, enumerable: true });
   }
   return Object.freeze(values);
 }
 
-function loadEntry(entry: ConfigDefinition[string], env: Environment, faults: string[]): unknown {
-  if (isSetting(entry)) return loadSetting(entry, env, faults);
-  if (!isChoice(entry)) return loadGroup(entry, env, faults);
-  const kind = loadSetting(entry.by, env, faults);
+function loadEntry(entry: ConfigDefinition[string], loading: Loading): unknown {
+  if (isSetting(entry)) {
+    const value = loadSetting(entry, loading.env, loading.faults);
+    loading.values.set(entry.variable, value);
+    return value;
+  }
+  if (!isChoice(entry)) return loadGroup(entry, loading);
+  const kind = loadEntry(entry.by, loading);
   const chosen = typeof kind === 'string' ? entry.alternatives[kind] : undefined;
-  return chosen && Object.freeze({ kind, ...loadGroup(chosen, env, faults) });
+  return chosen && Object.freeze({ kind, ...loadGroup(chosen, loading) });
 }
 
 function loadSetting(entry: Setting<unknown>, env: Environment, faults: string[]): unknown {

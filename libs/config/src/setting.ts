@@ -13,12 +13,16 @@ export interface Setting<T> {
   readonly describe: string;
   /** Never printed; not even a part of it. */
   readonly secret: boolean;
+  /** Whether a change holds at once, in what a service holds of its configuration already. */
+  readonly live: boolean;
 }
 
 interface SettingOptions {
   describe: string;
   default?: string | number | boolean;
   fallbacks?: readonly string[];
+  /** Only where each use reads it anew: what is read once at start cannot change. */
+  live?: boolean;
 }
 
 export function setting<T>(variable: string, schema: z.ZodType<T>, options: SettingOptions): Setting<T> {
@@ -30,6 +34,7 @@ export function setting<T>(variable: string, schema: z.ZodType<T>, options: Sett
     default: options.default === undefined ? undefined : String(options.default),
     describe: options.describe,
     secret: false,
+    live: options.live ?? false,
   };
 }
 

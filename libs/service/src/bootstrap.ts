@@ -2,13 +2,14 @@ import type { DynamicModule, INestApplication, INestApplicationContext, Type } f
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { AppErrorFilter, BusServer, OutboxRelay } from '#libs/bus';
-import { ConfigError, loadConfig, type ConfigDefinition, type ConfigOf } from '#libs/config';
+import { ConfigError, loadLiveConfig, type ConfigDefinition, type ConfigOf, type LiveConfig } from '#libs/config';
 import { eventStreams, type EventArea, type ServiceName } from '#libs/contracts';
 import { IdentityModule } from '#libs/identity';
 import { NestLogger } from './nest-logger.js';
 import { startOperationsServer } from './operations-server.js';
 import { settledEnvironment } from './settled-environment.js';
 import { releaseStartMemory } from './release-start-memory.js';
+import { watchConfig } from './watch-config.js';
 import { startRuntime, type RuntimeConfig, type ServiceRuntime } from './runtime.js';
 import { ServiceModule } from './service-module.js';
 
@@ -37,7 +38,9 @@ const exitConfig = 78;
  * orderly end. A fault at start is printed and ends the process.
  */
 export async function bootstrap<D extends ConfigDefinition>(options: BusService<D> | HttpService<D>): Promise<void> {
-  const config = await loadOrExit(options.config);
+  const { config: loaded, reload } = await loadOrExit(options.config);
+  // Every service's definition holds serviceSettings and redisSettings; startRuntime reads those alone.
+  const config = loaded as ConfigOf<D> & RuntimeConfig;
   const runtime = await startRuntime(options.name, config);
   const { logger } = runtime;
   process.on('unhandledRejection', (err) => exitBroken(runtime, err));
@@ -51,8 +54,14 @@ export async function bootstrap<D extends ConfigDefinition>(options: BusService<
       health: runtime.health,
       metrics: runtime.metrics,
     });
+    const endWatch = watchConfig({
+      logger,
+      reload: async () => reload(await settledEnvironment(options.config)),
+      logLevel: () => config.service.logLevel,
+    });
     logger.info({ operationsPort: operations.port }, 'started');
     onStopSignal(async () => {
+      endWatch();
       runtime.health.startDraining();
       await runtime.lifecycle.drain();
       await app.close();
@@ -64,10 +73,9 @@ export async function bootstrap<D extends ConfigDefinition>(options: BusService<
   }
 }
 
-async function loadOrExit<D extends ConfigDefinition>(definition: D): Promise<ConfigOf<D> & RuntimeConfig> {
+async function loadOrExit<D extends ConfigDefinition>(definition: D): Promise<LiveConfig<D>> {
   try {
-    // Every service's definition holds serviceSettings and redisSettings; startRuntime reads those alone.
-    return loadConfig(definition, await settledEnvironment(definition)) as ConfigOf<D> & RuntimeConfig;
+    return loadLiveConfig(definition, await settledEnvironment(definition));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(

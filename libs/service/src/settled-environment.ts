@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import {
+  configuredEnvironment,
   defineConfig,
-  environmentWith,
   kmsSettings,
   loadConfig,
   secret,
@@ -17,13 +17,15 @@ const sealed = defineConfig({
 });
 
 /**
- * The environment that a service's settings are read from: where a key management seals the master keys, with these opened.
+ * The environment that a service's settings are read from: that of the process over the configuration file, and where a
+ * key management seals the master keys, with these opened.
  * @throws Error where they cannot be
  */
 export async function settledEnvironment(definition: ConfigDefinition): Promise<Environment> {
+  const env = await configuredEnvironment();
   const hasMasterKeys = settingsOf(definition).some((setting) => setting.variable === variable);
-  const management = hasMasterKeys ? keyManagementOf(loadConfig({ kms: kmsSettings }).kms) : undefined;
-  if (!management) return environmentWith({});
-  const opened = await openMasterKeys(loadConfig(sealed).masterKeys, management);
-  return environmentWith({ [variable]: opened, [`${variable}_FILE`]: undefined });
+  const management = hasMasterKeys ? keyManagementOf(loadConfig({ kms: kmsSettings }, env).kms) : undefined;
+  if (!management) return env;
+  const opened = await openMasterKeys(loadConfig(sealed, env).masterKeys, management);
+  return { ...env, [variable]: opened, [`${variable}_FILE`]: undefined };
 }

@@ -6,7 +6,6 @@ export { PostgresServer, startPostgres, testPooling, testPoolingExtra } from './
 export { RedisServer, startRedis, type RedisServerOptions } from './redis-server.js';
 export { hasS3Server, S3Server } from './s3-server.js';
 export { samlAttributes, SamlIdentityProvider } from './saml-identity-provider.js';
-export { selfSigned } from './self-signed.js';
 export { SystemPostgres, unprivileged, unprivilegedDirectory } from './system-postgres.js';
 export { TcpProxy } from './tcp-proxy.js';
 export { testDataKeys, testMasterKeys, testPageStore } from './test-page-store.js';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   booleanText,
   defineConfig,
+  flagSetting,
   integerText,
   listText,
   kmsSettings,
@@ -76,6 +77,7 @@ export const gatewayConfig = defineConfig({
       describe: 'The most tokens of a document.',
     }),
   },
+  flags: { keptAnswers: flagSetting('keptAnswers') },
   introspection: setting('SLUICE_GATEWAY_INTROSPECTION', booleanText, {
     default: true,
     describe: 'Whether the schema can be asked for by introspection.',
@@ -132,10 +134,12 @@ export const gatewayConfig = defineConfig({
     }),
     max: setting('SLUICE_GATEWAY_DOWNLOADS_MAX', integerText(1, 10_000), {
       default: 32,
+      live: true,
       describe: 'The most downloads under way at one gateway.',
     }),
     perUserMax: setting('SLUICE_GATEWAY_DOWNLOADS_PER_USER_MAX', integerText(1, 10_000), {
       default: 4,
+      live: true,
       describe: 'The most downloads of one user under way at one gateway.',
     }),
     idleSeconds: setting('SLUICE_GATEWAY_DOWNLOAD_IDLE_SECONDS', integerText(1, 3_600), {
@@ -150,14 +154,17 @@ export const gatewayConfig = defineConfig({
   sockets: {
     max: setting('SLUICE_GATEWAY_SOCKETS_MAX', integerText(1, 1_000_000), {
       default: 20_000,
+      live: true,
       describe: 'The most WebSockets and event streams of one gateway.',
     }),
     perCallerMax: setting('SLUICE_GATEWAY_SOCKETS_PER_CALLER_MAX', integerText(1, 1_000_000), {
       default: 100,
+      live: true,
       describe: 'The most WebSockets and event streams of one caller at one gateway.',
     }),
     strangersMax: setting('SLUICE_GATEWAY_SOCKETS_SIGNED_OUT_PER_ADDRESS_MAX', integerText(1, 1_000_000), {
       default: 500,
+      live: true,
       describe: 'The most WebSockets of one address that have not said yet whose they are, for which they have 3 s.',
     }),
     subscriptionsMax: setting('SLUICE_GATEWAY_SUBSCRIPTIONS_PER_SOCKET_MAX', integerText(1, 100_000), {

@@ -43,34 +43,42 @@ export const orchestratorConfig = defineConfig({
   limits: {
     rowsDefault: setting('SLUICE_ORCHESTRATOR_LIMIT_ROWS_DEFAULT', integerText(1, 1_000_000_000), {
       default: 1_000_000,
+      live: true,
       describe: 'The most rows of a result, where the caller names no limit.',
     }),
     rowsMax: setting('SLUICE_ORCHESTRATOR_LIMIT_ROWS_MAX', integerText(1, 1_000_000_000), {
       default: 10_000_000,
+      live: true,
       describe: 'The greatest limit of rows that a caller may ask for.',
     }),
     bytesDefault: setting('SLUICE_ORCHESTRATOR_LIMIT_BYTES_DEFAULT', integerText(1, byteCountMax), {
       default: 1024 * mebibyte,
+      live: true,
       describe: 'The most bytes of a result, where the caller names no limit.',
     }),
     bytesMax: setting('SLUICE_ORCHESTRATOR_LIMIT_BYTES_MAX', integerText(1, byteCountMax), {
       default: 2048 * mebibyte,
+      live: true,
       describe: 'The greatest limit of bytes that a caller may ask for.',
     }),
     timeoutDefaultSeconds: setting('SLUICE_ORCHESTRATOR_TIMEOUT_DEFAULT_SECONDS', integerText(1, day), {
       default: 300,
+      live: true,
       describe: 'How long a query may run at its source, where the caller names no limit.',
     }),
     timeoutScheduledSeconds: setting('SLUICE_ORCHESTRATOR_TIMEOUT_SCHEDULED_SECONDS', integerText(1, day), {
       default: 1_800,
+      live: true,
       describe: 'How long a query of the priority SCHEDULED may run at its source, where the caller names no limit.',
     }),
     timeoutMaxSeconds: setting('SLUICE_ORCHESTRATOR_TIMEOUT_MAX_SECONDS', integerText(1, day), {
       default: hour,
+      live: true,
       describe: 'The greatest limit of time that a caller may ask for.',
     }),
     sqlBytesMax: setting('SLUICE_ORCHESTRATOR_SQL_BYTES_MAX', integerText(1, 4 * sqlLengthMax), {
       default: 100 * 1024,
+      live: true,
       describe: 'The longest SQL text that is taken, in bytes; the proof takes at most 100,000 characters.',
     }),
   },
@@ -99,14 +107,17 @@ export const orchestratorConfig = defineConfig({
   queue: {
     waitMaxSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_WAIT_MAX_SECONDS', integerText(1, day), {
       default: 900,
+      live: true,
       describe: 'How long a run may wait for a slot before it ends as TIMED_OUT.',
     }),
     waitScheduledMaxSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_WAIT_SCHEDULED_MAX_SECONDS', integerText(1, 7 * day), {
       default: 4 * hour,
+      live: true,
       describe: 'How long a run of the priority SCHEDULED may wait for a slot.',
     }),
     workspaceSharePercent: setting('SLUICE_ORCHESTRATOR_QUEUE_WORKSPACE_SHARE_PERCENT', integerText(1, 100), {
       default: 60,
+      live: true,
       describe: 'The most of all slots, in percent, that a workspace may hold while it is not alone.',
     }),
     shareHoldSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_SHARE_HOLD_SECONDS', integerText(0, day), {
@@ -115,10 +126,12 @@ export const orchestratorConfig = defineConfig({
     }),
     scheduledSharePercent: setting('SLUICE_ORCHESTRATOR_QUEUE_SCHEDULED_SHARE_PERCENT', integerText(1, 100), {
       default: 50,
+      live: true,
       describe: 'The most of all slots, in percent, that runs of the priority SCHEDULED may hold.',
     }),
     workspaceRunsMax: setting('SLUICE_ORCHESTRATOR_WORKSPACE_RUNS_MAX', integerText(1, 100_000), {
       default: 1_000,
+      live: true,
       describe: 'The most runs of one workspace at once, over all workers.',
     }),
     promoteSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_PROMOTE_SECONDS', secondsText(0.1, day), {
@@ -127,10 +140,12 @@ export const orchestratorConfig = defineConfig({
     }),
     workspaceDepthMax: setting('SLUICE_ORCHESTRATOR_QUEUE_WORKSPACE_DEPTH_MAX', integerText(1, 1_000_000), {
       default: 20_000,
+      live: true,
       describe: 'How many runs of one workspace may wait; one more is refused as RATE_LIMITED.',
     }),
     depthMax: setting('SLUICE_ORCHESTRATOR_QUEUE_DEPTH_MAX', integerText(1, 10_000_000), {
       default: 100_000,
+      live: true,
       describe: 'How many runs may wait in all; one more is refused as RATE_LIMITED.',
     }),
     bindingHoldSeconds: setting('SLUICE_ORCHESTRATOR_QUEUE_BINDING_HOLD_SECONDS', secondsText(0.2, day), {
@@ -157,44 +172,55 @@ export const orchestratorConfig = defineConfig({
   allowance: {
     questionsPerSecond: setting('SLUICE_ORCHESTRATOR_QUESTIONS_PER_SECOND', secondsText(0.1, 1_000_000), {
       default: 10,
+      live: true,
       describe: 'How many questions a user may ask a second, however they are answered.',
     }),
     questionsBurst: setting('SLUICE_ORCHESTRATOR_QUESTIONS_BURST', integerText(1, 1_000_000), {
       default: 50,
+      live: true,
       describe: 'How many questions a user may ask at once after a pause.',
     }),
     runsPerMinute: setting('SLUICE_ORCHESTRATOR_RUNS_PER_MINUTE', integerText(1, 1_000_000), {
       default: 60,
+      live: true,
       describe: 'How many runs at data sources a user may begin a minute. Answers that were kept or shared are none.',
     }),
     userExecutions: setting('SLUICE_ORCHESTRATOR_QUOTA_USER_EXECUTIONS', integerText(0, quotaMax).optional(), {
+      live: true,
       describe:
         'How many runs one user may begin in a day of UTC; unlimited where absent. Answers that were kept or shared are none.',
     }),
     userSeconds: setting('SLUICE_ORCHESTRATOR_QUOTA_USER_SECONDS', integerText(0, quotaMax).optional(), {
+      live: true,
       describe: 'How many seconds at data sources one user may use in a day; unlimited where absent.',
     }),
     userRows: setting('SLUICE_ORCHESTRATOR_QUOTA_USER_ROWS', integerText(0, quotaMax).optional(), {
+      live: true,
       describe: 'How many rows one user may read in a day; unlimited where absent.',
     }),
     userBytes: setting('SLUICE_ORCHESTRATOR_QUOTA_USER_BYTES', integerText(0, quotaMax).optional(), {
+      live: true,
       describe: 'How many bytes one user may read in a day; unlimited where absent.',
     }),
     workspaceExecutions: setting(
       'SLUICE_ORCHESTRATOR_QUOTA_WORKSPACE_EXECUTIONS',
       integerText(0, quotaMax).optional(),
       {
+        live: true,
         describe:
           'How many runs one workspace may begin in a day of UTC; unlimited where absent. Answers that were kept or shared are none.',
       },
     ),
     workspaceSeconds: setting('SLUICE_ORCHESTRATOR_QUOTA_WORKSPACE_SECONDS', integerText(0, quotaMax).optional(), {
+      live: true,
       describe: 'How many seconds at data sources one workspace may use in a day; unlimited where absent.',
     }),
     workspaceRows: setting('SLUICE_ORCHESTRATOR_QUOTA_WORKSPACE_ROWS', integerText(0, quotaMax).optional(), {
+      live: true,
       describe: 'How many rows one workspace may read in a day; unlimited where absent.',
     }),
     workspaceBytes: setting('SLUICE_ORCHESTRATOR_QUOTA_WORKSPACE_BYTES', integerText(0, quotaMax).optional(), {
+      live: true,
       describe: 'How many bytes one workspace may read in a day; unlimited where absent.',
     }),
   },

@@ -2,7 +2,9 @@ import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { InjectConfig, isFlagOn } from '#libs/config';
 import type { Execution } from '#libs/contracts';
+import type { GatewayConfig } from '../gateway.config.js';
 import type { RequestContext } from '../request/request-context.js';
 import { isRepeatable } from './repeatable-documents.js';
 import { RepeatedHits } from './repeated-hits.service.js';
@@ -42,11 +44,15 @@ export class KeptAnswers {
     ttl: keptMs,
   });
 
-  constructor(private readonly hits: RepeatedHits) {}
+  constructor(
+    private readonly hits: RepeatedHits,
+    @InjectConfig() private readonly config: Pick<GatewayConfig, 'flags'>,
+  ) {}
 
   /** @param body as it was sent. Undefined: such a request has no answer that is kept */
   keyOf(document: DocumentNode, body: string, accept: string | undefined, context: RequestContext): string | undefined {
     if (!context.isSignedIn || !isRepeatable(document)) return undefined;
+    if (!isFlagOn('keptAnswers', this.config.flags.keptAnswers, context.caller.principal.workspaceId)) return undefined;
     return hash('sha256', `${context.caller.accessToken}\n${accept ?? ''}\n${body}`, 'base64');
   }
 
