@@ -11,6 +11,7 @@ import {
   envelopeCodec,
   metadataRequests,
   requestsByService,
+  healthRequests,
   secretRequests,
   type RequestContract,
 } from '#libs/contracts';
@@ -137,6 +138,7 @@ const rules: {
   rule(auditRequests.deleteAuditForwarder, { id: '' }, ['audit.manage']),
   rule(metadataRequests.listWarmUps, { workspaceId: 'wsp_1', limit: 1, afterId: '' }, 'orchestrator'),
   rule(secretRequests.metadata.resealSecrets, { after: '' }, 'operator'),
+  rule(healthRequests.metadata.examine, { withDatabase: false }, 'gateway'),
   rule(accessRequests.listRestrictions, { workspaceId: 'wsp_1', knownRevision: 0 }, 'gateway'),
   rule(accessRequests.getAssetAccess, { assetIds: [id] }, []),
   rule(accessRequests.setRestricted, { assetId: id, restricted: true }, managers),
