@@ -150,6 +150,12 @@ export default {
       'TypeORM only in repositories, entities, modules, data sources and migrations.',
     ),
     reservedRule(
+      'drivers-in-the-worker',
+      'pg|pg-cursor|@duckdb',
+      ['^services/worker/', '^libs/(database|testing)/', '^libs/sql/src/duckdb/duckdb-parser\\.ts$'],
+      'Only workers talk to data sources, so that no query runs in the process that people are connected to.',
+    ),
+    reservedRule(
       'graphql-in-the-gateway',
       '@nestjs/graphql|@nestjs/apollo|@apollo/server|@as-integrations|graphql-ws|graphql',
       ['^services/gateway/', '^libs/testing/'],

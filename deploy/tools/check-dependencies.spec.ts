@@ -81,6 +81,11 @@ const offences: [rule: string, path: string, text: string][] = [
     "import { Query } from '@nestjs/graphql';\nexport const schema = Query;",
   ],
   [
+    'drivers-in-the-worker',
+    'services/auth/src/driver.ts',
+    "import { DuckDBInstance } from '@duckdb/node-api';\nexport const driver = DuckDBInstance;",
+  ],
+  [
     'protobuf-in-contracts',
     'services/auth/src/wire.ts',
     "import { create } from '@bufbuild/protobuf';\nexport const wire = create;",

@@ -1,4 +1,4 @@
-// Makes the committed generated files: protobuf types, the table of settings and, where the gateway has its script
+// Makes the committed generated files: protobuf types, the tables of settings and of operations and, where the gateway has its script
 // `generate:schema`, the served schema. With --check it compares instead, in a folder of its own, so that nothing else that runs meanwhile
 // sees half-written files; in CI, where the tree is a clean checkout, that is the same as git diff --exit-code.
 import { execFileSync } from 'node:child_process';
@@ -54,6 +54,10 @@ const fromBuild = [
     path: `deploy/redis/users-${role}.acl`,
     make: () => execFileSync('node', ['deploy/tools/redis-users.ts', role], { encoding: 'utf8' }),
   })),
+  {
+    path: 'docs/operations.md',
+    make: () => execFileSync('node', ['deploy/tools/operations-table.ts'], { encoding: 'utf8' }),
+  },
   ...(hasSchemaScript
     ? [
         {

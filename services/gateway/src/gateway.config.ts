@@ -82,6 +82,11 @@ export const gatewayConfig = defineConfig({
     default: true,
     describe: 'Whether the schema can be asked for by introspection.',
   }),
+  sessionCookie: setting('SLUICE_GATEWAY_SESSION_COOKIE', z.enum(['session', 'browser']), {
+    default: 'session',
+    describe:
+      'How long a browser keeps the cookie of its session: as long as the session can last, or until the browser is closed.',
+  }),
   cursorKeys: secret(
     'SLUICE_GATEWAY_CURSOR_KEYS',
     z.string().transform((text, context) => {

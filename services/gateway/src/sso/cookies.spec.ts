@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { cookieNames, cookieOf, setCookie } from './cookies.js';
+import { cookieNames, cookieOf, setCookie, setSessionCookie } from './cookies.js';
 
 const requestWith = (cookie?: string) => ({ headers: { cookie } }) as IncomingMessage;
 
@@ -9,6 +9,17 @@ describe('the cookie of a session', () => {
     const header = setCookie(cookieNames.session, 'x'.repeat(43), { sameSite: 'Lax', maxAgeSeconds: 60.9 });
     expect(header).toBe(`__Host-sluice-session=${'x'.repeat(43)}; Path=/; Max-Age=60; Secure; HttpOnly; SameSite=Lax`);
     expect(setCookie(cookieNames.session, '', { sameSite: 'Lax', maxAgeSeconds: 60 })).toContain('Max-Age=0;');
+  });
+
+  it('is kept until its session ends, or where that is set until the browser is closed, and taken away at once by either', () => {
+    const value = 'x'.repeat(43);
+    const endsAt = new Date(Date.now() + 60_500);
+    expect(setSessionCookie(value, endsAt, 'session')).toContain(`${value}; Path=/; Max-Age=60; `);
+    expect(setSessionCookie(value, endsAt, 'browser')).toBe(
+      `__Host-sluice-session=${value}; Path=/; Secure; HttpOnly; SameSite=Lax`,
+    );
+    expect(setSessionCookie('', undefined, 'session')).toContain('Max-Age=0;');
+    expect(setSessionCookie('', undefined, 'browser')).toContain('Max-Age=0;');
   });
 
   it('is found among others', () => {

@@ -21,11 +21,20 @@ export function cookieOf({ headers }: IncomingMessage, name: CookieName): string
 
 export interface CookieOptions {
   readonly sameSite: 'Lax' | 'None';
-  readonly maxAgeSeconds: number;
+  /** Undefined: the browser forgets it when it is closed. */
+  readonly maxAgeSeconds: number | undefined;
 }
 
 /** A Set-Cookie header; an empty value takes the cookie away. */
 export function setCookie(name: CookieName, value: string, { sameSite, maxAgeSeconds }: CookieOptions): string {
-  const maxAge = value === '' ? 0 : Math.max(0, Math.floor(maxAgeSeconds));
-  return `${name}=${value}; Path=/; Max-Age=${maxAge}; Secure; HttpOnly; SameSite=${sameSite}`;
+  const age = value === '' ? 0 : maxAgeSeconds;
+  const maxAge = age === undefined ? '' : ` Max-Age=${Math.max(0, Math.floor(age))};`;
+  return `${name}=${value}; Path=/;${maxAge} Secure; HttpOnly; SameSite=${sameSite}`;
+}
+
+/** The cookie of a session: kept until the session ends at the latest, or until the browser is closed. */
+export function setSessionCookie(value: string, endsAt: Date | undefined, lifetime: 'session' | 'browser'): string {
+  const leftSeconds = ((endsAt?.getTime() ?? 0) - Date.now()) / 1_000;
+  const maxAgeSeconds = lifetime === 'browser' ? undefined : leftSeconds;
+  return setCookie(cookieNames.session, value, { sameSite: 'Lax', maxAgeSeconds });
 }

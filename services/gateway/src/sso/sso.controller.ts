@@ -11,7 +11,7 @@ import { BrowserCredentials } from '../identity/browser-credentials.js';
 import { TrustedProxies } from '../http/trusted-proxies.js';
 import { FaultLog } from '../observability/fault-log.js';
 import { requestIdOf, runInScope } from '../request/request-scope.js';
-import { cookieNames, cookieOf, setCookie } from './cookies.js';
+import { cookieNames, cookieOf, setCookie, setSessionCookie } from './cookies.js';
 import { readForm } from './read-form.js';
 import { checkReturnUrl } from './return-url.js';
 import { donePage, failurePage } from './sso-page.js';
@@ -33,7 +33,7 @@ export class SsoController {
     private readonly browsers: BrowserCredentials,
     private readonly faults: FaultLog,
     private readonly logger: AppLogger,
-    @InjectConfig() private readonly config: Pick<GatewayConfig, 'http'>,
+    @InjectConfig() private readonly config: Pick<GatewayConfig, 'http' | 'sessionCookie'>,
   ) {}
 
   @Get('done')
@@ -54,7 +54,7 @@ export class SsoController {
         const input = await this.read(providerId, action, request);
         const context = { workspaceId: '', actor: { case: undefined }, requestId };
         const answer = await this.bus.request(federationRequests.answerSso, input, { context, ttlMs });
-        send(response, answer);
+        send(response, answer, this.config.sessionCookie);
       } catch (thrown) {
         this.refuse(response, thrown, requestId);
       }
@@ -108,14 +108,14 @@ const statuses: Readonly<Record<string, number>> = {
 function send(
   response: Response,
   { answer, flowCookie, sessionCookie, sessionExpiresAt, flowIsCrossSite }: Answer,
+  lifetime: GatewayConfig['sessionCookie'],
 ): void {
   if (flowCookie !== undefined) {
     const sameSite = flowIsCrossSite ? 'None' : 'Lax';
     response.append('set-cookie', setCookie(cookieNames.flow, flowCookie, { sameSite, maxAgeSeconds: flowSeconds }));
   }
   if (sessionCookie !== undefined) {
-    const maxAgeSeconds = ((sessionExpiresAt?.getTime() ?? 0) - Date.now()) / 1_000;
-    response.append('set-cookie', setCookie(cookieNames.session, sessionCookie, { sameSite: 'Lax', maxAgeSeconds }));
+    response.append('set-cookie', setSessionCookie(sessionCookie, sessionExpiresAt, lifetime));
   }
   switch (answer.case) {
     case 'redirect':
