@@ -3,6 +3,8 @@ import { freePort } from './free-port.js';
 
 /** A proxy on 127.0.0.1 that can turn into a black hole: connections stay open and nothing passes, as behind a dead link. */
 export class TcpProxy implements AsyncDisposable {
+  /** How many have been made to it. */
+  connections = 0;
   private readonly sockets = new Set<Socket>();
   private isBlackHole = false;
 
@@ -40,6 +42,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   private join(near: Socket, far: Socket): void {
+    this.connections += 1;
     let isDead = this.isBlackHole;
     const pass = (from: Socket, to: Socket): void => {
       this.sockets.add(from);

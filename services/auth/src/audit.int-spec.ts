@@ -60,6 +60,29 @@ describe('the audit log of auth', () => {
     expect(all).not.toContain('my-own-password');
   });
 
+  it('tells of failed sign-ins that it could not be told of at first, of each by itself', async () => {
+    const admin = await auth.admin();
+    const [one, other] = [await auth.createUser(admin, {}), await auth.createUser(admin, {})];
+    const attemptsAt = async (id: string): Promise<unknown[]> =>
+      (await entries('session.sign_in_failed'))
+        .filter(({ target }) => target?.id === id)
+        .map(({ after }) => after?.['attempts']);
+    await auth.database.query(
+      `create function auth.refuse_one() returns trigger language plpgsql as $$ begin
+         if position('${one.id}'::bytea in new.envelope) > 0 then raise 'not now'; end if; return new; end $$`,
+    );
+    await auth.database.query(
+      `create trigger refuse_one before insert on auth.outbox for each row execute function auth.refuse_one()`,
+    );
+    const fail = (user: typeof one) => auth.refusal(auth.signIn({ ...user, password: 'wrong password' }));
+    await Promise.all([fail(one), fail(other)]);
+    await until(async () => (await attemptsAt(other.id)).length === 1);
+    expect(await attemptsAt(one.id)).toEqual([]);
+    await auth.database.query(`drop function auth.refuse_one cascade`);
+    await until(async () => (await attemptsAt(one.id)).length === 1);
+    expect([await attemptsAt(one.id), await attemptsAt(other.id)]).toEqual([[1], [1]]);
+  });
+
   it('tells of a refresh token that was used twice', async () => {
     const { refreshToken } = await auth.signIn(administrator);
     await auth.refresh(refreshToken);

@@ -40,6 +40,7 @@ import { IdentityProviderController } from './identity-provider/identity-provide
 import { IdentityProviderRepository } from './identity-provider/identity-provider.repository.js';
 import { IdentityProviderService } from './identity-provider/identity-provider.service.js';
 import { ProviderKinds } from './identity-provider/provider-kinds.js';
+import { OpenedOptions } from './identity-provider/opened-options.js';
 import { ProviderSecrets } from './identity-provider/provider-secrets.service.js';
 import { LdapDirectoryClient } from './ldap/ldap-directory.client.js';
 import { LdapProviderRepository } from './ldap/ldap-provider.repository.js';
@@ -221,6 +222,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     ProxyKind,
     ProviderKinds,
     ProviderSecrets,
+    OpenedOptions,
     IdentityProviderRepository,
     IdentityProviderService,
     ExternalIdentityRepository,

@@ -16,7 +16,7 @@ import {
   type RequestContract,
 } from '#libs/contracts';
 import { accessTokenForm, permissions, toClaims, type Permission } from '#libs/identity';
-import { AppError, delay, newId } from '#libs/kernel';
+import { AppError, newId } from '#libs/kernel';
 import type { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, startRedis, until, type PostgresServer, type RedisServer } from '#libs/testing';
@@ -26,6 +26,7 @@ let postgres: PostgresServer;
 let redis: RedisServer;
 let connections: RedisConnections;
 let client: BusClient;
+const registry = new MetricsRegistry('metadata');
 let app: INestMicroservice;
 let signingKey: CryptoKey;
 
@@ -36,7 +37,7 @@ beforeAll(async () => {
   [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   connections = connectRedis(redis.url);
-  const parts = { redis: connections, logger, metrics: new BusMetrics(new MetricsRegistry('metadata')) };
+  const parts = { redis: connections, logger, metrics: new BusMetrics(registry) };
   client = new BusClient('test', parts);
   client.start();
   const pair = await generateKeyPair('EdDSA', { extractable: true });
@@ -224,6 +225,11 @@ it('brings a source there and back over the bus, and its secrets to nobody but t
   ]);
 });
 
+async function retriesOf(kind: string): Promise<number> {
+  const retries = await registry.registry.getSingleMetric('sluice_metadata_bus_retries_total')?.get();
+  return retries?.values.find(({ labels }) => labels['kind'] === kind)?.value ?? 0;
+}
+
 describe('the audit log', () => {
   it('takes a writer’s entries in their order: one that fails holds up those behind it and is not given up', async () => {
     const key = connections.keys.events('audit-auth', 1);
@@ -244,7 +250,8 @@ describe('the audit log', () => {
     await tell(Buffer.from([255]));
     for (let each = 0; each < 3; each += 1) await tell(auditRecorded.auth.codec.encode({ entries: [] }));
     await until(async () => Number((await broker.xpending(key, 'metadata'))[0]) > 0);
-    await delay(500);
+    // Tried again and again, at its place.
+    await until(async () => (await retriesOf('event')) >= 3);
     expect(await lag()).toBe(3);
     expect((await broker.xpending(key, 'metadata'))[0]).toBe(1);
   });

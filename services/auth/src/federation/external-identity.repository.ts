@@ -11,10 +11,12 @@ export class ExternalIdentityRepository {
     await transaction.query(`select pg_advisory_xact_lock(hashtextextended($1, 1))`, [`${id} ${subject}`]);
   }
 
-  async findUser(transaction: Transaction, { id }: OpenProvider, subject: string): Promise<UserKey | undefined> {
+  /** Whose subject it is, whom nobody else changes until the transaction ends. */
+  async lockUser(transaction: Transaction, { id }: OpenProvider, subject: string): Promise<UserKey | undefined> {
     const [row] = await transaction.query<UserKey[]>(
-      `select workspace_id as "workspaceId", user_id as id from auth.external_identity
-       where provider_id = $1 and subject = $2`,
+      `select u.workspace_id as "workspaceId", u.id
+       from auth.external_identity i join auth.user_account u on u.id = i.user_id
+       where i.provider_id = $1 and i.subject = $2 for update of u`,
       [id, subject],
     );
     return row;
@@ -28,12 +30,5 @@ export class ExternalIdentityRepository {
       [provider.id, subject, provider.workspaceId, user.id],
     );
     return inserted.length > 0;
-  }
-
-  async touch(transaction: Transaction, { id }: OpenProvider, subject: string): Promise<void> {
-    await transaction.query(
-      `update auth.external_identity set last_sign_in_at = now() where provider_id = $1 and subject = $2`,
-      [id, subject],
-    );
   }
 }

@@ -11,6 +11,7 @@ export interface EndedAtProvider {
 /** Which sessions providers have opened. */
 @Injectable()
 export class FederatedSessionRepository {
+  /** Notes who has opened a session by which provider, and that this was the subject's last sign-in. */
   async insert(
     transaction: Transaction,
     sessionId: string,
@@ -19,7 +20,10 @@ export class FederatedSessionRepository {
     providerSession: string | undefined,
   ): Promise<void> {
     await transaction.query(
-      `insert into auth.federated_session (session_id, provider_id, subject, provider_session) values ($1, $2, $3, $4)`,
+      `with signed_in as (
+         update auth.external_identity set last_sign_in_at = now() where provider_id = $2 and subject = $3
+       )
+       insert into auth.federated_session (session_id, provider_id, subject, provider_session) values ($1, $2, $3, $4)`,
       [sessionId, id, subject, providerSession ?? null],
     );
   }

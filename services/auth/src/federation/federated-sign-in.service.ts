@@ -1,13 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { AuditRepository } from '#libs/database';
-import { AppError, delay } from '#libs/kernel';
+import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
 import { normalizeEmail } from '../input/email.js';
 import { PasswordTokenRepository } from '../password/password-token.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
-import { SessionService } from '../session/session.service.js';
-import { SessionOpenerService, type BrowserSession, type OpenedSession } from '../session/session-opener.service.js';
+import {
+  SessionOpenerService,
+  type BrowserSession,
+  type OpenedSession,
+  type SessionTokens,
+} from '../session/session-opener.service.js';
 import { SessionMetrics } from '../session/session.metrics.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { auditedChange, auditedNewUser } from '../user/audited-user.js';
@@ -29,7 +33,11 @@ export interface SignInContext {
 /** Refuses by what it throws, before a session is opened; nothing of the sign-in stays then. */
 export type Admission = (transaction: Transaction, user: UserKey) => Promise<void>;
 
-type SignedInTokens = Awaited<ReturnType<SessionService['refresh']>>;
+/** How a session is opened, and what of it is answered, when all else of the sign-in is done. */
+interface Opening<Opened, Answer> {
+  open(transaction: Transaction, user: UserKey): Promise<Opened>;
+  answer(transaction: Transaction, user: UserKey, opened: Opened): Promise<Answer>;
+}
 
 /**
  * Signs in whom a provider has named: finds the user, or makes or links one, sets what rules decide and opens a session, all
@@ -43,7 +51,6 @@ export class FederatedSignInService {
     private readonly federated: FederatedSessionRepository,
     private readonly users: UserRepository,
     private readonly opener: SessionOpenerService,
-    private readonly sessions: SessionService,
     private readonly passwordTokens: PasswordTokenRepository,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
@@ -58,7 +65,10 @@ export class FederatedSignInService {
     identity: ExternalIdentity,
     context: SignInContext,
   ): Promise<BrowserSession> {
-    return this.run(provider, identity, context, (transaction, user) => this.opener.openByCookie(transaction, user));
+    return this.run(provider, identity, context, {
+      open: (transaction, user) => this.opener.openByCookie(transaction, user),
+      answer: (_transaction, _user, opened) => Promise.resolve(opened),
+    });
   }
 
   /** For clients that carry their tokens themselves. */
@@ -67,24 +77,24 @@ export class FederatedSignInService {
     identity: ExternalIdentity,
     context: SignInContext,
     admit?: Admission,
-  ): Promise<SignedInTokens> {
-    const { refreshToken } = await this.run(provider, identity, context, async (transaction, user) => {
-      await admit?.(transaction, user);
-      return this.opener.openByToken(transaction, user);
+  ): Promise<SessionTokens> {
+    return this.run(provider, identity, context, {
+      open: async (transaction, user) => {
+        await admit?.(transaction, user);
+        return this.opener.openByToken(transaction, user);
+      },
+      answer: (transaction, user, opened) => this.opener.tokensOf(transaction, user, opened),
     });
-    // A token of the millisecond in which rights were changed counts as one from before the change.
-    await delay(2);
-    return this.sessions.refresh(refreshToken);
   }
 
-  private async run<Opened extends OpenedSession>(
+  private async run<Opened extends OpenedSession, Answer>(
     provider: OpenProvider,
     identity: ExternalIdentity,
     context: SignInContext,
-    open: (transaction: Transaction, user: UserKey) => Promise<Opened>,
-  ): Promise<Opened> {
+    { open, answer }: Opening<Opened, Answer>,
+  ): Promise<Answer> {
     const email = addressOf(provider, identity);
-    const { opened, user } = await this.transactions.run(async (transaction) => {
+    const { answered, userId } = await this.transactions.run(async (transaction) => {
       const user = await this.userOf(transaction, provider, identity, email);
       const current = await this.rule(transaction, provider, identity, user);
       const opened = await open(transaction, current);
@@ -99,12 +109,15 @@ export class FederatedSignInService {
         actor: { kind: 'USER', id: current.id, sessionId: opened.session.id },
         after: { by: provider.kind, providerId: provider.id },
       });
-      if (changesRights(user, current)) await this.revocations.add(transaction, 'USER', [current.id]);
-      return { opened, user: current };
+      if (changesRights(user, current)) {
+        await this.revocations.add(transaction, 'USER', [current.id]);
+        await this.revocations.pass(transaction);
+      }
+      return { answered: await answer(transaction, current, opened), userId: current.id };
     });
     this.metrics.signIns.inc({ outcome: 'ok' });
-    this.logger.info({ userId: user.id, providerId: provider.id }, 'signed in through an identity provider');
-    return opened;
+    this.logger.info({ userId, providerId: provider.id }, 'signed in through an identity provider');
+    return answered;
   }
 
   private async userOf(
@@ -114,12 +127,12 @@ export class FederatedSignInService {
     email: string | undefined,
   ): Promise<UserRow> {
     const { subject } = identity;
+    const known = await this.known(transaction, provider, subject);
+    if (known) return known;
+    // Somebody's first sign-in, which another one at the same time may have finished by now.
     await this.identities.lock(transaction, provider, subject);
-    const known = await this.identities.findUser(transaction, provider, subject);
-    if (known) {
-      await this.identities.touch(transaction, provider, subject);
-      return enabled(await this.users.lock(transaction, known));
-    }
+    const made = await this.known(transaction, provider, subject);
+    if (made) return made;
     if (email === undefined) {
       throw refused('sso.email_missing', 'The provider vouches for no email address.', 'no verified address');
     }
@@ -130,6 +143,15 @@ export class FederatedSignInService {
       : await this.make(transaction, provider, identity, email);
     if (await this.identities.link(transaction, provider, subject, user)) return user;
     throw refused('sso.account_exists', accountExists, `user ${user.id} is another subject of this provider`);
+  }
+
+  private async known(
+    transaction: Transaction,
+    provider: OpenProvider,
+    subject: string,
+  ): Promise<UserRow | undefined> {
+    const key = await this.identities.lockUser(transaction, provider, subject);
+    return key && enabled(await this.users.readLocked(transaction, key));
   }
 
   private async make(

@@ -20,6 +20,7 @@ import {
 import { RoleRepository } from '../role/role.repository.js';
 import { IdentityProviderRepository, providerNotFound } from './identity-provider.repository.js';
 import type { OpenProvider, ProviderChange, ProviderRow } from './identity-provider.types.js';
+import { OpenedOptions } from './opened-options.js';
 import type { ProviderKind } from './provider-kind.js';
 import { ProviderKinds } from './provider-kinds.js';
 import { ProviderSecrets } from './provider-secrets.service.js';
@@ -35,6 +36,7 @@ export class IdentityProviderService {
     private readonly providers: IdentityProviderRepository,
     private readonly kinds: ProviderKinds,
     private readonly secrets: ProviderSecrets,
+    private readonly opened: OpenedOptions,
     private readonly workspaces: WorkspaceRepository,
     private readonly roles: RoleRepository,
     private readonly transactions: TransactionRepository,
@@ -137,7 +139,7 @@ export class IdentityProviderService {
     const row = await this.providers.findEnabled(id);
     if (!row) throw providerNotFound();
     const kind = this.kinds.get(row.kind);
-    const options = kind.options.parse({ ...row.options, ...this.secrets.open(row) });
+    const options = this.opened.of(row, kind);
     const { workspaceId, name, emailDomains, rules, version } = row;
     return { kind, provider: { id, workspaceId, name, kind: row.kind, emailDomains, rules, version, options } };
   }

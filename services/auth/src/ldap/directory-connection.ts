@@ -95,8 +95,12 @@ export class DirectoryConnection implements AsyncDisposable {
   }
 
   /** The client notices only by waiting in vain. */
+  get isBroken(): boolean {
+    return this.socket?.destroyed === true;
+  }
+
   private refuseIfBroken(): void {
-    if (this.socket?.destroyed) throw new Error('the connection to the directory broke');
+    if (this.isBroken) throw new Error('the connection to the directory broke');
   }
 
   /** With these options the client speaks TLS at once, whatever the address says. */

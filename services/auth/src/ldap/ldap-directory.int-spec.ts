@@ -1,8 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NetworkGuard } from '#libs/outbound';
-import { freePort, LdapServer, TcpProxy } from '#libs/testing';
+import { freePort, LdapServer, TcpProxy, until } from '#libs/testing';
 import { DirectoryConnection } from './directory-connection.js';
 import { LdapDirectoryClient } from './ldap-directory.client.js';
 import { ldapOptions, type LdapOptions } from './ldap-options.js';
@@ -164,7 +163,8 @@ describe('a directory that cannot be asked', () => {
     const wiretap = await Wiretap.start(server.port);
     const connection = await DirectoryConnection.open(searching({ url: `ldap://localhost:${wiretap.port}` }), limits());
     expect(await connection.bind(server.bindName, server.bindPassword)).toBe(true);
-    await wiretap.cut();
+    wiretap.cut();
+    await until(() => connection.isBroken);
     await expect(connection.bind(server.bindName, server.bindPassword)).rejects.toThrow('broke');
     await connection.close();
     wiretap.stop();
@@ -211,10 +211,8 @@ class Wiretap {
     return wiretap;
   }
 
-  async cut(): Promise<void> {
+  cut(): void {
     for (const socket of this.sockets) socket.destroy();
-    // The client's own side has to hear of it first.
-    await delay(100);
   }
 
   stop(): void {

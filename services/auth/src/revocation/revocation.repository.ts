@@ -46,6 +46,11 @@ export class RevocationRepository {
     );
   }
 
+  /** Waits, behind `add`, until what is issued in the same transaction counts as later than what that refuses. */
+  async pass(transaction: Transaction): Promise<void> {
+    await transaction.query(`select pg_sleep(0.002)`);
+  }
+
   /** What came after a revision; all that can still matter for 0, or for a revision of a future that was restored away. */
   async listAfter(afterRevision: number): Promise<RevocationPage> {
     const [state] = await this.database.query<{ now: Date; last: string }[]>(

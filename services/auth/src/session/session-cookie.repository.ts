@@ -16,15 +16,6 @@ export interface EndedSession {
 export class SessionCookieRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  /** Good for `idleSeconds` from its last use and never longer than its session. */
-  async insert(transaction: Transaction, session: SessionRow, hash: Buffer, idleSeconds: number): Promise<void> {
-    await transaction.query(
-      `insert into auth.session_cookie (hash, session_id, expires_at)
-       values ($1, $2, least($3::timestamptz, now() + $4 * interval '1 second'))`,
-      [hash, session.id, session.expiresAt, idleSeconds],
-    );
-  }
-
   /** Whose session a cookie belongs to; undefined where nobody has given it out. */
   async findUserOf(hash: Buffer): Promise<UserKey | undefined> {
     const [row] = await this.database.query<UserKey[]>(

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
-import type { authRequests, ResponseOf } from '#libs/contracts';
 import { AuditRepository } from '#libs/database';
 import { secretHash } from '#libs/encryption';
 import { currentWork } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
-import type { LockedUser } from '../user/user.repository.js';
+import type { IssuedToken } from '../signing/token-issuer.service.js';
+import { UserRepository, type LockedUser } from '../user/user.repository.js';
 import type { UserKey } from '../user/user.types.js';
 import { hashOfRefreshToken, newRefreshToken } from './refresh-token.js';
 import { SessionCookieRepository } from './session-cookie.repository.js';
@@ -20,6 +20,10 @@ export interface OpenedSession {
 }
 
 export interface TokenSession extends OpenedSession {
+  readonly refreshToken: string;
+}
+
+export interface SessionTokens extends IssuedToken {
   readonly refreshToken: string;
 }
 
@@ -37,6 +41,7 @@ const cookieForm = /^[A-Za-z0-9_-]{43}$/;
 @Injectable()
 export class SessionOpenerService {
   constructor(
+    private readonly users: UserRepository,
     private readonly sessions: SessionRepository,
     private readonly cookies: SessionCookieRepository,
     private readonly tokens: SessionTokenService,
@@ -53,7 +58,7 @@ export class SessionOpenerService {
     transaction: Transaction,
     locked: LockedUser,
     origin: SessionOrigin,
-  ): Promise<ResponseOf<typeof authRequests.signIn>> {
+  ): Promise<SessionTokens> {
     const { session, refreshToken } = await this.openByToken(transaction, locked.user, origin);
     const { id, workspaceId } = locked.user;
     await this.audit.add(transaction, {
@@ -71,18 +76,23 @@ export class SessionOpenerService {
     const refreshToken = newRefreshToken();
     const hash = hashOfRefreshToken(refreshToken);
     if (!hash) throw new Error('a new refresh token has another form than an old one');
-    const { ttlSeconds, idleSeconds } = this.config.session;
-    const session = await this.sessions.insert(transaction, user, ttlSeconds, origin);
-    await this.sessions.addToken(transaction, session, hash, idleSeconds);
+    const credential = { table: 'refresh_token', hash } as const;
+    const session = await this.sessions.open(transaction, user, origin, credential, this.config.session);
     return { session, refreshToken };
+  }
+
+  /** The tokens of a session that the same transaction has opened, for a user as it is now. */
+  async tokensOf(transaction: Transaction, user: UserKey, opened: TokenSession): Promise<SessionTokens> {
+    const locked = await this.users.lockForToken(transaction, user);
+    if (!locked) throw new Error('a user who has just signed in may have no token');
+    return { ...(await this.tokens.issue(locked, opened.session)), refreshToken: opened.refreshToken };
   }
 
   /** For browsers. The id is a new one at each sign-in, so that nobody can have planted it. */
   async openByCookie(transaction: Transaction, user: UserKey): Promise<BrowserSession> {
     const cookie = randomBytes(32).toString('base64url');
-    const { ttlSeconds, idleSeconds } = this.config.session;
-    const session = await this.sessions.insert(transaction, user, ttlSeconds, originOfWork());
-    await this.cookies.insert(transaction, session, secretHash(cookie), idleSeconds);
+    const credential = { table: 'session_cookie', hash: secretHash(cookie) } as const;
+    const session = await this.sessions.open(transaction, user, originOfWork(), credential, this.config.session);
     return { session, cookie };
   }
 

@@ -44,17 +44,28 @@ const userAgentMax = 200;
 export class SessionRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  async insert(
+  /** A new session with the first credential that is good for it: for `idleSeconds`, and never longer than the session. */
+  async open(
     transaction: Transaction,
     { workspaceId, id }: UserKey,
-    ttlSeconds: number,
     { userAgent, clientAddress }: SessionOrigin,
+    credential: { readonly table: 'refresh_token' | 'session_cookie'; readonly hash: Buffer },
+    { ttlSeconds, idleSeconds }: { readonly ttlSeconds: number; readonly idleSeconds: number },
   ): Promise<SessionRow> {
     const [row] = await transaction.query<SessionRow[]>(
-      `insert into auth.session (id, workspace_id, user_id, expires_at, user_agent, client_address)
-       values ($1, $2, $3, now() + $4 * interval '1 second', $5, $6)
-       returning id, expires_at as "expiresAt"`,
-      [newId('session'), workspaceId, id, ttlSeconds, shownText(userAgent), clientAddress ?? null],
+      `with opened as (
+         insert into auth.session (id, workspace_id, user_id, expires_at, user_agent, client_address)
+         values ($1, $2, $3, now() + $4 * interval '1 second', $5, $6)
+         returning id, expires_at
+       ), credential as (
+         insert into auth.${credential.table} (hash, session_id, expires_at)
+         select $7, id, least(expires_at, now() + $8 * interval '1 second') from opened
+       )
+       select id, expires_at as "expiresAt" from opened`,
+      [
+        ...[newId('session'), workspaceId, id, ttlSeconds, shownText(userAgent), clientAddress ?? null],
+        ...[credential.hash, idleSeconds],
+      ],
     );
     if (!row) throw new Error('an insert returns its row');
     return row;

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/com
 import { AuditRepository } from '#libs/database';
 import { AppError, asWorkOf, currentWork, type ErrorCode, type WorkOrigin } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
-import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
 
 interface Target {
@@ -16,6 +16,8 @@ interface Failures {
   readonly reason: string;
   readonly work: WorkOrigin | undefined;
   attempts: number;
+  /** How often it could not be written. */
+  refusals: number;
 }
 
 const flushMs = 1_000;
@@ -23,12 +25,14 @@ const flushMs = 1_000;
 const withoutSignIn: ReadonlySet<string> = new Set<ErrorCode>(['sso.state_wrong', 'sso.request_invalid']);
 /** Beyond it they are counted in the metrics alone: whoever sends that many wants to fill something. */
 const pendingMax = 1_000;
+/** Some minutes: longer than most outages. */
+const refusalsMax = 300;
 
 /**
  * Tells the audit log of sign-ins that failed, by password of known users alone: where an address is nobody's there is no
  * workspace to tell, and it may be a password that was typed in the wrong place. Of those at an identity provider it tells
  * which provider it was, as nobody has proven who it was. Once a second, so that neither the time of an answer says
- * whether there is such a user, nor a flood of attempts becomes one of entries; a crash loses the last second.
+ * whether there is such a user, nor a flood of attempts becomes one of entries; a crash loses what was not written by then.
  */
 @Injectable()
 export class SignInFailures implements OnModuleInit, OnModuleDestroy {
@@ -73,32 +77,64 @@ export class SignInFailures implements OnModuleInit, OnModuleDestroy {
     const known = this.pending.get(key);
     if (known) known.attempts += 1;
     else if (this.pending.size < pendingMax) {
-      this.pending.set(key, { workspaceId, target, reason, work, attempts: 1 });
+      this.pending.set(key, { workspaceId, target, reason, work, attempts: 1, refusals: 0 });
     }
   }
 
   private async flush(): Promise<void> {
-    const failures = [...this.pending.values()];
+    const failures = this.pending;
     this.pending = new Map();
-    if (failures.length === 0) return;
+    if (failures.size === 0) return;
     try {
-      await this.transactions.run(async (transaction) => {
-        for (const { workspaceId, target, reason, work, attempts } of failures) {
-          const record = {
-            action: 'session.sign_in_failed',
-            target,
-            workspaceId,
-            actor: { kind: 'ANONYMOUS', id: '' },
-            after: { attempts },
-            failure: reason,
-          } as const;
-          await (work
-            ? asWorkOf(work, () => this.audit.add(transaction, record))
-            : this.audit.add(transaction, record));
-        }
-      });
+      const unwritten = await this.transactions.run((transaction) => this.writeAll(transaction, failures));
+      this.keep(unwritten);
     } catch (err) {
-      this.logger.error({ err, count: failures.length }, 'failed sign-ins could not be told to the audit log');
+      this.logger.error({ err, count: failures.size }, 'failed sign-ins could not be told to the audit log');
+      this.keep(failures);
     }
+  }
+
+  /** For the next second, together with those that come meanwhile. */
+  private keep(failures: Iterable<readonly [string, Failures]>): void {
+    for (const [key, noted] of failures) {
+      noted.refusals += 1;
+      const since = this.pending.get(key);
+      if (since) since.attempts += noted.attempts;
+      else if (this.pending.size < pendingMax && noted.refusals < refusalsMax) this.pending.set(key, noted);
+    }
+  }
+
+  /** @returns those that were refused by themselves, which keep no other from being written */
+  private async writeAll(
+    transaction: Transaction,
+    failures: ReadonlyMap<string, Failures>,
+  ): Promise<readonly (readonly [string, Failures])[]> {
+    const unwritten: (readonly [string, Failures])[] = [];
+    for (const [key, noted] of failures) {
+      try {
+        // Within a savepoint of its own.
+        await transaction.transaction((inner) => this.write(inner, noted));
+      } catch (err) {
+        this.logger.error({ err, targetId: noted.target.id }, 'a failed sign-in could not be told to the audit log');
+        unwritten.push([key, noted]);
+      }
+    }
+    return unwritten;
+  }
+
+  private async write(
+    transaction: Transaction,
+    { workspaceId, target, reason, work, attempts }: Failures,
+  ): Promise<void> {
+    const record = {
+      action: 'session.sign_in_failed',
+      target,
+      workspaceId,
+      actor: { kind: 'ANONYMOUS', id: '' },
+      after: { attempts },
+      failure: reason,
+    } as const;
+    const add = (): Promise<void> => this.audit.add(transaction, record);
+    await (work ? asWorkOf(work, add) : add());
   }
 }

@@ -194,6 +194,11 @@ export class UserRepository {
     return this.read(transaction, { workspaceId, id });
   }
 
+  /** A user who is locked already. */
+  async readLocked(transaction: Transaction, key: UserKey): Promise<UserRow> {
+    return this.read(transaction, key);
+  }
+
   async update(transaction: Transaction, current: UserRow, change: UserChange): Promise<UserRow> {
     const { name, roleNames, attributes, disabled } = { ...current, ...change };
     await transaction.query(

@@ -44,31 +44,29 @@ export class AuditChainRepository {
   async append(messageId: string, workspaceId: string, entries: readonly AuditEntry[]): Promise<void> {
     await inTransaction(this.database, async (manager) => {
       if (!(await this.inbox.once(manager, messageId))) return;
-      await insertMissing(manager, workspaceId);
-      const { last } = await stateOf(manager, workspaceId, 'for update');
-      const links = chained(last, entries);
+      const links = chained((await locked(manager, workspaceId)).last, entries);
       const end = links.at(-1);
       if (!end) return;
       await manager.query(
-        `insert into metadata.audit_entry (workspace_id, sequence, previous_hash, hash, body)
-         select $1, * from unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::text[])`,
+        `with added as (
+           insert into metadata.audit_entry (workspace_id, sequence, previous_hash, hash, body)
+           select $1, * from unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::text[])
+         )
+         update metadata.audit_chain set last_sequence = $6, last_hash = $7 where workspace_id = $1`,
         [
           workspaceId,
           links.map(({ sequence }) => sequence),
           links.map(({ previousHash }) => previousHash),
           links.map(({ hash }) => hash),
           links.map(({ body }) => body),
+          ...[end.sequence, end.hash],
         ],
-      );
-      await manager.query(
-        `update metadata.audit_chain set last_sequence = $2, last_hash = $3 where workspace_id = $1`,
-        [workspaceId, end.sequence, end.hash],
       );
     });
   }
 
-  state(workspaceId: string): Promise<ChainState> {
-    return stateOf(this.database.manager, workspaceId, '');
+  async state(workspaceId: string): Promise<ChainState> {
+    return (await stateOf(this.database.manager, workspaceId, '')) ?? empty;
   }
 
   /** The place of an entry that is kept. */
@@ -105,8 +103,7 @@ export class AuditChainRepository {
     workspaceId: string,
     days: number | undefined,
   ): Promise<number | undefined> {
-    await insertMissing(manager, workspaceId);
-    const { retentionDays } = await stateOf(manager, workspaceId, 'for update');
+    const { retentionDays } = await locked(manager, workspaceId);
     await manager.query(`update metadata.audit_chain set retention_days = $2 where workspace_id = $1`, [
       workspaceId,
       days ?? null,
@@ -185,24 +182,33 @@ const checking = `
   left join bad on true
   left join (select sequence, hash from good order by sequence desc limit 1) last_good on true`;
 
-async function insertMissing(manager: EntityManager, workspaceId: string): Promise<void> {
+/** The chain, to which nobody else appends until the transaction ends; it begins here where there is none. */
+async function locked(manager: EntityManager, workspaceId: string): Promise<ChainState> {
+  const known = await stateOf(manager, workspaceId, 'for update');
+  if (known) return known;
   await manager.query(`insert into metadata.audit_chain (workspace_id) values ($1) on conflict do nothing`, [
     workspaceId,
   ]);
+  return (await stateOf(manager, workspaceId, 'for update')) ?? empty;
 }
 
-async function stateOf(manager: EntityManager, workspaceId: string, lock: '' | 'for update'): Promise<ChainState> {
+async function stateOf(
+  manager: EntityManager,
+  workspaceId: string,
+  lock: '' | 'for update',
+): Promise<ChainState | undefined> {
   const [row] = await manager.query<StateRow[]>(
     `select anchor_sequence, anchor_hash, last_sequence, last_hash, retention_days
      from metadata.audit_chain where workspace_id = $1 ${lock}`,
     [workspaceId],
   );
-  if (!row) return empty;
-  return {
-    anchor: { sequence: Number(row.anchor_sequence), hash: row.anchor_hash },
-    last: { sequence: Number(row.last_sequence), hash: row.last_hash },
-    retentionDays: row.retention_days ?? undefined,
-  };
+  return (
+    row && {
+      anchor: { sequence: Number(row.anchor_sequence), hash: row.anchor_hash },
+      last: { sequence: Number(row.last_sequence), hash: row.last_hash },
+      retentionDays: row.retention_days ?? undefined,
+    }
+  );
 }
 
 function chained(
