@@ -70,7 +70,7 @@ async function restart(...names: readonly string[]): Promise<void> {
 async function rotate(...args: string[]): Promise<Record<string, unknown>> {
   const env = { PATH: process.env['PATH'], SLUICE_REDIS_BROKER_URL: started.accessData.brokerUrl };
   const [command = ''] = fencedBlocks(readFileSync('docs/keys.md', 'utf8').replaceAll(/^ {3}/gm, ''), 'sh rotate');
-  const { stdout } = await run('bash', ['-c', `${command.trim()} -- --json ${args.join(' ')}`], { env });
+  const { stdout } = await run('bash', ['-c', `${command.trim()} --json ${args.join(' ')}`], { env });
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 

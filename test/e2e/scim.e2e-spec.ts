@@ -196,7 +196,7 @@ describe('SCIM', () => {
     const cases: [string, string, unknown, number, string | undefined][] = [
       ['POST', '/scim/v2/Users', { userName: user['userName'] }, 409, 'uniqueness'],
       ['POST', '/scim/v2/Users', { userName: 'no address' }, 400, 'invalidValue'],
-      ['POST', '/scim/v2/Users', '{', 400, undefined],
+      ['POST', '/scim/v2/Users', '{', 400, 'invalidSyntax'],
       ['PATCH', `/scim/v2/Users/${user.id}`, patch({ op: 'jump', path: 'active' }), 400, 'invalidValue'],
       [
         'PATCH',

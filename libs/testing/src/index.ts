@@ -7,6 +7,7 @@ export { RedisServer, startRedis, type RedisServerOptions } from './redis-server
 export { hasS3Server, S3Server } from './s3-server.js';
 export { samlAttributes, SamlIdentityProvider } from './saml-identity-provider.js';
 export { SystemPostgres, unprivileged, unprivilegedDirectory } from './system-postgres.js';
+export { selfSigned } from './self-signed.js';
 export { TcpProxy } from './tcp-proxy.js';
 export { testDataKeys, testMasterKeys, testPageStore } from './test-page-store.js';
 export { until, type UntilOptions } from './until.js';

@@ -145,11 +145,7 @@ export class FederatedSignInService {
     throw refused('sso.account_exists', accountExists, `user ${user.id} is another subject of this provider`);
   }
 
-  private async known(
-    transaction: Transaction,
-    provider: OpenProvider,
-    subject: string,
-  ): Promise<UserRow | undefined> {
+  private async known(transaction: Transaction, provider: OpenProvider, subject: string): Promise<UserRow | undefined> {
     const key = await this.identities.lockUser(transaction, provider, subject);
     return key && enabled(await this.users.readLocked(transaction, key));
   }

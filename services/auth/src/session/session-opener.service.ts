@@ -54,11 +54,7 @@ export class SessionOpenerService {
    * For who knew a password of ours.
    * @param locked by UserRepository.lockForToken in the same transaction
    */
-  async openByPassword(
-    transaction: Transaction,
-    locked: LockedUser,
-    origin: SessionOrigin,
-  ): Promise<SessionTokens> {
+  async openByPassword(transaction: Transaction, locked: LockedUser, origin: SessionOrigin): Promise<SessionTokens> {
     const { session, refreshToken } = await this.openByToken(transaction, locked.user, origin);
     const { id, workspaceId } = locked.user;
     await this.audit.add(transaction, {

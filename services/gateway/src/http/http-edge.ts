@@ -132,7 +132,7 @@ export class HttpEdge implements OnApplicationBootstrap {
     }
     const status = statusOf(error);
     const fault = status === 413 ? new AppError('input.too_large', 'The request is too large.') : unreadable();
-    if (request.path.startsWith(`/${scimPath}/`)) sendScimError(response, status, fault);
+    if (request.path.startsWith(`/${scimPath}/`)) sendScimError(response, status, fault, 'invalidSyntax');
     else this.refuse(response, status, fault);
   }
 

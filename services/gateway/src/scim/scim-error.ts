@@ -3,8 +3,12 @@ import type { AppError } from '#libs/kernel';
 import { scimSchemas } from './scim-resource.js';
 
 /** RFC 7644, 3.12. */
-export function sendScimError(response: ServerResponse, status: number, error: AppError): void {
-  const scimType = scimTypeOf(error);
+export function sendScimError(
+  response: ServerResponse,
+  status: number,
+  error: AppError,
+  scimType = scimTypeOf(error),
+): void {
   response.writeHead(status, { 'content-type': 'application/scim+json; charset=utf-8' });
   response.end(
     JSON.stringify({
