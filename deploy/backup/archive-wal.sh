@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # archive_command = 'SLUICE_BACKUP_DIRECTORY=... /path/archive-wal.sh %p %f': see postgresql-archive.conf. Success means that the
-# file is on disk; the server keeps it, and tries again, until then.
+# file is on disk, and elsewhere too where that is wanted; the server keeps it, and tries again, until then.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 path="${1:?the path of the file}"
@@ -10,12 +10,13 @@ mkdir -p "$backups/wal"
 if [[ -e "$archived" ]]; then
   # The server may ask again for what it was told of just before it died; anything else would be two servers with one archive.
   cmp --silent "$path" "$archived" || fail "$name is archived already, with other contents"
-  exit 0
+else
+  cp "$path" "$archived.partial"
+  sync "$archived.partial"
+  mv "$archived.partial" "$archived"
+  sync "$backups/wal"
 fi
-cp "$path" "$archived.partial"
-sync "$archived.partial"
-mv "$archived.partial" "$archived"
-sync "$backups/wal"
+# Of a file that is archived already, too: it is asked for again where this is what failed, and would be missing elsewhere for good.
 if [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then
   need rclone
   rclone copyto "$archived" "$SLUICE_BACKUP_REMOTE/wal/$name"

@@ -78,6 +78,21 @@ describe('PostgreSQL', () => {
     await expect(script('archive-wal.sh', {}, file, '000000010000000000000001')).rejects.toThrow(/other contents/);
     expect(await readFile(join(backups, 'wal/000000010000000000000001'), 'utf8')).toBe('one');
   });
+
+  it('copies a file of WAL elsewhere when it is asked again, where that has failed before', async () => {
+    const [elsewhere, programs] = [await own('elsewhere'), await own('programs')];
+    const file = join(await own('wal'), '000000010000000000000001');
+    await writeFile(file, 'one');
+    // In the place of rclone, with a network that comes back.
+    const copy = `#!/bin/sh\n[ -e ${elsewhere}/up ] || exit 1\nmkdir -p "$(dirname "$3")" && cp "$2" "$3"\n`;
+    await writeFile(join(programs, 'rclone'), copy, { mode: 0o755 });
+    const env = { PATH: `${programs}:/usr/bin:/bin`, SLUICE_BACKUP_REMOTE: elsewhere };
+    const archive = (): Promise<string> => script('archive-wal.sh', env, file, '000000010000000000000001');
+    await expect(archive()).rejects.toThrow();
+    await writeFile(join(elsewhere, 'up'), '');
+    await archive();
+    expect(await readFile(join(elsewhere, 'wal/000000010000000000000001'), 'utf8')).toBe('one');
+  });
 });
 
 describe('Redis', () => {

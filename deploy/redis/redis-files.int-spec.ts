@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -190,6 +190,16 @@ describe('sluice redis-users', () => {
     expect(stdout).toMatch(/^user other-gateway on #[0-9a-f]{64} .*~other:\{auth\}:request:v1/m);
     expect(stdout).not.toContain('sluice');
     expect(stdout).toMatch(/^user default off /m);
+  });
+
+  it('makes no user whom an empty or a short password would let in', async () => {
+    const own = join(directory, 'short');
+    mkdirSync(own);
+    for (const password of ['', 'sluice']) {
+      writeFileSync(join(own, 'gateway'), password);
+      const { code, stdout, stderr } = await runSluice(['redis-users', '--role', 'broker', '--passwords', own]);
+      expect([code, stdout, stderr]).toEqual([1, '', expect.stringContaining('gateway has no password of 16')]);
+    }
   });
 });
 

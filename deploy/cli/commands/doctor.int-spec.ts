@@ -73,6 +73,16 @@ describe('sluice doctor', () => {
     expect(stdout).toContain('not checked: Services: services: they are asked through the broker, which is away');
   });
 
+  it('reaches PostgreSQL as services do: with a password of its own setting, at the one of several hosts that takes writes', async () => {
+    const { username, password, host, pathname } = new URL(postgres.url);
+    const env = {
+      SLUICE_DATABASE_URL: `postgresql://${username}@127.0.0.1:1,${host}${pathname}`,
+      SLUICE_DATABASE_PASSWORD: decodeURIComponent(password),
+    };
+    const { code, stdout } = await doctor(['--no-services'], env);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/ 0 not checked\n$/)]);
+  });
+
   it('exits with 1 where it is not told of any Redis', async () => {
     const { code, stderr } = await runSluice(['doctor']);
     expect([code, stderr]).toEqual([1, expect.stringContaining('SLUICE_REDIS_BROKER_URL')]);

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { BusClient, BusMetrics, serviceContext } from '#libs/bus';
 import { defineConfig, loadConfig, redisSettings } from '#libs/config';
 import type { Finding, HealthReport } from '#libs/contracts';
+import { databaseAddress } from '#libs/database';
 import {
   askServices,
   checkPools,
@@ -65,9 +66,9 @@ async function database({ url, password }: { url?: string | undefined; password?
     examination.notChecked('postgres', 'SLUICE_DATABASE_URL is not set');
     return examination.report;
   }
+  const { url: connectionString, ...client } = databaseAddress(url, password);
   const pool = new pg.Pool({
-    connectionString: url,
-    ...(password === undefined ? {} : { password }),
+    ...{ connectionString, ...client },
     application_name: 'sluice-doctor',
     max: 1,
     connectionTimeoutMillis: connectMs,

@@ -10,6 +10,8 @@ interface Options {
   readonly prefix: string;
 }
 
+const lengthMin = 16;
+
 /** See docs/redis.md. */
 export const redisUsers = new Command('redis-users')
   .description(
@@ -46,5 +48,8 @@ function run({ role, passwords, prefix }: Options): void {
 
 function passwordIn(file: string): string {
   if (!existsSync(file)) writeFileSync(file, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
-  return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  const password = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  // Such as what a full disk has left of one: everybody would know it.
+  if (password.length < lengthMin) throw new Error(`${file} has no password of ${lengthMin} characters: delete it`);
+  return password;
 }

@@ -16,7 +16,7 @@ export {
 } from './load-config.js';
 export { redisSettings } from './redis-settings.js';
 export { parseRedisUrl, type RedisAddress } from './redis-url.js';
-export { booleanText, integerText, listText, urlText } from './schemas.js';
+export { booleanText, databaseUrlText, integerText, listText, urlText } from './schemas.js';
 export {
   choice,
   defineConfig,

@@ -30,12 +30,12 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function options(): { main: PostgresOptions; replica: PostgresOptions | undefined } {
+function options(standbyPort = standby.port): { main: PostgresOptions; replica: PostgresOptions | undefined } {
   const at = (...ports: number[]): string =>
     `postgresql://postgres@${ports.map((port) => `127.0.0.1:${port}`).join(',')}/postgres`;
   const settings = loadConfig(databaseSettings('metadata'), {
     SLUICE_DATABASE_URL: at(standby.port, wire.port),
-    SLUICE_DATABASE_REPLICA_URL: at(standby.port),
+    SLUICE_DATABASE_REPLICA_URL: at(standbyPort),
   });
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   const main = dataSourceOptions({ service: 'metadata', settings, entities: [], migrations: [], logger });
@@ -110,10 +110,15 @@ describe('Several hosts in the address', () => {
 });
 
 describe('A list that a standby may answer', () => {
-  async function reader(): Promise<{ dataSource: DataSource; replica: ReplicaReader; places: ReadPlace[] }> {
+  interface Reader {
+    readonly dataSource: DataSource;
+    readonly replica: ReplicaReader;
+    readonly places: ReadPlace[];
+  }
+  async function reader(standbyPort?: number): Promise<Reader> {
     const dataSource = await open();
     const places: ReadPlace[] = [];
-    const replica = new ReplicaReader(dataSource, options().replica, (place) => places.push(place));
+    const replica = new ReplicaReader(dataSource, options(standbyPort).replica, (place) => places.push(place));
     closing.push(() => replica.onModuleDestroy());
     return { dataSource, replica, places };
   }
@@ -149,6 +154,17 @@ describe('A list that a standby may answer', () => {
     await standby.stop();
     await write(dataSource, 2);
     await until(async () => (await listed(replica)) === 2 && places.at(-1) === 'failed', { what: 'the failure' });
+  });
+
+  it('is answered by the primary within seconds when the standby vanishes from the network without a word', async () => {
+    await using toStandby = await TcpProxy.start(standby.port);
+    const { replica, places } = await reader(toStandby.port);
+    await until(async () => (await listed(replica)) === 0 && places.at(-1) === 'replica', { what: 'the standby' });
+    toStandby.swallow();
+    const begun = performance.now();
+    expect(await listed(replica)).toBe(0);
+    expect(places.at(-1)).toBe('failed');
+    expect(performance.now() - begun).toBeLessThan(3_000);
   });
 });
 

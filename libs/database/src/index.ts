@@ -4,7 +4,7 @@ export { accessWhere } from './access-where.js';
 export { asDatabaseFault } from './database-fault.js';
 export { DatabaseState } from './database-state.js';
 export { databaseModule } from './database.module.js';
-export { type DatabaseSettings } from './connection/data-source-options.js';
+export { databaseAddress, type DatabaseSettings } from './connection/data-source-options.js';
 export { InboxEntity } from './inbox/inbox.entity.js';
 export { InboxRepository } from './inbox/inbox.repository.js';
 export { createMessageTables, dropMessageTables } from './message-tables.js';

@@ -19,6 +19,8 @@ export type AnyClass = Function;
  */
 export const timeouts = {
   connectMs: 5_000,
+  /** Whoever waits for it could have asked the primary. */
+  connectReplicaMs: 2_000,
   statementMs: 15_000,
   lockMs: 5_000,
   idleInTransactionMs: 15_000,
@@ -69,7 +71,12 @@ export function migrationOptions(options: PostgresOptions, settings: DatabaseSet
 export function replicaOptions(options: PostgresOptions, settings: DatabaseSettings): PostgresOptions | undefined {
   return settings.replicaUrl === undefined
     ? undefined
-    : { ...options, ...reach(settings.replicaUrl, settings, 'any'), migrations: [] };
+    : {
+        ...options,
+        ...reach(settings.replicaUrl, settings, 'any'),
+        connectTimeoutMS: timeouts.connectReplicaMs,
+        migrations: [],
+      };
 }
 
 /** Whether a connection keeps what was prepared on it. */
@@ -87,19 +94,32 @@ function extraOf({ extra }: { readonly extra?: unknown }): Readonly<Record<strin
   return (extra ?? {}) as Readonly<Record<string, unknown>>;
 }
 
-function reach(
+/** How node-postgres reaches the server, or the one of several that will do: its connection string, and its kind of client. */
+export function databaseAddress(
   text: string,
-  { password, pooling, poolMin, poolMax, poolIdleSeconds }: DatabaseSettings,
+  password: string | undefined,
   several: NonNullable<DatabaseUrl['target']> = 'read-write',
-): Pick<PostgresOptions, 'url' | 'extra'> {
+): { readonly url: string; readonly Client?: ReturnType<typeof serverClient> } {
   const parsed = parseDatabaseUrl(text);
   if (!parsed) throw new Error('the address of the database has not been checked');
   const { single, hosts, target } = parsed;
   const isOne = hosts.length === 1 && target === undefined;
   return {
     url: withPassword(single, password),
+    ...(isOne ? {} : { Client: serverClient(new ServerChoice(hosts, target ?? several)) }),
+  };
+}
+
+function reach(
+  text: string,
+  { password, pooling, poolMin, poolMax, poolIdleSeconds }: DatabaseSettings,
+  several: NonNullable<DatabaseUrl['target']> = 'read-write',
+): Pick<PostgresOptions, 'url' | 'extra'> {
+  const { url, ...client } = databaseAddress(text, password, several);
+  return {
+    url,
     extra: {
-      ...(isOne ? {} : { Client: serverClient(new ServerChoice(hosts, target ?? several)) }),
+      ...client,
       keepsPrepared: pooling !== 'transaction',
       keepsSession: pooling === 'session',
       // A pooler refuses them: its connections to the server carry them for everyone; see deploy/postgres/pgbouncer.ini.

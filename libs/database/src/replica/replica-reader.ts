@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { delay } from '#libs/kernel';
 import type { PostgresOptions } from '../connection/data-source-options.js';
@@ -6,6 +7,11 @@ import { postgresCode } from '../postgres-errors.js';
 
 /** How long a reader waits for a standby that is behind. */
 const patienceMs = 50;
+/**
+ * A standby that has vanished from the network ends no connection and answers nothing: it is given up after this long, where it
+ * is asked how far it is, and with what it is asked for. Together it is less than a request waits for its answer.
+ */
+const silenceMs = { asked: 1_000, working: 8_000 } as const;
 const lookMs = 10;
 /** For so long a standby is not asked that was behind, or has failed. */
 const restMs = { behind: 500, failed: 5_000 } as const;
@@ -67,13 +73,28 @@ export class ReplicaReader {
   ): Promise<{ result: T } | 'behind'> {
     const runner = (await this.connect(options)).createQueryRunner();
     try {
-      await runner.startTransaction();
-      if (!(await hasReplayed(runner, lsn))) return 'behind';
-      return { result: await work(runner.manager) };
+      const hasAll = await unlessSilent(runner, silenceMs.asked, async () => {
+        await runner.startTransaction();
+        return hasReplayed(runner, lsn);
+      });
+      if (!hasAll) return 'behind';
+      return { result: await unlessSilent(runner, silenceMs.working, () => work(runner.manager)) };
     } finally {
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
       await runner.release();
     }
+  }
+}
+
+/** Ends the connection where the work takes longer, by which what waits on it fails at once and the pool gets rid of it. */
+async function unlessSilent<T>(runner: QueryRunner, ms: number, work: () => Promise<T>): Promise<T> {
+  // TypeORM types its driver's connection as any.
+  const client = (await runner.connect()) as pg.Client;
+  const timer = setTimeout(() => client.connection.stream.destroy(), ms);
+  try {
+    return await work();
+  } finally {
+    clearTimeout(timer);
   }
 }
 

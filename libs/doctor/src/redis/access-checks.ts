@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Redis } from 'ioredis';
 import type { Fault } from '../examination.js';
 import { isLocal, settingOf, type RedisSubject } from './redis-subject.js';
@@ -73,9 +74,9 @@ export const accessChecks: Readonly<Record<string, (subject: RedisSubject) => Pr
 
 /** Whether somebody without user and password is answered; asked for by being one, which needs no right. */
 async function answersStrangers({ client }: RedisSubject): Promise<boolean> {
-  const { host, port, path, tls } = client.options;
+  const { tls } = client.options;
   const stranger = new Redis({
-    ...(path ? { path } : { host: host ?? 'localhost', port: port ?? 6379 }),
+    ...placeOf(client),
     ...(tls ? { tls } : {}),
     lazyConnect: true,
     connectTimeout: probeMs,
@@ -97,4 +98,14 @@ async function answersStrangers({ client }: RedisSubject): Promise<boolean> {
   } finally {
     stranger.disconnect();
   }
+}
+
+/** Where it is. Of a server that sentinels have named the options say nothing, but the connection does. */
+function placeOf({ options, stream }: Redis): { path: string } | { host: string; port: number } {
+  const { path, host = 'localhost', port = 6379, sentinels } = options;
+  if (path) return { path };
+  if (!sentinels) return { host, port };
+  const { remoteAddress, remotePort } = stream as Partial<Socket>;
+  if (remoteAddress === undefined || remotePort === undefined) throw new Error('it is not connected');
+  return { host: remoteAddress, port: remotePort };
 }

@@ -1,8 +1,9 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { HealthReport } from '#libs/contracts';
 import { RedisConnections, type RedisRole } from '#libs/redis';
 import { freePort, selfSigned, startRedis, until, type RedisServer, type RedisServerOptions } from '#libs/testing';
@@ -303,5 +304,61 @@ describe('the doctor of the bus', () => {
       expect.stringMatching(/^CRITICAL 1 jobs of run-default wait, the next for (59|60|61) s\.$/),
       'WARNING 1 jobs of run-default have stalled.',
     ]);
+  });
+
+  it('takes no job for stalled that ends while it looks', async () => {
+    const queue = '{test:bull}:run-default';
+    await admin.hset(`${queue}:meta`, 'opts.maxLenEvents', 1);
+    await admin.lpush(`${queue}:active`, 'run_2-1');
+    const redis = new RedisConnections(
+      { prefix: 'test', broker: { url: broker.url, password }, session: {}, cache: {} },
+      silent,
+    );
+    try {
+      const client = redis.client('broker');
+      const exists = client.exists.bind(client);
+      vi.spyOn(client, 'exists').mockImplementation(async (...keys) => {
+        const found = await exists(...(keys as string[]));
+        await admin.lrem(`${queue}:active`, 1, 'run_2-1');
+        return found;
+      });
+      expect(foundBy(await examineRoles(redis), 'queue.jobs')).toEqual([]);
+    } finally {
+      await redis.close();
+    }
+  });
+});
+
+describe('a server that sentinels have named', () => {
+  let folder: string;
+  let sentinel: ChildProcess;
+  let port: number;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sluice-sentinel-'));
+    port = await freePort();
+    const file = join(folder, 'sentinel.conf');
+    const watched = `sentinel monitor sluice-broker 127.0.0.1 ${broker.port} 1\nsentinel auth-pass sluice-broker ${password}`;
+    await writeFile(file, `port ${port}\ndir ${folder}\n${watched}\n`);
+    sentinel = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' });
+  });
+  afterAll(async () => {
+    const gone = new Promise((resolve) => sentinel.once('exit', resolve));
+    sentinel.kill();
+    await gone;
+    await rm(folder, { recursive: true });
+  });
+
+  it('is itself asked whether it answers strangers, and not what has the usual port of this machine', async () => {
+    const urls = { broker: `redis+sentinel://127.0.0.1:${port}/sluice-broker` };
+    const { notChecked } = await examine({ urls });
+    expect(notChecked).toEqual([]);
+    await admin.config('SET', 'requirepass', '');
+    try {
+      expect(foundBy(await examine({ urls }), 'redis.password')).toEqual([
+        expect.stringContaining('It answers without a password.'),
+      ]);
+    } finally {
+      await admin.config('SET', 'requirepass', password);
+    }
   });
 });

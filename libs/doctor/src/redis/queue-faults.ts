@@ -58,7 +58,11 @@ async function stalledFault(redis: RedisConnections, name: string): Promise<Faul
   const queue = `${redis.keys.bull}:${name}`;
   const active = await client.lrange(`${queue}:active`, 0, activeLooked - 1);
   const locks = await Promise.all(active.map((id) => client.exists(`${queue}:${id}:lock`)));
-  const count = locks.filter((found) => found === 0).length;
+  const unlocked = active.filter((_, index) => locks[index] === 0);
+  if (unlocked.length === 0) return [];
+  // One that has ended between the two looks had no lock either.
+  const still = new Set(await client.lrange(`${queue}:active`, 0, -1));
+  const count = unlocked.filter((id) => still.has(id)).length;
   if (count === 0) return [];
   const what = `${count} jobs of ${name} have stalled.`;
   const why = 'Their worker has died, or its event loop was held up for longer than a lock lasts.';

@@ -334,6 +334,28 @@ describe('what somebody runs who may no longer', () => {
     expect(await state()).toBe('CANCELED');
   });
 
+  it('of a guest is judged by its own service account, whoever has begun the run that it shares', async () => {
+    const guestOf = (mintedById: string): Principal =>
+      newPrincipal({
+        ...{ userId: newId('guest'), workspaceId: principal.workspaceId },
+        guest: { mintedById, parameters: {}, attributes: {}, timeZone: undefined, locale: undefined },
+      });
+    const [first, second] = [newId('serviceAccount'), newId('serviceAccount')];
+    const [one, other] = [guestOf(first), guestOf(second)];
+    const begun = await running(runQuery(one));
+    const { id } = await runQuery(other);
+    const stateOfOther = async (): Promise<string> => (await orchestrator.executions.get(id, other)).state;
+    const may = { permissions: ['saved_query.run'], groupNames: [] };
+    rights = [{ userId: first, ...may }];
+    await sweep();
+    expect([await begun(), await stateOfOther()]).toEqual(['RUNNING', 'CANCELED']);
+    const again = guestOf(second);
+    const { id: third } = await runQuery(again);
+    rights = [{ userId: second, ...may }];
+    await sweep();
+    expect([await begun(), (await orchestrator.executions.get(third, again)).state]).toEqual(['CANCELED', 'RUNNING']);
+  });
+
   it('goes on while nobody can say who may what', async () => {
     const state = await running(submitSql(orchestrator, principal, source, 'select 1'));
     orchestrator.bus.answer(authRequests.listUserRights, () => {

@@ -22,7 +22,7 @@ export class LostAccessRepository {
   /** No more of them than there are slots, but for those who share a run. */
   async running(): Promise<RunningExecution[]> {
     const rows: Row[] = await this.database.query(
-      `select e.id, e.workspace_id as "workspaceId", e.caller_id as "callerId", r.user_id as "accountId",
+      `select e.id, e.workspace_id as "workspaceId", e.caller_id as "callerId", coalesce(e.account_id, r.user_id) as "accountId",
          r.source_id as "dataSourceId", e.saved_query_id as "savedQueryId"
        from orchestrator.run r join orchestrator.execution e on e.run_id = r.id
        where r.state = 'RUNNING' and e.own_state is null`,

@@ -1,4 +1,5 @@
 import { CreateOrchestrator1795219300000 } from './1795219300000-create-orchestrator.js';
+import { AccountsOfGuests1795560000000 } from './1795560000000-accounts-of-guests.js';
 import { AcceptInOneStatement1795240000000 } from './1795240000000-accept-in-one-statement.js';
 import { GuestsCountAsTheirAccount1795500000000 } from './1795500000000-guests-count-as-their-account.js';
 import { FairQueue1795280000000 } from './1795280000000-fair-queue.js';
@@ -27,4 +28,5 @@ export const migrations = [
   Webhooks1795360000000,
   GuestsCountAsTheirAccount1795500000000,
   SlowRuns1795538000000,
+  AccountsOfGuests1795560000000,
 ];
