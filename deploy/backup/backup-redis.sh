@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
 # Copies of Redis: an RDB of each Redis in SLUICE_BACKUP_REDIS_URLS (name=url, between spaces), taken as a replica takes it, and the
-# append-only files of each directory in SLUICE_BACKUP_REDIS_DIRECTORIES (name=directory). The cache role needs none. Passwords
-# stand in REDISCLI_AUTH rather than in the URL, which others can see.
+# append-only files of each directory in SLUICE_BACKUP_REDIS_DIRECTORIES (name=directory). The cache role needs none. The user is
+# `sluice-backup` (sluice redis-users) and stands in the URL, such as redis://sluice-backup@host:6379; the password in REDISCLI_AUTH, as
+# whoever is on the machine sees the arguments of programs.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need redis-cli redis-check-rdb redis-check-aof rsync
 
 begin redis
 for each in ${SLUICE_BACKUP_REDIS_URLS:?names the servers, such as broker=redis://host:6379}; do
-  redis-cli -u "${each#*=}" --rdb "$target/${each%%=*}.rdb" >/dev/null
+  url="${each#*=}" user=()
+  # redis-cli would take a user alone for a password.
+  if [[ "$url" =~ ^(rediss?://)([^:@/]*)@(.*)$ ]]; then
+    user=(--user "${BASH_REMATCH[2]}")
+    url="${BASH_REMATCH[1]}${BASH_REMATCH[3]}"
+  fi
+  [[ "$url" != *@* ]] || fail "the URL of ${each%%=*} has a password: give it by REDISCLI_AUTH"
+  redis-cli "${user[@]}" -u "$url" --rdb "$target/${each%%=*}.rdb" >/dev/null
   redis-check-rdb "$target/${each%%=*}.rdb" >/dev/null || fail "the RDB of ${each%%=*} cannot be read"
 done
 

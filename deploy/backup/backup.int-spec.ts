@@ -121,6 +121,28 @@ describe('Redis', () => {
   });
 });
 
+describe('Redis with users', () => {
+  const password = 'a-password-of-the-backup';
+
+  it('is backed up by the user who may do that alone, whose password is no argument of a program', async () => {
+    await using redis = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
+    const admin = new Redis(redis.url);
+    const users = await readFile(join(import.meta.dirname, '../redis/users-broker.acl'), 'utf8');
+    const [, rules = ''] = /^user sluice-backup off (.*)$/m.exec(users) ?? [];
+    await admin.set('one', 1);
+    await admin.call('ACL', 'SETUSER', 'sluice-backup', 'on', `>${password}`, ...rules.split(' '));
+    await admin.call('ACL', 'SETUSER', 'default', 'off');
+    const at = (login: string): Record<string, string> => ({
+      SLUICE_BACKUP_REDIS_URLS: `broker=${redis.url.replace('://', `://${login}@`)}`,
+      REDISCLI_AUTH: password,
+    });
+    const backup = await script('backup-redis.sh', at('sluice-backup'));
+    expect((await stat(join(backup, 'broker.rdb'))).size).toBeGreaterThan(0);
+    await expect(script('backup-redis.sh', at(`sluice-backup:${password}`))).rejects.toThrow(/has a password: give it/);
+    admin.disconnect();
+  });
+});
+
 describe('The result store', () => {
   it('is restored file by file; each backup costs what is new', async () => {
     const store = await own('store');

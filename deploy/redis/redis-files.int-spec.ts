@@ -128,6 +128,18 @@ describe('the configuration of a role', () => {
     }
   });
 
+  it('lets the doctor ask the services', async () => {
+    const port = await start(['broker.conf'], 'broker');
+    await upTo(connect(port, 'admin'));
+    const { stdout } = await runSluice(['doctor'], {
+      SLUICE_REDIS_URL: `redis://127.0.0.1:${port}`,
+      SLUICE_REDIS_USERNAME: 'sluice-doctor',
+      SLUICE_REDIS_PASSWORD: password('doctor'),
+    });
+    // None of them is there; what could not be sent would be told in other words.
+    expect(stdout).toContain('No auth answered within 5 s: nobody took');
+  });
+
   it('on session and cache a service reaches no key at all, as it has no business there', async () => {
     const port = await start(['session.conf'], 'session');
     const worker = connect(port, 'worker');

@@ -203,9 +203,16 @@ function operating(): Use[] {
 
 const others = (): string[] => [
   userOf('inspector', [measuring], inspecting),
-  userOf('doctor', [measuring, ...examining()], inspecting),
+  // It asks the services too.
+  userOf(
+    'doctor',
+    [scripts, measuring, ...examining(), ownInbox('doctor'), ...servicesIn(contracts.healthRequests).flatMap(asking)],
+    [...inspecting, ...connection],
+  ),
   // As the documentation of Redis has them for replication and for Sentinel.
   `user ${keys.prefix}-replica off resetchannels -@all +psync +replconf +ping`,
+  // redis-cli --rdb is a replica that asks for everything once.
+  `user ${keys.prefix}-backup off resetchannels -@all +sync +replconf +ping`,
   `user ${keys.prefix}-sentinel off allchannels -@all +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client|setname +client|kill +script|kill`,
   `user ${keys.prefix}-admin off ~* &* +@all`,
   'user default off resetchannels -@all',

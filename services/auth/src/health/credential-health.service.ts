@@ -13,9 +13,11 @@ export class CredentialHealth {
 
   async examine(): Promise<HealthReport> {
     const examination = new Examination('Credentials');
-    await examination.check('auth.certificates', async () =>
-      (await this.repository.certificates()).flatMap((certificate) => certificateFault(certificate)),
-    );
+    await examination.check('auth.certificates', async () => {
+      const ofOwners = Map.groupBy(await this.repository.certificates(), ({ owner }) => owner);
+      // An old one beside the next one may end.
+      return [...ofOwners].flatMap(([owner, known]) => certificateFault(owner, Math.max(...known.map(daysLeft))));
+    });
     await examination.check('auth.api-keys', async () => {
       const keys = await this.repository.keysThatExpire(thresholds.certificateDaysWarning);
       return keys.map(({ id, days }) => ({
@@ -29,9 +31,11 @@ export class CredentialHealth {
   }
 }
 
-function certificateFault({ owner, pem }: KnownCertificate): Fault[] {
-  const { validToDate } = new X509Certificate(pem);
-  const days = Math.floor((validToDate.getTime() - Date.now()) / dayMs);
+function daysLeft({ pem }: KnownCertificate): number {
+  return Math.floor((new X509Certificate(pem).validToDate.getTime() - Date.now()) / dayMs);
+}
+
+function certificateFault(owner: string, days: number): Fault[] {
   if (days >= thresholds.certificateDaysWarning) return [];
   return [
     {

@@ -41,6 +41,11 @@ describe('the health of auth', () => {
       [id, admin.workspaceId, { certificates: [certificate] }],
     );
     expect(await found()).toEqual([`CRITICAL The certificate of the identity provider ${id} expires in 5 days.`]);
+    const { certificate: next } = await selfSigned(400);
+    const setCertificates = `update auth.identity_provider set options = $1`;
+    await auth.database.query(setCertificates, [{ certificates: [certificate, next] }]);
+    expect(await found()).toEqual([]);
+    await auth.database.query(setCertificates, [{ certificates: [certificate] }]);
     await auth.database.query('update auth.identity_provider set enabled = false');
     expect(await found()).toEqual([]);
   });
