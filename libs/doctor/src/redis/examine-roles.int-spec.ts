@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { environmentWith } from '#libs/config';
 import type { HealthReport } from '#libs/contracts';
 import { RedisConnections, type RedisRole } from '#libs/redis';
 import { freePort, selfSigned, startRedis, until, type RedisServer, type RedisServerOptions } from '#libs/testing';
@@ -337,7 +338,8 @@ describe('a server that sentinels have named', () => {
     const file = join(folder, 'sentinel.conf');
     const watched = `sentinel monitor sluice-broker 127.0.0.1 ${broker.port} 1\nsentinel auth-pass sluice-broker ${password}`;
     await writeFile(file, `port ${port}\ndir ${folder}\n${watched}\n`);
-    sentinel = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' });
+    const program = environmentWith({})['SLUICE_REDIS_SERVER'] ?? 'redis-server';
+    sentinel = spawn(program, [file, '--sentinel'], { stdio: 'ignore' });
   });
   afterAll(async () => {
     const gone = new Promise((resolve) => sentinel.once('exit', resolve));
