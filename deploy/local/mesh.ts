@@ -6,6 +6,7 @@ import { administrator } from './administrator.ts';
 import { Child } from './child-process.ts';
 import { dataDirectory } from './bundled-data.ts';
 import { freePorts } from './free-port.ts';
+import { operatorEnvironment } from './operator-environment.ts';
 import type { LocalIssuer } from './provider.ts';
 import { postgresChild, serviceDatabaseUrl, superuserUrl } from './postgres-server.ts';
 import { findRedisProgram, redisChild, redisLoginOf, redisSocketIn, waitForRedis } from './redis.ts';
@@ -144,6 +145,15 @@ export class Mesh {
     for (const name of services) this.addService(name).start();
     await Promise.race([Promise.all(services.map((name) => this.waitForService(name))), failure.promise]);
     this.failStart = undefined;
+    this.state.writePrivateText(
+      'operator.env',
+      operatorEnvironment({
+        redis: this.operatorRedis(),
+        postgresPort: this.ports.postgres,
+        secrets: this.secrets,
+        operationsPorts: this.operationsPorts,
+      }),
+    );
   }
 
   /** An OpenID Connect issuer on this machine, for `withIssuer`. */
@@ -211,6 +221,13 @@ export class Mesh {
     await Promise.all(named((name) => name.startsWith('worker')).map((child) => child.stop()));
     await Promise.all(named((name) => !isStore(name)).map((child) => child.stop()));
     await Promise.all(named(isStore).map((child) => child.stop()));
+  }
+
+  private operatorRedis(): Record<string, string> {
+    const external = process.env['SLUICE_REDIS_URL'];
+    if (external !== undefined) return { SLUICE_REDIS_URL: external };
+    const [broker, cache] = [this.redisUrl(this.ports.broker), this.redisUrl(this.ports.cache)];
+    return { SLUICE_REDIS_BROKER_URL: broker, SLUICE_REDIS_SESSION_URL: broker, SLUICE_REDIS_CACHE_URL: cache };
   }
 
   private redisUrl(port: number): string {

@@ -29,7 +29,7 @@ function unanswered(name: string, error: unknown): HealthReport {
     severity: 'CRITICAL',
     what: `No ${name} answered within ${answerMs / 1_000} s: ${reason}`,
     why: 'What only it knows could not be checked, and whoever asks it gets no answer either.',
-    mend: `systemctl restart sluice-${name}; its log says why it does not start: journalctl -u sluice-${name}`,
+    mend: `systemctl restart sluice@${name}; its log says why it does not start: journalctl -u sluice@${name}`,
   });
   return examination.report;
 }
