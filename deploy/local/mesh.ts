@@ -226,12 +226,13 @@ export class Mesh {
   private operatorRedis(): Record<string, string> {
     const external = process.env['SLUICE_REDIS_URL'];
     if (external !== undefined) return { SLUICE_REDIS_URL: external };
-    const [broker, cache] = [this.redisUrl(this.ports.broker), this.redisUrl(this.ports.cache)];
+    // With the user's name: redis-cli takes a URL without one for a user without a name.
+    const [broker, cache] = [this.ports.broker, this.ports.cache].map((port) => this.redisUrl(port, 'default'));
     return { SLUICE_REDIS_BROKER_URL: broker, SLUICE_REDIS_SESSION_URL: broker, SLUICE_REDIS_CACHE_URL: cache };
   }
 
-  private redisUrl(port: number): string {
-    return `redis://:${this.secrets.redisPassword}@127.0.0.1:${port}`;
+  private redisUrl(port: number, user = ''): string {
+    return `redis://${user}:${this.secrets.redisPassword}@127.0.0.1:${port}`;
   }
 
   /** By a socket where there is one: a message costs less than half of what it does over loopback. */
