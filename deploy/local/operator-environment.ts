@@ -12,11 +12,14 @@ export interface OperatedInstallation {
 
 /** What `. .sluice/operator.env` brings into a shell: what `sluice doctor`, other commands of operators and runbooks read. */
 export function operatorEnvironment({ redis, postgresPort, secrets, operationsPorts }: OperatedInstallation): string {
-  const databases = servicesWithDatabase.map((service) => [
+  const databases = servicesWithDatabase.map((service): [string, string] => [
     `SLUICE_${service.toUpperCase()}_DATABASE_URL`,
     serviceDatabaseUrlByPort(postgresPort, service, secrets.databasePassword),
   ]);
-  const ports = [...operationsPorts].map(([name, port]) => [`SLUICE_${name.toUpperCase()}_METRICS_PORT`, String(port)]);
+  const ports = [...operationsPorts].map(([name, port]): [string, string] => [
+    `SLUICE_${name.toUpperCase()}_METRICS_PORT`,
+    String(port),
+  ]);
   return exports({
     ...redis,
     SLUICE_DATABASE_URL: superuserUrl(postgresPort, secrets.databasePassword, 'sluice'),
