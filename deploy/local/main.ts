@@ -14,7 +14,7 @@ import { waitFor } from './wait-for.ts';
 const help = `npm start [-- options]
 
 Starts Sluice on this machine: PostgreSQL, Redis and the six services, with 3,000,000 real flights to ask about.
-Writes .sluice/local.json (address, account, API key). Ctrl-C, or npm stop, drains and ends all of it.
+Writes .sluice/local.json (address, account, API key) and .sluice/operator.env (for sluice doctor). Ctrl-C, or npm stop, drains and ends all of it.
 
   --detach     return when ready, and leave it running
   --oidc       offer an identity provider of this machine to try single sign-on with
@@ -160,14 +160,16 @@ function announce(access: LocalAccess, seconds: number): void {
     process.stdout.write(`${JSON.stringify(access)}\n`);
     return;
   }
+  const place = directory === `${root}.sluice` ? '.sluice' : directory;
   print(`
 Ready after ${seconds.toFixed(1)} s.
 
   GraphQL     ${access.graphqlUrl}
   WebSocket   ${access.websocketUrl}  (graphql-transport-ws)
-  Account     ${access.email}, workspace ${access.workspace}; its password and an API key are in .sluice/local.json
+  Account     ${access.email}, workspace ${access.workspace}; its password and an API key are in ${place}/local.json
   Sources     flights (DuckDB over parquet), flights_pg (PostgreSQL): tables flights and airports
-  Logs        .sluice/log/${access.ssoUrl === undefined ? '' : `\n  Sign-on     ${access.ssoUrl}  (in a browser; docs/sso-oidc.md says more)`}
+  Logs        ${place}/log/${access.ssoUrl === undefined ? '' : `\n  Sign-on     ${access.ssoUrl}  (in a browser; docs/sso-oidc.md says more)`}
+  Operators   . ${place}/operator.env && npm run -s sluice -- doctor
 
 README.md has a tour with curl. Ctrl-C or npm stop ends it.`);
 }

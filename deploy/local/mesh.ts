@@ -6,6 +6,7 @@ import { administrator } from './administrator.ts';
 import { Child } from './child-process.ts';
 import { dataDirectory } from './bundled-data.ts';
 import { freePorts } from './free-port.ts';
+import { operatorEnvironment } from './operator-environment.ts';
 import type { LocalIssuer } from './provider.ts';
 import { postgresChild, serviceDatabaseUrl, superuserUrl } from './postgres-server.ts';
 import { findRedisProgram, redisChild, redisLoginOf, redisSocketIn, waitForRedis } from './redis.ts';
@@ -144,6 +145,15 @@ export class Mesh {
     for (const name of services) this.addService(name).start();
     await Promise.race([Promise.all(services.map((name) => this.waitForService(name))), failure.promise]);
     this.failStart = undefined;
+    this.state.writePrivateText(
+      'operator.env',
+      operatorEnvironment({
+        redis: this.operatorRedis(),
+        postgresPort: this.ports.postgres,
+        secrets: this.secrets,
+        operationsPorts: this.operationsPorts,
+      }),
+    );
   }
 
   /** An OpenID Connect issuer on this machine, for `withIssuer`. */
@@ -213,8 +223,16 @@ export class Mesh {
     await Promise.all(named(isStore).map((child) => child.stop()));
   }
 
-  private redisUrl(port: number): string {
-    return `redis://:${this.secrets.redisPassword}@127.0.0.1:${port}`;
+  private operatorRedis(): Record<string, string> {
+    const external = process.env['SLUICE_REDIS_URL'];
+    if (external !== undefined) return { SLUICE_REDIS_URL: external };
+    // With the user's name: redis-cli takes a URL without one for a user without a name.
+    const [broker, cache] = [this.ports.broker, this.ports.cache].map((port) => this.redisUrl(port, 'default'));
+    return { SLUICE_REDIS_BROKER_URL: broker, SLUICE_REDIS_SESSION_URL: broker, SLUICE_REDIS_CACHE_URL: cache };
+  }
+
+  private redisUrl(port: number, user = ''): string {
+    return `redis://${user}:${this.secrets.redisPassword}@127.0.0.1:${port}`;
   }
 
   /** By a socket where there is one: a message costs less than half of what it does over loopback. */

@@ -51,8 +51,16 @@ function serverProgram(): string {
   return program;
 }
 
+/** Those that keep something, each in a schema of its own name. */
+export const servicesWithDatabase = ['auth', 'metadata', 'orchestrator', 'results'] as const;
+
 export function superuserUrl(port: number, password: string, database: string): string {
-  return `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
+  return databaseUrl({ user: 'postgres', password, host: '127.0.0.1', port, database });
+}
+
+/** As `serviceDatabaseUrl`, for those who may not use the socket. */
+export function serviceDatabaseUrlByPort(port: number, service: string, password: string): string {
+  return databaseUrl({ user: `sluice_${service}`, password, host: '127.0.0.1', port, database: 'sluice' });
 }
 
 interface ServerPlace {
@@ -63,7 +71,19 @@ interface ServerPlace {
 /** By the socket that lies among the server's files where there is one: it costs less than loopback. */
 export function serviceDatabaseUrl(server: ServerPlace, service: string, password: string): string {
   const host = hasSocket(server) ? encodeURIComponent(server.directory) : '127.0.0.1';
-  return `postgresql://sluice_${service}:${encodeURIComponent(password)}@${host}:${server.port}/sluice`;
+  return databaseUrl({ user: `sluice_${service}`, password, host, port: server.port, database: 'sluice' });
+}
+
+interface DatabaseAddress {
+  user: string;
+  password: string;
+  host: string;
+  port: number;
+  database: string;
+}
+
+function databaseUrl({ user, password, host, port, database }: DatabaseAddress): string {
+  return `postgresql://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
 }
 
 /** A comma would make two directories of one. */

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { superuserUrl } from './postgres-server.ts';
+import { servicesWithDatabase, superuserUrl } from './postgres-server.ts';
 import { waitFor } from './wait-for.ts';
 
 export function waitForPostgres(url: string): Promise<void> {
@@ -20,8 +20,6 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
     await client.end();
   }
 }
-
-export const servicesWithDatabase = ['auth', 'metadata', 'orchestrator', 'results'] as const;
 
 /** A database of Sluice's own, with a role and a schema for each service that keeps something; nobody reads another's. */
 export async function prepareServiceDatabase(

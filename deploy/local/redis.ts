@@ -55,7 +55,10 @@ export function redisChild({ role, program, port, password, directory, logFile, 
   const byRole =
     role === 'broker'
       ? ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory', '256mb', '--maxmemory-policy', 'noeviction']
-      : ['--appendonly', 'no', '--maxmemory', '128mb', '--maxmemory-policy', 'allkeys-lru'];
+      : [
+          ...['--appendonly', 'no', '--maxmemory', '128mb', '--maxmemory-policy', 'allkeys-lru'],
+          ...['--lazyfree-lazy-eviction', 'yes'],
+        ];
   // What is on the bus is believed and carries tokens, so the port is not open to every user of the machine; and the
   // passwords are in a file, as arguments can be seen by all of them.
   const configuration = join(directory, 'redis.conf');
@@ -76,6 +79,8 @@ export function redisChild({ role, program, port, password, directory, logFile, 
       directory,
       '--save',
       '',
+      '--latency-monitor-threshold',
+      '100',
       ...(socket === undefined ? [] : ['--unixsocket', socket, '--unixsocketperm', '600']),
       ...byRole,
       ...args,

@@ -53,8 +53,12 @@ export class StateDirectory {
 
   /** Writes JSON that only the owner can read. */
   writePrivate(name: string, value: unknown): void {
+    this.writePrivateText(name, `${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  writePrivateText(name: string, text: string): void {
     const file = this.file(name);
-    writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+    writeFileSync(file, text, { mode: 0o600 });
     chmodSync(file, 0o600);
   }
 }

@@ -36,7 +36,10 @@ for port in "${servers[@]}"; do
   fi
   start_server "$port" "$own"
 done
-for port in "${servers[@]:1}"; do wait_for "replica at port $port" "$port" master_link_status:up info replication; done
+# After a failover any of them may be the primary, and its server of before comes back as one too.
+for port in "${servers[@]}"; do
+  wait_for "primary or replica at port $port" "$port" 'role:master|master_link_status:up' info replication
+done
 
 for port in "${sentinels[@]}"; do
   own="$directory/$port/redis.conf"
@@ -53,5 +56,11 @@ for port in "${sentinels[@]}"; do
 done
 for port in "${sentinels[@]}"; do
   SLUICE_REDIS_NO_PASSWORD=1 wait_for "sentinel at port $port" "$port" 'sentinels=3' info sentinel
+done
+# What came back as a primary beside another is made a replica by the sentinels, which takes them some seconds.
+primary="$(SLUICE_REDIS_NO_PASSWORD=1 ask "${sentinels[0]}" sentinel get-master-addr-by-name sluice-broker | tail -n 1)"
+for port in "${servers[@]}"; do
+  if [[ "$port" == "$primary" ]]; then continue; fi
+  wait_for "replica at port $port" "$port" master_link_status:up info replication
 done
 echo "127.0.0.1:${sentinels[0]} 127.0.0.1:${sentinels[1]} 127.0.0.1:${sentinels[2]}"

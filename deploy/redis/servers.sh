@@ -28,12 +28,12 @@ ask() {
   fi
 }
 
-# wait_for <what> <port> <part of the answer> <command…>
+# wait_for <what> <port> <regular expression that the answer matches> <command…>
 wait_for() {
   local what="$1" port="$2" expected="$3"
   shift 3
   for _ in $(seq 300); do
-    if [[ "$(ask "$port" "$@" 2>/dev/null)" == *"$expected"* ]]; then return 0; fi
+    if [[ "$(ask "$port" "$@" 2>/dev/null)" =~ $expected ]]; then return 0; fi
     sleep 0.1
   done
   echo "$what did not come within 30 s: see $directory/$port/redis.log" >&2

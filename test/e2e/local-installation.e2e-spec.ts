@@ -80,6 +80,14 @@ describe('npm start -- --detach', () => {
     expect(access.graphqlUrl).toBe(`http://127.0.0.1:${port}/graphql`);
   });
 
+  test('writes operator.env for its owner alone, with which sluice doctor finds nothing serious', async () => {
+    const file = join(directory, 'operator.env');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const script = `. ${file} && exec ${process.execPath} ${join(root, 'deploy/cli/sluice.ts')} doctor`;
+    const { exitCode, output: said } = await runProgram('/bin/sh', ['-c', script], process.env, 60_000);
+    expect([exitCode, said]).toEqual([0, expect.stringContaining(' 0 not checked')]);
+  });
+
   test('keeps what it holds from other users of the machine: its folders, and a Redis that asks for a password', () => {
     for (const folder of ['log', 'results', 'redis-broker', 'redis-cache', 'postgres']) {
       expect([folder, statSync(join(directory, folder)).mode & 0o077]).toEqual([folder, 0]);

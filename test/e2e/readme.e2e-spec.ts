@@ -20,6 +20,7 @@ beforeAll(async () => {
   symlinkSync(mesh.directory, join(folder, '.sluice'));
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   symlinkSync(join(root, 'package.json'), join(folder, 'package.json'));
+  symlinkSync(join(root, 'deploy'), join(folder, 'deploy'));
   shell = new TourShell(folder);
 });
 afterAll(async () => {

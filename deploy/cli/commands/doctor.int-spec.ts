@@ -59,6 +59,15 @@ describe('sluice doctor', () => {
     }
   });
 
+  it('blames no service where Redis is full, as none was asked', async () => {
+    await redis.config('SET', 'maxmemory', '1');
+    const { stdout } = await doctor([]);
+    await redis.config('SET', 'maxmemory', '200mb');
+    expect(stdout).toContain('critical: Redis broker:');
+    expect(stdout).toContain('not checked: Service auth: service.answers: the Redis of the broker role is full');
+    expect(stdout).not.toContain('critical: Service');
+  });
+
   it('says that PostgreSQL was not checked where it is not told of it', async () => {
     const { stdout } = await runSluice(['doctor', '--no-services'], { SLUICE_REDIS_URL: redisServer.url });
     expect(stdout).toContain('not checked: PostgreSQL: postgres: SLUICE_DATABASE_URL is not set');

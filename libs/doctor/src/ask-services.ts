@@ -25,11 +25,16 @@ export async function askServices(
 function unanswered(name: string, error: unknown): HealthReport {
   const examination = new Examination(`Service ${name}`);
   const reason = error instanceof AppError ? (error.internalMessage ?? error.message) : String(error);
+  if (error instanceof AppError && error.cause instanceof Error && error.cause.message.startsWith('OOM')) {
+    // The service may be well: it was not asked, and its restart would mend nothing.
+    examination.notChecked('service.answers', reason);
+    return examination.report;
+  }
   examination.found('service.answers', {
     severity: 'CRITICAL',
     what: `No ${name} answered within ${answerMs / 1_000} s: ${reason}`,
     why: 'What only it knows could not be checked, and whoever asks it gets no answer either.',
-    mend: `systemctl restart sluice-${name}; its log says why it does not start: journalctl -u sluice-${name}`,
+    mend: `systemctl restart sluice@${name}; its log says why it does not start: journalctl -u sluice@${name}`,
   });
   return examination.report;
 }

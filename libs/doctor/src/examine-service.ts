@@ -51,7 +51,7 @@ function migrationFaults(schema: string, known: readonly string[], applied: read
       severity: 'CRITICAL',
       what: `${missing.length} migrations of ${schema} are not applied: ${missing.slice(0, 3).join(', ')}.`,
       why: 'The service asks for tables and columns that are not there.',
-      mend: `systemctl restart sluice-${schema}: it migrates as it starts, and its log says what holds it up`,
+      mend: `systemctl restart sluice@${schema}: it migrates as it starts, and its log says what holds it up`,
     },
   ];
 }

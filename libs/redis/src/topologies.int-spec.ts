@@ -29,7 +29,8 @@ function connect(broker: RedisSettings['broker']): RedisConnections {
 /** Servers of this test's own on seven ports from a free one, by the script that operators have. */
 async function startBy(script: string, env: Record<string, string>) {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-topology-'));
-  const port = await freePort();
+  // Six ports and more from here, which wait for a server while it is down: below those that the system gives to connections.
+  const port = 20_000 + Math.floor(Math.random() * 2_000);
   const run = async (action: string): Promise<string> => {
     const place = { PATH: process.env['PATH'] ?? '', SLUICE_REDIS_PORT: String(port), ...env };
     const { stdout } = await promisify(execFile)(join(scripts, script), [action, directory], { env: place });
@@ -39,6 +40,7 @@ async function startBy(script: string, env: Record<string, string>) {
   return {
     hosts,
     port,
+    startAgain: () => run('start'),
     stop: async () => {
       await run('stop');
       rmSync(directory, { recursive: true });
@@ -116,7 +118,7 @@ describe('a Redis Cluster', () => {
 });
 
 describe('a primary with sentinels', () => {
-  it('is found by them, and its successor after a failover, with users and passwords of each', async () => {
+  it('is found by them, and its successor after a failover, with passwords, and what was lost comes back as a replica', async () => {
     const servers = await startBy('sentinel-create.sh', {
       SLUICE_REDIS_PASSWORD: 'word',
       SLUICE_SENTINEL_DOWN_AFTER_MS: '1000',
@@ -137,6 +139,11 @@ describe('a primary with sentinels', () => {
       process.stdout.write(
         `  written again ${Math.round(performance.now() - begun)} ms after the loss of the primary\n`,
       );
+      // The script knows that the first server is the primary no more, and waits until it is a replica of the other.
+      expect(await servers.startAgain()).toBe(servers.hosts);
+      const lost = new Redis({ port: servers.port, password: 'word', retryStrategy: () => null });
+      expect(await lost.info('replication')).toMatch(/role:slave[^]*master_link_status:up/);
+      lost.disconnect();
     } finally {
       await servers.stop();
     }

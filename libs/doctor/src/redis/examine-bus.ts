@@ -65,7 +65,7 @@ function pendingFault(group: GroupState, area: EventArea, nowMs: number, { pendi
   const what = `${name} has begun ${pending} events of ${area} and not ended them, the oldest ${Math.round(ageSeconds)} s old.`;
   const why = 'Its handler fails again and again, or nobody takes over from an instance that died.';
   return [
-    { severity: 'WARNING', what, why, mend: `journalctl -u sluice-${name} | grep 'event'; then restart ${name}` },
+    { severity: 'WARNING', what, why, mend: `journalctl -u sluice@${name} | grep 'event'; then restart ${name}` },
   ];
 }
 
@@ -94,7 +94,7 @@ async function requestFaults(
   const what = `${await client.xlen(key)} requests to ${service} wait, the oldest for ${Math.round(ageSeconds)} s.`;
   const why = `No ${service} takes them: whoever asks gets no answer.`;
   return [
-    { severity: 'CRITICAL', what, why, mend: `systemctl start sluice-${service}; see its log for why it is not there` },
+    { severity: 'CRITICAL', what, why, mend: `systemctl start sluice@${service}; see its log for why it is not there` },
   ];
 }
 

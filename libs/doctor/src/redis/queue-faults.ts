@@ -47,7 +47,7 @@ async function waitingFault(
       severity: 'CRITICAL',
       what,
       why,
-      mend: 'systemctl start sluice-worker; or: kubectl scale deployment/worker --replicas=<more>',
+      mend: 'systemctl start sluice@worker; or: kubectl scale deployment/sluice-worker-default --replicas=<more>',
     },
   ];
 }
@@ -67,6 +67,6 @@ async function stalledFault(redis: RedisConnections, name: string): Promise<Faul
   const what = `${count} jobs of ${name} have stalled.`;
   const why = 'Their worker has died, or its event loop was held up for longer than a lock lasts.';
   return [
-    { severity: 'WARNING', what, why, mend: 'systemctl restart sluice-worker; PostgreSQL gives their runs out anew' },
+    { severity: 'WARNING', what, why, mend: 'systemctl restart sluice@worker; PostgreSQL gives their runs out anew' },
   ];
 }

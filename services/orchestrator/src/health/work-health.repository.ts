@@ -37,7 +37,7 @@ export class WorkHealthRepository {
       `select count(*) filter (where is_live)::integer as live,
          count(*) filter (where is_live and draining)::integer as draining,
          coalesce(sum(slots) filter (where is_live), 0)::integer as slots,
-         count(*) filter (where not is_live)::integer as silent,
+         count(*) filter (where not is_live and not draining)::integer as silent,
          (select count(*) from orchestrator.run
           where pool = $1 and state in ('DISPATCHED', 'RUNNING', 'CANCELING'))::integer as active
        from (select *, heartbeat_at > now() - make_interval(secs => $2) as is_live from orchestrator.worker

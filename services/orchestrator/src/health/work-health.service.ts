@@ -42,7 +42,7 @@ export class WorkHealth {
     work.measured('runs that wait', queued);
     work.measured('oldest wait', oldestSeconds, 's');
     const waits = `${queued} runs wait, the oldest for ${Math.round(oldestSeconds)} s.`;
-    const mend = 'kubectl scale deployment/worker --replicas=<more>; or: systemctl start sluice-worker';
+    const mend = 'kubectl scale deployment/sluice-worker-default --replicas=<more>; or: systemctl start sluice@worker';
     if (live === 0) {
       const what = `No worker was heard of in ${workerLiveSeconds} s. ${waits}`;
       return [{ severity: 'CRITICAL', what, why: 'Only kept results are answered.', mend }];
@@ -60,7 +60,7 @@ export class WorkHealth {
     if (silent > 0) {
       const what = `${silent} workers were heard of in the last ten minutes and are silent now.`;
       const why = 'They have died, or do not reach the bus; what they ran begins anew elsewhere.';
-      faults.push({ severity: 'NOTICE', what, why, mend: 'journalctl -u sluice-worker; or: kubectl get pods' });
+      faults.push({ severity: 'NOTICE', what, why, mend: 'journalctl -u sluice@worker; or: kubectl get pods' });
     }
     return faults;
   }
@@ -71,7 +71,7 @@ export class WorkHealth {
       severity: 'WARNING',
       what: `${count} runs have been ${state} for too long.`,
       why: 'The reaper should have ended or repeated them: it does not run, or a source does not let itself be cancelled.',
-      mend: 'journalctl -u sluice-orchestrator | grep reaper; then restart the orchestrator',
+      mend: 'journalctl -u sluice@orchestrator | grep reaper; then restart the orchestrator',
     }));
   }
 
