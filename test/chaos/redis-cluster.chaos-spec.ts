@@ -57,6 +57,13 @@ async function isReplicated(): Promise<boolean> {
   return links.filter((link) => link === 'up').length === 3 && links.filter((link) => link === 'master').length === 3;
 }
 
+/** A replica that has not heard yet of a slot which has just been moved to its master would not have it when promoted. */
+async function areAgreed(): Promise<boolean> {
+  const [node] = await masters();
+  const told = await redis.cli('--cluster', 'check', `127.0.0.1:${node?.port}`).catch(() => '');
+  return told.includes('All nodes agree about slots configuration') && !told.includes('[WARNING]');
+}
+
 describe('A Redis Cluster under load', () => {
   test('is resharded and loses a master, and no promise is broken', async () => {
     const trial = await Trial.begin({ name: 'redis cluster', mesh });
@@ -66,6 +73,7 @@ describe('A Redis Cluster under load', () => {
       const route = ['--cluster-from', from.id, '--cluster-to', to.id, '--cluster-slots', '4000'];
       await redis.cli('--cluster', 'reshard', `127.0.0.1:${from.port}`, ...route, '--cluster-yes');
     });
+    await until(areAgreed, { timeoutMs: 60_000, intervalMs: 250, what: 'nodes that agree on who has which slot' });
     for (let round = 1; round <= 2; round += 1) {
       await trial.outage(`loss of master ${round}`, async () => {
         const before = await masters();

@@ -7,6 +7,8 @@ import { noFaults, Trial } from './trial.js';
 
 const primaryName = 'sluice-broker';
 const recoveredWithinMs = 10_000;
+/** Of the questions of a trial by themselves. */
+const longestQuestionMs = 2_500;
 
 const closing = new AsyncDisposableStack();
 let redis: RedisServers;
@@ -73,7 +75,10 @@ describe('A failover by three sentinels', () => {
     });
     const { faults, errors, outages } = await trial.end();
     expect(faults).toEqual(noFaults);
-    for (const { answeredAfterMs } of outages) expect(answeredAfterMs).toBeLessThan(recoveredWithinMs);
+    for (const { answeredAfterMs, endedAfterMs } of outages) {
+      expect(answeredAfterMs).toBeLessThan(recoveredWithinMs);
+      expect(endedAfterMs).toBeLessThan(recoveredWithinMs + longestQuestionMs);
+    }
     // A cancel or a change has no key by which it could be sent again: lost on its way, its outcome is told as open.
     expect(errors.filter((error) => error.includes(': submit:') || error.includes('ended as'))).toEqual([]);
   });

@@ -10,7 +10,12 @@ export class AwaitedReply {
     this.wake?.();
   }
 
-  /** The reply, once; undefined when it does not come within `ms`, or when the signal fires before it. */
+  /** Lets whoever waits look whether there is still something to wait for. */
+  doubt(): void {
+    this.wake?.();
+  }
+
+  /** The reply, once; undefined when it does not come within `ms`, or before the signal fires or it is doubted. */
   async within(ms: number, signal?: AbortSignal): Promise<Envelope | undefined> {
     if (!this.reply && ms > 0 && !signal?.aborted) await this.change(ms, signal);
     const { reply } = this;

@@ -30,7 +30,7 @@ export interface RequestOptions {
 
 /** Longer than a failover by Sentinel takes (5 s until it is noticed, then the vote and the promotion): it is waited for, not told. */
 const defaultTtlMs = 15_000;
-/** How long a repeatable request that somebody has taken, or that was lost, is waited for before it is sent again. */
+/** How long a request with a key that somebody has taken, or that was lost, is waited for before it is sent again. */
 const repeatAfterMs = 2_500;
 
 /** Sends requests and waits for their replies; tells the firehose. One for each process. */
@@ -53,6 +53,10 @@ export class BusClient {
 
   start(): void {
     this.inbox.start();
+    // What was sent on an earlier connection, or its reply, may have gone with the server behind it.
+    this.parts.redis.onConnection('broker', () => {
+      for (const reply of this.awaited.values()) reply.doubt();
+    });
   }
 
   async stop(): Promise<void> {
@@ -105,13 +109,14 @@ export class BusClient {
     const reply = new AwaitedReply();
     this.awaited.set(id, reply);
     try {
+      const isRepeatable = contract.isIdempotent || options.idempotencyKey !== undefined;
       for (let attempt = 0; ; attempt += 1) {
         // The same id each time: the reply to any sending answers all of them.
         const sent = await this.send(contract, { id, payload }, options, deadline);
-        const answer = sent && (await this.answerTo(sent, reply, options, deadline));
+        const answer = sent && (await this.answerTo(sent, reply, isRepeatable, options, deadline));
         if (answer && !isUnimplemented(answer)) return answer;
-        // Sent and unanswered: it may have been done, so only an idempotency key allows another sending.
-        const mayRepeat = !sent || answer !== undefined || options.idempotencyKey !== undefined;
+        // Sent and unanswered: it may have been done, so it is sent again only where that is harmless.
+        const mayRepeat = !sent || answer !== undefined || isRepeatable;
         if (!mayRepeat || options.signal?.aborted || performance.now() >= deadline) {
           throw answer?.failure ? fromFailure(answer.failure) : await this.silence(contract, sent, options);
         }
@@ -139,20 +144,24 @@ export class BusClient {
     return this.sender.send({ service, instance }, asBuffer(envelopeCodec.encode(envelope)), leftMs);
   }
 
-  /** Undefined: no answer before the deadline, or before it is time to send a repeatable request again. */
+  /**
+   * Undefined: no answer before the deadline, or before it is time to send a repeatable request again: when a connection
+   * has been made anew, and with a key also after a while. Slow ones without a key would else be done twice each time.
+   */
   private async answerTo(
     sent: SentRequest,
     reply: AwaitedReply,
+    isRepeatable: boolean,
     { idempotencyKey, signal }: RequestOptions,
     deadline: number,
   ): Promise<Envelope | undefined> {
-    if (idempotencyKey === undefined) return reply.within(deadline - performance.now(), signal);
+    const pauseMs = idempotencyKey === undefined ? Infinity : repeatAfterMs;
     for (;;) {
       const leftMs = deadline - performance.now();
-      const answer = await reply.within(Math.min(leftMs, repeatAfterMs), signal);
+      const answer = await reply.within(Math.min(leftMs, pauseMs), signal);
       if (answer || signal?.aborted || performance.now() >= deadline) return answer;
       // One that nobody has taken keeps its place in the queue.
-      if (!(await this.sender.isWaiting(sent))) return undefined;
+      if (isRepeatable && !(await this.sender.isWaiting(sent))) return undefined;
     }
   }
 

@@ -7,6 +7,7 @@ import { TcpProxy, until } from '#libs/testing';
 import { BusFixture } from '../test/fixture.js';
 import { ConsumerJanitor } from './consumer-janitor.js';
 import { DirectedRequests } from './directed-requests.js';
+import { serviceContext } from './message-context.js';
 
 const yes = { stopping: true };
 
@@ -55,6 +56,51 @@ describe('a request', () => {
     expect(await answer).toEqual(yes);
     open();
     expect(keys).toEqual(['k1', 'k1']);
+  });
+
+  it.each([
+    { isIdempotent: true, handlings: 2, what: 'is sent again at once where it is harmless' },
+    { isIdempotent: false, handlings: 1, what: 'is waited for where it is not' },
+  ])('that was lost with its connection $what', async ({ isIdempotent, handlings }) => {
+    await using bus = await BusFixture.start();
+    const { opened, open } = gate();
+    let handled = 0;
+    bus.serve('a', async () => {
+      handled += 1;
+      await (handled === 1 ? opened : Promise.resolve());
+      return yes;
+    });
+    const client = bus.connect('caller');
+    const contract = { ...workerRequests.stopRun, isIdempotent };
+    const input = { runId: 'run_1', fence: 1, timedOut: false };
+    const begun = performance.now();
+    const answer = client.request(contract, input, { context: serviceContext('orchestrator', 'wsp_1'), ttlMs: 20_000 });
+    await until(() => handled === 1);
+    await bus.redis.client('KILL', 'TYPE', 'normal');
+    if (handlings === 1) await until(() => performance.now() > begun + 1_500);
+    else await answer;
+    expect(performance.now() - begun).toBeLessThan(2_500);
+    expect(handled).toBe(handlings);
+    open();
+    expect(await answer).toEqual(yes);
+  });
+
+  it('that waits for somebody to take it is not sent again when a connection is made anew', async () => {
+    await using bus = await BusFixture.start();
+    const client = bus.connect('caller');
+    const contract = { ...workerRequests.stopRun, isIdempotent: true };
+    const context = serviceContext('orchestrator', 'wsp_1');
+    const answer = client.request(contract, { runId: 'run_1', fence: 1, timedOut: false }, { context });
+    await until(async () => (await bus.redis.xlen(bus.requestKey)) === 1);
+    await bus.redis.client('KILL', 'TYPE', 'normal');
+    let handled = 0;
+    bus.serve('a', async () => {
+      handled += 1;
+      return yes;
+    });
+    expect(await answer).toEqual(yes);
+    await bus.ask(client);
+    expect(handled).toBe(2);
   });
 
   it('ends when its caller gives up, and is not handled after that', async () => {

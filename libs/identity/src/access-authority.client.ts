@@ -2,9 +2,7 @@ import { serviceContext, type BusClient } from '#libs/bus';
 import { accessRequests, type ResponseOf, type ServiceName } from '#libs/contracts';
 import type { AccessAuthority } from './access-view.js';
 
-const ttlMs = 5_000;
-
-/** Asks the service metadata, over the bus, as this service. */
+/** Asks the service metadata, over the bus, as this service. Callers wait for it, so it waits for as long as they do. */
 export class BusAccessAuthority implements AccessAuthority {
   constructor(
     private readonly bus: BusClient,
@@ -16,6 +14,6 @@ export class BusAccessAuthority implements AccessAuthority {
     knownRevision: number,
   ): Promise<ResponseOf<typeof accessRequests.listRestrictions>> {
     const context = serviceContext(this.service, workspaceId);
-    return this.bus.request(accessRequests.listRestrictions, { workspaceId, knownRevision }, { context, ttlMs });
+    return this.bus.request(accessRequests.listRestrictions, { workspaceId, knownRevision }, { context });
   }
 }

@@ -128,6 +128,15 @@ export class RedisConnections {
     return this.isReady(role);
   }
 
+  /** Calls the listener whenever the shared client of a role has a new connection: what was sent on another may be lost. */
+  onConnection(role: RedisRole, listener: () => void): void {
+    const client = this.client(role);
+    if (!(client instanceof Cluster)) return void client.on('ready', listener);
+    const watchNode = (node: Redis): void => void node.on('ready', listener);
+    for (const node of client.nodes('all')) watchNode(node);
+    client.on('+node', watchNode);
+  }
+
   /** Whether a command would be sent now. */
   isReady(role: RedisRole): boolean {
     return this.client(role).status === 'ready';

@@ -197,7 +197,8 @@ describe('The checker of histories', () => {
   test('measures how long those waited who were waiting when an outage was over', async () => {
     const outage: Note = { f: 'outage', type: 'ok', name: 'x', fromMs: 500, mendedMs: 1_500 };
     const { outages } = await checkHistory(asHistory([...whole, outage]));
-    expect(outages).toEqual([{ name: 'x', brokenMs: 1_000, waiting: 1, answeredAfterMs: 500 }]);
+    const answered = { waiting: 1, answeredAfterMs: 500 };
+    expect(outages).toEqual([{ name: 'x', brokenMs: 1_000, ...answered, followed: 1, endedAfterMs: 10_500 }]);
   });
 
   test('counts as errors what clients are told, and not that they wait', async () => {

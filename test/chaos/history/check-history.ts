@@ -2,9 +2,9 @@ import { checkEnds } from './check-ends.ts';
 import { checkEvents, checkFinished } from './check-events.ts';
 import { checkSource } from './check-source.ts';
 import { checkThings } from './check-things.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, type Submission } from './ledger.ts';
 import type { Operation } from './operation.ts';
-import type { Complain, Count, Report } from './report.ts';
+import type { Complain, Count, OutageReport, Report } from './report.ts';
 
 /** Holds a history against the five promises; see docs/decisions/0045. */
 export async function checkHistory(operations: AsyncIterable<Operation> | Iterable<Operation>): Promise<Report> {
@@ -28,17 +28,21 @@ export async function checkHistory(operations: AsyncIterable<Operation> | Iterab
   return report;
 }
 
-/** How long those had to wait who were waiting, with a key, when it was mended. */
-function waitOf({ name, fromMs, mendedMs }: Ledger['outages'][number], ledger: Ledger): Report['outages'][number] {
-  const waiting = [...ledger.submissions.values()].filter(
-    ({ invokedAtMs, answeredAtMs = ledger.endedAtMs, question }) =>
-      question.isRelaxed !== true && invokedAtMs < mendedMs && answeredAtMs > mendedMs,
+// What is asked without a key is lost with its request, and its client waits for the time-out.
+function waitOf({ name, fromMs, mendedMs }: Ledger['outages'][number], ledger: Ledger): OutageReport {
+  const asked = [...ledger.submissions.values()].filter(
+    ({ invokedAtMs, question }) => question.isRelaxed !== true && invokedAtMs < mendedMs,
   );
-  const answered = waiting.map(({ answeredAtMs = ledger.endedAtMs }) => answeredAtMs - mendedMs);
+  const waitsFor = (endOf: (submission: Submission) => number | undefined): number[] =>
+    asked.map((submission) => (endOf(submission) ?? ledger.endedAtMs) - mendedMs).filter((waitMs) => waitMs > 0);
+  const answered = waitsFor(({ answeredAtMs, refusal }) => (refusal === undefined ? answeredAtMs : 0));
+  const ended = waitsFor(({ executions, refusal }) => {
+    const [execution = ''] = executions;
+    return refusal === undefined ? ledger.connections.get(execution)?.at(-1)?.endedAtMs : 0;
+  });
   return {
-    name,
-    brokenMs: mendedMs - fromMs,
-    waiting: waiting.length,
-    answeredAfterMs: Math.max(0, ...answered),
+    ...{ name, brokenMs: mendedMs - fromMs },
+    ...{ waiting: answered.length, answeredAfterMs: Math.max(0, ...answered) },
+    ...{ followed: ended.length, endedAfterMs: Math.max(0, ...ended) },
   };
 }

@@ -17,6 +17,7 @@ export interface Connection {
   readonly events: { atMs: number; event: ToldEvent }[];
   /** 'complete', or why it ended before that. */
   end: string;
+  endedAtMs?: number;
 }
 
 type Of<F extends Operation['f']> = Extract<Operation, { f: F }>;
@@ -119,7 +120,10 @@ export class Ledger {
     const last = connections.at(-1);
     if (!last) throw new Error(`${operation.execution} was told without a connection`);
     if (operation.f === 'told') last.events.push({ atMs: operation.atMs, event: operation.event });
-    else last.end = operation.type === 'info' ? operation.end : 'complete';
+    else {
+      last.end = operation.type === 'info' ? operation.end : 'complete';
+      last.endedAtMs = operation.atMs;
+    }
   }
 
   private addChange({ name, value, type }: Of<'change'>): void {
