@@ -227,7 +227,8 @@ export class Mesh {
     const external = process.env['SLUICE_REDIS_URL'];
     if (external !== undefined) return { SLUICE_REDIS_URL: external };
     // With the user's name: redis-cli takes a URL without one for a user without a name.
-    const [broker, cache] = [this.ports.broker, this.ports.cache].map((port) => this.redisUrl(port, 'default'));
+    const broker = this.redisUrl(this.ports.broker, 'default');
+    const cache = this.redisUrl(this.ports.cache, 'default');
     return { SLUICE_REDIS_BROKER_URL: broker, SLUICE_REDIS_SESSION_URL: broker, SLUICE_REDIS_CACHE_URL: cache };
   }
 
