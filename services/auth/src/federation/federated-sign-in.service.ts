@@ -35,8 +35,8 @@ export type Admission = (transaction: Transaction, user: UserKey) => Promise<voi
 
 /** How a session is opened, and what of it is answered, when all else of the sign-in is done. */
 interface Opening<Opened, Answer> {
-  open(transaction: Transaction, user: UserKey): Promise<Opened>;
-  answer(transaction: Transaction, user: UserKey, opened: Opened): Promise<Answer>;
+  readonly open: (transaction: Transaction, user: UserKey) => Promise<Opened>;
+  readonly answer: (transaction: Transaction, user: UserKey, opened: Opened) => Promise<Answer>;
 }
 
 /**
