@@ -58,6 +58,11 @@ class WorkerController {
     return {};
   }
 
+  @HandlesRequest(workerRequests.setDraining)
+  setDraining(): ResponseOf<Worker['setDraining']> {
+    return {};
+  }
+
   @HandlesRequest(workerRequests.stopRun)
   async stopRun(
     @Payload() input: RequestOf<Worker['stopRun']>,
