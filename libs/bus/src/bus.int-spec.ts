@@ -60,7 +60,7 @@ class WorkerController {
 
   @HandlesRequest(workerRequests.setDraining)
   setDraining(): ResponseOf<Worker['setDraining']> {
-    return {};
+    return { runs: 0 };
   }
 
   @HandlesRequest(workerRequests.stopRun)
