@@ -178,10 +178,8 @@ class Play implements Agenda {
 }
 
 function timesOf(values: readonly number[]): Times {
-  const sorted = Float64Array.from(values).sort();
-  // simple-statistics takes any array-like of numbers, but its type says array.
-  const at = (share: number): number =>
-    sorted.length === 0 ? 0 : quantileSorted(sorted as unknown as number[], share);
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number): number => (sorted.length === 0 ? 0 : quantileSorted(sorted, share));
   const sum = values.reduce((total, value) => total + value, 0);
   return {
     count: values.length,
