@@ -79,6 +79,7 @@ import { LostAccessRepository } from './access/lost-access.repository.js';
 import { LostAccessService } from './access/lost-access.service.js';
 import { SubmissionController } from './submission/submission.controller.js';
 import { SubmissionRepository } from './submission/submission.repository.js';
+import { QuestionService } from './submission/question.service.js';
 import { SubmitService } from './submission/submit.service.js';
 import { WebhookController } from './webhook/webhook.controller.js';
 import { WebhookDeliveryRepository } from './webhook/webhook-delivery.repository.js';
@@ -120,7 +121,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
   providers: [
     ...[QueryPlanner, TemplateCallers, AuthClient],
     ...[PolicyService, CallerMemory, DataKeys, MaskKeys, ValueSeals],
-    ...[SubmitService, SubmissionRepository, EstimateService, CacheService, CacheRepository],
+    ...[QuestionService, SubmitService, SubmissionRepository, EstimateService, CacheService, CacheRepository],
     ...[CacheMetrics, RepeatedHitsService, RepeatedHitsRepository],
     ...[AssetAccess, ExecutionService, ExecutionRepository, FinishedRepository, CancelService, CancelRepository],
     ...[RunRepository, RunChanges, RunMetrics, ClaimService, FinishService, AttemptService],

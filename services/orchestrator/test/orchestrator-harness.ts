@@ -65,6 +65,7 @@ import { RunnableMemory } from '../src/source/runnable.memory.js';
 import { SourceRepository } from '../src/source/source.repository.js';
 import { SourceService } from '../src/source/source.service.js';
 import { SubmissionRepository } from '../src/submission/submission.repository.js';
+import { QuestionService } from '../src/submission/question.service.js';
 import { SubmitService } from '../src/submission/submit.service.js';
 import { HeartbeatRepository } from '../src/worker/heartbeat.repository.js';
 import { HeartbeatService } from '../src/worker/heartbeat.service.js';
@@ -148,21 +149,25 @@ export function startOrchestrator(
   const finishes = new FinishService(runs, attempts, changes, logger);
   const cacheMetrics = new CacheMetrics(metrics);
   const deliveries = new WebhookDeliveryRepository(dataSource);
-  const submit = new SubmitService(
-    submissions,
-    executions,
+  const questions = new QuestionService(
     runnables,
     access,
     new PolicyService(metadata, callers, new MaskKeys(dataKeys)),
     new QueryPlanner(logger),
-    new ValueSeals(dataKeys),
     new TemplateCallers(callers),
+    config,
+    clock,
+  );
+  const submit = new SubmitService(
+    submissions,
+    questions,
+    executions,
+    new ValueSeals(dataKeys),
     queue,
     changes,
     cacheMetrics,
     logger,
     config,
-    clock,
   );
   return {
     bus,
@@ -184,6 +189,7 @@ export function startOrchestrator(
     },
     /** Not begun by itself: most tests dispatch when they want to. */
     newDispatcher: () => new DispatcherService(dispatch, queue, logger, config, changes, metrics),
+    questions,
     submit,
     warmUps: new WarmUpService(
       new WarmUpRepository(dataSource),

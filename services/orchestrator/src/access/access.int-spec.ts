@@ -214,7 +214,7 @@ describe('who only runs a saved query', () => {
       const details = { sourceCode: '42703' };
       throw new AppError('run.query_failed', 'column "salary" does not exist', { details });
     });
-    const estimates = new EstimateService(orchestrator.submit, orchestrator.bus.asClient());
+    const estimates = new EstimateService(orchestrator.questions, orchestrator.bus.asClient());
     const refusal = async (): Promise<unknown> =>
       estimates
         .estimate(

@@ -7,7 +7,7 @@ import { readsText } from '../access/asset-access.service.js';
 import { refusalWithoutText } from '../access/hidden-text.js';
 import { canReadSql } from '../execution/execution.service.js';
 import { toPlanReach, toPlanValues } from '../run/bound-values.js';
-import { SubmitService } from '../submission/submit.service.js';
+import { QuestionService } from '../submission/question.service.js';
 
 type EstimateInput = RequestOf<typeof runRequests.estimateQuery>;
 type Estimate = ResponseOf<typeof runRequests.estimateQuery>;
@@ -21,13 +21,13 @@ const reserveMs = 250;
 @Injectable()
 export class EstimateService {
   constructor(
-    private readonly submissions: SubmitService,
+    private readonly questions: QuestionService,
     private readonly bus: BusClient,
   ) {}
 
   /** @throws AppError what a submission throws; `run.estimate_hidden`; what the source says of the statement */
   async estimate(input: EstimateInput, principal: Principal, context: BusContext): Promise<Estimate> {
-    const { question, access, plan, limits, session } = await this.submissions.prepare(
+    const { question, access, plan, limits, session } = await this.questions.prepare(
       { ...input, priority: 'INTERACTIVE' },
       principal,
       context,

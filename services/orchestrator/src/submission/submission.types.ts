@@ -1,11 +1,13 @@
 import type { MessageContext } from '#libs/bus';
-import type { RunPlan, SourceConnection, WorkspaceSettings } from '#libs/contracts';
+import type { RequestOf, RunPlan, runRequests, SourceConnection, WorkspaceSettings } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import type { ReachPremises } from '#libs/sql';
 import type { Freshness } from '../cache/freshness.js';
 import type { ExecutionView } from '../execution/execution.types.js';
 import type { PriorityClass } from '../run/run.types.js';
 import type { ResolvedLimits } from './limits.js';
+
+export type SubmitInput = RequestOf<typeof runRequests.submitExecution>;
 
 /** For whom a question is asked, and how long somebody waits. A BusContext is one. */
 export type AskingContext = MessageContext & {
