@@ -45,6 +45,18 @@ describe('a token bucket', () => {
     expect(await buckets.take('a', size)).toBe(0);
   });
 
+  it('takes back what is not needed, up to all that it holds', async () => {
+    const size = { perSecond: 0.01, burst: 5 };
+    expect(await buckets.take('back', size, 5)).toBe(0);
+    expect(await buckets.take('back', size)).toBeGreaterThan(0);
+    await buckets.take('back', size, -2);
+    expect(await buckets.take('back', size, 2)).toBe(0);
+    expect(await buckets.take('back', size)).toBeGreaterThan(0);
+    await buckets.take('back', size, -50);
+    expect(await buckets.take('back', size, 6)).toBeGreaterThan(0);
+    expect(await buckets.take('back', size, 5)).toBe(0);
+  });
+
   it('holds nobody off where Redis does not answer', async () => {
     const away = new RedisConnections(
       { prefix: 'test', broker: { url: 'redis://127.0.0.1:1' }, session: {}, cache: {} },

@@ -15,7 +15,7 @@ export interface BucketSize {
 export class TokenBuckets {
   constructor(private readonly redis: RedisConnections) {}
 
-  /** Takes all or none. @returns 0 where they were taken, else the seconds until they are there */
+  /** Takes all or none; a count below 0 gives back. @returns 0 where they were taken, else the seconds until they are there */
   async take(subject: string, { perSecond, burst }: BucketSize, count = 1): Promise<number> {
     if (!this.redis.isReady('broker')) return 0;
     const key = this.redis.keys.bucket(subject);

@@ -3,7 +3,7 @@
 -- KEYS[1]  the bucket
 -- ARGV[1]  microseconds in which one token comes back
 -- ARGV[2]  how many tokens it holds
--- ARGV[3]  how many are taken
+-- ARGV[3]  how many are taken; below 0, how many are given back
 -- Reply    0 where they were taken, else the microseconds until they are there
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -12,5 +12,5 @@ local missing = spent - now - ARGV[1] * ARGV[2]
 if missing > 0 then
   return math.ceil(missing)
 end
-redis.call('SET', KEYS[1], string.format('%.0f', spent), 'PX', math.ceil((spent - now) / 1000))
+redis.call('SET', KEYS[1], string.format('%.0f', spent), 'PX', math.max(1, math.ceil((spent - now) / 1000)))
 return 0

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { trace } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
@@ -77,7 +78,6 @@ export class RepeatedHits {
     return { ...hit.execution, id: executionId, submittedAt, finishedAt: submittedAt, cacheAgeSeconds, traceId };
   }
 
-  /** Batches form by themselves: while one is under way, the next gathers. */
   private record(repeat: Repeat): Promise<Repeated | undefined> {
     return new Promise((settle) => {
       this.waiting.push({ repeat, settle });
@@ -85,14 +85,27 @@ export class RepeatedHits {
     });
   }
 
+  /**
+   * Batches form by themselves: while one is under way, the next gathers. That one leaves before the answers to the first are
+   * made, so that the orchestrator works on it in the meantime.
+   */
   private async askAll(): Promise<void> {
     this.isAsking = true;
+    // What arrives together goes together.
+    await nextTurn();
+    let settle = (): void => undefined;
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, batchMax);
-      const answers = await this.ask(batch.map(({ repeat }) => repeat));
-      for (const [index, { settle }] of batch.entries()) settle(answers[index]);
+      const asking = this.ask(batch.map(({ repeat }) => repeat));
+      // What is sent in one turn of the event loop is written in the next.
+      await nextTurn();
+      await nextTurn();
+      settle();
+      const answers = await asking;
+      settle = () => batch.forEach((each, index) => each.settle(answers[index]));
     }
     this.isAsking = false;
+    settle();
   }
 
   private async ask(hits: Repeat[]): Promise<Repeated[]> {

@@ -67,10 +67,27 @@ describe('a question that was a hit', () => {
     expect(await hits.repeat(key())).toBeUndefined();
   });
 
-  it('goes with all that come while a batch is under way, and each has its own answer', async () => {
+  it('goes with all that arrive together, and each has its own answer', async () => {
     hits.remember(key(), { execution, repeatableAtRevision: 4 });
     const repeated = await Promise.all(Array.from({ length: 100 }, () => hits.repeat(key())));
-    expect(asked.map((request) => request.hits.length)).toEqual([1, 99]);
+    expect(asked.map((request) => request.hits.length)).toEqual([100]);
     expect(new Set(repeated.map((one) => one?.id)).size).toBe(100);
+  });
+
+  it('goes with all that come while a batch is under way, before the answers to that one are made', async () => {
+    hits.remember(key(), { execution, repeatableAtRevision: 4 });
+    const order: string[] = [];
+    const { promise: mayAnswer, resolve: letAnswer } = Promise.withResolvers<void>();
+    answer = async (request) => {
+      order.push(`asked for ${request.hits.length}`);
+      await mayAnswer;
+      return accepting(request);
+    };
+    const first = hits.repeat(key()).then(() => order.push('answered'));
+    await vi.waitFor(() => expect(asked).toHaveLength(1));
+    const others = Array.from({ length: 10 }, () => hits.repeat(key()));
+    letAnswer();
+    await Promise.all([first, ...others]);
+    expect(order).toEqual(['asked for 1', 'asked for 10', 'answered']);
   });
 });

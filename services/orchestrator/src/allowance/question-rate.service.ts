@@ -34,6 +34,11 @@ export class QuestionRate {
     return (await this.missingSeconds(asker, count)) === 0;
   }
 
+  /** What was taken for questions that will be asked again. */
+  async giveBack(asker: Asker, count: number): Promise<void> {
+    await this.missingSeconds(asker, -count);
+  }
+
   private missingSeconds(asker: Asker, count: number): Promise<number> {
     const { questionsPerSecond: perSecond, questionsBurst: burst } = this.config.allowance;
     return this.buckets.take(`${asker.workspaceId}/${accountOf(asker)}`, { perSecond, burst }, count);

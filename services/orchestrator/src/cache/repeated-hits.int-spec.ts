@@ -143,9 +143,13 @@ describe('a hit that is repeated', () => {
     expect(await accepted(repeatOf({ hitId: miss.id }), repeatOf({ executionId: 'x' }))).toEqual([false, false]);
   });
 
-  it('counts as a question of its caller, and is refused where they ask too fast', async () => {
+  it('counts as a question of its caller, unless it is refused for newer assets and asked again; and is refused where they ask too fast', async () => {
     expect(await accepted(repeatOf(), repeatOf(), repeatOf({ revision: 1 }))).toEqual([true, true, false]);
-    expect(taken).toEqual([[`${principal.workspaceId}/${principal.userId}`, 2]]);
+    const subject = `${principal.workspaceId}/${principal.userId}`;
+    expect(taken).toEqual([
+      [subject, 3],
+      [subject, -1],
+    ]);
     mayTake = false;
     expect(await accepted(repeatOf())).toEqual([false]);
   });
@@ -157,6 +161,14 @@ describe('a hit that is repeated', () => {
   it('is refused as a whole where there are too many', async () => {
     const many = Array.from({ length: 1_001 }, () => repeatOf());
     await expect(service.repeat(many)).rejects.toMatchObject({ code: 'input.too_large' });
+  });
+
+  it('is recorded once, and answered the same, where its request comes twice', async () => {
+    const twice = repeatOf();
+    expect(await accepted(twice)).toEqual([true]);
+    const made = await orchestrator.executions.get(twice.executionId, principal);
+    expect(await accepted(twice, repeatOf())).toEqual([true, true]);
+    expect(await orchestrator.executions.get(twice.executionId, principal)).toEqual(made);
   });
 
   it('leaves no row behind where it is refused', async () => {

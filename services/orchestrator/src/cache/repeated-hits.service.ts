@@ -23,9 +23,15 @@ export class RepeatedHitsService {
 
   async repeat(hits: readonly HitToRepeat[]): Promise<RepeatedHit[]> {
     if (hits.length > hitsMax) throw new AppError('input.too_large', `At most ${hitsMax} hits at once.`);
-    const current = await this.currentRevisions(hits);
-    const known = hits.filter((hit) => isWellFormed(hit) && current.get(hit.workspaceId) === hit.revision);
-    const good = await this.withinRate(known);
+    const revisions = this.currentRevisions(hits);
+    // In the same round trip as the revisions.
+    const allowed = await this.withinRate(hits.filter(isWellFormed));
+    const current = await revisions;
+    const isCurrent = (hit: HitToRepeat): boolean => current.get(hit.workspaceId) === hit.revision;
+    const good = allowed.filter(isCurrent);
+    const outdated = byCaller(allowed.filter((hit) => !isCurrent(hit)));
+    // They are asked for again, each by itself, and count then.
+    await Promise.all(outdated.map((own) => this.rate.giveBack(own.caller, own.hits.length)));
     if (good.length === 0) return hits.map(() => refused);
     const repeated = await this.repository.repeat(good);
     for (const { accepted, cacheAgeSeconds } of repeated) {
@@ -37,14 +43,8 @@ export class RepeatedHitsService {
 
   /** A hit counts as a question. Of a caller for whom they are too many none is repeated, and each is asked for by itself. */
   private async withinRate(hits: readonly HitToRepeat[]): Promise<HitToRepeat[]> {
-    const ofCaller = Map.groupBy(hits, ({ workspaceId, callerId }) => `${workspaceId}/${callerId}`);
     const taken = await Promise.all(
-      [...ofCaller.values()].map(async (own) => {
-        const [first] = own;
-        if (!first) return [];
-        const caller = { workspaceId: first.workspaceId, userId: first.callerId };
-        return (await this.rate.takeAll(caller, own.length)) ? own : [];
-      }),
+      byCaller(hits).map(async (own) => ((await this.rate.takeAll(own.caller, own.hits.length)) ? own.hits : [])),
     );
     return taken.flat();
   }
@@ -55,6 +55,23 @@ export class RepeatedHitsService {
     const revisions = await Promise.all(workspaceIds.map((id) => this.revisions.read(id, 'metadata')));
     return new Map(workspaceIds.map((id, index) => [id, revisions[index]]));
   }
+}
+
+interface HitsOfCaller {
+  readonly caller: { readonly workspaceId: string; readonly userId: string };
+  readonly hits: HitToRepeat[];
+}
+
+function byCaller(hits: readonly HitToRepeat[]): HitsOfCaller[] {
+  const all = new Map<string, HitsOfCaller>();
+  for (const hit of hits) {
+    const { workspaceId, callerId: userId } = hit;
+    const key = `${workspaceId}/${userId}`;
+    const own = all.get(key);
+    if (own) own.hits.push(hit);
+    else all.set(key, { caller: { workspaceId, userId }, hits: [hit] });
+  }
+  return [...all.values()];
 }
 
 function isWellFormed({ executionId, hitId }: HitToRepeat): boolean {

@@ -3,6 +3,7 @@ import { AccountsOfGuests1795560000000 } from './1795560000000-accounts-of-guest
 import { AcceptInOneStatement1795240000000 } from './1795240000000-accept-in-one-statement.js';
 import { GuestsCountAsTheirAccount1795500000000 } from './1795500000000-guests-count-as-their-account.js';
 import { FairQueue1795280000000 } from './1795280000000-fair-queue.js';
+import { HitsMayBeRepeatedAgain1796480000000 } from './1796480000000-hits-may-be-repeated-again.js';
 import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
 import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
 import { PlanRepeatedHitsOnce1795335000000 } from './1795335000000-plan-repeated-hits-once.js';
@@ -29,4 +30,5 @@ export const migrations = [
   GuestsCountAsTheirAccount1795500000000,
   SlowRuns1795538000000,
   AccountsOfGuests1795560000000,
+  HitsMayBeRepeatedAgain1796480000000,
 ];
