@@ -189,15 +189,23 @@ export class FederatedSignInService {
 
   private async make(
     transaction: Transaction,
-    { workspaceId, rules }: OpenProvider,
+    provider: OpenProvider,
     identity: ExternalIdentity,
     email: string,
   ): Promise<UserRow> {
-    const user = await this.users.insert(transaction, workspaceId, {
+    const { workspaceId, rules } = provider;
+    const made = this.users.insert(transaction, workspaceId, {
       ...{ email, name: nameOf(identity, email), passwordHash: undefined },
       ...{ roleNames: rules.roles?.default ?? [], groupNames: [], attributes: {} },
       ...applyRules(rules, identity.claims, {}),
     });
+    const user = await made.catch((error: unknown) => (isEmailTaken(error) ? undefined : Promise.reject(error)));
+    if (!user) {
+      // Made meanwhile: through another provider, by an administrator or by SCIM.
+      const existing = await this.users.findByEmail(transaction, workspaceId, email);
+      if (!existing) throw new Error('an address that is taken is nobody’s');
+      return this.adopt(transaction, provider, existing);
+    }
     await this.audit.add(transaction, { ...auditedNewUser(user), actor: { kind: 'USER', id: user.id } });
     return user;
   }
@@ -243,6 +251,10 @@ function addressOf({ emailDomains }: OpenProvider, { email, emailVerified }: Ext
   const domain = address?.slice(address.lastIndexOf('@') + 1);
   if (domain !== undefined && emailDomains.includes(domain)) return address;
   throw refused('sso.domain_refused', 'This address may not sign in here.', `the domain is ${domain ?? 'not known'}`);
+}
+
+function isEmailTaken(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'auth.email_taken';
 }
 
 function nameOf({ name }: ExternalIdentity, email: string): string {
