@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { MessageContext } from '#libs/bus';
-import { identityProviderRequests } from '#libs/contracts';
 import { OidcIssuer, startPostgres, type PostgresServer } from '#libs/testing';
 import { AuthHarness } from '../../test/auth-harness.js';
+import { createProvider } from '../../test/sso.js';
 import { gatewayOrigin, SsoBrowser } from '../../test/sso-browser.js';
 
 const client = { client_id: 'sluice', client_secret: 'a-secret-of-the-client-of-tests' };
@@ -11,7 +10,6 @@ const rounds = 3;
 
 let server: PostgresServer;
 let auth: AuthHarness;
-let admin: MessageContext;
 let issuer: OidcIssuer;
 let providers: string[];
 
@@ -19,14 +17,15 @@ beforeAll(async () => {
   server = await startPostgres();
   auth = await AuthHarness.start(await server.createDatabase(), {
     SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS: '127.0.0.0/8',
+    // So many at once may take long on a machine that does other things too.
+    SLUICE_AUTH_PROVIDER_TIMEOUT_MS: '30000',
   });
-  admin = await auth.admin();
   issuer = await OidcIssuer.start({
     accounts: [],
     clients: [{ ...client, redirect_uris: [`${gatewayOrigin}/any`] }],
     redirectPath: /^\/v1\/sso\/[^/]+\/callback$/,
   });
-  providers = [await createProvider('One'), await createProvider('Two')];
+  providers = [await createProviderNamed('One'), await createProviderNamed('Two')];
 });
 
 afterAll(async () => {
@@ -35,21 +34,15 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function createProvider(name: string): Promise<string> {
-  const { identityProvider } = await auth.ask(
-    identityProviderRequests.createIdentityProvider,
-    {
-      ...{ name, kind: 'OIDC' as const, enabled: true, emailDomains: ['example.com'] },
-      options: {
-        ...{ issuer: issuer.issuer, clientId: client.client_id, clientSecret: client.client_secret },
-        ...{ scopes: ['openid', 'email', 'profile', 'groups'] },
-      },
-      rules: { groups: { claim: 'groups', passThrough: true }, roles: { default: ['analyst'] } },
+function createProviderNamed(name: string): Promise<string> {
+  return createProvider(auth, {
+    ...{ name, kind: 'OIDC', emailDomains: ['example.com'] },
+    options: {
+      ...{ issuer: issuer.issuer, clientId: client.client_id, clientSecret: client.client_secret },
+      scopes: ['openid', 'email', 'profile', 'groups'],
     },
-    admin,
-  );
-  if (!identityProvider) throw new Error('no provider came back');
-  return identityProvider.id;
+    rules: { groups: { claim: 'groups', passThrough: true }, roles: { default: ['analyst'] } },
+  });
 }
 
 /** Somebody new, of groups that are new too, named in another order by each. */
