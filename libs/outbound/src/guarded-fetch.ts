@@ -51,7 +51,7 @@ export function guardedFetch({ guard, timeoutMs, bytesMax }: GuardedFetchOptions
       new Promise((resolve, reject) => {
         const sent = request(url, options);
         sent.on('error', (error: NodeJS.ErrnoException) => {
-          // The server closed the idle connection while this was on its way: nobody has read it.
+          // The server closed the idle connection while this was on its way.
           if (sent.reusedSocket && error.code === 'ECONNRESET') resolve(send());
           else reject(error);
         });

@@ -54,7 +54,9 @@ function newcomer(round: number, number: number): string {
 }
 
 /** All callbacks come at once. */
-async function finishAtOnce(signIns: readonly { readonly sub: string; readonly provider: string }[]): Promise<unknown[]> {
+async function finishAtOnce(
+  signIns: readonly { readonly sub: string; readonly provider: string }[],
+): Promise<unknown[]> {
   const ready = await Promise.all(
     signIns.map(async ({ sub, provider }) => {
       const browser = new SsoBrowser(auth, provider);

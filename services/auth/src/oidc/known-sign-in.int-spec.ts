@@ -73,7 +73,9 @@ it('a user who is disabled while the sign-in is under way gets no session', asyn
     await transaction.query(`update auth.user_account set disabled = true where email = $1`, [account.email]);
     refused = auth.refusal(browser.finish(callback));
     await expect
-      .poll(() => auth.database.query(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'opened'`))
+      .poll(() =>
+        auth.database.query(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'opened'`),
+      )
       .toHaveLength(1);
   });
   expect((await refused)?.code).toBe('sso.user_disabled');
