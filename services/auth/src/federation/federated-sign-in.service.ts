@@ -194,16 +194,17 @@ export class FederatedSignInService {
     email: string,
   ): Promise<UserRow> {
     const { workspaceId, rules } = provider;
-    const made = this.users.insert(transaction, workspaceId, {
-      ...{ email, name: nameOf(identity, email), passwordHash: undefined },
-      ...{ roleNames: rules.roles?.default ?? [], groupNames: [], attributes: {} },
-      ...applyRules(rules, identity.claims, {}),
-    });
-    const user = await made.catch((error: unknown) => (isEmailTaken(error) ? undefined : Promise.reject(error)));
-    if (!user) {
+    let user: UserRow;
+    try {
+      user = await this.users.insert(transaction, workspaceId, {
+        ...{ email, name: nameOf(identity, email), passwordHash: undefined },
+        ...{ roleNames: rules.roles?.default ?? [], groupNames: [], attributes: {} },
+        ...applyRules(rules, identity.claims, {}),
+      });
+    } catch (error) {
       // Made meanwhile: through another provider, by an administrator or by SCIM.
-      const existing = await this.users.findByEmail(transaction, workspaceId, email);
-      if (!existing) throw new Error('an address that is taken is nobody’s');
+      const existing = isEmailTaken(error) && (await this.users.findByEmail(transaction, workspaceId, email));
+      if (!existing) throw error;
       return this.adopt(transaction, provider, existing);
     }
     await this.audit.add(transaction, { ...auditedNewUser(user), actor: { kind: 'USER', id: user.id } });
