@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Of the fields from the state on. */
-const userTicks = 11;
-const systemTicks = 12;
+const ownTicks = [11, 12];
+/** Of children that have ended, such as PostgreSQL's for a connection that was closed. */
+const childrenTicks = [13, 14];
 /** USER_HZ, which Linux shows to programs as 100 on every processor that Node runs on. */
 const ticksPerSecond = 100;
 
@@ -31,11 +32,11 @@ export function peakResidentMb(pid: number): number {
   return statusKb(pid, 'VmHWM') / 1_024;
 }
 
-/** What a process and all that it has started and that still runs have taken of the processors. */
+/** What a process and all that it has started have taken of the processors, whether they still run or not. */
 export function cpuSeconds(pid: number): number {
   return sumOf(familyOf(pid), (member) => {
     const fields = statFields(member);
-    return [userTicks, systemTicks].reduce((sum, field) => sum + Number(fields[field] ?? 0), 0) / ticksPerSecond;
+    return [...ownTicks, ...childrenTicks].reduce((sum, field) => sum + Number(fields[field] ?? 0), 0) / ticksPerSecond;
   });
 }
 

@@ -5,7 +5,7 @@ import { startBenchIssuer, type BenchIssuer } from './bench-issuer.ts';
 import type { BenchResult, Effort, Say } from './bench.ts';
 import type { Installation } from './installation.ts';
 import type { Round } from './measure.ts';
-import { cpuSeconds, sumOf } from './process-memory.ts';
+import { cpuSeconds } from './process-memory.ts';
 import { Visitor } from './visitor.ts';
 
 const people = 500;
@@ -24,6 +24,8 @@ interface Found {
   /** Of the processor, for each sign-in: by the issuer, and by Sluice with its stores. */
   readonly issuerMs: number;
   readonly sluiceMs: number;
+  /** The same by process, those that sign in being "client". */
+  readonly processes: ReadonlyMap<string, number>;
 }
 
 /** Signing in through a provider, from the link to the cookie, against what the provider takes by itself. */
@@ -46,7 +48,7 @@ export async function benchSignIns(mesh: Installation, { rounds, scale }: Effort
       const found = await measure(mesh, issuer, count, ours);
       speed.push({ ours: found.perSecond, control: control.perSecond });
       work.push({ ours: found.sluiceMs, control: found.issuerMs });
-      say(`  round ${round + 1}: ${describe(found)}; the issuer alone ${describe(control)}`);
+      say(`  round ${round + 1}: ${describe(found)}\n    the issuer alone: ${describe(control)}`);
     }
     return {
       name: 'Sign-ins through OpenID Connect',
@@ -132,8 +134,7 @@ async function measure(
   count: number,
   one: (number: number) => Promise<void>,
 ): Promise<Found> {
-  const sluice = [...mesh.processNames].map((name) => mesh.pidOf(name));
-  const before = [cpuSeconds(issuer.pid), sumOf(sluice, cpuSeconds)] as const;
+  const before = spent(mesh, issuer);
   const begun = performance.now();
   let next = 0;
   await Promise.all(
@@ -142,14 +143,29 @@ async function measure(
     }),
   );
   const seconds = (performance.now() - begun) / 1_000;
-  const perSignIn = (total: number): number => (total * 1_000) / count;
+  const after = spent(mesh, issuer);
+  const processes = new Map(
+    [...after].map(([name, total]) => [name, ((total - (before.get(name) ?? 0)) * 1_000) / count]),
+  );
   return {
     perSecond: count / seconds,
-    issuerMs: perSignIn(cpuSeconds(issuer.pid) - before[0]),
-    sluiceMs: perSignIn(sumOf(sluice, cpuSeconds) - before[1]),
+    issuerMs: processes.get('issuer') ?? 0,
+    sluiceMs: [...mesh.processNames].reduce((sum, name) => sum + (processes.get(name) ?? 0), 0),
+    processes,
   };
 }
 
-function describe({ perSecond, issuerMs, sluiceMs }: Found): string {
-  return `${perSecond.toFixed(0)}/s, of the processor ${issuerMs.toFixed(1)} ms in the issuer and ${sluiceMs.toFixed(1)} ms in Sluice`;
+/** Seconds of the processor so far. */
+function spent(mesh: Installation, issuer: BenchIssuer): Map<string, number> {
+  const { user, system } = process.cpuUsage();
+  return new Map([
+    ['client', (user + system) / 1_000_000],
+    ['issuer', cpuSeconds(issuer.pid)],
+    ...mesh.processNames.map((name): [string, number] => [name, cpuSeconds(mesh.pidOf(name))]),
+  ]);
+}
+
+function describe({ perSecond, processes }: Found): string {
+  const parts = [...processes].filter(([, ms]) => ms >= 0.05).map(([name, ms]) => `${name} ${ms.toFixed(2)}`);
+  return `${perSecond.toFixed(0)}/s, ms of the processor each: ${parts.join(', ')}`;
 }

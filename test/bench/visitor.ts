@@ -36,7 +36,11 @@ export class Visitor {
         response.on('end', () => resolve({ status, location, text }));
         response.on('error', reject);
       });
-      sent.on('error', reject);
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        // A connection that the server closed, having been idle, while this was under way to it.
+        if (sent.reusedSocket && error.code === 'ECONNRESET') resolve(this.visit(url, form));
+        else reject(error);
+      });
       sent.end(body);
     });
   }

@@ -42,7 +42,7 @@ export class NetworkGuard {
   async optionsFor(url: URL): Promise<RequestOptions & Pick<TcpNetConnectOpts, 'autoSelectFamily'>> {
     if (await this.isRefused(url)) throw new RefusedAddress();
     return {
-      // A connection of its own, closed behind it: one that is kept was checked for another time.
+      // A connection of its own, closed behind it. Whoever keeps connections shares them with no other guard.
       agent: false,
       // Has the lookup asked for all addresses, which is the one form of answer that it gives.
       autoSelectFamily: true,

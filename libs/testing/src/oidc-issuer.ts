@@ -44,6 +44,8 @@ export class OidcIssuer {
   publishedKeys: readonly JWK[] | undefined;
   /** How often its keys were asked for. */
   keysAsked = 0;
+  /** How often its userinfo endpoint was. */
+  userinfoAsked = 0;
 
   private constructor(
     readonly issuer: string,
@@ -114,6 +116,7 @@ export class OidcIssuer {
         return;
       }
     }
+    if (path === '/me') this.userinfoAsked += 1;
     if (path.startsWith('/interaction/')) {
       await this.interact(provider, request, response);
       return;

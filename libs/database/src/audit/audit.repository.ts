@@ -45,10 +45,30 @@ export class AuditRepository {
   async addEntries(manager: EntityManager, entries: readonly AuditEntry[]): Promise<void> {
     const [first] = entries;
     if (!first) return;
+    const { workspaceId, requestId } = first;
+    await this.outbox.add(manager, this.contract(), { entries: [...entries] }, { workspaceId, requestId });
+  }
+
+  /** The insert of one entry for a statement of the caller's own; see OutboxRepository.insertion. Then `wrote` is to be called. */
+  insertion(
+    manager: EntityManager,
+    record: AuditRecord,
+    at: { readonly first: number; readonly each?: string },
+  ): { sql: string; parameters: readonly unknown[] } {
+    const entry = this.entryOf(record);
+    const { workspaceId, requestId } = entry;
+    return this.outbox.insertion(manager, this.contract(), { entries: [entry] }, { workspaceId, requestId }, at);
+  }
+
+  /** Says that an entry was written, so that it is told soon after the commit. */
+  wrote(manager: EntityManager): void {
+    this.outbox.wrote(manager);
+  }
+
+  private contract(): (typeof auditRecorded)[keyof typeof auditRecorded] {
     const { service } = this;
     if (!isWriter(service)) throw new Error(`${service} has no stream for its audit entries`);
-    const { workspaceId, requestId } = first;
-    await this.outbox.add(manager, auditRecorded[service], { entries: [...entries] }, { workspaceId, requestId });
+    return auditRecorded[service];
   }
 
   private entryOf(record: AuditRecord): AuditEntry {

@@ -36,6 +36,12 @@ export function applyRules(rules: IdentityRules, claims: Claims, attributes: Jso
   return ruled;
 }
 
+/** Whether the claims lack one that these rules read. */
+export function lacksClaims({ roles, groups, attributes }: IdentityRules, claims: Claims): boolean {
+  const read = [...(roles?.map ?? []), ...(groups ? [groups] : []), ...(attributes ?? [])];
+  return read.some(({ claim }) => claimOf(claims, claim) === undefined);
+}
+
 /** The texts of a claim: by its name, or by the path that its name is. */
 export function valuesOf(claims: Claims, name: string): string[] {
   const value = claimOf(claims, name);

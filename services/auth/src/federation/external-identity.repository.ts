@@ -1,11 +1,29 @@
 import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { queryPrepared } from '#libs/database';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
-import type { UserKey } from '../user/user.types.js';
+import { userColumns } from '../user/user.repository.js';
+import type { UserKey, UserRow } from '../user/user.types.js';
 
 /** Who the subjects of providers are. */
 @Injectable()
 export class ExternalIdentityRepository {
+  constructor(@InjectDataSource() private readonly database: DataSource) {}
+
+  /** Whose subject it is. */
+  async findUser({ id }: OpenProvider, subject: string): Promise<UserRow | undefined> {
+    const [row] = await queryPrepared<UserRow>(
+      this.database,
+      `select ${userColumns}
+       from auth.external_identity i join auth.user_account u on u.id = i.user_id
+       where i.provider_id = $1 and i.subject = $2`,
+      [id, subject],
+    );
+    return row;
+  }
+
   /** Of two first sign-ins of one subject the second waits here, and then finds the user that the first has made. */
   async lock(transaction: Transaction, { id }: OpenProvider, subject: string): Promise<void> {
     await transaction.query(`select pg_advisory_xact_lock(hashtextextended($1, 1))`, [`${id} ${subject}`]);

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { AuditRepository } from '#libs/database';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
+import { besideFirst, type BesideOpening } from '../session/session.repository.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
 
 /** What a provider says of the sessions that it wants ended: its own session, or everything of one subject. */
@@ -11,21 +13,39 @@ export interface EndedAtProvider {
 /** Which sessions providers have opened. */
 @Injectable()
 export class FederatedSessionRepository {
-  /** Notes who has opened a session by which provider, and that this was the subject's last sign-in. */
-  async insert(
-    transaction: Transaction,
-    sessionId: string,
-    { id }: OpenProvider,
-    subject: string,
-    providerSession: string | undefined,
-  ): Promise<void> {
-    await transaction.query(
-      `with signed_in as (
-         update auth.external_identity set last_sign_in_at = now() where provider_id = $2 and subject = $3
-       )
-       insert into auth.federated_session (session_id, provider_id, subject, provider_session) values ($1, $2, $3, $4)`,
-      [sessionId, id, subject, providerSession ?? null],
-    );
+  constructor(private readonly audit: AuditRepository) {}
+
+  /** With a session: notes by which provider it is opened, that this was the subject's last sign-in, and its audit entry. */
+  besideOpening(
+    on: Transaction,
+    { id, kind, workspaceId }: OpenProvider,
+    { subject, providerSession }: { readonly subject: string; readonly providerSession: string | undefined },
+    { userId, sessionId }: { readonly userId: string; readonly sessionId: string },
+  ): BesideOpening {
+    const record = {
+      action: 'session.signed_in',
+      target: { type: 'session', id: sessionId },
+      workspaceId,
+      actor: { kind: 'USER', id: userId, sessionId },
+      after: { by: kind, providerId: id },
+    } as const;
+    const entry = this.audit.insertion(on, record, { first: besideFirst + 3, each: 'opened' });
+    const [provider, name, session] = [0, 1, 2].map((place) => `$${besideFirst + place}::text`);
+    return {
+      sql: `signed_in as (
+          update auth.external_identity set last_sign_in_at = now()
+          from opened where provider_id = ${provider} and subject = ${name}
+        ), federated as (
+          insert into auth.federated_session (session_id, provider_id, subject, provider_session)
+          select id, ${provider}, ${name}, ${session} from opened
+        ), told as (${entry.sql})`,
+      parameters: [id, subject, providerSession ?? null, ...entry.parameters],
+    };
+  }
+
+  /** Sessions were opened with what this has put beside them. */
+  wrote(on: Transaction): void {
+    this.audit.wrote(on);
   }
 
   /** Ends those that are under way. @returns their ids */

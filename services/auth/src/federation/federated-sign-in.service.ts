@@ -8,6 +8,7 @@ import { PasswordTokenRepository } from '../password/password-token.repository.j
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import {
   SessionOpenerService,
+  type Beside,
   type BrowserSession,
   type OpenedSession,
   type SessionTokens,
@@ -35,7 +36,7 @@ export type Admission = (transaction: Transaction, user: UserKey) => Promise<voi
 
 /** How a session is opened, and what of it is answered, when all else of the sign-in is done. */
 interface Opening<Opened, Answer> {
-  readonly open: (transaction: Transaction, user: UserKey) => Promise<Opened>;
+  readonly open: (transaction: Transaction, user: UserKey, beside: Beside) => Promise<Opened | undefined>;
   readonly answer: (transaction: Transaction, user: UserKey, opened: Opened) => Promise<Answer>;
 }
 
@@ -65,8 +66,10 @@ export class FederatedSignInService {
     identity: ExternalIdentity,
     context: SignInContext,
   ): Promise<BrowserSession> {
+    const known = await this.signInKnown(provider, identity, context);
+    if (known) return known;
     return this.run(provider, identity, context, {
-      open: (transaction, user) => this.opener.openByCookie(transaction, user),
+      open: (transaction, user, beside) => this.opener.openByCookie(transaction, user, beside),
       answer: (_transaction, _user, opened) => Promise.resolve(opened),
     });
   }
@@ -79,12 +82,37 @@ export class FederatedSignInService {
     admit?: Admission,
   ): Promise<SessionTokens> {
     return this.run(provider, identity, context, {
-      open: async (transaction, user) => {
+      open: async (transaction, user, beside) => {
         await admit?.(transaction, user);
-        return this.opener.openByToken(transaction, user);
+        return this.opener.openByToken(transaction, user, undefined, beside);
       },
       answer: (transaction, user, opened) => this.opener.tokensOf(transaction, user, opened),
     });
+  }
+
+  /**
+   * Nearly all sign-ins are of somebody who is known, whose rights stay and whose browser had no session: one statement reads
+   * and one writes.
+   * @returns undefined where there is more to do, or a reason to refuse
+   */
+  private async signInKnown(
+    provider: OpenProvider,
+    identity: ExternalIdentity,
+    context: SignInContext,
+  ): Promise<BrowserSession | undefined> {
+    if (context.sessionCookie !== undefined) return undefined;
+    addressOf(provider, identity);
+    const user = await this.identities.findUser(provider, identity.subject);
+    if (!user || changesRights(user, { ...user, ...applyRules(provider.rules, identity.claims, user.attributes) })) {
+      return undefined;
+    }
+    const opened = await this.transactions.runAlone(async (on) => {
+      const session = await this.opener.openByCookie(on, user, this.besideOf(on, provider, identity, context, user));
+      if (session) this.federated.wrote(on);
+      return session;
+    });
+    if (opened) this.noteSignedIn(provider, user);
+    return opened;
   }
 
   private async run<Opened extends OpenedSession, Answer>(
@@ -94,30 +122,39 @@ export class FederatedSignInService {
     { open, answer }: Opening<Opened, Answer>,
   ): Promise<Answer> {
     const email = addressOf(provider, identity);
-    const { answered, userId } = await this.transactions.run(async (transaction) => {
+    const { answered, signedIn } = await this.transactions.run(async (transaction) => {
       const user = await this.userOf(transaction, provider, identity, email);
       const current = await this.rule(transaction, provider, identity, user);
-      const opened = await open(transaction, current);
-      await this.federated.insert(transaction, opened.session.id, provider, identity.subject, context.providerSession);
+      const opened = await open(transaction, current, this.besideOf(transaction, provider, identity, context, current));
+      if (!opened) throw new Error('a user who is locked and enabled got no session');
+      this.federated.wrote(transaction);
       if (context.sessionCookie !== undefined) {
         await this.opener.endByCookie(transaction, context.sessionCookie, 'NEW_SIGN_IN');
       }
-      await this.audit.add(transaction, {
-        action: 'session.signed_in',
-        target: { type: 'session', id: opened.session.id },
-        workspaceId: provider.workspaceId,
-        actor: { kind: 'USER', id: current.id, sessionId: opened.session.id },
-        after: { by: provider.kind, providerId: provider.id },
-      });
       if (changesRights(user, current)) {
         await this.revocations.add(transaction, 'USER', [current.id]);
         await this.revocations.pass(transaction);
       }
-      return { answered: await answer(transaction, current, opened), userId: current.id };
+      return { answered: await answer(transaction, current, opened), signedIn: current };
     });
+    this.noteSignedIn(provider, signedIn);
+    return answered;
+  }
+
+  private besideOf(
+    on: Transaction,
+    provider: OpenProvider,
+    { subject }: ExternalIdentity,
+    { providerSession }: SignInContext,
+    { id: userId }: UserKey,
+  ): Beside {
+    return (sessionId) =>
+      this.federated.besideOpening(on, provider, { subject, providerSession }, { userId, sessionId });
+  }
+
+  private noteSignedIn(provider: OpenProvider, { id: userId }: UserKey): void {
     this.metrics.signIns.inc({ outcome: 'ok' });
     this.logger.info({ userId, providerId: provider.id }, 'signed in through an identity provider');
-    return answered;
   }
 
   private async userOf(
@@ -152,15 +189,24 @@ export class FederatedSignInService {
 
   private async make(
     transaction: Transaction,
-    { workspaceId, rules }: OpenProvider,
+    provider: OpenProvider,
     identity: ExternalIdentity,
     email: string,
   ): Promise<UserRow> {
-    const user = await this.users.insert(transaction, workspaceId, {
-      ...{ email, name: nameOf(identity, email), passwordHash: undefined },
-      ...{ roleNames: rules.roles?.default ?? [], groupNames: [], attributes: {} },
-      ...applyRules(rules, identity.claims, {}),
-    });
+    const { workspaceId, rules } = provider;
+    let user: UserRow;
+    try {
+      user = await this.users.insert(transaction, workspaceId, {
+        ...{ email, name: nameOf(identity, email), passwordHash: undefined },
+        ...{ roleNames: rules.roles?.default ?? [], groupNames: [], attributes: {} },
+        ...applyRules(rules, identity.claims, {}),
+      });
+    } catch (error) {
+      // Made meanwhile: through another provider, by an administrator or by SCIM.
+      const existing = isEmailTaken(error) && (await this.users.findByEmail(transaction, workspaceId, email));
+      if (!existing) throw error;
+      return this.adopt(transaction, provider, existing);
+    }
     await this.audit.add(transaction, { ...auditedNewUser(user), actor: { kind: 'USER', id: user.id } });
     return user;
   }
@@ -206,6 +252,10 @@ function addressOf({ emailDomains }: OpenProvider, { email, emailVerified }: Ext
   const domain = address?.slice(address.lastIndexOf('@') + 1);
   if (domain !== undefined && emailDomains.includes(domain)) return address;
   throw refused('sso.domain_refused', 'This address may not sign in here.', `the domain is ${domain ?? 'not known'}`);
+}
+
+function isEmailTaken(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'auth.email_taken';
 }
 
 function nameOf({ name }: ExternalIdentity, email: string): string {

@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { queryPrepared } from '#libs/database';
 import { secretHash } from '#libs/encryption';
 import type { Transaction } from '../transaction/transaction.repository.js';
 
@@ -42,7 +43,8 @@ export class SsoFlowRepository {
     const known = request.flowCookie;
     const flowCookie = known !== undefined && cookieForm.test(known) ? known : randomBytes(32).toString('base64url');
     const flow = { state: randomBytes(32).toString('base64url'), flowCookie };
-    await this.database.query(
+    await queryPrepared(
+      this.database,
       `insert into auth.sso_flow (state_hash, provider_id, browser_hash, origin, return_to, data, expires_at)
        values ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 second')`,
       [
@@ -58,13 +60,14 @@ export class SsoFlowRepository {
     if (state === null || !stateForm.test(state) || flowCookie === undefined || !cookieForm.test(flowCookie)) {
       return undefined;
     }
-    const [rows] = await this.database.query<[Omit<TakenFlow, 'flowCookie'>[], number]>(
+    const [row] = await queryPrepared<Omit<TakenFlow, 'flowCookie'>>(
+      this.database,
       `delete from auth.sso_flow
        where state_hash = $1 and provider_id = $2 and browser_hash = $3 and expires_at > now()
        returning origin, return_to as "returnTo", data`,
       [secretHash(state), providerId, secretHash(flowCookie)],
     );
-    return rows[0] && { ...rows[0], flowCookie };
+    return row && { ...row, flowCookie };
   }
 
   /** Whether this is the first time that a provider's message comes, over all processes. */

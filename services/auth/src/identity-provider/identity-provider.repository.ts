@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { escapeLike, isUniqueViolation, type ParsedPage } from '#libs/database';
+import { escapeLike, isUniqueViolation, queryPrepared, type ParsedPage } from '#libs/database';
 import { AppError, isId } from '#libs/kernel';
 import type { Transaction } from '../transaction/transaction.repository.js';
 import type { ProviderChange, ProviderRow } from './identity-provider.types.js';
@@ -26,7 +26,8 @@ export class IdentityProviderRepository {
   /** Of any workspace: its id is all that a browser brings. Undefined also where it is not enabled. */
   async findEnabled(id: string): Promise<ProviderRow | undefined> {
     if (!isId('identityProvider', id)) return undefined;
-    const [row] = await this.database.query<ProviderRow[]>(
+    const [row] = await queryPrepared<ProviderRow>(
+      this.database,
       `select ${columns} from auth.identity_provider p where p.id = $1 and p.enabled`,
       [id],
     );

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import * as oidc from 'openid-client';
 import { AppError, type JsonObject } from '#libs/kernel';
+import { lacksClaims } from '../federation/apply-rules.js';
 import type { ExternalIdentity } from '../federation/external-identity.js';
 import { secretOf, SsoFlowRepository, type TakenFlow } from '../federation/sso-flow.repository.js';
 import type { SsoAnswer, SsoRequest } from '../federation/sso-exchange.js';
@@ -79,7 +80,10 @@ export class OidcKind implements ProviderKind<OidcOptions> {
     // The library looks at it only where there are several audiences.
     if (claims.azp !== undefined && claims.azp !== options.clientId)
       throw new Error('the id token is another client’s');
-    const asksMore = options.userinfo && configuration.serverMetadata().userinfo_endpoint !== undefined;
+    const asksMore =
+      options.userinfo &&
+      configuration.serverMetadata().userinfo_endpoint !== undefined &&
+      lacksSome(provider, plain(claims));
     const more = asksMore ? await oidc.fetchUserInfo(configuration, tokens.access_token, claims.sub) : {};
     // What is signed comes before what is only sent.
     const all = plain({ ...more, ...claims });
@@ -128,6 +132,12 @@ function explained(action: Action): Action {
       throw oidcFailure(error);
     }
   };
+}
+
+/** What the id token tells needs no second question: it would come before the other answer anyway. */
+function lacksSome({ rules, options }: Provider, claims: JsonObject): boolean {
+  const own = ['email', 'name', ...(options.trustEmail ? [] : ['email_verified'])];
+  return own.some((name) => claims[name] === undefined) || lacksClaims(rules, claims);
 }
 
 function textOf(value: unknown): string | undefined {

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { AuditRepository } from '#libs/database';
 import { secretHash } from '#libs/encryption';
-import { currentWork } from '#libs/kernel';
+import { currentWork, newId } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
@@ -12,7 +12,7 @@ import { UserRepository, type LockedUser } from '../user/user.repository.js';
 import type { UserKey } from '../user/user.types.js';
 import { hashOfRefreshToken, newRefreshToken } from './refresh-token.js';
 import { SessionCookieRepository } from './session-cookie.repository.js';
-import { SessionRepository, type SessionOrigin, type SessionRow } from './session.repository.js';
+import { SessionRepository, type BesideOpening, type SessionOrigin, type SessionRow } from './session.repository.js';
 import { SessionTokenService } from './session-token.service.js';
 
 export interface OpenedSession {
@@ -31,6 +31,9 @@ export interface BrowserSession extends OpenedSession {
   /** 256 random bits that only the browser has. */
   readonly cookie: string;
 }
+
+/** What the statement that opens a session does besides. */
+export type Beside = (sessionId: string) => BesideOpening;
 
 const cookieForm = /^[A-Za-z0-9_-]{43}$/;
 
@@ -68,12 +71,17 @@ export class SessionOpenerService {
   }
 
   /** For clients that carry their tokens themselves. */
-  async openByToken(transaction: Transaction, user: UserKey, origin = originOfWork()): Promise<TokenSession> {
+  async openByToken(
+    transaction: Transaction,
+    user: UserKey,
+    origin = originOfWork(),
+    beside?: Beside,
+  ): Promise<TokenSession> {
     const refreshToken = newRefreshToken();
     const hash = hashOfRefreshToken(refreshToken);
     if (!hash) throw new Error('a new refresh token has another form than an old one');
-    const credential = { table: 'refresh_token', hash } as const;
-    const session = await this.sessions.open(transaction, user, origin, credential, this.config.session);
+    const session = await this.open(transaction, user, { table: 'refresh_token', hash }, origin, beside);
+    if (!session) throw new Error('a user who has just signed in is disabled');
     return { session, refreshToken };
   }
 
@@ -84,12 +92,26 @@ export class SessionOpenerService {
     return { ...(await this.tokens.issue(locked, opened.session)), refreshToken: opened.refreshToken };
   }
 
-  /** For browsers. The id is a new one at each sign-in, so that nobody can have planted it. */
-  async openByCookie(transaction: Transaction, user: UserKey): Promise<BrowserSession> {
+  /**
+   * For browsers. The id is a new one at each sign-in, so that nobody can have planted it.
+   * @returns undefined where the user is disabled
+   */
+  async openByCookie(on: Transaction, user: UserKey, beside: Beside): Promise<BrowserSession | undefined> {
     const cookie = randomBytes(32).toString('base64url');
     const credential = { table: 'session_cookie', hash: secretHash(cookie) } as const;
-    const session = await this.sessions.open(transaction, user, originOfWork(), credential, this.config.session);
-    return { session, cookie };
+    const session = await this.open(on, user, credential, originOfWork(), beside);
+    return session && { session, cookie };
+  }
+
+  private open(
+    on: Transaction,
+    user: UserKey,
+    credential: { readonly table: 'refresh_token' | 'session_cookie'; readonly hash: Buffer },
+    origin: SessionOrigin,
+    beside: Beside | undefined,
+  ): Promise<SessionRow | undefined> {
+    const id = newId('session');
+    return this.sessions.open(on, user, { id, origin, credential, beside: beside?.(id) }, this.config.session);
   }
 
   /** Ends the session of a browser, if it has one. */

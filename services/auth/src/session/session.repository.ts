@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { newId } from '#libs/kernel';
+import { queryPrepared } from '#libs/database';
 import type { Transaction } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
 
@@ -14,6 +14,22 @@ export interface SessionRow {
 export interface SessionOrigin {
   readonly userAgent?: string | undefined;
   readonly clientAddress?: string | undefined;
+}
+
+/** What else the statement does that opens a session: more of its `with`, over `opened` with the session's id. */
+export interface BesideOpening {
+  readonly sql: string;
+  /** From $9 on. */
+  readonly parameters: readonly unknown[];
+}
+
+export const besideFirst = 9;
+
+interface NewSession {
+  readonly id: string;
+  readonly origin: SessionOrigin;
+  readonly credential: { readonly table: 'refresh_token' | 'session_cookie'; readonly hash: Buffer };
+  readonly beside?: BesideOpening | undefined;
 }
 
 /** A refresh token in its session, locked. */
@@ -44,30 +60,36 @@ const userAgentMax = 200;
 export class SessionRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  /** A new session with the first credential that is good for it: for `idleSeconds`, and never longer than the session. */
+  /**
+   * A new session with the first credential that is good for it: for `idleSeconds`, and never longer than the session. One
+   * statement, which needs no transaction around it: whoever disables the user comes before it, and there is no session, or
+   * after it, and ends this one too.
+   * @returns undefined where the user is disabled
+   */
   async open(
-    transaction: Transaction,
-    { workspaceId, id }: UserKey,
-    { userAgent, clientAddress }: SessionOrigin,
-    credential: { readonly table: 'refresh_token' | 'session_cookie'; readonly hash: Buffer },
+    on: Transaction,
+    { workspaceId, id: userId }: UserKey,
+    { id, origin: { userAgent, clientAddress }, credential, beside }: NewSession,
     { ttlSeconds, idleSeconds }: { readonly ttlSeconds: number; readonly idleSeconds: number },
-  ): Promise<SessionRow> {
-    const [row] = await transaction.query<SessionRow[]>(
-      `with opened as (
+  ): Promise<SessionRow | undefined> {
+    const [row] = await queryPrepared<SessionRow>(
+      on,
+      `with person as (
+         select workspace_id, id from auth.user_account where workspace_id = $2 and id = $3 and not disabled for share
+       ), opened as (
          insert into auth.session (id, workspace_id, user_id, expires_at, user_agent, client_address)
-         values ($1, $2, $3, now() + $4 * interval '1 second', $5, $6)
+         select $1::text, workspace_id, id, now() + $4 * interval '1 second', $5::text, $6::text from person
          returning id, expires_at
        ), credential as (
          insert into auth.${credential.table} (hash, session_id, expires_at)
-         select $7, id, least(expires_at, now() + $8 * interval '1 second') from opened
-       )
+         select $7::bytea, id, least(expires_at, now() + $8 * interval '1 second') from opened
+       )${beside ? `, ${beside.sql}` : ''}
        select id, expires_at as "expiresAt" from opened`,
       [
-        ...[newId('session'), workspaceId, id, ttlSeconds, shownText(userAgent), clientAddress ?? null],
-        ...[credential.hash, idleSeconds],
+        ...[id, workspaceId, userId, ttlSeconds, shownText(userAgent), clientAddress ?? null],
+        ...[credential.hash, idleSeconds, ...(beside?.parameters ?? [])],
       ],
     );
-    if (!row) throw new Error('an insert returns its row');
     return row;
   }
 

@@ -1,0 +1,61 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { guardedFetch } from './guarded-fetch.js';
+import { NetworkGuard } from './network-guard.js';
+import { RefusedAddress } from './refused-address.js';
+
+let server: Server;
+let port: number;
+let connections = 0;
+
+beforeEach(async () => {
+  connections = 0;
+  server = createServer((_request, response) => void response.end('here'));
+  server.on('connection', () => (connections += 1));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // A server on a port has an address of this form.
+  ({ port } = server.address() as AddressInfo);
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const fetchBy = (guard: NetworkGuard): ReturnType<typeof guardedFetch> =>
+  guardedFetch({ guard, timeoutMs: 5_000, bytesMax: 1_000 });
+
+it('has one connection for requests that follow each other', async () => {
+  const fetch = fetchBy(new NetworkGuard(['127.0.0.0/8']));
+  for (let request = 0; request < 3; request += 1) {
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    expect(await answer.text()).toBe('here');
+  }
+  expect(connections).toBe(1);
+});
+
+it('checks the address of each connection, when it is made, and uses the one that it has checked', async () => {
+  const addresses = ['127.0.0.1', '10.0.0.1'];
+  const asked: string[] = [];
+  const guard = new NetworkGuard(['127.0.0.0/8'], (hostname) => {
+    asked.push(hostname);
+    return Promise.resolve([{ address: addresses[asked.length - 1] ?? '', family: 4 }]);
+  });
+  const fetch = fetchBy(guard);
+  await fetch(`http://issuer.example:${port}/`);
+  // The name leads elsewhere by now, but the connection does not.
+  await fetch(`http://issuer.example:${port}/`);
+  expect([asked, connections]).toEqual([['issuer.example'], 1]);
+  server.closeAllConnections();
+  await expect(fetch(`http://issuer.example:${port}/`)).rejects.toBeInstanceOf(RefusedAddress);
+  expect(connections).toBe(1);
+});
+
+it('asks again by a new connection where the server has closed the one that was idle', async () => {
+  const fetch = fetchBy(new NetworkGuard(['127.0.0.0/8']));
+  await fetch(`http://127.0.0.1:${port}/`);
+  server.closeAllConnections();
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'x=1' });
+  expect([await answer.text(), connections]).toEqual(['here', 2]);
+});
