@@ -30,8 +30,8 @@ export class AuditRetentionService implements OnApplicationBootstrap, OnModuleDe
   }
 
   /** One round. */
-  async sweep(signal?: AbortSignal): Promise<void> {
-    while (!signal?.aborted) {
+  async sweep(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    while (!signal.aborted) {
       const deleted = await this.chains.deleteOld(batchRows);
       if (!deleted) break;
       this.logger.info(deleted, 'old entries of the audit log were deleted');

@@ -41,7 +41,7 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
     return this.task.stop();
   }
 
-  async purge(signal?: AbortSignal): Promise<void> {
+  async purge(signal: AbortSignal = new AbortController().signal): Promise<void> {
     await this.purgeHistory(signal).catch((err: unknown) =>
       this.logger.warn({ err }, 'old executions could not be deleted'),
     );
@@ -52,7 +52,7 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** Without knowing what the workspaces want nothing is deleted. */
-  private async purgeHistory(signal: AbortSignal | undefined): Promise<void> {
+  private async purgeHistory(signal: AbortSignal): Promise<void> {
     const { history, cache } = this.config;
     const retention = { days: history.keepDays, own: await this.metadata.listHistoryRetentions() };
     await this.repeat('execution', () => this.repository.purgeExecutions(retention), signal);
@@ -60,13 +60,9 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
     await this.repeat('run', () => this.repository.purgeRuns(retention, 2 * cache.ttlMaxSeconds), signal);
   }
 
-  private async repeat(
-    kind: string,
-    deleteBatch: () => Promise<number>,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  private async repeat(kind: string, deleteBatch: () => Promise<number>, signal: AbortSignal): Promise<void> {
     const { batchMax } = this.repository;
-    for (let isMore = true; isMore && !signal?.aborted;) {
+    for (let isMore = true; isMore && !signal.aborted;) {
       const count = await deleteBatch();
       this.purged.inc({ kind }, count);
       isMore = count >= batchMax;
