@@ -52,5 +52,6 @@ first="$(listed base | tr -d / | sort | sed -n 1p)"
 start="$(rclone cat "$remote/base/$first/data/backup_label" | first_wal)"
 [[ -n "$start" ]] || fail "$remote/base/$first does not say where it begins"
 # As pg_archivecleanup compares them: without the timeline, which the first eight digits are.
-listed wal | awk -v start="${start:8}" '/^[0-9A-F]{24}$/ && substr($0, 9) < start' |
-  rclone delete --files-from-raw - "$remote/wal"
+old="$(listed wal | sed -n '/^[0-9A-F]\{24\}$/p' | awk -v start="${start:8}" 'substr($0, 9) < start')"
+# An empty list would be no list.
+if [[ -n "$old" ]]; then rclone delete --files-from-raw - "$remote/wal" <<<"$old"; fi
