@@ -4,12 +4,19 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { databaseSettings, loadConfig } from '#libs/config';
 import { AppLogger } from '#libs/telemetry';
 import { startPostgres, TcpProxy, type PostgresServer } from '#libs/testing';
-import { dataSourceOptions, migrationOptions, timeouts, type PostgresOptions } from './connection/data-source-options.js';
+import {
+  dataSourceOptions,
+  migrationOptions,
+  timeouts,
+  type PostgresOptions,
+} from './connection/data-source-options.js';
 import { connectOnce } from './connection/open-data-source.js';
 import { asDatabaseFault } from './database-fault.js';
 import { inTransaction } from './transaction.js';
 
-const answerMs = 400;
+const answerMs = 700;
+/** On a busy machine; without the deadline it is a quarter of an hour. */
+const noticedMs = answerMs + 5_000;
 
 let server: PostgresServer;
 let wire: TcpProxy;
@@ -56,7 +63,7 @@ describe('A database behind one name that vanishes without a word', () => {
     wire.swallow();
     const { fault, ms } = await timed(one());
     expect(fault).toMatchObject({ code: 'bus.unknown_outcome' });
-    expect(ms).toBeLessThan(answerMs + 1_000);
+    expect(ms).toBeLessThan(noticedMs);
     wire.restore();
     expect(await one()).toEqual([{ one: 1 }]);
   });
@@ -69,18 +76,20 @@ describe('A database behind one name that vanishes without a word', () => {
     });
     const { fault, ms } = await timed(work);
     expect(fault).toMatchObject({ code: 'bus.unknown_outcome' });
-    expect(ms).toBeLessThan(answerMs + 1_000);
+    expect(ms).toBeLessThan(noticedMs);
   });
 
   it('is no reason to end a connection that owes no answer, nor one whose answer is slow in coming and comes', async () => {
     await one();
     const made = wire.connections;
     await new Promise((resolve) => setTimeout(resolve, 2 * answerMs));
-    expect(await dataSource.query(`select count(pg_sleep(0.002)) from generate_series(1, 10)`)).toEqual([{ count: '10' }]);
+    expect(await dataSource.query(`select count(pg_sleep(0.002)) from generate_series(1, 10)`)).toEqual([
+      { count: '10' },
+    ]);
     const piecemeal = await dataSource.query<unknown[]>(
-      `select repeat('x', 100000), pg_sleep(0.1) from generate_series(1, 8)`,
+      `select repeat('x', 100000), pg_sleep(0.1) from generate_series(1, 10)`,
     );
-    expect(piecemeal).toHaveLength(8);
+    expect(piecemeal).toHaveLength(10);
     expect(wire.connections).toBe(made);
   });
 });
