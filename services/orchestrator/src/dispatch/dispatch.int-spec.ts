@@ -175,8 +175,9 @@ describe('the depth of the queue', () => {
     const metrics = new MetricsRegistry('orchestrator');
     const logger = AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' });
     // Only what is told is asked of it: it is not started.
-    const [queue, changes] = [{} as RunQueueStore, { onQueueChanged: () => undefined } as unknown as RunChanges];
-    void new DispatcherService(orchestrator.dispatch, queue, logger, newConfig(), changes, metrics);
+    const queue = {} as RunQueueStore;
+    const changes: Pick<RunChanges, 'onQueueChanged'> = { onQueueChanged: () => undefined };
+    void new DispatcherService(orchestrator.dispatch, queue, logger, newConfig(), changes as RunChanges, metrics);
     await submitMany(3);
     await dataSource.query(
       `insert into orchestrator.backlog (pool, workspace_id, source_id, class, queued)
