@@ -227,6 +227,30 @@ describe('Old backups', () => {
     expect(await readdir(join(backups, 'results'))).toEqual(['20200101T000000Z']);
   });
 
+  // A path is a remote of rclone's as a bucket is.
+  it.skipIf(!existsSync('/usr/bin/rclone'))('go elsewhere too, with the WAL that is left over there', async () => {
+    const elsewhere = await own('elsewhere');
+    const env = { SLUICE_BACKUP_REMOTE: elsewhere, HOME: directory };
+    const recent = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
+    for (const name of ['20200101T000000Z', '20200102T000000Z', recent]) {
+      await writeFile(join(await own(`elsewhere/results/${name}`), 'SHA256SUMS'), '');
+      const label = `START WAL LOCATION: 0/3000028 (file 00000002000000000000000${name === recent ? 3 : 1})\n`;
+      await writeFile(join(await own(`elsewhere/base/${name}/data`), 'backup_label'), label);
+    }
+    await writeFile(join(await own('elsewhere/postgres/20200101T000000Z'), 'SHA256SUMS'), '');
+    const wal = await own('elsewhere/wal');
+    // Of the timeline before as well, and its history, which is needed for ever.
+    const segments = ['000000010000000000000001', '000000020000000000000002', '000000020000000000000003'];
+    for (const name of [...segments, '00000002.history']) await writeFile(join(wal, name), '');
+    await script('prune.sh', { ...env, SLUICE_BACKUP_REMOTE_KEEP_DAYS: '0' });
+    expect(await readdir(join(elsewhere, 'results'))).toHaveLength(3);
+    await script('prune.sh', env);
+    expect(await readdir(join(elsewhere, 'results'))).toEqual([recent]);
+    expect(await readdir(join(elsewhere, 'base'))).toEqual([recent]);
+    expect(await readdir(join(elsewhere, 'postgres'))).toEqual(['20200101T000000Z']);
+    expect((await readdir(wal)).toSorted()).toEqual(['00000002.history', '000000020000000000000003']);
+  });
+
   it('stay when a backup of the night has failed, and its time is not told as a success', async () => {
     const old = await own('backups/results/20200101T000000Z');
     await own('backups/results/20200102T000000Z');

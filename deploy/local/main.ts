@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isPortFree } from './free-port.ts';
 import { isInstalled, Mesh } from './mesh.ts';
-import { endLeftovers, forgetRunning, noteRunning, runningLauncher } from './running.ts';
+import { endLeftovers, forgetRunning, noteRunning, runningLauncher, untilForgotten } from './running.ts';
 import { runStep } from './run-step.ts';
 import type { LocalAccess } from './seed.ts';
 import { StateDirectory } from './state-directory.ts';
@@ -146,7 +146,7 @@ async function runInForeground(): Promise<void> {
       if (options.tour && !options.json) await showTour(access);
       announce(access, (performance.now() - begun) / 1_000);
       mesh.state.writePrivate('ready.json', { launcher: process.pid });
-      await stop;
+      await Promise.race([stop, untilForgotten(state)]);
     }
   } finally {
     print('\nStopping');

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isStore, type Mesh } from './mesh.ts';
 import type { StateDirectory } from './state-directory.ts';
 import { waitFor } from './wait-for.ts';
@@ -36,6 +37,13 @@ export function noteRunning(mesh: Mesh): void {
 
 export function forgetRunning(state: StateDirectory): void {
   rmSync(state.file(file), { force: true });
+}
+
+/**
+ * Resolves when the note is gone, and its folder with it: what runs has lost what it keeps, and nobody would find it to end it.
+ */
+export async function untilForgotten(state: StateDirectory, everyMs = 2_000): Promise<void> {
+  while (existsSync(state.file(file))) await delay(everyMs, undefined, { ref: false });
 }
 
 /**

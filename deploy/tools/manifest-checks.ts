@@ -27,6 +27,7 @@ const otherValues: readonly (readonly string[])[] = [
   ['--set', 'canary.enabled=true,canary.byIngress=true,ingress.controller=ingress-nginx'],
   ['--set', 'ingress.enabled=false,gateway.service.type=LoadBalancer,workerAutoscaling.enabled=false'],
   ['--set-json', `workerPools=${JSON.stringify([boundPool])}`],
+  ['--set', 'pooler.enabled=true,pooler.image=registry.example.com/pgbouncer:1.24.1,pooler.host=postgres.example.com'],
   ['--set', 'networkPolicies.enabled=false,monitoring.enabled=false,certificate.enabled=false'],
 ];
 

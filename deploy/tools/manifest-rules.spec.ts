@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { parseAllDocuments } from 'yaml';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, parseAllDocuments } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { ManifestSchemas } from './manifest-schemas.ts';
 import { podFaults, type Workload } from './pod-rules.ts';
@@ -93,5 +94,17 @@ describe('The network policies', () => {
       spec.egress?.some(({ to }) => to?.some(({ ipBlock }) => ipBlock?.cidr === sources)),
     );
     expect(reaching.map(({ spec }) => spec.podSelector.matchLabels['app.kubernetes.io/name'])).toEqual(['worker']);
+  });
+});
+
+describe('The alerts of the chart', () => {
+  it('are all of deploy/alerts', () => {
+    const groupsOf = (file: string): { name: string }[] =>
+      (parse(readFileSync(join('deploy/alerts', file), 'utf8')) as { groups: { name: string }[] }).groups;
+    const files = readdirSync('deploy/alerts').filter((file) => file.endsWith('.yml'));
+    const component = readFileSync('deploy/kubernetes/components/alerts/resources.yaml', 'utf8');
+    const { spec } = parse(component) as { spec: { groups: { name: string }[] } };
+    const byName = (one: { name: string }, other: { name: string }): number => one.name.localeCompare(other.name);
+    expect(spec.groups.toSorted(byName)).toEqual(files.flatMap(groupsOf).toSorted(byName));
   });
 });

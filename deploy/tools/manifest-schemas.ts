@@ -4,6 +4,14 @@ import { Ajv, type ValidateFunction } from 'ajv';
 
 const folder = join(import.meta.dirname, 'schemas');
 
+/** Patterns of schemas are written for Go, where a flag may stand within the pattern. */
+const goRegExp = Object.assign(
+  (pattern: string, flags: string): RegExp =>
+    pattern.includes('(?i)') ? new RegExp(pattern.replace('(?i)', ''), `${flags}i`) : new RegExp(pattern, flags),
+  // As Ajv calls the one that it has itself.
+  { code: 'new RegExp' },
+);
+
 interface CoreSchemas {
   kinds: string[];
   definitions: Record<string, { 'x-kubernetes-group-version-kind'?: unknown }>;
@@ -11,7 +19,12 @@ interface CoreSchemas {
 
 /** The schemas of all kinds that manifests here may use, by `<apiVersion> <kind>`; see vendor-schemas.ts. */
 export class ManifestSchemas {
-  private readonly ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+  private readonly ajv = new Ajv({
+    strict: false,
+    allErrors: true,
+    validateFormats: false,
+    code: { regExp: goRegExp },
+  });
   private readonly validators = new Map<string, () => ValidateFunction>();
 
   constructor() {

@@ -79,7 +79,7 @@ function usesOf(service: Service): Use[] {
   if (/\bbus\.tell\(/.test(source)) uses.push(telling);
   if (/\bTokenBuckets\b/.test(source)) uses.push(holdingOff);
   if (/\bRevisionCopies\b/.test(source)) uses.push(/\.raise\(/.test(source) ? raising : readingRevisions);
-  if (looksAtRedis(source)) uses.push({ keys: [], commands: inspecting }, measuring, ...examining());
+  if (looksAtRedis(source)) uses.push({ keys: [], commands: examiningCommands }, measuring, ...examining());
   if (source.includes("from 'bullmq'")) uses.push(source.includes('WorkerHost') ? takingJobs : givingJobs);
   return uses;
 }
@@ -163,7 +163,7 @@ const inspecting = [
     'latency|history',
     'latency|histogram',
   ],
-  ...['slowlog|get', 'slowlog|len', 'memory|stats', 'memory|doctor', 'module|list'],
+  ...['slowlog|len', 'memory|stats', 'memory|doctor', 'module|list'],
   ...['cluster|info', 'cluster|nodes', 'cluster|slots', 'cluster|shards', 'cluster|keyslot', 'cluster|countkeysinslot'],
 ];
 const measuring: Use = {
@@ -175,7 +175,8 @@ const measuring: Use = {
 };
 
 /**
- * What the doctor reads beyond that: how old the oldest request and the next job are. Where a service runs it (operations.health),
+ * What the doctor reads beyond that: how old the oldest request and the next job are, and what was slow, which Redis shows with its
+ * arguments. Where a service runs it (operations.health),
  * that service may look too; CONFIG stays refused, and the doctor does without.
  */
 function examining(): Use[] {
@@ -187,6 +188,8 @@ function examining(): Use[] {
     { keys: [`${keys.bull}:*`], commands: ['lindex', 'hget', 'lrange'] },
   ];
 }
+
+const examiningCommands = [...inspecting, 'slowlog|get'];
 
 /** The dead letters of every area, and requests to all who keep secrets: `sluice redrive` and `sluice rotate-keys`. */
 function operating(): Use[] {
@@ -207,7 +210,7 @@ const others = (): string[] => [
   userOf(
     'doctor',
     [scripts, measuring, ...examining(), ownInbox('doctor'), ...servicesIn(contracts.healthRequests).flatMap(asking)],
-    [...inspecting, ...connection],
+    [...examiningCommands, ...connection],
   ),
   // As the documentation of Redis has them for replication and for Sentinel.
   `user ${keys.prefix}-replica off resetchannels -@all +psync +replconf +ping`,
@@ -221,7 +224,7 @@ const others = (): string[] => [
 /** On the servers of session and cache nothing is kept yet: the services only see that they are there. */
 const copiesUsers = (): string[] => [
   ...services.map((service) =>
-    userOf(service, looksAtRedis(sourceOf(service)) ? [{ keys: [], commands: inspecting }, measuring] : []),
+    userOf(service, looksAtRedis(sourceOf(service)) ? [{ keys: [], commands: examiningCommands }, measuring] : []),
   ),
   ...others(),
 ];

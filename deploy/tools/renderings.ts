@@ -34,6 +34,21 @@ export const renderings: readonly Rendering[] = [
     holds: ({ kind }) => kind === 'ExternalSecret',
   },
   {
+    folder: 'components/alerts',
+    settings: ['--set', 'monitoring.rules=true'],
+    holds: ({ kind }) => kind === 'PrometheusRule',
+  },
+  {
+    folder: 'components/exporters',
+    settings: ['--set', 'exporters.enabled=true,exporters.postgres.address=postgres.example.com:5432/sluice'],
+    holds: ({ metadata }) => metadata.name.endsWith('-exporter'),
+  },
+  {
+    folder: 'components/backup',
+    settings: ['--set', 'backup.enabled=true,backup.image=registry.example.com/sluice/sluice-backup:0.1.0'],
+    holds: ({ metadata }) => metadata.name === 'sluice-backup',
+  },
+  {
     folder: 'components/spot-workers',
     settings: ['--values', 'deploy/helm/sluice/values-production.yaml'],
     holds: ({ metadata }) => metadata.labels?.['pool'] === 'default-spot',

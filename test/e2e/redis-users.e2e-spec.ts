@@ -111,8 +111,14 @@ describe('The users of Redis', () => {
       const key = found.find((each) => each.endsWith('request:v1')) ?? '';
       expect(await redis.memory('USAGE', key)).toBeGreaterThan(0);
       expect(await redis.xlen(key)).toBeGreaterThanOrEqual(0);
-      expect(await redis.slowlog('GET')).toBeInstanceOf(Array);
-      for (const read of [() => redis.xrange(key, '-', '+'), () => redis.get(key), () => redis.config('GET', 'dir')]) {
+      expect(await redis.slowlog('LEN')).toBeGreaterThanOrEqual(0);
+      // What was slow is shown with its arguments.
+      for (const read of [
+        () => redis.xrange(key, '-', '+'),
+        () => redis.get(key),
+        () => redis.config('GET', 'dir'),
+        () => redis.slowlog('GET'),
+      ]) {
         await expect(read()).rejects.toThrowError(/NOPERM/);
       }
     });

@@ -30,11 +30,14 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function options(standbyPort = standby.port): { main: PostgresOptions; replica: PostgresOptions | undefined } {
+function options(
+  standbyPort = standby.port,
+  primaryPort = wire.port,
+): { main: PostgresOptions; replica: PostgresOptions | undefined } {
   const at = (...ports: number[]): string =>
     `postgresql://postgres@${ports.map((port) => `127.0.0.1:${port}`).join(',')}/postgres`;
   const settings = loadConfig(databaseSettings('metadata'), {
-    SLUICE_DATABASE_URL: at(standby.port, wire.port),
+    SLUICE_DATABASE_URL: at(standby.port, primaryPort),
     SLUICE_DATABASE_REPLICA_URL: at(standbyPort),
   });
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
@@ -127,11 +130,13 @@ describe('A list that a standby may answer', () => {
 
   it('shows each write that came before it, and the standby answers', async () => {
     const { dataSource, replica, places } = await reader();
-    for (let n = 1; n <= 50; n += 1) {
+    const atStandby = (): number => places.filter((place) => place === 'replica').length;
+    // On a busy machine the standby may rest now and then, as it was behind.
+    for (let n = 1; atStandby() < 25 && n <= 2_000; n += 1) {
       await write(dataSource, n);
       expect(await listed(replica)).toBe(n);
     }
-    expect(places.filter((place) => place === 'replica').length).toBeGreaterThan(25);
+    expect(atStandby()).toBe(25);
   });
 
   it('is answered by the primary while the standby is behind, and by the standby again once it has caught up', async () => {
@@ -156,6 +161,25 @@ describe('A list that a standby may answer', () => {
     await until(async () => (await listed(replica)) === 2 && places.at(-1) === 'failed', { what: 'the failure' });
   });
 
+  it('is not answered by a standby that follows the primary of before a failover, however far ahead it is', async () => {
+    const left = await primary.startStandby(join(directory, 'left'));
+    closing.push(() => left.stop());
+    await promote();
+    await until(async () => !(await isStandby(standby)), { what: 'the promotion' });
+    const dataSource = await connectOnce(options(left.port, standby.port).main);
+    closing.push(() => dataSource.destroy());
+    await dataSource.query('create table change (n integer primary key)');
+    // What the primary of before still takes, and its standby with it, is lost to the new one.
+    await primary.query('create table change (n integer primary key)');
+    await primary.query('insert into change select generate_series(1, 100000)');
+    await until(async () => (await left.query('select from change')).length === 100_000, { what: 'the standby' });
+    const places: ReadPlace[] = [];
+    const replica = new ReplicaReader(dataSource, options(left.port).replica, (place) => places.push(place));
+    closing.push(() => replica.onModuleDestroy());
+    expect(await listed(replica)).toBe(0);
+    expect(places).toEqual(['behind']);
+  });
+
   it('is answered by the primary within seconds when the standby vanishes from the network without a word', async () => {
     await using toStandby = await TcpProxy.start(standby.port);
     const { replica, places } = await reader(toStandby.port);
@@ -171,6 +195,9 @@ describe('A list that a standby may answer', () => {
 const atStandby = (statement: string): Promise<object[]> => standby.query(statement);
 
 const promote = (): Promise<unknown> => atStandby('select pg_promote()');
+
+const isStandby = async (at: SystemPostgres): Promise<boolean> =>
+  at.query('select where pg_is_in_recovery()').then((rows) => rows.length > 0);
 
 const standbyHas = async (count: number): Promise<boolean> =>
   atStandby('select from change').then(

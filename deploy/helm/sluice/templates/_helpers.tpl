@@ -28,6 +28,9 @@ pool: {{ . }}
 {{- /* Settings and secrets of a container; `settings` is the service's own, which win. */ -}}
 {{- define "sluice.env" -}}
 {{- $settings := mustMergeOverwrite (dict "NODE_ENV" "production" "SLUICE_METRICS_HOST" "0.0.0.0") .root.Values.settings .settings -}}
+{{- if and .root.Values.pooler.enabled (hasKey .root.Values.services .name) }}
+{{- $settings = merge $settings (dict "SLUICE_DATABASE_POOLING" .root.Values.pooler.pooling) }}
+{{- end }}
 {{- range $name := keys $settings | sortAlpha }}
 - name: {{ $name }}
   value: {{ get $settings $name | toString | quote }}

@@ -1,6 +1,7 @@
 import type { DataSourceOptions } from 'typeorm';
 import { parseDatabaseUrl, type ConfigOf, type databaseSettings, type DatabaseUrl } from '#libs/config';
 import type { AppLogger } from '#libs/telemetry';
+import { AnsweringClient } from './answering-client.js';
 import { QueryLogger } from './query-logger.js';
 import { ServerChoice } from './server-choice.js';
 import { serverClient } from './server-client.js';
@@ -24,6 +25,10 @@ export const timeouts = {
   statementMs: 15_000,
   lockMs: 5_000,
   idleInTransactionMs: 15_000,
+  /** A server that says nothing for longer while it owes an answer has vanished. */
+  answerMs: 18_000,
+  /** The same through a pooler, where a statement may wait as long again for a connection to the server. */
+  pooledAnswerMs: 33_000,
 } as const;
 
 const slowQueryMs = 1_000;
@@ -64,7 +69,8 @@ export function migrationOptions(options: PostgresOptions, settings: DatabaseSet
   const { migrationUrl } = settings;
   const direct = migrationUrl === undefined ? {} : reach(migrationUrl, { ...settings, pooling: 'session' });
   const merged = { ...options, ...direct };
-  return { ...merged, poolSize: 2, extra: { ...extraOf(merged), min: 0 } };
+  // An index takes as long as it takes, and says nothing meanwhile.
+  return { ...merged, poolSize: 2, extra: { ...extraOf(merged), min: 0, answerMs: 0 } };
 }
 
 /** The same for the standbys. */
@@ -99,14 +105,14 @@ export function databaseAddress(
   text: string,
   password: string | undefined,
   several: NonNullable<DatabaseUrl['target']> = 'read-write',
-): { readonly url: string; readonly Client?: ReturnType<typeof serverClient> } {
+): { readonly url: string; readonly Client: typeof AnsweringClient } {
   const parsed = parseDatabaseUrl(text);
   if (!parsed) throw new Error('the address of the database has not been checked');
   const { single, hosts, target } = parsed;
   const isOne = hosts.length === 1 && target === undefined;
   return {
     url: withPassword(single, password),
-    ...(isOne ? {} : { Client: serverClient(new ServerChoice(hosts, target ?? several)) }),
+    Client: isOne ? AnsweringClient : serverClient(new ServerChoice(hosts, target ?? several)),
   };
 }
 
@@ -120,6 +126,7 @@ function reach(
     url,
     extra: {
       ...client,
+      answerMs: pooling === 'session' ? timeouts.answerMs : timeouts.pooledAnswerMs,
       keepsPrepared: pooling !== 'transaction',
       keepsSession: pooling === 'session',
       // A pooler refuses them: its connections to the server carry them for everyone; see deploy/postgres/pgbouncer.ini.

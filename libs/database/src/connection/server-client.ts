@@ -1,4 +1,5 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { AnsweringClient } from './answering-client.js';
 import type { ServerChoice } from './server-choice.js';
 
 const readOnlyTransaction = '25006';
@@ -6,9 +7,9 @@ const readOnlyTransaction = '25006';
 type ConnectCallback = (error: Error | null, client?: pg.ClientBase) => void;
 
 /** A kind of client for node-postgres's pool, whose connections go to the server that is chosen when they are opened. */
-export function serverClient(choice: ServerChoice): typeof pg.Client {
-  return class ServerClient extends pg.Client {
-    constructor(config?: string | pg.ClientConfig) {
+export function serverClient(choice: ServerChoice): typeof AnsweringClient {
+  return class ServerClient extends AnsweringClient {
+    constructor(config?: ConstructorParameters<typeof AnsweringClient>[0]) {
       super(config);
       const connect = this.connect.bind(this);
       const toChosen = async (): Promise<pg.ClientBase> => {

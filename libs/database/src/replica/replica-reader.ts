@@ -19,6 +19,12 @@ const restMs = { behind: 500, failed: 5_000 } as const;
 /** Where a read was answered; `behind` and `failed` were answered by the primary. */
 export type ReadPlace = 'replica' | 'behind' | 'failed';
 
+/** How far the primary has written. Positions of two timelines say nothing of each other: each failover begins another one. */
+interface Written {
+  readonly lsn: string;
+  readonly timeline: number;
+}
+
 /**
  * Reads that may be answered by a standby, where there is one. The primary says how far it has written; the standby answers once
  * it has replayed as much. So a reader sees all that anybody was told of before, its own writes among it, whichever
@@ -36,9 +42,12 @@ export class ReplicaReader {
 
   async read<T>(work: (on: EntityManager) => Promise<T>): Promise<T> {
     if (!this.options || this.restsUntilMs > performance.now()) return work(this.primary.manager);
-    const [row] = await this.primary.query<{ lsn: string }[]>('select pg_current_wal_insert_lsn()::text as lsn');
-    if (!row) throw new Error('PostgreSQL has not told how far it has written');
-    const outcome = await this.readAt(this.options, row.lsn, work).catch((error: unknown) => {
+    const [written] = await this.primary.query<Written[]>(
+      `select lsn::text, ('x' || left(pg_walfile_name(lsn), 8))::bit(32)::integer as timeline
+       from pg_current_wal_insert_lsn() lsn`,
+    );
+    if (!written) throw new Error('PostgreSQL has not told how far it has written');
+    const outcome = await this.readAt(this.options, written, work).catch((error: unknown) => {
       if (!isFaultOfTheReplica(error)) throw error;
       return 'failed' as const;
     });
@@ -68,14 +77,14 @@ export class ReplicaReader {
   // In one transaction: behind a pooler the next one may be on another standby.
   private async readAt<T>(
     options: PostgresOptions,
-    lsn: string,
+    written: Written,
     work: (on: EntityManager) => Promise<T>,
   ): Promise<{ result: T } | 'behind'> {
     const runner = (await this.connect(options)).createQueryRunner();
     try {
       const hasAll = await unlessSilent(runner, silenceMs.asked, async () => {
         await runner.startTransaction();
-        return hasReplayed(runner, lsn);
+        return hasReplayed(runner, written);
       });
       if (!hasAll) return 'behind';
       return { result: await unlessSilent(runner, silenceMs.working, () => work(runner.manager)) };
@@ -98,13 +107,18 @@ async function unlessSilent<T>(runner: QueryRunner, ms: number, work: () => Prom
   }
 }
 
-/** False on a server that is none: one that takes writes of its own may never have heard of ours. */
-async function hasReplayed(runner: QueryRunner, lsn: string): Promise<boolean> {
+/**
+ * False on a server that is none: one that takes writes of its own may never have heard of ours. False as well on one that still
+ * follows the primary of before a failover, and may be ahead of the new one with what nobody was told of. That it has
+ * changed over is known by its first checkpoint behind the failover; until then the primary answers.
+ */
+async function hasReplayed(runner: QueryRunner, { lsn, timeline }: Written): Promise<boolean> {
   const endMs = performance.now() + patienceMs;
   for (;;) {
     const rows = await runner.manager.query<{ has: boolean | null }[]>(
-      'select pg_is_in_recovery() and pg_last_wal_replay_lsn() >= $1::pg_lsn as has',
-      [lsn],
+      `select pg_is_in_recovery() and pg_last_wal_replay_lsn() >= $1::pg_lsn and c.timeline_id = $2 as has
+       from pg_control_checkpoint() c`,
+      [lsn, timeline],
     );
     if (rows[0]?.has === true) return true;
     if (performance.now() >= endMs) return false;

@@ -6,17 +6,19 @@ type Check = (subject: PostgresSubject) => Promise<Fault[]>;
 /** Who uses it, who waits for whom, and whether others can take over. */
 export const loadChecks: Readonly<Record<string, Check>> = {
   'postgres.connections': async ({ query, limits }) => {
-    const [row] = await query<{ used: number; max: number }>(
-      `select count(*)::integer as used,
-         current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as max
+    const [row] = await query<{ used: number; max: number; kept: number }>(
+      `select count(*)::integer as used, current_setting('max_connections')::integer as max,
+         current_setting('superuser_reserved_connections')::integer as kept
        from pg_stat_activity where backend_type = 'client backend'`,
     );
-    const { used = 0, max = 0 } = row ?? {};
-    if (max === 0 || used / max < limits.connectionShareWarning) return [];
+    const { used = 0, max = 0, kept = 0 } = row ?? {};
+    // Administrators come in beyond that, and count among those who are there.
+    const share = used / (max - kept);
+    if (max === 0 || share < limits.connectionShareWarning) return [];
     return [
       {
-        severity: used / max < limits.connectionShareCritical ? 'WARNING' : 'CRITICAL',
-        what: `${used} of ${max} connections are taken.`,
+        severity: share < limits.connectionShareCritical ? 'WARNING' : 'CRITICAL',
+        what: `${used} of ${max} connections are taken, and ${kept} of them are kept for administrators.`,
         why: 'A service that needs one more fails its requests.',
         mend: 'Lower SLUICE_DATABASE_POOL_MAX, put PgBouncer between, or: alter system set max_connections = <more>; and restart',
       },

@@ -1,5 +1,5 @@
-import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { delay } from '#libs/kernel';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { PeriodicTask } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import { ApiKeyRotationRepository } from '../api-key/api-key-rotation.repository.js';
 import { PasswordTokenRepository } from '../password/password-token.repository.js';
@@ -12,9 +12,8 @@ const everyMs = 600_000;
 
 /** Removes what can no longer matter, now and then. Several processes may do it at once: each deletes what is left. */
 @Injectable()
-export class RetentionService implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly stopped = new AbortController();
-  private running: Promise<void> | undefined;
+export class RetentionService implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly task: PeriodicTask;
 
   constructor(
     private readonly sessions: SessionRepository,
@@ -23,16 +22,17 @@ export class RetentionService implements OnApplicationBootstrap, OnApplicationSh
     private readonly passwordTokens: PasswordTokenRepository,
     private readonly apiKeyRotations: ApiKeyRotationRepository,
     private readonly flows: SsoFlowRepository,
-    private readonly logger: AppLogger,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.running = this.repeat();
+    logger: AppLogger,
+  ) {
+    this.task = new PeriodicTask({ name: 'old rows', everyMs, jitter: 0.5, work: () => this.deleteOld() }, logger);
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.stopped.abort();
-    await this.running;
+  onApplicationBootstrap(): void {
+    this.task.start();
+  }
+
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
   async deleteOld(): Promise<void> {
@@ -42,19 +42,5 @@ export class RetentionService implements OnApplicationBootstrap, OnApplicationSh
     await this.passwordTokens.deleteOld();
     await this.apiKeyRotations.deleteOld();
     await this.flows.deleteOld();
-  }
-
-  private async repeat(): Promise<void> {
-    const { signal } = this.stopped;
-    for (;;) {
-      // Half to all of the interval, so that processes which started together do not work together.
-      await delay(everyMs / 2 + Math.random() * (everyMs / 2), { signal, unref: true });
-      if (signal.aborted) return;
-      try {
-        await this.deleteOld();
-      } catch (err) {
-        this.logger.warn({ err }, 'old rows could not be removed');
-      }
-    }
   }
 }

@@ -33,6 +33,11 @@ export class OperationsWorkerResolver {
   dataSourceTypes({ sourceTypes }: OperatedWorker): readonly string[] {
     return sourceTypes;
   }
+
+  @ResolveField('otherDataSources')
+  otherDataSources({ otherSources }: OperatedWorker): number {
+    return otherSources;
+  }
 }
 
 @Resolver('OperationsRun')

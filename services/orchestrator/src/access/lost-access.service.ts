@@ -8,6 +8,8 @@ import { AuthClient } from '../plan/auth.client.js';
 import { AssetAccess } from './asset-access.service.js';
 import { LostAccessRepository, type RunningExecution } from './lost-access.repository.js';
 
+const pageExecutionsMax = 1_000;
+
 /**
  * Cancels what somebody runs who may no longer: whose grant or role is gone, or who is. What a key or a guest may do less than its
  * account is not looked at, as that does not change while a statement runs.
@@ -22,10 +24,14 @@ export class LostAccessService {
     private readonly logger: AppLogger,
   ) {}
 
-  /** One look at all that is running. Where nobody can say who may do what, it goes on until the next look. */
-  async sweep(): Promise<void> {
-    const running = Map.groupBy(await this.repository.running(), ({ workspaceId }) => workspaceId);
-    await Promise.all([...running].map(([workspaceId, executions]) => this.look(workspaceId, executions)));
+  /** One look at all that is running, page by page. Where nobody can say who may do what, it goes on until the next look. */
+  async sweep(pageMax = pageExecutionsMax): Promise<void> {
+    let page: readonly RunningExecution[] = [];
+    do {
+      page = await this.repository.running(pageMax, page.at(-1));
+      const running = Map.groupBy(page, ({ workspaceId }) => workspaceId);
+      await Promise.all([...running].map(([workspaceId, executions]) => this.look(workspaceId, executions)));
+    } while (page.length === pageMax);
   }
 
   private async look(workspaceId: string, executions: readonly RunningExecution[]): Promise<void> {

@@ -19,6 +19,8 @@ import {
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
 import { clear, laneFaults, storedRun } from '../../test/orchestrator-suite.js';
+import type { RunChanges } from '../run/run-changes.service.js';
+import { DispatcherService } from './dispatcher.service.js';
 import { runQueueName, runQueueOptions } from './run-queue.options.js';
 import { RunQueueStore } from './run-queue.store.js';
 
@@ -165,6 +167,28 @@ describe('dispatch', () => {
       error: { code: 'source.not_found', retryable: false },
     });
     expect(await laneFaults(dataSource)).toEqual([]);
+  });
+});
+
+describe('the depth of the queue', () => {
+  it('is told by pool and priority, so that two pools do not pass for one', async () => {
+    const metrics = new MetricsRegistry('orchestrator');
+    const logger = AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' });
+    // Only what is told is asked of it: it is not started.
+    const queue = {} as RunQueueStore;
+    const changes: Pick<RunChanges, 'onQueueChanged'> = { onQueueChanged: () => undefined };
+    void new DispatcherService(orchestrator.dispatch, queue, logger, newConfig(), changes as RunChanges, metrics);
+    await submitMany(3);
+    await dataSource.query(
+      `insert into orchestrator.backlog (pool, workspace_id, source_id, class, queued)
+       select 'other', workspace_id, source_id, class, 5 from orchestrator.backlog`,
+    );
+    const { body } = await metrics.expose();
+    const series = body.matchAll(/^sluice_orchestrator_queue_runs\{.*pool="(\w+)",priority="(\w+)".*\} (\d+)$/gm);
+    expect([...series].map(([, ...told]) => told.join(' ')).toSorted()).toEqual([
+      'default INTERACTIVE 3',
+      'other INTERACTIVE 5',
+    ]);
   });
 });
 

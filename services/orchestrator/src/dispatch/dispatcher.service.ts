@@ -40,10 +40,11 @@ export class DispatcherService implements OnApplicationBootstrap, OnModuleDestro
     changes.onQueueChanged(() => this.poke());
     this.seconds = metrics.histogram({ name: 'dispatch_seconds', help: 'One look at the backlog.' });
     this.dispatched = metrics.counter({ name: 'dispatches_total', help: 'Runs dispatched from the backlog.' });
-    metrics.gauge({ name: 'queue_runs', help: 'Runs that wait for a slot.', labels: ['priority'] }, async (gauge) => {
+    const labels = ['pool', 'priority'] as const;
+    metrics.gauge({ name: 'queue_runs', help: 'Runs that wait for a slot.', labels }, async (gauge) => {
       gauge.reset();
       for (const row of await repository.depths())
-        gauge.set({ priority: priorityOfClass[row.class] }, Number(row.queued));
+        gauge.set({ pool: row.pool, priority: priorityOfClass[row.class] }, Number(row.queued));
     });
   }
 

@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { delay } from '#libs/kernel';
+import { PeriodicTask } from '#libs/service';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { MetadataClient } from '../source/metadata.client.js';
@@ -12,8 +13,7 @@ const pauseMs = 50;
 /** Keeps the tables small. Every instance tries; one at a time deletes. */
 @Injectable()
 export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly stopping = new AbortController();
-  private work: Promise<void> | undefined;
+  private readonly task: PeriodicTask;
   private readonly purged;
 
   constructor(
@@ -29,52 +29,44 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
       help: 'Rows deleted, or keys forgotten, because they were too old.',
       labels: ['kind'],
     });
+    const everyMs = config.history.sweepSeconds * 1_000;
+    this.task = new PeriodicTask({ name: 'history', everyMs, work: (signal) => this.purge(signal) }, logger);
   }
 
   onApplicationBootstrap(): void {
-    this.work = this.run();
+    this.task.start();
   }
 
-  async onModuleDestroy(): Promise<void> {
-    this.stopping.abort();
-    await this.work;
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
-  async purge(): Promise<void> {
-    await this.purgeHistory().catch((err: unknown) => this.logger.warn({ err }, 'old executions could not be deleted'));
-    await this.repeat('idempotency_key', () => this.repository.purgeIdempotencyKeys());
-    await this.repeat('idle', () => this.repository.purgeIdle());
+  async purge(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    await this.purgeHistory(signal).catch((err: unknown) =>
+      this.logger.warn({ err }, 'old executions could not be deleted'),
+    );
+    await this.repeat('idempotency_key', () => this.repository.purgeIdempotencyKeys(), signal);
+    await this.repeat('idle', () => this.repository.purgeIdle(), signal);
     const { logDays } = this.config.webhooks;
-    await this.repeat('webhook_delivery', () => this.deliveries.purge(logDays, this.repository.batchMax));
+    await this.repeat('webhook_delivery', () => this.deliveries.purge(logDays, this.repository.batchMax), signal);
   }
 
   /** Without knowing what the workspaces want nothing is deleted. */
-  private async purgeHistory(): Promise<void> {
+  private async purgeHistory(signal: AbortSignal): Promise<void> {
     const { history, cache } = this.config;
     const retention = { days: history.keepDays, own: await this.metadata.listHistoryRetentions() };
-    await this.repeat('execution', () => this.repository.purgeExecutions(retention));
+    await this.repeat('execution', () => this.repository.purgeExecutions(retention), signal);
     // A stale answer may be as much older again.
-    await this.repeat('run', () => this.repository.purgeRuns(retention, 2 * cache.ttlMaxSeconds));
+    await this.repeat('run', () => this.repository.purgeRuns(retention, 2 * cache.ttlMaxSeconds), signal);
   }
 
-  private async run(): Promise<void> {
-    while (await this.pause(this.config.history.sweepSeconds * 1_000)) {
-      await this.purge().catch((err: unknown) => this.logger.warn({ err }, 'what is too old could not be deleted'));
-    }
-  }
-
-  private async repeat(kind: string, deleteBatch: () => Promise<number>): Promise<void> {
+  private async repeat(kind: string, deleteBatch: () => Promise<number>, signal: AbortSignal): Promise<void> {
     const { batchMax } = this.repository;
-    for (let isMore = true; isMore;) {
+    for (let isMore = true; isMore && !signal.aborted;) {
       const count = await deleteBatch();
       this.purged.inc({ kind }, count);
-      isMore = count >= batchMax && (await this.pause(pauseMs));
+      isMore = count >= batchMax;
+      if (isMore) await delay(pauseMs, { signal });
     }
-  }
-
-  /** @returns false where the process is stopping */
-  private async pause(ms: number): Promise<boolean> {
-    await delay(ms, { signal: this.stopping.signal });
-    return !this.stopping.signal.aborted;
   }
 }

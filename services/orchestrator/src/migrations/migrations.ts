@@ -9,6 +9,7 @@ import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
 import { PlanRepeatedHitsOnce1795335000000 } from './1795335000000-plan-repeated-hits-once.js';
 import { SlowRuns1795538000000 } from './1795538000000-slow-runs.js';
 import { WorkerBindings1795320000000 } from './1795320000000-worker-bindings.js';
+import { OrderOfDrains1797000000000 } from './1797000000000-order-of-drains.js';
 import { RepeatHits1795260000000 } from './1795260000000-repeat-hits.js';
 import { WarmUpsOfTheWorkspace1795330000000 } from './1795330000000-warm-ups-of-the-workspace.js';
 import { WarmUpsAndHistory1795310000000 } from './1795310000000-warm-ups-and-history.js';
@@ -31,4 +32,5 @@ export const migrations = [
   SlowRuns1795538000000,
   AccountsOfGuests1795560000000,
   HitsMayBeRepeatedAgain1796480000000,
+  OrderOfDrains1797000000000,
 ];

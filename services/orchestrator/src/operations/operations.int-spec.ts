@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { operatorRequests, workerRequests, type Execution, type SourceConnection } from '#libs/contracts';
-import { newId } from '#libs/kernel';
+import { AppError, newId } from '#libs/kernel';
 import { startPostgres, type PostgresServer } from '#libs/testing';
 import { openDatabase, type TestDatabase } from '../../test/data-source.js';
 import {
@@ -112,6 +112,19 @@ describe('what operators see', () => {
     expect(seen).toMatchObject({ busySlots: 1, runs: [] });
   });
 
+  it('names the data sources that a worker is bound to in their own workspace alone', async () => {
+    const theirs = newSource(stranger.workspaceId);
+    answerAround(orchestrator.bus, theirs);
+    await submitSql(orchestrator, stranger, theirs, 'select 1');
+    answerAround(orchestrator.bus, source);
+    await submitSql(orchestrator, operator, source, 'select 1');
+    await worker.announce(1, { sourceIds: [source.id, theirs.id, newId('dataSource')] });
+    const [own] = await orchestrator.operations.listWorkers(operator);
+    expect(own).toMatchObject({ sourceIds: [source.id], otherSources: 2 });
+    const [seen] = await orchestrator.operations.listWorkers(stranger);
+    expect(seen).toMatchObject({ sourceIds: [theirs.id], otherSources: 2 });
+  });
+
   it('is what runs longest, and what ran longest of what has ended in the last hour', async () => {
     await worker.announce(10);
     const [short, long, recent, old] = [
@@ -195,9 +208,49 @@ describe('draining', () => {
     await worker.announce(2);
     await orchestrator.operations.setDraining({ workerId: worker.id, draining: true }, operator, newContext(operator));
     expect(orchestrator.bus.requests).toContainEqual(
-      expect.objectContaining({ instance: worker.id, input: { draining: true } }),
+      expect.objectContaining({ instance: worker.id, input: { draining: true, revision: 1 } }),
     );
     expect((await audited()).join()).toContain('worker.drained');
+  });
+
+  it('is in the audit log before the worker hears of it, and once more where that has not answered', async () => {
+    await worker.announce(2);
+    const told: string[] = [];
+    orchestrator.bus.answer(workerRequests.setDraining, async () => {
+      told.push((await audited()).join());
+      throw new AppError('bus.timeout', 'No answer.');
+    });
+    const drain = { workerId: worker.id, draining: true };
+    await expect(orchestrator.operations.setDraining(drain, operator, newContext(operator))).rejects.toMatchObject({
+      code: 'bus.timeout',
+    });
+    expect(told).toEqual([expect.stringContaining('worker.drained')]);
+    expect((await audited()).map((entry) => String(entry).includes('no_answer'))).toEqual([false, true]);
+  });
+
+  it('and its end are counted for each worker, so that it knows which of them came later', async () => {
+    const another = new TestWorker(orchestrator);
+    await Promise.all([worker.announce(2), another.announce(2)]);
+    const words: unknown[] = [];
+    orchestrator.bus.answer(workerRequests.setDraining, (word) => {
+      words.push(word);
+      return { runs: 0 };
+    });
+    for (const [workerId, draining] of [
+      [worker.id, true],
+      [another.id, true],
+      [worker.id, false],
+    ] as const) {
+      await orchestrator.operations.setDraining({ workerId, draining }, operator, newContext(operator));
+    }
+    await worker.announce(0);
+    await orchestrator.operations.setDraining({ workerId: worker.id, draining: true }, operator, newContext(operator));
+    expect(words).toEqual([
+      { draining: true, revision: 1 },
+      { draining: true, revision: 1 },
+      { draining: false, revision: 2 },
+      { draining: true, revision: 3 },
+    ]);
   });
 
   it('is refused to who does not operate the installation, and for a worker that is not there', async () => {

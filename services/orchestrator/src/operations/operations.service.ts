@@ -89,10 +89,21 @@ export class OperationsService {
     if (!known || known.state === 'SILENT') {
       throw new AppError('worker.not_found', 'No such worker was heard of lately.', { path: ['id'] });
     }
-    await this.workers.setDraining(workerId, draining);
-    await this.workerList.noteDraining(principal.workspaceId, workerId, draining);
+    await this.tellDraining(principal.workspaceId, workerId, draining);
     const workers = await this.listWorkers(principal);
     return workers.find(({ id }) => id === workerId) ?? known;
+  }
+
+  private async tellDraining(workspaceId: string, workerId: string, draining: boolean): Promise<void> {
+    const revision = await this.workerList.orderDraining(workspaceId, workerId, draining);
+    // Without a row it is gone, and has nothing to drain.
+    if (revision === undefined) return;
+    try {
+      await this.workers.setDraining(workerId, { draining, revision });
+    } catch (error) {
+      await this.workerList.noteSilence(workspaceId, workerId, draining);
+      throw error;
+    }
   }
 }
 

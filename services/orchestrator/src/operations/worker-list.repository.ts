@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
-import { AuditRepository, inTransaction } from '#libs/database';
+import { AuditRepository, inTransaction, type AuditRecord } from '#libs/database';
 import type { OperatedWorker } from '#libs/contracts';
 import { activeRunColumns, toActiveRun, type ActiveRunRow } from './active-run.row.js';
 
@@ -18,6 +18,7 @@ interface WorkerRow {
   live: boolean;
   heartbeat_at: Date;
   source_ids: string[];
+  own_source_ids: string[];
   source_types: string[];
   busy: number;
 }
@@ -33,13 +34,15 @@ export class WorkerListRepository {
   async list(workspaceId: string, pool: string, liveSeconds: number): Promise<OperatedWorker[]> {
     const [workers, runs] = await Promise.all([
       this.dataSource.query<WorkerRow[]>(
-        `select w.*, w.heartbeat_at > now() - make_interval(secs => $2) as live, coalesce(b.busy, 0) as busy
+        `select w.*, w.heartbeat_at > now() - make_interval(secs => $2) as live, coalesce(b.busy, 0) as busy,
+           array(select s.id from orchestrator.source s where s.id = any (w.source_ids) and s.workspace_id = $3 order by s.id)
+             as own_source_ids
          from orchestrator.worker w left join (
            select r.worker_id, count(*)::integer as busy from orchestrator.run r
            where r.pool = $1 and r.state in ('RUNNING', 'CANCELING') group by r.worker_id) b on b.worker_id = w.id
          where w.pool = $1 and w.heartbeat_at > now() - interval '${silentMinutes} minutes'
          order by w.id limit ${workersMax}`,
-        [pool, liveSeconds],
+        [pool, liveSeconds, workspaceId],
       ),
       this.dataSource.query<ActiveRunRow[]>(
         `select ${activeRunColumns} from orchestrator.run r
@@ -52,13 +55,36 @@ export class WorkerListRepository {
     return workers.map((row) => ({ ...toWorker(row), runs: runsOf.get(row.id) ?? [] }));
   }
 
-  /** Notes who had it drained; the worker itself says with its next heartbeat that it is. */
-  async noteDraining(workspaceId: string, workerId: string, draining: boolean): Promise<void> {
-    const action = draining ? 'worker.drained' : 'worker.undrained';
-    await inTransaction(this.dataSource, async (manager) => {
-      await this.audit.add(manager, { workspaceId, action, target: { type: 'worker', id: workerId } });
+  /**
+   * Notes who has it drained, or has it take runs again, before it is told: with its next heartbeat it says that it does.
+   * @returns which word to this worker it is; undefined where there is no such worker
+   */
+  async orderDraining(workspaceId: string, workerId: string, draining: boolean): Promise<number | undefined> {
+    return inTransaction(this.dataSource, async (manager) => {
+      const [rows]: [{ revision: number }[], number] = await manager.query(
+        `update orchestrator.worker set draining_revision = draining_revision + 1 where id = $1
+         returning draining_revision as revision`,
+        [workerId],
+      );
+      if (rows[0]) await this.audit.add(manager, drainingRecord(workspaceId, workerId, draining));
+      return rows[0]?.revision;
     });
   }
+
+  /** Notes that the worker has not answered: it may have heard or not. */
+  async noteSilence(workspaceId: string, workerId: string, draining: boolean): Promise<void> {
+    await inTransaction(this.dataSource, (manager) =>
+      this.audit.add(manager, { ...drainingRecord(workspaceId, workerId, draining), failure: 'no_answer' }),
+    );
+  }
+}
+
+function drainingRecord(workspaceId: string, workerId: string, draining: boolean): AuditRecord {
+  return {
+    workspaceId,
+    action: draining ? 'worker.drained' : 'worker.undrained',
+    target: { type: 'worker', id: workerId },
+  };
 }
 
 function toWorker(row: WorkerRow): Omit<OperatedWorker, 'runs'> {
@@ -69,7 +95,9 @@ function toWorker(row: WorkerRow): Omit<OperatedWorker, 'runs'> {
     slots: row.slots,
     busySlots: row.busy,
     heartbeatAt: row.heartbeat_at,
-    sourceIds: row.source_ids,
+    sourceIds: row.own_source_ids,
+    // What sources of others it is bound to is theirs to know.
+    otherSources: row.source_ids.length - row.own_source_ids.length,
     sourceTypes: row.source_types,
   };
 }

@@ -29,10 +29,10 @@ export class WorkerClient {
     }
   }
 
-  /** Whether this worker takes more runs. @throws AppError `bus.timeout` where it does not answer */
-  async setDraining(workerId: string, draining: boolean): Promise<void> {
+  /** Whether this worker takes more runs, by the word of the highest revision. @throws AppError `bus.timeout` where it does not answer */
+  async setDraining(workerId: string, word: { draining: boolean; revision: number }): Promise<void> {
     const context = serviceContext('orchestrator', '');
-    await this.bus.request(workerRequests.setDraining, { draining }, { context, instance: workerId });
+    await this.bus.request(workerRequests.setDraining, word, { context, instance: workerId });
   }
 
   /** Has a worker cancel the statement at its source: the one that is named, or any. */

@@ -1,37 +1,14 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { delay } from '#libs/kernel';
+import { Injectable } from '@nestjs/common';
+import { PeriodicTask } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import { WarmUpService } from './warm-up.service.js';
 
-const pollMs = 1_000;
+const everyMs = 1_000;
 
 /** Has every orchestrator look for warm-ups that are due. */
 @Injectable()
-export class WarmUpLoop implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly stopping = new AbortController();
-  private work: Promise<void> | undefined;
-
-  constructor(
-    private readonly service: WarmUpService,
-    private readonly logger: AppLogger,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.work = this.run();
-  }
-
-  async onModuleDestroy(): Promise<void> {
-    this.stopping.abort();
-    await this.work;
-  }
-
-  private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      await this.service
-        .runDue(signal)
-        .catch((err: unknown) => this.logger.warn({ err }, 'what is to be warmed up could not be looked for'));
-      await delay(pollMs, { signal });
-    }
+export class WarmUpLoop extends PeriodicTask {
+  constructor(service: WarmUpService, logger: AppLogger) {
+    super({ name: 'warm-ups', everyMs, work: (signal) => service.runDue(signal) }, logger);
   }
 }

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
-import { delay, type Clock } from '#libs/kernel';
-import { CLOCK, Lifecycle } from '#libs/service';
+import type { Clock } from '#libs/kernel';
+import { CLOCK, Lifecycle, PeriodicTask } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import type { ResultsConfig } from '../results.config.js';
 import { RetentionRepository } from './retention.repository.js';
@@ -10,8 +10,6 @@ import { RetentionService } from './retention.service.js';
 /** Does the periodic work for as long as the process serves; of all processes one takes each turn. */
 @Injectable()
 export class RetentionScheduler implements OnApplicationBootstrap {
-  private readonly stopping = new AbortController();
-
   constructor(
     private readonly service: RetentionService,
     private readonly repository: RetentionRepository,
@@ -22,31 +20,23 @@ export class RetentionScheduler implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    const { signal } = this.stopping;
     const { expirySweepSeconds, limitSweepSeconds, orphanSweepSeconds } = this.config.retention;
-    const loops = [
-      this.repeat('expiry', expirySweepSeconds, () => this.service.expire(signal)),
-      this.repeat('limits', limitSweepSeconds, () => this.service.holdToLimits()),
-      this.repeat('orphans', orphanSweepSeconds, () => this.service.sweepOrphans(this.clock.nowMs(), signal)),
+    const tasks = [
+      this.inTurn('expiry', expirySweepSeconds, (signal) => this.service.expire(signal)),
+      this.inTurn('limits', limitSweepSeconds, () => this.service.holdToLimits()),
+      this.inTurn('orphans', orphanSweepSeconds, (signal) => this.service.sweepOrphans(this.clock.nowMs(), signal)),
     ];
+    for (const task of tasks) task.start();
     this.lifecycle.onDrain('retention', async () => {
-      this.stopping.abort();
-      await Promise.all(loops);
+      await Promise.all(tasks.map((task) => task.stop()));
     });
   }
 
-  /** A turn that fails is logged; the next one finds the same work. */
-  private async repeat(name: string, periodSeconds: number, work: () => Promise<unknown>): Promise<void> {
-    const { signal } = this.stopping;
-    for (;;) {
-      // Never shorter than the period, or the turn of the one before would not be over yet.
-      await delay(periodSeconds * 1_000 * (1 + Math.random() / 10), { signal });
-      if (signal.aborted) return;
-      try {
-        if (await this.repository.claimSweep(name, periodSeconds)) await work();
-      } catch (err) {
-        this.logger.error({ err, sweep: name }, 'a periodic work has failed');
-      }
-    }
+  private inTurn(name: string, periodSeconds: number, sweep: (signal: AbortSignal) => Promise<unknown>): PeriodicTask {
+    const work = async (signal: AbortSignal): Promise<void> => {
+      if (await this.repository.claimSweep(name, periodSeconds)) await sweep(signal);
+    };
+    // Never shorter than the period, or the turn of the one before would not be over yet.
+    return new PeriodicTask({ name, everyMs: periodSeconds * 1_100, jitter: 0.09, work }, this.logger);
   }
 }

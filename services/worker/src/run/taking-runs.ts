@@ -9,6 +9,8 @@ import { RunProcessor } from './run.processor.js';
 @Injectable()
 export class TakingRuns {
   private isEnding = false;
+  private revision = 0;
+  private setting: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly processor: RunProcessor,
@@ -21,10 +23,19 @@ export class TakingRuns {
     await this.processor.stopTaking();
   }
 
-  async set(takesRuns: boolean): Promise<void> {
-    if (this.isEnding) return;
-    if (takesRuns) this.processor.takeAgain();
-    else await this.processor.stopTaking();
-    await this.heartbeat.announce(takesRuns);
+  /**
+   * One after the other, and by the word of the highest revision: a drain and its end may overtake each other on their way. A
+   * release before counts none and says 0.
+   */
+  set(takesRuns: boolean, revision: number): Promise<void> {
+    const set = async (): Promise<void> => {
+      if (this.isEnding || (revision > 0 && revision < this.revision)) return;
+      this.revision = Math.max(this.revision, revision);
+      if (takesRuns) this.processor.takeAgain();
+      else await this.processor.stopTaking();
+      await this.heartbeat.announce(takesRuns);
+    };
+    this.setting = this.setting.catch(() => undefined).then(set);
+    return this.setting;
   }
 }

@@ -53,9 +53,9 @@ export class SourceController {
   @HandlesRequest(workerRequests.setDraining)
   @AllowService('orchestrator')
   async setDraining(
-    @Payload() { draining }: RequestOf<typeof workerRequests.setDraining>,
+    @Payload() { draining, revision }: RequestOf<typeof workerRequests.setDraining>,
   ): Promise<ResponseOf<typeof workerRequests.setDraining>> {
-    await this.taking.set(!draining);
+    await this.taking.set(!draining, revision);
     return { runs: this.held.count };
   }
 
