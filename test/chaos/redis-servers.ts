@@ -27,9 +27,14 @@ export class RedisServers implements AsyncDisposable {
 
   static async start(kind: Kind): Promise<RedisServers> {
     const servers = new RedisServers(kind, await sixFreePorts());
-    const { stdout } = await servers.script('start');
-    servers.addresses = stdout.trim().split('\n').at(-1)?.split(' ') ?? [];
-    return servers;
+    try {
+      const { stdout } = await servers.script('start');
+      servers.addresses = stdout.trim().split('\n').at(-1)?.split(' ') ?? [];
+      return servers;
+    } catch (error) {
+      await servers[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Starts one again that was killed, as the script has started it; what it has become meanwhile it learns from the others. */
@@ -87,10 +92,13 @@ export class RedisServers implements AsyncDisposable {
   }
 }
 
-/** The first of six in a row: the scripts count up from it. Below 55,536, as a cluster's bus has a port 10,000 above. */
+/**
+ * The first of six in a row: the scripts count up from it. A cluster's bus has a port 10,000 above, which must lie below those
+ * that Linux gives to connections (from 32,768 on).
+ */
 function sixFreePorts(): Promise<number> {
   return until(async () => {
-    const first = 20_000 + Math.floor(Math.random() * 10_000);
+    const first = 20_000 + Math.floor(Math.random() * 2_700);
     const free = await Promise.all(Array.from({ length: 6 }, (_, index) => isPortFree(first + index)));
     return free.every(Boolean) && first;
   });
