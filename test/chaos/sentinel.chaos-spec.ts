@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '#libs/testing';
+import { RedisServers, until } from '#libs/testing';
 import { RunningMesh } from '../support/running-mesh.js';
 import { TestMesh } from '../support/test-mesh.js';
-import { RedisServers } from './redis-servers.js';
 import { noFaults, Trial } from './trial.js';
 
 const primaryName = 'sluice-broker';
