@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RedisServers, until } from '#libs/testing';
 import { RunningMesh } from '../support/running-mesh.js';
 import { TestMesh } from '../support/test-mesh.js';
-import { noFaults, Trial } from './trial.js';
+import { noFaults, recoveredWithinMs, Trial } from './trial.js';
 
 const closing = new AsyncDisposableStack();
 let redis: RedisServers;
@@ -64,7 +64,7 @@ async function areAgreed(): Promise<boolean> {
 }
 
 describe('A Redis Cluster under load', () => {
-  test('is resharded and loses a master, and no promise is broken', async () => {
+  test('is resharded and loses masters: questions are answered within 10 s of a promotion, and no promise is broken', async () => {
     const trial = await Trial.begin({ name: 'redis cluster', mesh });
     await trial.outage('resharding of 4,000 slots', async () => {
       const [from, to] = await masters();
@@ -92,7 +92,11 @@ describe('A Redis Cluster under load', () => {
       });
       await until(isReplicated, { timeoutMs: 60_000, intervalMs: 250, what: 'a replica of each master' });
     }
-    const { faults } = await trial.end();
+    const { faults, outages, longestQuestionMs } = await trial.end();
     expect(faults).toEqual(noFaults);
+    for (const { answeredAfterMs, endedAfterMs } of outages) {
+      expect(answeredAfterMs).toBeLessThan(recoveredWithinMs);
+      expect(endedAfterMs).toBeLessThan(recoveredWithinMs + longestQuestionMs);
+    }
   });
 });

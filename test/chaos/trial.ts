@@ -37,6 +37,9 @@ export interface TrialOptions {
 /** The verdict that every trial is to have. */
 export const noFaults: Report['faults'] = { ends: [], source: [], policies: [], events: [], changes: [] };
 
+/** From when what was broken could be used again, until who was waiting has been answered. */
+export const recoveredWithinMs = 10_000;
+
 /** How long a trial waits for what must happen: only a broken one takes so long. */
 const patienceMs = 90_000;
 
@@ -95,27 +98,24 @@ export class Trial {
   }
 
   /**
-   * Breaks something under full load and waits until the load flows again.
+   * Breaks something under full load and waits until everybody who was waiting has been told the end: what the next one breaks
+   * would else count as this one's.
    * @param inject does the harm and mends it; it may resolve with the time at which what was broken could be used again
    */
   async outage(name: string, inject: () => Promise<number | void>): Promise<void> {
     const { load } = this;
-    await until(() => load.inFlight >= load.size * 0.8 && load.finishedCount > 0, {
-      timeoutMs: patienceMs,
-      what: 'the load',
-    });
+    await until(() => load.rounds.every(Boolean), { timeoutMs: patienceMs, what: 'the load' });
     const fromMs = Date.now();
-    const finishedBefore = load.finishedCount;
     this.nemesis({ f: 'outage', type: 'invoke', name });
     const mendedMs = (await inject()) ?? Date.now();
     this.nemesis({ f: 'outage', type: 'ok', name, fromMs, mendedMs });
     const toMs = Date.now();
-    const more = Math.max(20, Math.round(load.size / 4));
-    await until(() => load.finishedCount >= finishedBefore + more, {
+    const before = [...load.rounds];
+    await until(() => load.rounds.every((rounds, index) => rounds > (before[index] ?? 0)), {
       timeoutMs: patienceMs,
-      what: `${more} more answers behind: ${name}`,
+      what: `an answer to everybody behind: ${name}`,
     });
-    note(`${name}: mended after ${mendedMs - fromMs} ms, ${more} more answers ${Date.now() - toMs} ms later`);
+    note(`${name}: mended after ${mendedMs - fromMs} ms, everybody answered ${Date.now() - toMs} ms later`);
   }
 
   /** Lets everything come to its end, and has the history checked. */
