@@ -72,6 +72,7 @@ describe('A Redis Cluster under load', () => {
       const route = ['--cluster-from', from.id, '--cluster-to', to.id, '--cluster-slots', '4000'];
       await redis.cli('--cluster', 'reshard', `127.0.0.1:${from.port}`, ...route, '--cluster-yes');
     });
+    await trial.everybodyAnswered();
     await until(areAgreed, { timeoutMs: 60_000, intervalMs: 250, what: 'nodes that agree on who has which slot' });
     for (let round = 1; round <= 2; round += 1) {
       await trial.outage(`loss of master ${round}`, async () => {
@@ -90,6 +91,7 @@ describe('A Redis Cluster under load', () => {
         await redis.startAgain(lost.port, ...clusterArgs);
         return mendedMs;
       });
+      await trial.everybodyAnswered();
       await until(isReplicated, { timeoutMs: 60_000, intervalMs: 250, what: 'a replica of each master' });
     }
     const { faults, outages, longestQuestionMs } = await trial.end();

@@ -58,6 +58,7 @@ describe('A failover by three sentinels', () => {
         await redis.startAgain(before);
         return mendedMs;
       });
+      await trial.everybodyAnswered();
       await untilReplicated();
     }
     await trial.outage('loss of a replica and of a sentinel', async () => {

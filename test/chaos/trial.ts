@@ -98,24 +98,32 @@ export class Trial {
   }
 
   /**
-   * Breaks something under full load and waits until everybody who was waiting has been told the end: what the next one breaks
-   * would else count as this one's.
+   * Breaks something under full load and waits until the load flows again.
    * @param inject does the harm and mends it; it may resolve with the time at which what was broken could be used again
    */
   async outage(name: string, inject: () => Promise<number | void>): Promise<void> {
     const { load } = this;
     await until(() => load.rounds.every(Boolean), { timeoutMs: patienceMs, what: 'the load' });
     const fromMs = Date.now();
+    const finishedBefore = load.finishedCount;
     this.nemesis({ f: 'outage', type: 'invoke', name });
     const mendedMs = (await inject()) ?? Date.now();
     this.nemesis({ f: 'outage', type: 'ok', name, fromMs, mendedMs });
     const toMs = Date.now();
-    const before = [...load.rounds];
-    await until(() => load.rounds.every((rounds, index) => rounds > (before[index] ?? 0)), {
+    const more = Math.max(20, Math.round(load.size / 4));
+    await until(() => load.finishedCount >= finishedBefore + more, {
       timeoutMs: patienceMs,
-      what: `an answer to everybody behind: ${name}`,
+      what: `${more} more answers behind: ${name}`,
     });
-    note(`${name}: mended after ${mendedMs - fromMs} ms, everybody answered ${Date.now() - toMs} ms later`);
+    note(`${name}: mended after ${mendedMs - fromMs} ms, ${more} more answers ${Date.now() - toMs} ms later`);
+  }
+
+  /** Waits until everybody has been told an end: what the next outage holds up would else count for the last one. */
+  async everybodyAnswered(): Promise<void> {
+    const { rounds } = this.load;
+    const before = [...rounds];
+    const isAnswered = (): boolean => rounds.every((count, index) => count > (before[index] ?? 0));
+    await until(isAnswered, { timeoutMs: patienceMs, what: 'an answer to everybody' });
   }
 
   /** Lets everything come to its end, and has the history checked. */
