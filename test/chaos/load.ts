@@ -34,20 +34,20 @@ const md5 = (text: string): string => createHash('md5').update(text).digest('hex
 /** Keeps a number of executions in flight, each asked and followed by a client that writes down what it does and is told. */
 export class Load {
   finishedCount = 0;
+  /** How often each client has asked and been told the end. */
+  readonly rounds: number[];
   private readonly accepted = new Map<string, string[]>();
   private readonly clients: Promise<void>[] = [];
   private readonly ended = new AbortController();
   private isStopping = false;
   private sent = 0;
 
-  constructor(private readonly options: LoadOptions) {}
+  constructor(private readonly options: LoadOptions) {
+    this.rounds = Array.from({ length: options.inFlight }, () => 0);
+  }
 
   get size(): number {
     return this.options.inFlight;
-  }
-
-  get inFlight(): number {
-    return this.sent - this.finishedCount;
   }
 
   /** What must be told to a caller as ended: all but what was answered from the cache. */
@@ -76,6 +76,7 @@ export class Load {
       this.sent += 1;
       await this.one(number, caller, record);
       this.finishedCount += 1;
+      this.rounds[number - 1] = (this.rounds[number - 1] ?? 0) + 1;
     }
   }
 

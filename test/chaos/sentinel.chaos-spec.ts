@@ -1,14 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '#libs/testing';
+import { RedisServers, until } from '#libs/testing';
 import { RunningMesh } from '../support/running-mesh.js';
 import { TestMesh } from '../support/test-mesh.js';
-import { RedisServers } from './redis-servers.js';
-import { noFaults, Trial } from './trial.js';
+import { noFaults, recoveredWithinMs, Trial } from './trial.js';
 
 const primaryName = 'sluice-broker';
-const recoveredWithinMs = 10_000;
-/** Of the questions of a trial by themselves. */
-const longestQuestionMs = 2_500;
 
 const closing = new AsyncDisposableStack();
 let redis: RedisServers;
@@ -62,6 +58,7 @@ describe('A failover by three sentinels', () => {
         await redis.startAgain(before);
         return mendedMs;
       });
+      await trial.everybodyAnswered();
       await untilReplicated();
     }
     await trial.outage('loss of a replica and of a sentinel', async () => {
@@ -73,7 +70,7 @@ describe('A failover by three sentinels', () => {
       await redis.startAgain(replica);
       await redis.startAgain(sentinel, '--sentinel');
     });
-    const { faults, errors, outages } = await trial.end();
+    const { faults, errors, outages, longestQuestionMs } = await trial.end();
     expect(faults).toEqual(noFaults);
     for (const { answeredAfterMs, endedAfterMs } of outages) {
       expect(answeredAfterMs).toBeLessThan(recoveredWithinMs);

@@ -37,6 +37,9 @@ export interface TrialOptions {
 /** The verdict that every trial is to have. */
 export const noFaults: Report['faults'] = { ends: [], source: [], policies: [], events: [], changes: [] };
 
+/** From when what was broken could be used again, until who was waiting has been answered. */
+export const recoveredWithinMs = 10_000;
+
 /** How long a trial waits for what must happen: only a broken one takes so long. */
 const patienceMs = 90_000;
 
@@ -100,10 +103,7 @@ export class Trial {
    */
   async outage(name: string, inject: () => Promise<number | void>): Promise<void> {
     const { load } = this;
-    await until(() => load.inFlight >= load.size * 0.8 && load.finishedCount > 0, {
-      timeoutMs: patienceMs,
-      what: 'the load',
-    });
+    await until(() => load.rounds.every(Boolean), { timeoutMs: patienceMs, what: 'the load' });
     const fromMs = Date.now();
     const finishedBefore = load.finishedCount;
     this.nemesis({ f: 'outage', type: 'invoke', name });
@@ -116,6 +116,14 @@ export class Trial {
       what: `${more} more answers behind: ${name}`,
     });
     note(`${name}: mended after ${mendedMs - fromMs} ms, ${more} more answers ${Date.now() - toMs} ms later`);
+  }
+
+  /** Waits until everybody has been told an end: what the next outage holds up would else count for the last one. */
+  async everybodyAnswered(): Promise<void> {
+    const { rounds } = this.load;
+    const before = [...rounds];
+    const isAnswered = (): boolean => rounds.every((count, index) => count > (before[index] ?? 0));
+    await until(isAnswered, { timeoutMs: patienceMs, what: 'an answer to everybody' });
   }
 
   /** Lets everything come to its end, and has the history checked. */

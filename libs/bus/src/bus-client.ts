@@ -53,8 +53,8 @@ export class BusClient {
 
   start(): void {
     this.inbox.start();
-    // What was sent on an earlier connection, or its reply, may have gone with the server behind it.
-    this.parts.redis.onConnection('broker', () => {
+    // What was sent earlier, or its reply, may have gone with the server that had it.
+    this.parts.redis.onLoss('broker', () => {
       for (const reply of this.awaited.values()) reply.doubt();
     });
   }
@@ -145,8 +145,9 @@ export class BusClient {
   }
 
   /**
-   * Undefined: no answer before the deadline, or before it is time to send a repeatable request again: when a connection
-   * has been made anew, and with a key also after a while. Slow ones without a key would else be done twice each time.
+   * Undefined: no answer before the deadline, or before it is time to send a repeatable request again: at once where it was
+   * lost on its way, when a server may have been lost, and with a key also after a while. Slow ones without a key would else
+   * be done twice each time.
    */
   private async answerTo(
     sent: SentRequest,
@@ -155,7 +156,8 @@ export class BusClient {
     { idempotencyKey, signal }: RequestOptions,
     deadline: number,
   ): Promise<Envelope | undefined> {
-    const pauseMs = idempotencyKey === undefined ? Infinity : repeatAfterMs;
+    const isLost = sent.id === undefined && isRepeatable;
+    const pauseMs = isLost ? 0 : idempotencyKey === undefined ? Infinity : repeatAfterMs;
     for (;;) {
       const leftMs = deadline - performance.now();
       const answer = await reply.within(Math.min(leftMs, pauseMs), signal);

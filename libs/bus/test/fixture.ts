@@ -1,7 +1,7 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { envelopeCodec, runFinished, workerRequests, type Envelope, type RunFinished } from '#libs/contracts';
 import { newId } from '#libs/kernel';
-import { RedisConnections } from '#libs/redis';
+import { RedisConnections, type RedisSettings } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startRedis, type RedisServer } from '#libs/testing';
 import type { ReaderParts } from '../src/blocking-reader.js';
@@ -13,6 +13,7 @@ import { EventReader, type EventReaderOptions } from '../src/event-reader.js';
 import { serviceContext } from '../src/message-context.js';
 import { RequestReader } from '../src/request-reader.js';
 
+type RoleSettings = RedisSettings['broker'];
 export type Stop = { runId: string; fence: number; timedOut: boolean };
 export type HandleStop = (input: Stop, context: BusContext) => Promise<{ stopping: boolean }>;
 
@@ -24,12 +25,26 @@ export class BusFixture implements AsyncDisposable {
   readonly registry = new MetricsRegistry('test');
   private readonly closing: (() => Promise<unknown>)[] = [];
 
-  private constructor(readonly server: RedisServer) {
-    this.parts = this.partsOn(server.port, this.registry);
+  private constructor(
+    private readonly role: RoleSettings,
+    private readonly own?: RedisServer,
+  ) {
+    this.parts = this.partsOn(undefined, this.registry);
   }
 
   static async start(): Promise<BusFixture> {
-    return new BusFixture(await startRedis());
+    const server = await startRedis();
+    return new BusFixture({ url: server.url }, server);
+  }
+
+  /** On servers that somebody else has started and stops. */
+  static on(role: RoleSettings): BusFixture {
+    return new BusFixture(role);
+  }
+
+  get server(): RedisServer {
+    if (!this.own) throw new Error('this bus has no server of its own');
+    return this.own;
   }
 
   get redis() {
@@ -45,9 +60,9 @@ export class BusFixture implements AsyncDisposable {
   }
 
   /** On connections of its own, as another process would be. */
-  partsOn(port = this.server.port, registry = new MetricsRegistry('other')): ReaderParts {
+  partsOn(port?: number, registry = new MetricsRegistry('other')): ReaderParts {
     const logger = AppLogger.create({ service: 'test', instance: 'test', level: 'silent' });
-    const role = { url: `redis://127.0.0.1:${port}` };
+    const role = port === undefined ? this.role : { url: `redis://127.0.0.1:${port}` };
     const redis = new RedisConnections({ prefix: 'test', broker: role, session: role, cache: {} }, logger);
     this.closing.push(() => redis.close());
     return { redis, logger, metrics: new BusMetrics(registry) };
@@ -69,7 +84,7 @@ export class BusFixture implements AsyncDisposable {
     return new RequestDispatcher([workerRequests.stopRun], handlers, parts);
   }
 
-  connect(instance: string, port = this.server.port): BusClient {
+  connect(instance: string, port?: number): BusClient {
     const client = new BusClient(instance, this.partsOn(port));
     client.start();
     this.closing.unshift(() => client.stop());
@@ -91,7 +106,7 @@ export class BusFixture implements AsyncDisposable {
     const handlers = new Map([[runFinished.type, handle as MessageHandler]]);
     const reader = new EventReader(
       ...([{ ...place, key: this.eventKey, consumer, ...options }, [runFinished], handlers] as const),
-      ...([this.partsOn(this.server.port, new MetricsRegistry('reader')), onLoss] as const),
+      ...([this.partsOn(undefined, new MetricsRegistry('reader')), onLoss] as const),
     );
     reader.start();
     this.closing.unshift(() => reader.drain());
@@ -135,6 +150,6 @@ export class BusFixture implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const close of this.closing) await close();
-    await this.server.stop();
+    await this.own?.stop();
   }
 }

@@ -128,13 +128,22 @@ export class RedisConnections {
     return this.isReady(role);
   }
 
-  /** Calls the listener whenever the shared client of a role has a new connection: what was sent on another may be lost. */
-  onConnection(role: RedisRole, listener: () => void): void {
+  /**
+   * Calls the listener whenever the shared client of a role has a new connection, or a Cluster another master, to whom the
+   * connection may be an old one: what was sent before may be lost.
+   */
+  onLoss(role: RedisRole, listener: () => void): void {
     const client = this.client(role);
     if (!(client instanceof Cluster)) return void client.on('ready', listener);
     const watchNode = (node: Redis): void => void node.on('ready', listener);
     for (const node of client.nodes('all')) watchNode(node);
     client.on('+node', watchNode);
+    let known = mastersOf(client);
+    client.on('refresh', () => {
+      const masters = mastersOf(client);
+      if (masters !== known) listener();
+      known = masters;
+    });
   }
 
   /** Whether a command would be sent now. */
@@ -208,6 +217,12 @@ const failFast: RedisOptions = {
 /** The slot of a Cluster that a key is on. */
 function slotOf(key: string): number {
   return Number(new Command('get', [key]).getSlot());
+}
+
+/** By what a Cluster has answered last: a master that is gone is among them until another has its place. */
+function mastersOf(cluster: Cluster): string {
+  const addresses = cluster.nodes('master').map(({ options }) => `${options.host}:${options.port}`);
+  return addresses.sort().join(' ');
 }
 
 /** Where the slot of a key is now; asked anew each time, as a reader comes here when it has lost its node. */

@@ -1,19 +1,13 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
-import { promisify } from 'node:util';
-import { Cluster, Redis } from 'ioredis';
+import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { freePort, selfSigned, startRedis, until } from '#libs/testing';
+import { freePort, RedisServers, selfSigned, startRedis, until } from '#libs/testing';
 import { policyFault } from './check-policy.js';
 import { RedisConnections, type RedisSettings } from './redis-connections.js';
 import { RevisionCopies } from './revision-copies.js';
 import { TokenBuckets } from './token-buckets.js';
 
-const scripts = resolve(import.meta.dirname, '../../../deploy/redis');
 const open: RedisConnections[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((each) => each.close()));
@@ -26,36 +20,14 @@ function connect(broker: RedisSettings['broker']): RedisConnections {
   return connections;
 }
 
-/** Servers of this test's own on seven ports from a free one, by the script that operators have. */
-async function startBy(script: string, env: Record<string, string>) {
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-topology-'));
-  // Six ports and more from here, which wait for a server while it is down: below those that the system gives to connections.
-  const port = 20_000 + Math.floor(Math.random() * 2_000);
-  const run = async (action: string): Promise<string> => {
-    const place = { PATH: process.env['PATH'] ?? '', SLUICE_REDIS_PORT: String(port), ...env };
-    const { stdout } = await promisify(execFile)(join(scripts, script), [action, directory], { env: place });
-    return stdout.trim().split(' ').join(',');
-  };
-  const hosts = await run('start');
-  return {
-    hosts,
-    port,
-    startAgain: () => run('start'),
-    stop: async () => {
-      await run('stop');
-      rmSync(directory, { recursive: true });
-    },
-  };
-}
-
 describe('a Redis Cluster', () => {
-  let cluster: Awaited<ReturnType<typeof startBy>>;
+  let cluster: RedisServers;
   let settings: { url: string; password: string };
   beforeAll(async () => {
-    cluster = await startBy('cluster-create.sh', { SLUICE_REDIS_PASSWORD: 'word' });
-    settings = { url: `redis+cluster://${cluster.hosts}`, password: 'word' };
+    cluster = await RedisServers.start('cluster');
+    settings = { url: `redis+cluster://${cluster.addresses.join(',')}`, password: cluster.password };
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster[Symbol.asyncDispose]());
 
   it('S14: has what every instance, workspace and caller has of its own spread over all of its masters', async () => {
     const redis = connect(settings);
@@ -98,14 +70,12 @@ describe('a Redis Cluster', () => {
     expect(node?.options.port).toBe(Number(port));
     const replicas = String(await node?.call('INFO', 'replication'));
     const [, replicaPort = ''] = /slave0:ip=[^,]+,port=(\d+)/.exec(replicas) ?? [];
-    const replica = new Redis({ port: Number(replicaPort), password: 'word' });
-    await until(async () => (await replica.call('CLUSTER', 'FAILOVER')) === 'OK');
+    await until(async () => (await cluster.ask(Number(replicaPort), true, 'cluster', 'failover')) === 'OK');
     const blocked = owner.xread('BLOCK', 1_000, 'STREAMS', key, first);
     await blocked.catch(() => undefined);
     owner.disconnect();
     const second = String(await until(() => redis.client('broker').xadd(key, '*', 'e', '2')));
     expect(await until(() => read(first))).toEqual([[key, [[second, ['e', '2']]]]]);
-    replica.disconnect();
   });
 
   it('names the keys together that one command may name', () => {
@@ -119,34 +89,25 @@ describe('a Redis Cluster', () => {
 
 describe('a primary with sentinels', () => {
   it('is found by them, and its successor after a failover, with passwords, and what was lost comes back as a replica', async () => {
-    const servers = await startBy('sentinel-create.sh', {
-      SLUICE_REDIS_PASSWORD: 'word',
-      SLUICE_SENTINEL_DOWN_AFTER_MS: '1000',
-    });
-    try {
-      const redis = connect({ url: `redis+sentinel://${servers.hosts}/sluice-broker`, password: 'word' });
-      const client = redis.client('broker');
-      await until(() => client.set('x', '1'));
-      const blocking = await redis.blocking('broker', 500, 'x');
-      expect(await blocking.get('x')).toBe('1');
-      blocking.disconnect();
-      const admin = new Redis({ port: servers.port, password: 'word', retryStrategy: () => null });
-      admin.on('error', () => undefined);
-      await admin.call('SHUTDOWN', 'NOSAVE', 'NOW').catch(() => undefined);
-      const begun = performance.now();
-      await until(() => client.set('x', '2'), { timeoutMs: 25_000 });
-      expect(await client.get('x')).toBe('2');
-      process.stdout.write(
-        `  written again ${Math.round(performance.now() - begun)} ms after the loss of the primary\n`,
-      );
-      // The script knows that the first server is the primary no more, and waits until it is a replica of the other.
-      expect(await servers.startAgain()).toBe(servers.hosts);
-      const lost = new Redis({ port: servers.port, password: 'word', retryStrategy: () => null });
-      expect(await lost.info('replication')).toMatch(/role:slave[^]*master_link_status:up/);
-      lost.disconnect();
-    } finally {
-      await servers.stop();
-    }
+    await using servers = await RedisServers.start('sentinel', { SLUICE_SENTINEL_DOWN_AFTER_MS: '1000' });
+    const { addresses, password } = servers;
+    const redis = connect({ url: `redis+sentinel://${addresses.join(',')}/sluice-broker`, password });
+    const client = redis.client('broker');
+    await until(() => client.set('x', '1'));
+    const blocking = await redis.blocking('broker', 500, 'x');
+    expect(await blocking.get('x')).toBe('1');
+    blocking.disconnect();
+    await servers.ask(servers.firstPort, true, 'shutdown', 'nosave', 'now').catch(() => undefined);
+    const begun = performance.now();
+    await until(() => client.set('x', '2'), { timeoutMs: 25_000 });
+    expect(await client.get('x')).toBe('2');
+    process.stdout.write(`  written again ${Math.round(performance.now() - begun)} ms after the loss of the primary\n`);
+    // The script knows that the first server is the primary no more, and waits until it is a replica of the other.
+    await servers.startMissing();
+    expect(servers.addresses).toEqual(addresses);
+    expect(await servers.ask(servers.firstPort, true, 'info', 'replication')).toMatch(
+      /role:slave[^]*master_link_status:up/,
+    );
   }, 60_000);
 });
 

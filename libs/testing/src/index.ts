@@ -4,6 +4,7 @@ export { LdapServer } from './ldap-server.js';
 export { PgBouncer } from './pgbouncer.js';
 export { PostgresServer, startPostgres, testPooling, testPoolingExtra } from './postgres-server.js';
 export { RedisServer, startRedis, type RedisServerOptions } from './redis-server.js';
+export { RedisServers } from './redis-servers.js';
 export { hasS3Server, S3Server } from './s3-server.js';
 export { samlAttributes, SamlIdentityProvider } from './saml-identity-provider.js';
 export { SystemPostgres, unprivileged, unprivilegedDirectory } from './system-postgres.js';

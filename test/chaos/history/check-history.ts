@@ -14,6 +14,7 @@ export async function checkHistory(operations: AsyncIterable<Operation> | Iterab
     counts: { operations: ledger.operations, seconds: Math.round((ledger.endedAtMs - ledger.beganAtMs) / 1_000) },
     ends: {},
     outages: [],
+    longestQuestionMs: longestOf(ledger),
     faults: { ends: [], source: [], policies: [], events: [], changes: [] },
     errors: [...ledger.errors],
   };
@@ -36,13 +37,24 @@ function waitOf({ name, fromMs, mendedMs }: Ledger['outages'][number], ledger: L
   const waitsFor = (endOf: (submission: Submission) => number | undefined): number[] =>
     asked.map((submission) => (endOf(submission) ?? ledger.endedAtMs) - mendedMs).filter((waitMs) => waitMs > 0);
   const answered = waitsFor(({ answeredAtMs, refusal }) => (refusal === undefined ? answeredAtMs : 0));
-  const ended = waitsFor(({ executions, refusal }) => {
-    const [execution = ''] = executions;
-    return refusal === undefined ? ledger.connections.get(execution)?.at(-1)?.endedAtMs : 0;
-  });
+  const ended = waitsFor((submission) => (submission.refusal === undefined ? endOf(submission, ledger) : 0));
   return {
     ...{ name, brokenMs: mendedMs - fromMs },
     ...{ waiting: answered.length, answeredAfterMs: Math.max(0, ...answered) },
     ...{ followed: ended.length, endedAfterMs: Math.max(0, ...ended) },
   };
+}
+
+function endOf({ executions }: Submission, ledger: Ledger): number | undefined {
+  const [execution = ''] = executions;
+  return ledger.connections.get(execution)?.at(-1)?.endedAtMs;
+}
+
+function longestOf(ledger: Ledger): number {
+  const untilMs = ledger.outages[0]?.fromMs ?? ledger.endedAtMs;
+  const times = [...ledger.submissions.values()].map((submission) => {
+    const endedAtMs = endOf(submission, ledger) ?? Infinity;
+    return endedAtMs < untilMs ? endedAtMs - submission.invokedAtMs : 0;
+  });
+  return Math.max(0, ...times);
 }

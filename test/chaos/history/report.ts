@@ -21,6 +21,8 @@ export interface Report {
   /** Ends of executions by kind of question. */
   ends: Record<string, number>;
   outages: OutageReport[];
+  /** From the question to its end, before anything was broken. */
+  longestQuestionMs: number;
   faults: Record<Invariant, string[]>;
   /** What no client should see of a planned restart; under other outages it may. */
   errors: string[];

@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import { until } from '#libs/testing';
-import { isPortFree } from '../../deploy/local/free-port.js';
+import { environmentWith } from '#libs/config';
+import { until } from './until.js';
 
-const scripts = fileURLToPath(new URL('../../deploy/redis', import.meta.url));
+const scripts = resolve(import.meta.dirname, '../../../deploy/redis');
 const run = promisify(execFile);
 
 type Kind = 'sentinel' | 'cluster';
@@ -23,13 +23,25 @@ export class RedisServers implements AsyncDisposable {
   private constructor(
     private readonly kind: Kind,
     readonly firstPort: number,
+    private readonly env: Readonly<Record<string, string>>,
   ) {}
 
-  static async start(kind: Kind): Promise<RedisServers> {
-    const servers = new RedisServers(kind, await sixFreePorts());
-    const { stdout } = await servers.script('start');
-    servers.addresses = stdout.trim().split('\n').at(-1)?.split(' ') ?? [];
-    return servers;
+  /** @param env further settings of the script */
+  static async start(kind: Kind, env: Readonly<Record<string, string>> = {}): Promise<RedisServers> {
+    const servers = new RedisServers(kind, await sixFreePorts(), env);
+    try {
+      await servers.startMissing();
+      return servers;
+    } catch (error) {
+      await servers[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Has the script start those that are not running. */
+  async startMissing(): Promise<void> {
+    const { stdout } = await this.script('start');
+    this.addresses = stdout.trim().split('\n').at(-1)?.split(' ') ?? [];
   }
 
   /** Starts one again that was killed, as the script has started it; what it has become meanwhile it learns from the others. */
@@ -70,7 +82,7 @@ export class RedisServers implements AsyncDisposable {
   /** redis-cli with what it needs to reach these servers. */
   async cli(...args: string[]): Promise<string> {
     const { stdout } = await run('redis-cli', ['--no-auth-warning', ...args], {
-      env: { ...process.env, REDISCLI_AUTH: this.password },
+      env: environmentWith({ REDISCLI_AUTH: this.password }),
     });
     return stdout;
   }
@@ -81,17 +93,29 @@ export class RedisServers implements AsyncDisposable {
   }
 
   private script(action: 'start' | 'stop'): Promise<{ stdout: string }> {
+    const place = { SLUICE_REDIS_PORT: String(this.firstPort), SLUICE_REDIS_PASSWORD: this.password };
     return run(join(scripts, `${this.kind}-create.sh`), [action, this.directory], {
-      env: { ...process.env, SLUICE_REDIS_PORT: String(this.firstPort), SLUICE_REDIS_PASSWORD: this.password },
+      env: environmentWith({ ...this.env, ...place }),
     });
   }
 }
 
-/** The first of six in a row: the scripts count up from it. Below 55,536, as a cluster's bus has a port 10,000 above. */
+/**
+ * The first of six in a row: the scripts count up from it. A cluster's bus has a port 10,000 above, which must lie below those
+ * that Linux gives to connections (from 32,768 on).
+ */
 function sixFreePorts(): Promise<number> {
   return until(async () => {
-    const first = 20_000 + Math.floor(Math.random() * 10_000);
-    const free = await Promise.all(Array.from({ length: 6 }, (_, index) => isPortFree(first + index)));
+    const first = 20_000 + Math.floor(Math.random() * 2_700);
+    const free = await Promise.all(Array.from({ length: 6 }, (_, index) => isFree(first + index)));
     return free.every(Boolean) && first;
+  });
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once('error', () => done(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
   });
 }
