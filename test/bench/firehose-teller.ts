@@ -19,7 +19,10 @@ export class FirehoseTeller {
 
   private constructor(mesh: Installation) {
     // The default user, who may do what every service may.
-    const broker = { url: pathToFileURL(mesh.brokerSocket()).href.replace(/^file:/, 'unix:'), password: mesh.secrets().redisPassword };
+    const broker = {
+      url: pathToFileURL(mesh.brokerSocket()).href.replace(/^file:/, 'unix:'),
+      password: mesh.secrets().redisPassword,
+    };
     const logger = AppLogger.create({ service: 'orchestrator', instance: 'bench', level: 'warn' });
     this.redis = new RedisConnections({ prefix: 'sluice', broker, session: broker, cache: {} }, logger);
     const metrics = new BusMetrics(new MetricsRegistry('orchestrator'));

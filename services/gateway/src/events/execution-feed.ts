@@ -72,7 +72,8 @@ export class ExecutionFeed {
         const revision = this.source.watch.revision;
         if (this.isBehind) await this.catchUp();
         if (isFinal(this.execution.state)) break;
-        const event = this.stateChange() ?? (this.mayHaveRows ? await this.newRows(signal) : undefined) ?? this.progress();
+        const event =
+          this.stateChange() ?? (this.mayHaveRows ? await this.newRows(signal) : undefined) ?? this.progress();
         if (event) yield event;
         else if (!(await this.waitForMore(revision, signal))) return;
         if (signal.aborted) return;
