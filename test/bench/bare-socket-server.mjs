@@ -1,5 +1,5 @@
 // The control of subscriptions: graphql-ws and nothing else. It never executes: what is published is one string that all
-// subscriptions share. A line on standard input is the payload to publish; with an address of Redis as its argument it
+// subscriptions share. A line on standard input is the payload to publish; with a Redis in its environment it
 // reads a stream instead, whose entries say whom they are for by the number in the subscription's query.
 import { createInterface } from 'node:readline';
 import { createServer } from 'node:http';
@@ -72,8 +72,8 @@ createInterface({ input: process.stdin })
   // Ends with whoever started it.
   .on('close', () => process.exit(0));
 
-const [url] = process.argv.slice(2);
-if (url) void readStream(new Redis(url));
+const { BARE_REDIS: redis } = process.env;
+if (redis) void readStream(new Redis(JSON.parse(redis)));
 
 async function readStream(redis) {
   let position = '$';

@@ -12,10 +12,10 @@ export interface BareSocketServer {
 }
 
 /** graphql-ws in a process of its own, where one string is sent to all. */
-export async function startBareSocketServer(redisUrl?: string): Promise<BareSocketServer> {
-  const child = spawn(process.execPath, [program, ...(redisUrl === undefined ? [] : [redisUrl])], {
+export async function startBareSocketServer(redis?: { path: string; password: string }): Promise<BareSocketServer> {
+  const child = spawn(process.execPath, [program], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, NODE_ENV: 'production' },
+    env: { ...process.env, NODE_ENV: 'production', ...(redis ? { BARE_REDIS: JSON.stringify(redis) } : {}) },
   });
   const [port] = (await once(child.stdout, 'data')) as [Buffer];
   if (child.pid === undefined) throw new Error('the control did not start');

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { BusClient, BusMetrics } from '#libs/bus';
 import { runChanged, type RunChanged } from '#libs/contracts';
 import { RedisConnections } from '#libs/redis';
@@ -18,9 +18,13 @@ export class FirehoseTeller {
   }
 
   private constructor(mesh: Installation) {
-    const url = brokerUrlOf(mesh.pidOf('gateway'));
+    // The default user, who may do what every service may.
+    const broker = {
+      url: pathToFileURL(mesh.brokerSocket()).href.replace(/^file:/, 'unix:'),
+      password: mesh.secrets().redisPassword,
+    };
     const logger = AppLogger.create({ service: 'orchestrator', instance: 'bench', level: 'warn' });
-    this.redis = new RedisConnections({ prefix: 'sluice', broker: { url }, session: { url }, cache: {} }, logger);
+    this.redis = new RedisConnections({ prefix: 'sluice', broker, session: broker, cache: {} }, logger);
     const metrics = new BusMetrics(new MetricsRegistry('orchestrator'));
     this.bus = new BusClient('bench', { redis: this.redis, logger, metrics });
   }
@@ -39,12 +43,4 @@ export class FirehoseTeller {
   close(): Promise<void> {
     return this.redis.close();
   }
-}
-
-/** The launcher gives the address to its children alone. */
-export function brokerUrlOf(pid: number): string {
-  const settings = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-  const found = settings.find((each) => /^SLUICE_REDIS(_BROKER)?_URL=/.test(each));
-  if (!found) throw new Error('the gateway was started without the address of Redis');
-  return found.slice(found.indexOf('=') + 1);
 }

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { Api, type RunPlace } from './api.ts';
 import { startBareSocketServer } from './bare-socket-server.ts';
 import type { BenchResult, Effort, Say } from './bench.ts';
-import { brokerUrlOf, FirehoseTeller } from './firehose-teller.ts';
+import { FirehoseTeller } from './firehose-teller.ts';
 import type { Installation } from './installation.ts';
 import { LiveSocket, openMany } from './live-socket.ts';
 import type { Round } from './measure.ts';
@@ -28,8 +28,9 @@ interface Found {
 export async function benchFirehose(mesh: Installation, { rounds, scale }: Effort, say: Say): Promise<BenchResult> {
   const api = new Api(mesh);
   const teller = await FirehoseTeller.open(mesh);
-  const redis = new Redis(brokerUrlOf(mesh.pidOf('gateway')), { enableAutoPipelining: true });
-  const bare = await startBareSocketServer(brokerUrlOf(mesh.pidOf('gateway')));
+  const broker = { path: mesh.brokerSocket(), password: mesh.secrets().redisPassword };
+  const redis = new Redis({ ...broker, enableAutoPipelining: true });
+  const bare = await startBareSocketServer(broker);
   // Nobody takes the runs, so that they last and cost nothing.
   process.kill(mesh.pidOf('worker'), 'SIGSTOP');
   try {

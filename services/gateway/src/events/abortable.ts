@@ -10,8 +10,12 @@ export function abortable<T>(
   outer: AbortSignal,
   close: () => void,
 ): AsyncGenerator<T, void, undefined> {
+  // Not AbortSignal.any, whose signals look at those that they are made of each time they are asked.
   const ended = new AbortController();
-  const generator = make(AbortSignal.any([outer, ended.signal]));
+  const end = (): void => ended.abort(over);
+  if (outer.aborted) end();
+  else outer.addEventListener('abort', end, { once: true });
+  const generator = make(ended.signal);
   const closing = async <R>(step: Promise<IteratorResult<T, R>>): Promise<IteratorResult<T, R>> => {
     try {
       const result = await step;
@@ -25,11 +29,11 @@ export function abortable<T>(
   return {
     next: () => closing(generator.next()),
     return: () => {
-      ended.abort(over);
+      end();
       return closing(generator.return());
     },
     throw: (error: unknown) => {
-      ended.abort(over);
+      end();
       return closing(generator.throw(error));
     },
     [Symbol.asyncIterator]() {

@@ -100,6 +100,23 @@ describe('the gateway subscribed to', () => {
     await back.dispose();
   });
 
+  it('asks for the rows of a small whole result once for all who come back to it, and tells each of them all', async () => {
+    const run = suite.newRun();
+    run.move('RUNNING');
+    await run.sealInline(5);
+    run.move('SUCCEEDED');
+    const client = suite.gateway.connect(suite.authorization);
+    const asked = suite.services.asked.length;
+    for (let time = 0; time < 3; time += 1) {
+      const { events, done } = collect(client, { id: run.execution.id, includeRows: true });
+      expect(await done).toBeUndefined();
+      expect(events.flatMap((event) => event['page']?.rows ?? [])).toHaveLength(5);
+    }
+    const lookups = suite.services.asked.slice(asked).filter((name) => name === 'LocatePages');
+    expect(lookups).toHaveLength(1);
+    await client.dispose();
+  });
+
   it('tells by EventsSkipped that rows are gone with their result, once, and then the final state', async () => {
     const run = suite.newRun();
     run.move('RUNNING');

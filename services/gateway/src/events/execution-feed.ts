@@ -70,9 +70,10 @@ export class ExecutionFeed {
       if (!this.isContinued) yield this.tell({ __typename: 'ExecutionSnapshot' });
       for (;;) {
         const revision = this.source.watch.revision;
-        await this.catchUp();
+        if (this.isBehind) await this.catchUp();
         if (isFinal(this.execution.state)) break;
-        const event = this.stateChange() ?? (await this.newRows(signal)) ?? this.progress();
+        const event =
+          this.stateChange() ?? (this.mayHaveRows ? await this.newRows(signal) : undefined) ?? this.progress();
         if (event) yield event;
         else if (!(await this.waitForMore(revision, signal))) return;
         if (signal.aborted) return;
@@ -81,7 +82,7 @@ export class ExecutionFeed {
         yield rows;
         if (signal.aborted) return;
         // Sending may take long, and whoever may no longer see the execution is sent no more of it.
-        await this.catchUp();
+        if (this.isBehind) await this.catchUp();
       }
       if (signal.aborted) return;
       yield this.toldState();
@@ -90,10 +91,13 @@ export class ExecutionFeed {
     }
   }
 
+  private get isBehind(): boolean {
+    return this.source.watch.stateRevision > this.stateSeen;
+  }
+
   /** Takes over what was heard of the state since the last time; reads where hearing does not tell it all. */
   private async catchUp(): Promise<void> {
     const { stateRevision, doubtRevision, level } = this.source.watch;
-    if (stateRevision <= this.stateSeen) return;
     const heard = doubtRevision <= this.stateSeen ? executionAt(this.execution, level) : undefined;
     this.accept(heard ?? (await this.source.read()));
     this.stateSeen = stateRevision;
@@ -109,10 +113,13 @@ export class ExecutionFeed {
     return this.execution.version > this.toldVersion ? this.toldState() : undefined;
   }
 
+  /** Nothing is committed before a run has begun, and what was not there is there only after a message. */
+  private get mayHaveRows(): boolean {
+    return this.wantsRows && this.execution.state !== 'QUEUED' && this.source.watch.rowsRevision > this.rowsSeen;
+  }
+
   private async newRows(signal: AbortSignal): Promise<ExecutionEvent | undefined> {
     const { rowsRevision } = this.source.watch;
-    // Nothing is committed before a run has begun, and what was not there is there only after a message.
-    if (!this.wantsRows || this.execution.state === 'QUEUED' || rowsRevision <= this.rowsSeen) return undefined;
     const event = await this.lastRows(signal);
     if (!event) this.rowsSeen = rowsRevision;
     return event;
@@ -173,14 +180,15 @@ export class ExecutionFeed {
   /** The execution as last read, with the progress that was heard since. */
   private now(): Execution {
     const { level, place } = this.source.watch;
-    const execution = { ...this.execution, ...(this.execution.state === 'QUEUED' ? place : {}) };
+    const isPlaced = place && this.execution.state === 'QUEUED';
+    const execution = isPlaced ? { ...this.execution, ...place } : this.execution;
     if (!level || isFinal(execution.state) || level.version < execution.version) return execution;
-    return {
-      ...execution,
-      rows: Math.max(execution.rows, level.rows),
-      bytes: Math.max(execution.bytes, level.bytes),
-      fraction: level.fraction ?? execution.fraction,
-    };
+    const rows = Math.max(execution.rows, level.rows);
+    const bytes = Math.max(execution.bytes, level.bytes);
+    const fraction = level.fraction ?? execution.fraction;
+    // Mostly nothing has come since it was read: then it is told as it is, and not copied for each event.
+    const isSame = rows === execution.rows && bytes === execution.bytes && fraction === execution.fraction;
+    return isSame ? execution : { ...execution, rows, bytes, fraction };
   }
 
   private tell(event: WithoutPlace<ExecutionEvent>): ExecutionEvent {

@@ -39,7 +39,8 @@ export class WatchedRuns {
     return watch;
   }
 
-  onRunChanged({ runId, ...level }: RunChanged): void {
+  onRunChanged(level: RunChanged): void {
+    const { runId } = level;
     const known = this.recent.peek(runId);
     if (!known || level.version >= known.version) this.recent.set(runId, level);
     for (const watch of this.byRun.get(runId) ?? []) watch.raise(level);

@@ -9,6 +9,7 @@ import { invalidInput } from '../errors/user-error.js';
 import type { GatewayConfig } from '../gateway.config.js';
 import type { RequestContext } from '../request/request-context.js';
 import { checkColumnsDistinct, columnIndexes } from './column-choice.js';
+import { CompleteManifests } from './complete-manifests.store.js';
 import { DecodedPagesStore } from './decoded-pages.store.js';
 import type { RawRows } from './raw-rows.js';
 import { isFinal, resultIdOf, type ResultView } from './result-view.js';
@@ -39,6 +40,7 @@ export class ResultsService implements OnModuleInit {
   constructor(
     private readonly bus: BusClient,
     private readonly pages: DecodedPagesStore,
+    private readonly manifests: CompleteManifests,
     private readonly cursors: Cursors,
     private readonly health: HealthRegistry,
     @InjectConfig() private readonly config: Pick<GatewayConfig, 'rows' | 'service'>,
@@ -68,13 +70,18 @@ export class ResultsService implements OnModuleInit {
   source(
     execution: Execution,
     context: RequestContext,
-    manifest?: ResultView['manifest'],
+    manifest: ResultView['manifest'] | undefined = this.manifests.get(execution),
     readsAhead = false,
   ): RowSource {
     const { runId } = execution;
     return new RowSource(
       {
-        locate: (fromRow, rowCount) => context.ask(resultsRequests.locatePages, { runId, fromRow, rowCount }),
+        locate: async (fromRow, rowCount) => {
+          const located = await context.ask(resultsRequests.locatePages, { runId, fromRow, rowCount });
+          // So that those who come back together, as after a gateway's end, do not ask one after another.
+          if (located.manifest) this.manifests.keep(located.manifest);
+          return located;
+        },
         open: (of, page) => this.pages.get(of, page),
         openInline: (of, inline) => this.pages.getInline(of, inline),
       },

@@ -113,7 +113,8 @@ export class SharedStream implements CredentialsHolder, StreamPace {
   }
 
   private async tellNext(): Promise<boolean> {
-    await this.only?.outlet.room.whenFree(this.ended.signal);
+    const room = this.only?.outlet.room;
+    if (room && !room.isFree) await room.whenFree(this.ended.signal);
     if (this.isJoined() || this.ended.signal.aborted || !this.events) return false;
     const { events } = this;
     const drawn = await events.next();
