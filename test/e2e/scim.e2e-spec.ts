@@ -197,6 +197,7 @@ describe('SCIM', () => {
       ['POST', '/scim/v2/Users', { userName: user['userName'] }, 409, 'uniqueness'],
       ['POST', '/scim/v2/Users', { userName: 'no address' }, 400, 'invalidValue'],
       ['POST', '/scim/v2/Users', '{', 400, 'invalidSyntax'],
+      ['POST', '/scim/v2/Users', { userName: 'x'.repeat(1_100_000) }, 413, 'tooMany'],
       ['PATCH', `/scim/v2/Users/${user.id}`, patch({ op: 'jump', path: 'active' }), 400, 'invalidValue'],
       [
         'PATCH',

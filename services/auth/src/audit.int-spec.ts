@@ -60,6 +60,21 @@ describe('the audit log of auth', () => {
     expect(all).not.toContain('my-own-password');
   });
 
+  it('has one entry a second of who fails from many addresses of one network', async () => {
+    const user = await auth.createUser(await auth.admin(), {});
+    const failed = async (): Promise<AuditEntry[]> =>
+      (await entries('session.sign_in_failed')).filter(({ target }) => target?.id === user.id);
+    const addresses = Array.from({ length: 3 }, (_, index) => `2001:db8:1:2::${index.toString(16)}`);
+    const input = { email: user.email, password: 'wrong password' };
+    const context = { workspaceId: '', actor: { case: undefined }, requestId: 'req_test' } as const;
+    const fail = (clientAddress: string) =>
+      auth.ask(authRequests.signIn, input, { ...context, origin: { ...from, clientAddress } });
+    await Promise.all(addresses.map((address) => auth.refusal(fail(address))));
+    const attempts = async () => (await failed()).reduce((sum, { after }) => sum + Number(after?.['attempts']), 0);
+    await until(async () => (await attempts()) === 3);
+    expect((await failed()).length).toBeLessThan(3);
+  });
+
   it('tells of failed sign-ins that it could not be told of at first, of each by itself', async () => {
     const admin = await auth.admin();
     const [one, other] = [await auth.createUser(admin, {}), await auth.createUser(admin, {})];

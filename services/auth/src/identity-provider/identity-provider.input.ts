@@ -78,7 +78,10 @@ export function checkCleared({ cleared }: UpdateInput, issues: Issues): void {
 }
 
 function addFaults(result: z.ZodSafeParseResult<unknown>, root: readonly string[], issues: Issues): void {
-  for (const { path, message } of result.error?.issues ?? []) {
-    issues.add([...root, ...path.map(String)], message);
+  for (const issue of result.error?.issues ?? []) {
+    const place = [...root, ...issue.path.map(String)];
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) issues.add([...place, key], 'There is nothing of this name to set.');
+    } else issues.add(place, issue.message);
   }
 }

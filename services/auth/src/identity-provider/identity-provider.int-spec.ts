@@ -89,7 +89,7 @@ describe('an identity provider', () => {
   });
 
   it.each<[string, Partial<Create>, string[][]]>([
-    ['an unknown option', { options: { ...options, colour: 'red' } }, [['input.invalid', 'options']]],
+    ['an unknown option', { options: { ...options, colour: 'red' } }, [['input.invalid', 'options', 'colour']]],
     ['no client', { options: { issuer: options.issuer } }, [['input.invalid', 'options', 'clientId']]],
     [
       'an issuer that is no address',
@@ -107,7 +107,7 @@ describe('an identity provider', () => {
       { rules: { groups: { claims: 'x' } } },
       [
         ['input.invalid', 'rules', 'groups', 'claim'],
-        ['input.invalid', 'rules', 'groups'],
+        ['input.invalid', 'rules', 'groups', 'claims'],
       ],
     ],
   ])('with %s is refused, with the place', async (_name, input, faults) => {

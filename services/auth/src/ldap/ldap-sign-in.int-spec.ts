@@ -1,6 +1,14 @@
 import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accountRequests, authRequests, federationRequests, identityProviderRequests } from '#libs/contracts';
+import {
+  accountRequests,
+  auditRecorded,
+  authRequests,
+  envelopeCodec,
+  federationRequests,
+  identityProviderRequests,
+  type AuditEntry,
+} from '#libs/contracts';
 import { TokenVerifier } from '#libs/identity';
 import { freePort, LdapServer, startPostgres, TcpProxy, until, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness, workspaceSlug } from '../../test/auth-harness.js';
@@ -38,6 +46,15 @@ const forget = () => auth.database.query(`delete from auth.sign_in_failure`);
 /** The code of now, or of so many steps later. */
 const codeOf = (secret: string, steps: number) =>
   new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: Date.now() + steps * 30_000 });
+/** Failed sign-ins in the audit log that name a provider. */
+async function failedAtProviders(): Promise<AuditEntry[]> {
+  const rows = await auth.database.query<{ envelope: Buffer }[]>('select envelope from auth.outbox order by sequence');
+  return rows
+    .map(({ envelope }) => envelopeCodec.decode(envelope))
+    .filter(({ type }) => type === auditRecorded.auth.type)
+    .flatMap(({ payload }) => auditRecorded.auth.codec.decode(payload).entries)
+    .filter(({ action, target }) => action === 'session.sign_in_failed' && target?.type === 'identity_provider');
+}
 const verify = (token: string) => auth.get(TokenVerifier).verify(token);
 
 describe('signing in by a directory’s password', () => {
@@ -175,6 +192,12 @@ describe('signing in by a directory’s password', () => {
     await expect(auth.signIn({ email: 'ana', password: 'ana-password' })).resolves.toBeDefined();
     const { code, retryable } = await auth.refusal(auth.signIn({ email: 'ana', password: 'wrong' }));
     expect([code, retryable]).toEqual(['sso.provider_unavailable', true]);
+    // Of each directory the audit log tells what is true of it.
+    const reasonsOf = async (isDown: boolean): Promise<unknown[]> =>
+      (await failedAtProviders()).filter(({ target }) => (target?.id === down) === isDown).map(({ reason }) => reason);
+    await until(async () => (await reasonsOf(true)).length > 0);
+    expect(new Set(await reasonsOf(true))).toEqual(new Set(['PROVIDER_UNAVAILABLE']));
+    expect(await reasonsOf(false)).toContain('CREDENTIALS_WRONG');
     await auth.ask(identityProviderRequests.deleteIdentityProvider, { id: down }, await auth.admin());
   });
 

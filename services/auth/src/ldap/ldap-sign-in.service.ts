@@ -53,9 +53,9 @@ export class LdapSignInService {
       this.firstThatKnows(ids, normalizeLogin(typed), password, endsAt),
     );
     if (found.person) return this.signInBy(found.provider, found.person, admit);
-    for (const provider of found.asked) this.failures.noteAtProvider(provider, noMatch);
+    for (const { provider, refusal } of found.refusals) this.failures.noteAtProvider(provider, refusal);
     await delay(Math.max(0, refusalMs - (performance.now() - begun)));
-    if (found.isUnavailable) throw unavailable();
+    if (found.refusals.some(({ refusal }) => refusal !== noMatch)) throw unavailable();
     return undefined;
   }
 
@@ -76,22 +76,21 @@ export class LdapSignInService {
     password: string,
     endsAt: number,
   ): Promise<Found> {
-    let isUnavailable = false;
-    const asked: OpenProvider[] = [];
+    const refusals: Refusal[] = [];
     for (const [index, id] of ids.entries()) {
       const provider = await this.open(id);
-      asked.push(provider);
       const shareMs = (endsAt - performance.now()) / (ids.length - index);
       const signal = AbortSignal.timeout(Math.max(0, Math.floor(shareMs)));
       try {
         const person = login && (await this.directory.authenticate(provider.options, login, password, signal));
         if (person) return { provider, person };
+        refusals.push({ provider, refusal: noMatch });
       } catch (err) {
-        isUnavailable = true;
+        refusals.push({ provider, refusal: unavailable() });
         this.logger.warn({ err, providerId: id }, 'a directory could not be asked');
       }
     }
-    return { isUnavailable, asked };
+    return { refusals };
   }
 
   private async open(id: string): Promise<OpenProvider<LdapOptions>> {
@@ -101,9 +100,15 @@ export class LdapSignInService {
   }
 }
 
+interface Refusal {
+  readonly provider: OpenProvider;
+  /** Why it confirms nobody: there is no such user with this password, or it cannot be asked. */
+  readonly refusal: AppError;
+}
+
 type Found =
   | { readonly person: LdapPerson; readonly provider: OpenProvider }
-  | { readonly person?: undefined; readonly isUnavailable: boolean; readonly asked: readonly OpenProvider[] };
+  | { readonly person?: undefined; readonly refusals: readonly Refusal[] };
 
 function toIdentity({ subject, email, name, claims }: LdapPerson): Parameters<FederatedSignInService['signIn']>[1] {
   // The directory's administrators decide who has which address.

@@ -15,7 +15,7 @@ export const proxyOptions = z.strictObject({
   networks: z.array(network).min(1).max(50),
   secretHeader: headerName.default('x-sluice-proxy-secret'),
   /** Long enough not to be guessed. */
-  secret: z.string().min(32).max(1_000),
+  secret: z.string().min(32, 'Take a secret of at least 32 characters.').max(1_000),
   subjectHeader: headerName.default('x-forwarded-user'),
   emailHeader: headerName.default('x-forwarded-email'),
   nameHeader: headerName.default('x-forwarded-preferred-username'),

@@ -2,6 +2,7 @@ import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/com
 import { AuditRepository } from '#libs/database';
 import { AppError, asWorkOf, currentWork, type ErrorCode, type WorkOrigin } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import { networkOf } from '../throttle/sign-in-throttle.service.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
 
@@ -73,7 +74,8 @@ export class SignInFailures implements OnModuleInit, OnModuleDestroy {
 
   private count(workspaceId: string, target: Target, reason: string): void {
     const work = currentWork();
-    const key = `${target.id} ${reason} ${work?.clientAddress ?? ''}`;
+    // Who has a network of addresses makes no more of them than who has one.
+    const key = `${target.id} ${reason} ${work?.clientAddress ? networkOf(work.clientAddress) : ''}`;
     const known = this.pending.get(key);
     if (known) known.attempts += 1;
     else if (this.pending.size < pendingMax) {

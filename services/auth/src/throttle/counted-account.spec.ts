@@ -7,7 +7,9 @@ describe('the account that failed sign-ins are counted by', () => {
     ['odysseus Σς', 'ODYSSEUS ΣΣ', 'odysseus σς'],
     ['ﬁona', 'fiona', 'FIONA', 'Ｆｉｏｎａ'],
     ['weiß@example.com', 'weiss@example.com', 'WEISS@Example.com'],
-    ['café', 'cafe\u0301', 'CAFÉ'],
+    ['café', 'cafe\u0301', 'CAFÉ', 'cafe', 'càfẽ'],
+    ['jose@example.com', 'josé@example.com', 'jóse@éxample.com'],
+    ['한글', '\u1112\u1161\u11ab\u1100\u1173\u11af'],
     ['ann  lee', ' Ann Lee ', 'ann\u00a0lee'],
   ])('is one for all spellings that a directory may take for the same: %s', (...spellings) => {
     expect(new Set(spellings.map(countedAccount)).size).toBe(1);

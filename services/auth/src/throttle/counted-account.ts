@@ -1,12 +1,15 @@
 import { normalizeEmail } from '../input/email.js';
 import { normalizeLogin } from '../ldap/ldap-login.js';
 
+const accents = /[\u0300-\u036f]/g;
+
 /**
  * What attempts are counted by. A directory knows users by other names than addresses, and reads look-alike letters as one
- * (RFC 4518), so they are one here too, also in an address; what is neither is limited as one.
+ * (RFC 4518), Active Directory those with and without accents, too. So they are one here, also in an address; what is neither
+ * is limited as one.
  */
 export function countedAccount(typed: string): string {
-  const plain = typed.normalize('NFKC');
+  const plain = typed.normalize('NFKD').replaceAll(accents, '').normalize('NFKC');
   return folded(normalizeEmail(plain) ?? normalizeLogin(plain) ?? '');
 }
 

@@ -132,7 +132,9 @@ export class HttpEdge implements OnApplicationBootstrap {
     }
     const status = statusOf(error);
     const fault = status === 413 ? new AppError('input.too_large', 'The request is too large.') : unreadable();
-    if (request.path.startsWith(`/${scimPath}/`)) sendScimError(response, status, fault, 'invalidSyntax');
+    // A body that is too large, or in letters that nobody reads, says nothing of its syntax.
+    const scimType = status === 400 ? 'invalidSyntax' : undefined;
+    if (request.path.startsWith(`/${scimPath}/`)) sendScimError(response, status, fault, scimType);
     else this.refuse(response, status, fault);
   }
 

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import proxyAddress from 'proxy-addr';
 import { InjectConfig } from '#libs/config';
 import type { GatewayConfig } from '../gateway.config.js';
+import { plainAddress } from './plain-address.js';
 
 /** What requests say of themselves through proxies, as far as the named ones can be believed. */
 @Injectable()
@@ -14,7 +15,7 @@ export class TrustedProxies {
   }
 
   clientAddressOf(request: IncomingMessage): string {
-    return proxyAddress(request, this.trusts);
+    return plainAddress(proxyAddress(request, this.trusts));
   }
 
   /** How the client addressed us, such as https://sluice.example.com; undefined where it did not say. */

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { BlockList, isIP } from 'node:net';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
+import { plainAddress } from '../http/plain-address.js';
 
 /** Principals of one key have equal lists. */
 const lists = new LRUCache<string, BlockList>({ max: 1_000 });
@@ -15,8 +16,7 @@ export function demandNetwork({ networks, apiKeyId }: Principal, clientAddress: 
 }
 
 function isAmong(networks: readonly string[], address: string): boolean {
-  // An IPv4 address in the form of an IPv6 address counts as itself.
-  const plain = /^::ffff:(?=\d+\.)/i.test(address) ? address.slice('::ffff:'.length) : address;
+  const plain = plainAddress(address);
   const version = isIP(plain);
   return version !== 0 && listOf(networks).check(plain, version === 4 ? 'ipv4' : 'ipv6');
 }
