@@ -47,7 +47,10 @@ export class SessionsService implements OnApplicationBootstrap {
     metrics.gauge({ name: 'sockets', help: 'Open WebSockets and event streams.' }, (gauge) =>
       gauge.set(this.sessions.size),
     );
-    metrics.gauge({ name: 'sockets_max', help: 'How many this process takes.' }).set(config.sockets.max);
+    // A live setting.
+    metrics.gauge({ name: 'sockets_max', help: 'How many this process takes.' }, (gauge) =>
+      gauge.set(config.sockets.max),
+    );
     metrics.gauge({ name: 'subscriptions', help: 'Operations under way on WebSockets and event streams.' }, (gauge) => {
       let operations = 0;
       for (const session of this.sessions) operations += session.operations;
