@@ -52,20 +52,26 @@ describe('PostgreSQL', () => {
     await first.query('insert into change values (1)');
     await first.query(`select pg_create_restore_point('before_the_mistake')`);
     await first.query('insert into change values (2)');
+    const [time] = await first.query<{ now: string }>('select clock_timestamp()::text as now');
+    await first.query('insert into change values (3)');
     const [row] = await first.query<{ file: string }>('select pg_walfile_name(pg_switch_wal()) as file');
     await until(async () => (await readdir(join(backups, 'wal'))).includes(row?.file ?? ''), { what: 'the archive' });
     await first.stop();
     await rm(join(directory, 'first'), { recursive: true });
 
     const restore = async (...goal: string[]): Promise<number[]> => {
-      const data = join(directory, `restored${goal.length}`);
+      const data = join(directory, `restored${goal[0]}`);
       await script('restore-point-in-time.sh', {}, data, ...goal);
       await using server = await SystemPostgres.start({ directory: data });
       const rows = await server.query<{ n: number }>('select n from change order by n');
       return rows.map(({ n }) => n);
     };
     expect(await restore('--name', 'before_the_mistake')).toEqual([1]);
-    expect(await restore('--latest')).toEqual([1, 2]);
+    // One that is begun later, of which no time before can be made.
+    await mkdir(join(backups, 'base', '20991231T000000Z'));
+    expect(await restore('--time', time?.now ?? '')).toEqual([1, 2]);
+    await rm(join(backups, 'base', '20991231T000000Z'), { recursive: true });
+    expect(await restore('--latest')).toEqual([1, 2, 3]);
     expect(Date.now() / 1_000 - (await secondsOfMetric('base'))).toBeLessThan(60);
   });
 

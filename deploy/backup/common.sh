@@ -68,11 +68,12 @@ tell_success() {
   mv "$file.new" "$file"
 }
 
-# newest KIND: the directory of the last backup of that kind.
+# newest KIND [TIME]: the directory of the last backup of that kind, or of the last that was begun by then, as in 20300131T140500Z.
 newest() {
   local found
-  found="$(find "$backups/$1" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort | tail -n 1)" || true
-  [[ -n "$found" ]] || fail "there is no backup of the kind $1 in $backups"
+  found="$(find "$backups/$1" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort |
+    awk -F / -v time="${2:-}" 'time == "" || $NF <= time' | tail -n 1)" || true
+  [[ -n "$found" ]] || fail "there is no backup of the kind $1${2:+ from before $2} in $backups"
   printf '%s\n' "$found"
 }
 

@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commands } from './commands.ts';
 import { runSluice } from './run-sluice.ts';
@@ -16,6 +20,17 @@ describe('sluice', () => {
     const [flag, word] = await Promise.all([runSluice([name, '--help']), runSluice(['help', name])]);
     expect([flag.code, flag.stdout]).toEqual([0, expect.stringContaining('Exit codes')]);
     expect(word.stdout).toBe(flag.stdout);
+  });
+
+  it('says that it has to be built, where it was not', async () => {
+    const checkout = mkdtempSync(join(tmpdir(), 'sluice-checkout-'));
+    cpSync('deploy', join(checkout, 'deploy'), { recursive: true });
+    cpSync('package.json', join(checkout, 'package.json'));
+    symlinkSync(resolve('node_modules'), join(checkout, 'node_modules'));
+    const program = join(checkout, 'deploy/cli/sluice.ts');
+    const { status, stderr } = spawnSync(process.execPath, [program, 'config', 'check'], { encoding: 'utf8' });
+    rmSync(checkout, { recursive: true });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^Sluice is not built: npm run build\.$/m)]);
   });
 
   it('says what is wrong with a word it does not know, and exits with 2', async () => {

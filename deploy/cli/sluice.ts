@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 // The operator's program: `npm run -s sluice -- <command>`, or `sluice <command>` in the image.
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { commands } from './commands.ts';
+
+const built = fileURLToPath(new URL('../../dist', import.meta.url));
 
 const exitCodes = `
 Exit codes: 0 done, 1 failed, 2 wrong options; a command that has others says so in its own --help.`;
@@ -24,6 +28,15 @@ function withOwnExits(command: Command): Command {
   return command;
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Most commands use the libraries that are built, and the first of a fresh checkout finds none. */
+function isUnbuilt(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND' && !existsSync(built);
+}
+
 const words = process.argv.slice(2);
 try {
   const program = await programFor(words);
@@ -32,7 +45,7 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else {
-    console.error(error instanceof Error ? error.message : String(error));
+    console.error(isUnbuilt(error) ? 'Sluice is not built: npm run build.' : messageOf(error));
     process.exitCode = 1;
   }
 }

@@ -57,6 +57,13 @@ describe('a token bucket', () => {
     expect(await buckets.take('back', size, 5)).toBe(0);
   });
 
+  it('is at most empty once it is made faster: nobody waits for as long as the slower one would have taken', async () => {
+    expect(await buckets.take('slow', { perSecond: 0.01, burst: 1 })).toBe(0);
+    const wait = await buckets.take('slow', { perSecond: 10, burst: 50 });
+    expect(wait).toBeGreaterThan(0);
+    expect(wait).toBeLessThanOrEqual(0.1);
+  });
+
   it('holds nobody off where Redis does not answer', async () => {
     const away = new RedisConnections(
       { prefix: 'test', broker: { url: 'redis://127.0.0.1:1' }, session: {}, cache: {} },

@@ -22,7 +22,10 @@ export function watchConfig({ logger, reload, logLevel }: Watched): () => void {
     try {
       const change = await reload();
       logger.setLevel(logLevel());
-      logger.info({ ...change }, 'the configuration was read anew');
+      // Somebody expects of those settings that they hold.
+      if (change.needRestart.length > 0)
+        logger.warn({ ...change }, 'the configuration was read anew, and a restart is needed');
+      else logger.info({ ...change }, 'the configuration was read anew');
     } catch (err) {
       logger.error({ err }, 'the configuration has faults and stays as it was');
     }

@@ -7,8 +7,11 @@
 -- Reply    0 where they were taken, else the microseconds until they are there
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local spent = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + ARGV[1] * ARGV[3]
-local missing = spent - now - ARGV[1] * ARGV[2]
+local empty = now + ARGV[1] * ARGV[2]
+-- No emptier than empty: the bucket may have been slower before, or the clock ahead.
+local before = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now), empty)
+local spent = before + ARGV[1] * ARGV[3]
+local missing = spent - empty
 if missing > 0 then
   return math.ceil(missing)
 end

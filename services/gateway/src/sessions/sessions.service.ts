@@ -47,6 +47,7 @@ export class SessionsService implements OnApplicationBootstrap {
     metrics.gauge({ name: 'sockets', help: 'Open WebSockets and event streams.' }, (gauge) =>
       gauge.set(this.sessions.size),
     );
+    // A live setting.
     metrics.gauge({ name: 'sockets_max', help: 'How many this process takes.' }, (gauge) =>
       gauge.set(config.sockets.max),
     );

@@ -16,19 +16,21 @@ const logger = AppLogger.create({ service: 'gateway', instance: 'gateway', level
 class World {
   readonly proofs = new Map<string, () => Promise<Caller>>();
   readonly closes: [name: string, code: number][] = [];
+  readonly sockets = { bytesMax: 50, bytesTotalMax: 100, perCallerMax: 100, strangersMax: 100, max: 100 };
   private readonly metrics = new MetricsRegistry('gateway');
   readonly service: SessionsService;
 
   constructor() {
     const authenticate = (authorization: string): Promise<Caller> =>
       this.proofs.get(authorization)?.() ?? Promise.resolve(callerOf(authorization));
-    const sockets = { bytesMax: 50, bytesTotalMax: 100, perCallerMax: 100, strangersMax: 100, max: 100 };
     this.service = new SessionsService(
       // As much as is used of each.
       { authenticate } as unknown as AuthenticatorService,
       logger,
       new Lifecycle(logger),
-      { sockets, service: { drainSeconds: 1 } } as unknown as ConstructorParameters<typeof SessionsService>[3],
+      { sockets: this.sockets, service: { drainSeconds: 1 } } as unknown as ConstructorParameters<
+        typeof SessionsService
+      >[3],
       this.metrics,
     );
     this.service.onApplicationBootstrap();
@@ -43,8 +45,8 @@ class World {
     return { session, socket };
   }
 
-  async shed(): Promise<number> {
-    const metric = await this.metrics.registry.getSingleMetric('sluice_gateway_sockets_shed_total')?.get();
+  async told(name: string): Promise<number> {
+    const metric = await this.metrics.registry.getSingleMetric(`sluice_gateway_${name}`)?.get();
     return metric?.values[0]?.value ?? 0;
   }
 }
@@ -75,7 +77,7 @@ describe('R8: Connections whose clients do not read', () => {
     // What it was sent is still there while it closes, and nobody else is closed for that.
     await vi.advanceTimersByTimeAsync(6_000);
     expect(world.closes).toEqual([['b', 1013]]);
-    expect(await world.shed()).toBe(1);
+    expect(await world.told('sockets_shed_total')).toBe(1);
   });
 
   it('are closed before more is written beyond the bound of one, and soon after all of them are beyond theirs', async () => {
@@ -121,5 +123,14 @@ describe('The proof of a connection’s credentials', () => {
     world.proofs.set('unknown', () => Promise.reject(new AppError('bus.unavailable', 'Away.', { retryable: true })));
     await vi.advanceTimersByTimeAsync(2_500);
     expect(world.closes).toEqual([['unknown', 1013]]);
+  });
+});
+
+describe('The bound on connections', () => {
+  it('is told as it is now, as it may change while the gateway runs', async () => {
+    const world = new World();
+    expect(await world.told('sockets_max')).toBe(100);
+    world.sockets.max = 50;
+    expect(await world.told('sockets_max')).toBe(50);
   });
 });
