@@ -226,7 +226,7 @@ describe('options of a SAML provider', () => {
     expect(await refusal({ signInUrl: 'http://idp.example.com/sso' })).toEqual(['options', 'signInUrl']);
     expect(await refusal({ signInUrl: 'javascript:alert(1)' })).toEqual(['options', 'signInUrl']);
     expect(await refusal({ origin: `${origin}/path` })).toEqual(['options', 'origin']);
-    expect(await refusal({ wantAssertionsSigned: false })).toEqual(['options']);
+    expect(await refusal({ wantAssertionsSigned: false })).toEqual(['options', 'wantAssertionsSigned']);
   });
 });
 
