@@ -156,7 +156,7 @@ describe('A webhook', () => {
 
   test('tells of all that has ended although its orchestrator is killed in the middle of sending', async () => {
     const { id } = await create(url);
-    answerAfterMs = 400;
+    answerAfterMs = 2_000;
     const { id: sourceId } = await mesh.source('flights');
     const asked = await Promise.all(
       Array.from({ length: 20 }, () => run(mesh.admin, sourceId, unique('select 1'), { waitSeconds: 20 })),
