@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 
 const root = resolve(import.meta.dirname, '..');
 
+/** They start and stop meshes of their own again and again; `npm run test:long` runs them. */
+const longSpecs = process.env['SLUICE_TEST_LONG'] === '1' ? [] : ['test/e2e/key-rotation.e2e-spec.ts'];
+
 export default defineConfig({
   root,
   // Nest reads constructor types from decorator metadata, which the bundler's own TypeScript transform leaves out.
@@ -59,6 +62,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/{e2e,browser}/**/*.e2e-spec.ts'],
+          exclude: longSpecs,
           globalSetup: ['test/support/shared-mesh.setup.ts'],
           // A mesh takes two cores by itself.
           fileParallelism: false,
