@@ -50,12 +50,17 @@ export function guardedFetch({ guard, timeoutMs, bytesMax }: GuardedFetchOptions
     const send = (): Promise<IncomingMessage> =>
       new Promise((resolve, reject) => {
         const sent = request(url, options);
+        let isAnswered = false;
         sent.on('error', (error: NodeJS.ErrnoException) => {
           // The server closed the idle connection while this was on its way.
-          if (sent.reusedSocket && error.code === 'ECONNRESET') resolve(send());
+          if (sent.reusedSocket && !isAnswered && error.code === 'ECONNRESET') resolve(send());
           else reject(error);
         });
-        sent.on('response', resolve).end(text);
+        sent.on('response', (answer) => {
+          isAnswered = true;
+          resolve(answer);
+        });
+        sent.end(text);
       });
     const answer = await send();
     return responseOf(answer, await read(answer, bytesMax));

@@ -16,13 +16,18 @@ export function abortable<T>(
   if (outer.aborted) end();
   else outer.addEventListener('abort', end, { once: true });
   const generator = make(ended.signal);
+  const finish = (): void => {
+    // A socket outlives its subscriptions.
+    outer.removeEventListener('abort', end);
+    close();
+  };
   const closing = async <R>(step: Promise<IteratorResult<T, R>>): Promise<IteratorResult<T, R>> => {
     try {
       const result = await step;
-      if (result.done) close();
+      if (result.done) finish();
       return result;
     } catch (error) {
-      close();
+      finish();
       throw error;
     }
   };

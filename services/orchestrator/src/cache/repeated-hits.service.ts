@@ -23,10 +23,11 @@ export class RepeatedHitsService {
 
   async repeat(hits: readonly HitToRepeat[]): Promise<RepeatedHit[]> {
     if (hits.length > hitsMax) throw new AppError('input.too_large', `At most ${hitsMax} hits at once.`);
-    const revisions = this.currentRevisions(hits);
-    // In the same round trip as the revisions.
-    const allowed = await this.withinRate(hits.filter(isWellFormed));
-    const current = await revisions;
+    // In one round trip.
+    const [current, allowed] = await Promise.all([
+      this.currentRevisions(hits),
+      this.withinRate(hits.filter(isWellFormed)),
+    ]);
     const isCurrent = (hit: HitToRepeat): boolean => current.get(hit.workspaceId) === hit.revision;
     const good = allowed.filter(isCurrent);
     const outdated = byCaller(allowed.filter((hit) => !isCurrent(hit)));
