@@ -8,6 +8,7 @@ import { RequestContext } from '../request/request-context.js';
 import { runInScope } from '../request/request-scope.js';
 import { spliceRowBytes } from '../results/raw-rows.js';
 import type { Outlet } from './outlet.js';
+import { plainData } from './event-plan.js';
 import { Payload } from './payload.js';
 import { ResultFormat } from './result-format.js';
 import { SharedStream, type StreamSurroundings } from './shared-stream.js';
@@ -75,7 +76,10 @@ export class StreamsService implements StreamSurroundings {
     event: ExecutionEvent,
     context: RequestContext,
   ): Promise<Payload> {
-    const result = await execute({ ...args, rootValue: event, contextValue: context.afresh() });
+    const plain = plainData(args, event);
+    const result = plain
+      ? { data: plain }
+      : await execute({ ...args, rootValue: event, contextValue: context.afresh() });
     this.made.inc();
     const formatted = this.format.result(operation, result);
     return new Payload(spliceRowBytes(JSON.stringify(formatted)));
