@@ -30,7 +30,7 @@ const flagsOf: Partial<Record<ServiceName, readonly string[]>> = {
   worker: ['--optimize-for-size'],
   // With less, half of its time under load goes into garbage: what a request needs while it waits is copied again and again.
   // Nor is what it pushes to wait for a whole collection: its heap is marked while events go out.
-  gateway: ['--no-single-threaded-gc', '--max-semi-space-size=16'],
+  gateway: ['--no-single-threaded-gc', '--max-semi-space-size=32'],
 };
 
 /**

@@ -115,7 +115,7 @@ export const gatewayConfig = defineConfig({
   ),
   rows: {
     cacheBytesMax: setting('SLUICE_GATEWAY_PAGE_CACHE_BYTES_MAX', integerText(0, 8 * 1024 ** 3), {
-      default: 32 * 1024 * 1024,
+      default: 16 * 1024 * 1024,
       describe: 'The most bytes of unpacked pages of rows that are kept in memory.',
     }),
     responseBytesMax: setting('SLUICE_GATEWAY_ROWS_BYTES_MAX', integerText(64 * 1024, 256 * 1024 * 1024), {

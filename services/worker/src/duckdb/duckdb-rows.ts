@@ -9,12 +9,14 @@ import {
 } from '@duckdb/node-api';
 import { AppError } from '#libs/kernel';
 import { RowBatch } from '#libs/result-store';
+import { releaseBuffers } from '../connector/release-buffers.js';
 import type { DuckdbColumnType } from './duckdb-types.js';
 import { entriesByPlace } from './entries-by-place.js';
-import { releaseChunks } from './release-chunks.js';
 
 /** What rows are made to text at a time: two thousand large ones would not fit into a page, nor into the worker. */
 const batchCharacters = 256 * 1024;
+/** About what the engine holds for a chunk of its 2,048 rows. */
+const chunkBytes = 256 * 1024;
 
 // The driver's decoder takes U+FEFF at the beginning of a text for a mark and drops it. It is the one for all values.
 const accessors = createRequire(import.meta.url)('@duckdb/node-api/lib/vectors/dataAccessors.js') as {
@@ -43,7 +45,7 @@ export class DuckdbRows {
   }
 
   private open(chunk: DuckDBDataChunk | null): void {
-    releaseChunks();
+    releaseBuffers(chunkBytes);
     this.at = 0;
     this.rowCount = chunk?.rowCount ?? 0;
     // The chunk behind the last has no columns either.

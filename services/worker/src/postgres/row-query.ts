@@ -3,6 +3,7 @@ import type { Connection } from 'pg';
 import type { Column } from '#libs/contracts';
 import type { RowBatch } from '#libs/result-store';
 import type { RowStream, StatementValue } from '../connector/connector.js';
+import { releaseBuffers } from '../connector/release-buffers.js';
 import { uniqueNames } from '../connector/unique-names.js';
 import type { MessageTap, RowTaker } from './message-tap.js';
 import type { PostgresClient } from './postgres-client.js';
@@ -75,6 +76,7 @@ export class RowQuery implements RowStream, RowTaker {
     if (this.failure !== undefined) throw this.failure;
     if (this.written.rowCount === 0) return undefined;
     const batch = this.written.take();
+    releaseBuffers(batch.text.length);
     this.stream.resume();
     return batch;
   }

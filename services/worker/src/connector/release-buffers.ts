@@ -3,20 +3,21 @@ import { runInNewContext } from 'node:vm';
 
 type Collect = (options: { type: 'minor' }) => void;
 
-const chunksBetween = 64;
+/** So much may wait for the collector. */
+const waitingBytesMax = 4 * 1024 * 1024;
 
 let collect: Collect | undefined;
-let chunks = 0;
+let waitingBytes = 0;
 
 /**
- * Called for each chunk that the engine hands over. The engine's memory of a chunk is given back when the collector
- * finds the chunk's small JavaScript object dead; the collector does not know how much hangs on it and takes its time,
- * until hundreds of megabytes wait. So it is asked to look at the young objects every so many chunks, which takes
- * about a millisecond.
+ * Called for all bytes of rows that lie outside the collector's heap, when they are handed on. They are given back when it finds
+ * the small JavaScript object dead that they hang on; it makes little of how much that is and takes its time, until a hundred megabytes or
+ * more wait. So it is asked to look at the young objects every so many bytes, which takes about a millisecond.
  */
-export function releaseChunks(): void {
-  chunks += 1;
-  if (chunks % chunksBetween !== 0) return;
+export function releaseBuffers(bytes: number): void {
+  waitingBytes += bytes;
+  if (waitingBytes < waitingBytesMax) return;
+  waitingBytes = 0;
   collect ??= findCollector();
   collect({ type: 'minor' });
 }
