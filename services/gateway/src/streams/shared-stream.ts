@@ -3,13 +3,16 @@ import { asAppError } from '../errors/format-error.js';
 import type { ExecutionEvent } from '../events/execution-event.js';
 import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
 import type { EndTurn } from './connection-room.js';
-import type { Payload } from './payload.js';
+import { Payload } from './payload.js';
 import type { StreamOperation } from './stream-operation.js';
 import type { Subscriber } from './subscriber.js';
 
 const noTurn: EndTurn = () => undefined;
 /** Made once, as an abort without a reason makes an error with a stack. */
 const over = new Error('the stream is over');
+
+/** At once where nothing is to be waited for. */
+export type Rendered = Payload | Promise<Payload>;
 
 /** What a stream needs of where it is. */
 export interface StreamSurroundings {
@@ -20,7 +23,7 @@ export interface StreamSurroundings {
   forget(stream: SharedStream): void;
   /** For one who could not take what others were told behind this cursor. */
   goOnAlone(subscriber: Subscriber, cursor: string): void;
-  render(operation: StreamOperation, event: ExecutionEvent, context: RequestContext): Promise<Payload>;
+  render(operation: StreamOperation, event: ExecutionEvent, context: RequestContext): Rendered;
 }
 
 /**
@@ -124,7 +127,8 @@ export class SharedStream implements CredentialsHolder, StreamPace {
       for (const member of this.members) member.complete();
       return false;
     }
-    this.tell(drawn.value, await this.streams.render(this.operation, drawn.value, this.context));
+    const rendered = this.streams.render(this.operation, drawn.value, this.context);
+    this.tell(drawn.value, rendered instanceof Payload ? rendered : await rendered);
     return true;
   }
 

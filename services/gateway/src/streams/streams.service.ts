@@ -11,7 +11,7 @@ import type { Outlet } from './outlet.js';
 import { plainData } from './event-plan.js';
 import { Payload } from './payload.js';
 import { ResultFormat } from './result-format.js';
-import { SharedStream, type StreamSurroundings } from './shared-stream.js';
+import { SharedStream, type Rendered, type StreamSurroundings } from './shared-stream.js';
 import type { StreamOperation } from './stream-operation.js';
 import { Subscriber } from './subscriber.js';
 
@@ -71,18 +71,15 @@ export class StreamsService implements StreamSurroundings {
   }
 
   /** An event as it is sent, executed with nothing read before: an execution in it is never older than the event. */
-  async render(
-    { args, ...operation }: StreamOperation,
-    event: ExecutionEvent,
-    context: RequestContext,
-  ): Promise<Payload> {
+  render({ args, ...operation }: StreamOperation, event: ExecutionEvent, context: RequestContext): Rendered {
     const plain = plainData(args, event);
-    const result = plain
-      ? { data: plain }
-      : await execute({ ...args, rootValue: event, contextValue: context.afresh() });
-    this.made.inc();
-    const formatted = this.format.result(operation, result);
-    return new Payload(spliceRowBytes(JSON.stringify(formatted)));
+    const payloadOf = (result: ExecutionResult): Payload => {
+      this.made.inc();
+      return new Payload(spliceRowBytes(JSON.stringify(this.format.result(operation, result))));
+    };
+    if (plain) return payloadOf({ data: plain });
+    const executed = execute({ ...args, rootValue: event, contextValue: context.afresh() });
+    return Promise.resolve(executed).then(payloadOf);
   }
 
   private run(stream: SharedStream): void {
