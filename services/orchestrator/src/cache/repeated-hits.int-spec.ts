@@ -5,7 +5,7 @@ import type { Principal } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import type { RevisionCopies, TokenBuckets } from '#libs/redis';
 import { MetricsRegistry } from '#libs/telemetry';
-import { startPostgres, type PostgresServer } from '#libs/testing';
+import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
@@ -164,11 +164,33 @@ describe('a hit that is repeated', () => {
   });
 
   it('is recorded once, and answered the same, where its request comes twice', async () => {
+    const request = [repeatOf(), repeatOf({ hitId: newId('execution') }), repeatOf()];
+    const answer = await service.repeat(request);
+    const ids = request.map(({ executionId }) => executionId);
+    const made = await orchestrator.executions.getMany(ids, principal);
+    expect(await service.repeat(request)).toEqual(answer);
+    expect(await orchestrator.executions.getMany(ids, principal)).toEqual(made);
+    await dataSource.query('update orchestrator.source set paused = true');
+    expect(await service.repeat(request)).toEqual(answer);
+  });
+
+  it('is answered as recorded where its request comes while the first is under way', async () => {
     const twice = repeatOf();
-    expect(await accepted(twice)).toEqual([true]);
-    const made = await orchestrator.executions.get(twice.executionId, principal);
-    expect(await accepted(twice, repeatOf())).toEqual([true, true]);
-    expect(await orchestrator.executions.get(twice.executionId, principal)).toEqual(made);
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    const first = await runner.query(
+      `select submitted_at as "submittedAt", cache_age_seconds as "cacheAgeSeconds"
+       from orchestrator.repeat_hits(array[$1], array[$2], array[$3], array[$4], array[null])`,
+      [twice.executionId, twice.workspaceId, twice.callerId, twice.hitId],
+    );
+    const second = service.repeat([twice]);
+    await until(async () => {
+      const waiting: unknown[] = await dataSource.query(`select from pg_stat_activity where wait_event_type = 'Lock'`);
+      return waiting.length > 0;
+    });
+    await runner.commitTransaction();
+    await runner.release();
+    expect(await second).toEqual([{ accepted: true, ...first[0] }]);
   });
 
   it('leaves no row behind where it is refused', async () => {
