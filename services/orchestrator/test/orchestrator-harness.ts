@@ -209,6 +209,7 @@ export function startOrchestrator(
       stops,
       workers,
       auth,
+      logger,
       config,
     ),
     workHealth: new WorkHealth(new WorkHealthRepository(dataSource), config),
