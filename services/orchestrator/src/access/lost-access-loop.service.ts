@@ -10,6 +10,6 @@ const everyMs = 2_000;
 @Injectable()
 export class LostAccessLoop extends PeriodicTask {
   constructor(service: LostAccessService, logger: AppLogger) {
-    super({ name: 'lost access', everyMs, work: () => service.sweep() }, logger);
+    super({ name: 'lost access', everyMs, work: (signal) => service.sweep(signal) }, logger);
   }
 }
