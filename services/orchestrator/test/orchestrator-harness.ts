@@ -169,6 +169,7 @@ export function startOrchestrator(
     logger,
     config,
   );
+  const history = new HistoryService(new HistoryRepository(dataSource), deliveries, metadata, logger, config, metrics);
   return {
     bus,
     jobs,
@@ -233,7 +234,7 @@ export function startOrchestrator(
       metrics,
     ),
     sourceService: new SourceService(new SourceRepository(dataSource, new InboxRepository()), runs, changes),
-    history: new HistoryService(new HistoryRepository(dataSource), deliveries, metadata, logger, config, metrics),
+    history: { purge: () => history.purge(new AbortController().signal) },
   };
 }
 
