@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { databaseSettings, loadConfig } from '#libs/config';
