@@ -30,7 +30,7 @@ export interface RequestOptions {
 
 /** Longer than a failover by Sentinel takes (5 s until it is noticed, then the vote and the promotion): it is waited for, not told. */
 const defaultTtlMs = 15_000;
-/** How long a request with a key that somebody has taken, or that was lost, is waited for before it is sent again. */
+/** How long a request with a key that somebody has taken is waited for before it is sent again. */
 const repeatAfterMs = 2_500;
 
 /** Sends requests and waits for their replies; tells the firehose. One for each process. */

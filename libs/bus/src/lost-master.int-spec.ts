@@ -1,10 +1,11 @@
 import { Cluster } from 'ioredis';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { workerRequests } from '#libs/contracts';
 import { RedisServers, until } from '#libs/testing';
 import { BusFixture } from '../test/fixture.js';
 import { BusClient } from './bus-client.js';
 import { serviceContext } from './message-context.js';
+import { StreamWriter } from './stream-writer.js';
 
 const yes = { stopping: true };
 
@@ -45,4 +46,17 @@ it('a harmless request that went with a master of a Cluster, or was asked withou
   expect(performance.now() - promotedAt).toBeLessThan(5_000);
   expect(handled.toSorted()).toEqual(['run_taken', 'run_taken', 'run_without_master']);
   never.resolve(yes);
+});
+
+it('a harmless request whose sending had no answer is sent again at once, though no loss of a server is told after it', async () => {
+  await using bus = await BusFixture.start();
+  bus.serve('a', async () => yes);
+  const client = bus.connect('caller');
+  await bus.ask(client);
+  vi.spyOn(StreamWriter.prototype, 'add').mockRejectedValueOnce(new Error('Connection is closed.'));
+  const context = serviceContext('orchestrator', 'wsp_1');
+  const input = { runId: 'run_1', fence: 1, timedOut: false };
+  const begun = performance.now();
+  expect(await client.request({ ...workerRequests.stopRun, isIdempotent: true }, input, { context })).toEqual(yes);
+  expect(performance.now() - begun).toBeLessThan(2_000);
 });

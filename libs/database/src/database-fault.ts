@@ -1,19 +1,41 @@
+import { QueryFailedError } from 'typeorm';
 import { AppError } from '#libs/kernel';
+import { isConnectFault } from './connection/connect-faults.js';
 import { isConnectionFault, postgresCode } from './postgres-errors.js';
 
 /** node-postgres says by words alone that a connection was not made in time, was lost or is not good any more. */
 const lostConnection =
-  /timeout exceeded when trying to connect|Connection terminated|Connection ended|connection error and is not queryable|Query read timeout/;
+  /timeout exceeded when trying to connect|Connection terminated|Connection ended|and is not queryable|Query read timeout/;
 
 /** Out of disk, of memory or of connections; a system error under the server; a server that has crashed or only reads for now. */
 const troubledServer = /^(53...|58...|57P02|25006)$/;
 
-/** A connection that is lost during a statement leaves it open whether that was done, and so does a server in trouble; other errors stay. */
+/** Ended by the server, and its transaction with it, as it waited for a lock or took for too long. */
+const givenUp = /^(55P03|57014)$/;
+
+/**
+ * A connection that is lost during a statement leaves it open whether that was done, and so does a server in trouble. What the server
+ * has given up may be asked again. Other errors stay, those of other connections of the process among them.
+ */
 export function asDatabaseFault(error: unknown): unknown {
-  const isTroubled = troubledServer.test(postgresCode(error) ?? '');
-  if (!isTroubled && !isConnectionFault(error) && !lostConnection.test(String(error))) return error;
+  if (!(error instanceof QueryFailedError) && !isConnectFault(error)) return error;
+  const code = postgresCode(error);
+  if (code !== undefined && givenUp.test(code)) {
+    return new AppError('bus.unavailable', 'Something went wrong on our side.', {
+      retryable: true,
+      retryAfterSeconds: 1,
+      internalMessage: `the database has given up: ${messageOf(error)}`,
+      cause: error,
+    });
+  }
+  const isLost = code === undefined ? lostConnection.test(messageOf(error)) : troubledServer.test(code);
+  if (!isLost && !isConnectionFault(error)) return error;
   return new AppError('bus.unknown_outcome', 'No answer came in time: it may have been done or not.', {
-    internalMessage: `the database cannot be reached, or not written to: ${error instanceof Error ? error.message : String(error)}`,
+    internalMessage: `the database cannot be reached, or not written to: ${messageOf(error)}`,
     cause: error,
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DataSource } from 'typeorm';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EntityManager, type DataSource } from 'typeorm';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { databaseSettings, loadConfig } from '#libs/config';
 import { AppLogger } from '#libs/telemetry';
 import { SystemPostgres, TcpProxy, unprivilegedDirectory, until } from '#libs/testing';
@@ -176,8 +176,11 @@ describe('A list that a standby may answer', () => {
     const places: ReadPlace[] = [];
     const replica = new ReplicaReader(dataSource, options(left.port).replica, (place) => places.push(place));
     closing.push(() => replica.onModuleDestroy());
+    const asked = vi.spyOn(EntityManager.prototype, 'query');
     expect(await listed(replica)).toBe(0);
     expect(places).toEqual(['behind']);
+    // At once: it comes to fit by a checkpoint, which is not waited for.
+    expect(asked.mock.calls.filter(([text]) => text.includes('pg_control_checkpoint'))).toHaveLength(1);
   });
 
   it('is answered by the primary within seconds when the standby vanishes from the network without a word', async () => {

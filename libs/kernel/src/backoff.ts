@@ -11,6 +11,9 @@ export function backoffMs(attempt: number, { initialMs, maxMs, random = Math.ran
   return ceiling / 2 + random() * (ceiling / 2);
 }
 
+/** A timer that is set for longer ends at once. */
+const timerMsMax = 2 ** 31 - 1;
+
 /** Resolves after `ms`, or at once when the signal aborts; never rejects, and never keeps the process alive by itself when `unref` is set. */
 export function delay(
   ms: number,
@@ -26,8 +29,12 @@ export function delay(
       signal?.removeEventListener('abort', finish);
       resolve();
     };
-    const timer = setTimeout(finish, ms);
-    if (unref) timer.unref();
+    const wait = (leftMs: number): NodeJS.Timeout => {
+      const onEnd = leftMs > timerMsMax ? () => (timer = wait(leftMs - timerMsMax)) : finish;
+      const begun = setTimeout(onEnd, Math.min(leftMs, timerMsMax));
+      return unref ? begun.unref() : begun;
+    };
+    let timer = wait(ms);
     signal?.addEventListener('abort', finish, { once: true });
   });
 }

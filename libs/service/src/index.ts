@@ -3,4 +3,5 @@ export { bootstrap } from './bootstrap.js';
 export { CLOCK } from './clock-token.js';
 export { Lifecycle } from './lifecycle.js';
 export { PeriodicTask } from './periodic-task.js';
+export { PeriodicTasks } from './periodic-tasks.js';
 export { secretControllerOf } from './secret-controller-of.js';

@@ -22,7 +22,7 @@ function start(work: PeriodicWork['work'], { jitter = 0, random = 0 } = {}): Per
       void logged.push(`${level} ${text}`);
   const logger = { debug: write('debug'), info: write('info'), warn: write('warn') };
   task = new PeriodicTask({ name: 'looking', everyMs, jitter, work }, logger, () => random);
-  task.onApplicationBootstrap();
+  task.start();
   return task;
 }
 
@@ -73,6 +73,33 @@ describe('A periodic task', () => {
     ]);
   });
 
+  it('warns of failures in a row again where they are others than before, and every few minutes where they are the same', async () => {
+    let reason = 'not now';
+    start(async () => {
+      throw new Error(reason);
+    });
+    const warnings = (): number => logged.filter((line) => line.startsWith('warn')).length;
+    await vi.advanceTimersByTimeAsync(5 * everyMs);
+    reason = 'never';
+    await vi.advanceTimersByTimeAsync(5 * everyMs);
+    expect(warnings()).toBe(2);
+    await vi.advanceTimersByTimeAsync(900_000);
+    expect(warnings()).toBe(5);
+  });
+
+  it('does not go well again by a turn that it has left to another', async () => {
+    const turns = ['fails', 'left', 'left', 'done'];
+    start(async () => {
+      const turn = turns.shift();
+      if (turn === 'fails') throw new Error('not now');
+      return turn === 'left' ? 'left' : undefined;
+    });
+    await vi.advanceTimersByTimeAsync(3 * everyMs);
+    expect(logged).toEqual(['warn a periodic task has failed']);
+    await vi.advanceTimersByTimeAsync(everyMs);
+    expect(logged).toEqual(['warn a periodic task has failed', 'info a periodic task goes well again']);
+  });
+
   it('tells its work that the process stops, waits for it, and begins no more', async () => {
     let isOver = false;
     const work = vi.fn(async (signal: AbortSignal) => {
@@ -81,7 +108,7 @@ describe('A periodic task', () => {
     });
     const stopped = start(work);
     await vi.advanceTimersByTimeAsync(everyMs);
-    const stop = stopped.onModuleDestroy().then(() => isOver);
+    const stop = stopped.stop().then(() => isOver);
     await vi.advanceTimersByTimeAsync(10 * everyMs);
     expect(await stop).toBe(true);
     expect(work).toHaveBeenCalledTimes(1);

@@ -67,6 +67,7 @@ import { PreferencesService } from './preferences/preferences.service.js';
 import { ProxyKind } from './proxy-headers/proxy.kind.js';
 import { KeyAgeMetrics } from './observing/key-age-metrics.service.js';
 import { KeyAgeRepository } from './observing/key-age.repository.js';
+import { RetentionLoop } from './retention/retention-loop.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { RevocationController } from './revocation/revocation.controller.js';
 import { RevocationRepository } from './revocation/revocation.repository.js';
@@ -235,6 +236,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     BootstrapService,
     KeyAgeMetrics,
     KeyAgeRepository,
+    RetentionLoop,
     RetentionService,
     ...[ScimGroupRepository, ScimGroupService, ScimUserRepository, ScimUserService],
     ...[CredentialHealth, CredentialHealthRepository],

@@ -13,6 +13,7 @@ import { AuditEntryRepository } from './audit/audit-entry.repository.js';
 import { AuditForwarderRepository } from './audit/audit-forwarder.repository.js';
 import { AuditForwarderService } from './audit/audit-forwarder.service.js';
 import { AuditForwardingService } from './audit/audit-forwarding.service.js';
+import { AuditRetentionLoop } from './audit/audit-retention-loop.service.js';
 import { AuditRetentionService } from './audit/audit-retention.service.js';
 import { AuditWriterRepository } from './audit/audit-writer.repository.js';
 import { AuditController } from './audit/audit.controller.js';
@@ -105,6 +106,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
   ],
   providers: [
     ...[AuditChainRepository, AuditEntryRepository, AuditWriterRepository, AuditService, AuditRetentionService],
+    AuditRetentionLoop,
     ...[AuditForwarderRepository, AuditForwarderService, AuditForwardingService, SyslogClient],
     {
       provide: ReceiverClient,

@@ -33,6 +33,7 @@ import { WorkHealth } from './health/work-health.service.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
 import { migrations } from './migrations/migrations.js';
+import { HistoryLoop } from './history/history-loop.service.js';
 import { HistoryService } from './history/history.service.js';
 import { KillRepository } from './operations/kill.repository.js';
 import { OperationsController } from './operations/operations.controller.js';
@@ -152,7 +153,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     ...[OperationsService, OperationsRepository, KillRepository, WorkerListRepository],
     ...[WorkerClient, ResultsClient],
     ...[LostAccessLoop, LostAccessService, LostAccessRepository],
-    ...[HistoryService, HistoryRepository],
+    ...[HistoryLoop, HistoryService, HistoryRepository],
     ...[StateMetrics, StateRepository],
     ...[WarmUpLoop, WarmUpService, WarmUpRepository],
     ...[WebhookLoop, WebhookService, WebhookRepository],

@@ -169,6 +169,7 @@ export function startOrchestrator(
     logger,
     config,
   );
+  const history = new HistoryService(new HistoryRepository(dataSource), deliveries, metadata, logger, config, metrics);
   return {
     bus,
     jobs,
@@ -209,6 +210,7 @@ export function startOrchestrator(
       stops,
       workers,
       auth,
+      logger,
       config,
     ),
     workHealth: new WorkHealth(new WorkHealthRepository(dataSource), config),
@@ -232,7 +234,7 @@ export function startOrchestrator(
       metrics,
     ),
     sourceService: new SourceService(new SourceRepository(dataSource, new InboxRepository()), runs, changes),
-    history: new HistoryService(new HistoryRepository(dataSource), deliveries, metadata, logger, config, metrics),
+    history: { purge: () => history.purge(new AbortController().signal) },
   };
 }
 

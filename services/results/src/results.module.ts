@@ -13,7 +13,7 @@ import type { ResultsConfig } from './results.config.js';
 import { MetadataClient } from './retention/metadata.client.js';
 import { RetentionMetrics } from './retention/retention.metrics.js';
 import { RetentionRepository } from './retention/retention.repository.js';
-import { RetentionScheduler } from './retention/retention.scheduler.js';
+import { RetentionLoop } from './retention/retention-loop.service.js';
 import { RetentionService } from './retention/retention.service.js';
 import { StoreController } from './store/store.controller.js';
 import { StoreIdentityService } from './store/store-identity.service.js';
@@ -60,7 +60,7 @@ import { WritingService } from './writing/writing.service.js';
     RetentionRepository,
     RetentionService,
     RetentionMetrics,
-    RetentionScheduler,
+    RetentionLoop,
   ],
 })
 export class ResultsModule {}

@@ -1,7 +1,7 @@
 import type { DataSourceOptions } from 'typeorm';
 import { parseDatabaseUrl, type ConfigOf, type databaseSettings, type DatabaseUrl } from '#libs/config';
 import type { AppLogger } from '#libs/telemetry';
-import { AnsweringClient } from './answering-client.js';
+import { AnsweringClient, type AnswerSettings } from './answering-client.js';
 import { QueryLogger } from './query-logger.js';
 import { ServerChoice } from './server-choice.js';
 import { serverClient } from './server-client.js';
@@ -25,7 +25,7 @@ export const timeouts = {
   statementMs: 15_000,
   lockMs: 5_000,
   idleInTransactionMs: 15_000,
-  /** A server that says nothing for longer while it owes an answer has vanished. */
+  /** A server that says nothing for longer while it owes an answer is asked whether it is there. Of statements only a commit may take longer. */
   answerMs: 18_000,
   /** The same through a pooler, where a statement may wait as long again for a connection to the server. */
   pooledAnswerMs: 33_000,
@@ -105,13 +105,14 @@ export function databaseAddress(
   text: string,
   password: string | undefined,
   several: NonNullable<DatabaseUrl['target']> = 'read-write',
-): { readonly url: string; readonly Client: typeof AnsweringClient } {
+): { readonly url: string; readonly Client: typeof AnsweringClient } & AnswerSettings {
   const parsed = parseDatabaseUrl(text);
   if (!parsed) throw new Error('the address of the database has not been checked');
   const { single, hosts, target } = parsed;
   const isOne = hosts.length === 1 && target === undefined;
   return {
     url: withPassword(single, password),
+    answerMs: timeouts.answerMs,
     Client: isOne ? AnsweringClient : serverClient(new ServerChoice(hosts, target ?? several)),
   };
 }
@@ -126,7 +127,7 @@ function reach(
     url,
     extra: {
       ...client,
-      answerMs: pooling === 'session' ? timeouts.answerMs : timeouts.pooledAnswerMs,
+      ...(pooling === 'session' ? {} : { answerMs: timeouts.pooledAnswerMs }),
       keepsPrepared: pooling !== 'transaction',
       keepsSession: pooling === 'session',
       // A pooler refuses them: its connections to the server carry them for everyone; see deploy/postgres/pgbouncer.ini.

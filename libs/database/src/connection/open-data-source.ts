@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm';
 import { backoffMs, delay } from '#libs/kernel';
 import { isConnectionFault } from '../postgres-errors.js';
+import { noteConnectFaults } from './connect-faults.js';
 import type { PostgresOptions } from './data-source-options.js';
 import { runMigrations } from './run-migrations.js';
 
@@ -31,6 +32,8 @@ async function connect(options: PostgresOptions): Promise<DataSource> {
   }
 }
 
-export function connectOnce(options: PostgresOptions): Promise<DataSource> {
-  return new DataSource(options).initialize();
+export async function connectOnce(options: PostgresOptions): Promise<DataSource> {
+  const dataSource = await new DataSource(options).initialize();
+  noteConnectFaults(dataSource);
+  return dataSource;
 }

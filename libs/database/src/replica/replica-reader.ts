@@ -115,12 +115,14 @@ async function unlessSilent<T>(runner: QueryRunner, ms: number, work: () => Prom
 async function hasReplayed(runner: QueryRunner, { lsn, timeline }: Written): Promise<boolean> {
   const endMs = performance.now() + patienceMs;
   for (;;) {
-    const rows = await runner.manager.query<{ has: boolean | null }[]>(
-      `select pg_is_in_recovery() and pg_last_wal_replay_lsn() >= $1::pg_lsn and c.timeline_id = $2 as has
+    const [row] = await runner.manager.query<{ fits: boolean; has: boolean | null }[]>(
+      `select pg_is_in_recovery() and c.timeline_id = $2 as fits, pg_last_wal_replay_lsn() >= $1::pg_lsn as has
        from pg_control_checkpoint() c`,
       [lsn, timeline],
     );
-    if (rows[0]?.has === true) return true;
+    // That changes by a checkpoint, which is not waited for.
+    if (row?.fits !== true) return false;
+    if (row.has === true) return true;
     if (performance.now() >= endMs) return false;
     await delay(lookMs);
   }

@@ -193,11 +193,11 @@ describe('the audit log', () => {
     await append(...Array.from({ length: 5 }, () => anEntry(workspaceId, { occurredAt: old })));
     await aChain(3);
     const retention = suite.app.get(AuditRetentionService);
-    await retention.sweep();
+    await retention.sweep(new AbortController().signal);
     expect((await audit.verify(0, suite.caller)).anchorSequence).toBe(0);
     expect(await codeOf(audit.setRetention(29, suite.caller))).toBe('input.invalid');
     await audit.setRetention(30, suite.caller);
-    await retention.sweep();
+    await retention.sweep(new AbortController().signal);
     const verified = await audit.verify(0, suite.caller);
     expect(verified).toMatchObject({ anchorSequence: 5, checked: 3, verifiedTo: 8, retentionDays: 30 });
     expect(verified.fault).toBeUndefined();

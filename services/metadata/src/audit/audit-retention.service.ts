@@ -1,36 +1,19 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { InjectConfig } from '#libs/config';
-import { PeriodicTask } from '#libs/service';
+import { Injectable } from '@nestjs/common';
 import { AppLogger } from '#libs/telemetry';
-import type { MetadataConfig } from '../metadata.config.js';
 import { AuditChainRepository } from './audit-chain.repository.js';
 
 const batchRows = 1_000;
 
 /** Deletes entries that are older than their workspace keeps them. Every instance does it; they pass over what another one has. */
 @Injectable()
-export class AuditRetentionService implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly task: PeriodicTask;
-
+export class AuditRetentionService {
   constructor(
     private readonly chains: AuditChainRepository,
     private readonly logger: AppLogger,
-    @InjectConfig() config: Pick<MetadataConfig, 'audit'>,
-  ) {
-    const everyMs = config.audit.sweepSeconds * 1_000;
-    this.task = new PeriodicTask({ name: 'audit retention', everyMs, work: (signal) => this.sweep(signal) }, logger);
-  }
-
-  onApplicationBootstrap(): void {
-    this.task.start();
-  }
-
-  onModuleDestroy(): Promise<void> {
-    return this.task.stop();
-  }
+  ) {}
 
   /** One round. */
-  async sweep(signal: AbortSignal = new AbortController().signal): Promise<void> {
+  async sweep(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const deleted = await this.chains.deleteOld(batchRows);
       if (!deleted) break;

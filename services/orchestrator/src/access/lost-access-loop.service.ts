@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { PeriodicTask } from '#libs/service';
+import { PeriodicTask, PeriodicTasks } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import { LostAccessService } from './lost-access.service.js';
 
@@ -8,8 +8,8 @@ const everyMs = 2_000;
 
 /** Has every orchestrator look who may no longer run what is running. */
 @Injectable()
-export class LostAccessLoop extends PeriodicTask {
+export class LostAccessLoop extends PeriodicTasks {
   constructor(service: LostAccessService, logger: AppLogger) {
-    super({ name: 'lost access', everyMs, work: () => service.sweep() }, logger);
+    super(new PeriodicTask({ name: 'lost access', everyMs, work: (signal) => service.sweep(signal) }, logger));
   }
 }

@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   authRequests,
   metadataRequests,
@@ -94,15 +94,15 @@ async function runQuery(by = principal): Promise<Execution> {
 
 describe('what somebody runs who may no longer', () => {
   /** One look, by an orchestrator that remembers nothing. */
-  async function sweep(pageMax?: number): Promise<void> {
+  async function sweep(pageMax?: number, { signal } = new AbortController()): Promise<void> {
     const known = { restrictions: async () => ({ revision: 1, accessRevision: 1, restrictions }) };
     // Only what is watched is asked of it.
     const access = new AssetAccess(new AccessView(known), {} as RevisionCopies);
     const auth = new AuthClient(orchestrator.bus.asClient());
     const logger = AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' });
     const { cancels } = orchestrator;
-    await new LostAccessService(new LostAccessRepository(dataSource), auth, access, cancels, logger).sweep(pageMax);
-    await orchestrator.stops.settle();
+    const service = new LostAccessService(new LostAccessRepository(dataSource), auth, access, cancels, logger);
+    await service.sweep(signal, pageMax).finally(() => orchestrator.stops.settle());
   }
 
   async function running(execution: Promise<Execution>): Promise<() => Promise<string>> {
@@ -205,17 +205,35 @@ describe('what somebody runs who may no longer', () => {
     for (const { userId } of others) rights.push({ userId, permissions: ['query.run'], groupNames: [] });
     await running(submitSql(orchestrator, principal, source, 'select 1'));
     await running(submitSql(orchestrator, first, source, 'select 2'));
-    const ids: string[] = [];
     for (const text of ['select 1', 'select 2'])
-      for (const by of others) ids.push((await submitSql(orchestrator, by, source, text)).id);
+      for (const by of others) await submitSql(orchestrator, by, source, text);
     const repository = new LostAccessRepository(dataSource);
-    const pages = [await repository.running(4)];
-    while (pages.at(-1)?.length === 4) pages.push(await repository.running(4, pages.at(-1)?.at(-1)));
-    expect(pages.map(({ length }) => length)).toEqual([4, 4, 2]);
-    expect(new Set(pages.flat().map(({ id }) => id)).size).toBe(10);
+    const find = vi.spyOn(LostAccessRepository.prototype, 'find');
+    await sweep(4);
+    expect(find.mock.calls.map(([ids]) => ids.length)).toEqual([4, 4, 2]);
+    expect(find.mock.calls.flatMap(([ids]) => ids).toSorted()).toEqual((await repository.running()).toSorted());
     rights = rights.filter(({ userId }) => userId === principal.userId);
     await sweep(4);
-    expect((await repository.running(100)).map(({ callerId }) => callerId)).toEqual([principal.userId]);
+    const left = await repository.find(await repository.running());
+    expect(left.map(({ callerId }) => callerId)).toEqual([principal.userId]);
+  });
+
+  it('is looked at no further by a process that ends, nor where auth does not answer', async () => {
+    await running(submitSql(orchestrator, principal, source, 'select 1'));
+    await running(submitSql(orchestrator, principal, source, 'select 2'));
+    const asked = (): number => orchestrator.bus.countOf(authRequests.listUserRights);
+    const ending = new AbortController();
+    orchestrator.bus.answer(authRequests.listUserRights, () => {
+      ending.abort();
+      return { users: rights };
+    });
+    await sweep(1, ending);
+    expect(asked()).toBe(1);
+    orchestrator.bus.answer(authRequests.listUserRights, () => {
+      throw new AppError('bus.timeout', 'No answer.');
+    });
+    await expect(sweep(1)).rejects.toMatchObject({ code: 'bus.timeout' });
+    expect(asked()).toBe(2);
   });
 
   it('goes on while nobody can say who may what', async () => {
@@ -223,7 +241,7 @@ describe('what somebody runs who may no longer', () => {
     orchestrator.bus.answer(authRequests.listUserRights, () => {
       throw new AppError('bus.timeout', 'No answer.');
     });
-    await sweep();
+    await expect(sweep()).rejects.toMatchObject({ code: 'bus.timeout' });
     expect(await state()).toBe('RUNNING');
   });
 });

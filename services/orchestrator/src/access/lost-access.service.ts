@@ -24,29 +24,26 @@ export class LostAccessService {
     private readonly logger: AppLogger,
   ) {}
 
-  /** One look at all that is running, page by page. Where nobody can say who may do what, it goes on until the next look. */
-  async sweep(pageMax = pageExecutionsMax): Promise<void> {
-    let page: readonly RunningExecution[] = [];
-    do {
-      page = await this.repository.running(pageMax, page.at(-1));
+  /**
+   * One look at all that is running, page by page. Where access cannot be looked up, it goes on until the next look.
+   * @throws where auth does not say who may do what: what is left waits for the next look as well
+   */
+  async sweep(signal: AbortSignal, pageMax = pageExecutionsMax): Promise<void> {
+    const ids = await this.repository.running();
+    for (let begin = 0; begin < ids.length && !signal.aborted; begin += pageMax) {
+      const page = await this.repository.find(ids.slice(begin, begin + pageMax));
       const running = Map.groupBy(page, ({ workspaceId }) => workspaceId);
-      await Promise.all([...running].map(([workspaceId, executions]) => this.look(workspaceId, executions)));
-    } while (page.length === pageMax);
+      const looks = await Promise.allSettled(
+        [...running].map(([workspaceId, executions]) => this.look(workspaceId, executions)),
+      );
+      for (const look of looks) if (look.status === 'rejected') throw look.reason;
+    }
   }
 
   private async look(workspaceId: string, executions: readonly RunningExecution[]): Promise<void> {
+    const askers = await this.askersOf(workspaceId, executions);
     try {
-      const ids = [...new Set(executions.map(askerOf))];
-      const [users, access] = await Promise.all([
-        this.auth.rightsOf(workspaceId, ids),
-        this.access.watched(workspaceId),
-      ]);
-      const askers = new Map<string, Reacher>(
-        users.map(({ userId, permissions, groupNames }) => [
-          userId,
-          { userId, permissions: new Set(permissions.filter(isPermission)), groups: groupNames },
-        ]),
-      );
+      const access = await this.access.watched(workspaceId);
       for (const execution of executions) {
         if (mayGoOn(execution, askers.get(askerOf(execution)), access)) continue;
         const { id, callerId } = execution;
@@ -56,6 +53,19 @@ export class LostAccessService {
     } catch (err) {
       this.logger.warn({ err, workspaceId }, 'nobody could say who may still run what is running');
     }
+  }
+
+  private async askersOf(
+    workspaceId: string,
+    executions: readonly RunningExecution[],
+  ): Promise<ReadonlyMap<string, Reacher>> {
+    const users = await this.auth.rightsOf(workspaceId, [...new Set(executions.map(askerOf))]);
+    return new Map(
+      users.map(({ userId, permissions, groupNames }) => [
+        userId,
+        { userId, permissions: new Set(permissions.filter(isPermission)), groups: groupNames },
+      ]),
+    );
   }
 }
 

@@ -1,11 +1,11 @@
 import type { DataSource } from 'typeorm';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Execution, SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import type { RevisionCopies, TokenBuckets } from '#libs/redis';
 import { MetricsRegistry } from '#libs/telemetry';
-import { startPostgres, type PostgresServer } from '#libs/testing';
+import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
 import {
   answerAround,
@@ -31,8 +31,9 @@ let source: SourceConnection;
 let revision: number | undefined;
 let service: RepeatedHitsService;
 let hit: Execution;
-let taken: [string, number][];
-let mayTake: boolean;
+/** What each caller has taken, and how many anyone may take. */
+let taken: Map<string, number>;
+let allowed: number;
 
 beforeAll(async () => {
   server = await startPostgres();
@@ -51,12 +52,14 @@ beforeEach(async () => {
   source = newSource(principal.workspaceId);
   answerAround(orchestrator.bus, source);
   revision = 7;
-  taken = [];
-  mayTake = true;
+  taken = new Map();
+  allowed = 1_000;
   const buckets = {
     take: async (subject: string, _size: unknown, count: number) => {
-      taken.push([subject, count]);
-      return mayTake ? 0 : 3;
+      const all = (taken.get(subject) ?? 0) + count;
+      if (all > allowed) return 3;
+      taken.set(subject, all);
+      return 0;
     },
   } as unknown as TokenBuckets;
   const copies = { read: async () => revision } as unknown as RevisionCopies;
@@ -83,6 +86,8 @@ const repeatOf = (change: Partial<HitToRepeat> = {}): HitToRepeat => ({
   revision: 7,
   ...change,
 });
+
+const held = (): number | undefined => taken.get(`${principal.workspaceId}/${principal.userId}`);
 
 async function accepted(...repeats: HitToRepeat[]): Promise<boolean[]> {
   return (await service.repeat(repeats)).map((repeated: RepeatedHit) => repeated.accepted);
@@ -143,15 +148,31 @@ describe('a hit that is repeated', () => {
     expect(await accepted(repeatOf({ hitId: miss.id }), repeatOf({ executionId: 'x' }))).toEqual([false, false]);
   });
 
-  it('counts as a question of its caller, unless it is refused for newer assets and asked again; and is refused where they ask too fast', async () => {
-    expect(await accepted(repeatOf(), repeatOf(), repeatOf({ revision: 1 }))).toEqual([true, true, false]);
-    const subject = `${principal.workspaceId}/${principal.userId}`;
-    expect(taken).toEqual([
-      [subject, 3],
-      [subject, -1],
-    ]);
-    mayTake = false;
+  it.each([
+    ['for newer assets', () => repeatOf({ revision: 1 })],
+    ['as it is no hit', () => repeatOf({ hitId: newId('execution') })],
+  ])(
+    'counts as a question of its caller, unless it is refused %s, asked by itself and counted then',
+    async (_why, other) => {
+      expect(await accepted(repeatOf(), other(), repeatOf())).toEqual([true, false, true]);
+      expect(held()).toBe(2);
+    },
+  );
+
+  it('does not count where it cannot be recorded', async () => {
+    const fault = new Error('the database is gone');
+    vi.spyOn(RepeatedHitsRepository.prototype, 'repeat').mockRejectedValueOnce(fault);
+    await expect(service.repeat([repeatOf(), repeatOf()])).rejects.toBe(fault);
+    expect(held()).toBe(0);
+  });
+
+  it('is refused where its caller asks too fast, and not for those beside it that are outdated', async () => {
+    allowed = 2;
+    expect(await accepted(repeatOf(), repeatOf({ revision: 1 }), repeatOf())).toEqual([true, false, true]);
+    expect(held()).toBe(2);
     expect(await accepted(repeatOf())).toEqual([false]);
+    expect(await accepted(repeatOf({ revision: 1 }), repeatOf({ revision: 1 }))).toEqual([false, false]);
+    expect(held()).toBe(2);
   });
 
   it('is refused to whom the hit does not belong', async () => {
@@ -164,11 +185,33 @@ describe('a hit that is repeated', () => {
   });
 
   it('is recorded once, and answered the same, where its request comes twice', async () => {
+    const request = [repeatOf(), repeatOf({ hitId: newId('execution') }), repeatOf()];
+    const answer = await service.repeat(request);
+    const ids = request.map(({ executionId }) => executionId);
+    const made = await orchestrator.executions.getMany(ids, principal);
+    expect(await service.repeat(request)).toEqual(answer);
+    expect(await orchestrator.executions.getMany(ids, principal)).toEqual(made);
+    await dataSource.query('update orchestrator.source set paused = true');
+    expect(await service.repeat(request)).toEqual(answer);
+  });
+
+  it('is answered as recorded where its request comes while the first is under way', async () => {
     const twice = repeatOf();
-    expect(await accepted(twice)).toEqual([true]);
-    const made = await orchestrator.executions.get(twice.executionId, principal);
-    expect(await accepted(twice, repeatOf())).toEqual([true, true]);
-    expect(await orchestrator.executions.get(twice.executionId, principal)).toEqual(made);
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    const first = await runner.query(
+      `select submitted_at as "submittedAt", cache_age_seconds as "cacheAgeSeconds"
+       from orchestrator.repeat_hits(array[$1], array[$2], array[$3], array[$4], array[null])`,
+      [twice.executionId, twice.workspaceId, twice.callerId, twice.hitId],
+    );
+    const second = service.repeat([twice]);
+    await until(async () => {
+      const waiting: unknown[] = await dataSource.query(`select from pg_stat_activity where wait_event_type = 'Lock'`);
+      return waiting.length > 0;
+    });
+    await runner.commitTransaction();
+    await runner.release();
+    expect(await second).toEqual([{ accepted: true, ...first[0] }]);
   });
 
   it('leaves no row behind where it is refused', async () => {

@@ -23,40 +23,55 @@ export class RepeatedHitsService {
 
   async repeat(hits: readonly HitToRepeat[]): Promise<RepeatedHit[]> {
     if (hits.length > hitsMax) throw new AppError('input.too_large', `At most ${hitsMax} hits at once.`);
+    const currentOf = this.currentOf(hits);
     // In one round trip.
-    const [current, allowed] = await Promise.all([
-      this.currentRevisions(hits),
-      this.withinRate(hits.filter(isWellFormed)),
-    ]);
-    const isCurrent = (hit: HitToRepeat): boolean => current.get(hit.workspaceId) === hit.revision;
-    const good = allowed.filter(isCurrent);
-    const outdated = byCaller(allowed.filter((hit) => !isCurrent(hit)));
-    // They are asked for again, each by itself, and count then.
-    await Promise.all(outdated.map((own) => this.rate.giveBack(own.caller, own.hits.length)));
-    if (good.length === 0) return hits.map(() => refused);
-    const repeated = await this.repository.repeat(good);
-    for (const { accepted, cacheAgeSeconds } of repeated) {
-      if (accepted) this.metrics.answered({ cacheStatus: 'HIT', cacheAgeSeconds });
+    const [isCurrent, counted] = await Promise.all([currentOf, this.withinRate(hits.filter(isWellFormed), currentOf)]);
+    const accepted = new Map<HitToRepeat, RepeatedHit>();
+    try {
+      const good = counted.filter(isCurrent);
+      const repeated = good.length === 0 ? [] : await this.repository.repeat(good);
+      for (const [index, hit] of good.entries()) {
+        const answer = repeated[index];
+        if (answer?.accepted) accepted.set(hit, answer);
+      }
+    } finally {
+      await this.giveBack(counted.filter((hit) => !accepted.has(hit)));
     }
-    const byHit = new Map(good.map((hit, index) => [hit, repeated[index]]));
-    return hits.map((hit) => byHit.get(hit) ?? refused);
+    for (const { cacheAgeSeconds } of accepted.values()) this.metrics.answered({ cacheStatus: 'HIT', cacheAgeSeconds });
+    return hits.map((hit) => accepted.get(hit) ?? refused);
   }
 
-  /** A hit counts as a question. Of a caller for whom they are too many none is repeated, and each is asked for by itself. */
-  private async withinRate(hits: readonly HitToRepeat[]): Promise<HitToRepeat[]> {
+  /**
+   * A hit counts as a question. Of a caller for whom they are too many none is repeated, and each is asked for by itself. Which of
+   * them are outdated is known only then: they are not to be the reason.
+   */
+  private async withinRate(hits: readonly HitToRepeat[], currentOf: Promise<IsCurrent>): Promise<HitToRepeat[]> {
     const taken = await Promise.all(
-      byCaller(hits).map(async (own) => ((await this.rate.takeAll(own.caller, own.hits.length)) ? own.hits : [])),
+      byCaller(hits).map(async ({ caller, hits: own }) => {
+        if (await this.rate.takeAll(caller, own.length)) return own;
+        const good = own.filter(await currentOf);
+        if (good.length === 0 || good.length === own.length) return [];
+        return (await this.rate.takeAll(caller, good.length)) ? good : [];
+      }),
     );
     return taken.flat();
   }
 
+  /** What is not accepted is asked for again, each by itself, and counts then. */
+  private async giveBack(hits: readonly HitToRepeat[]): Promise<void> {
+    await Promise.all(byCaller(hits).map((own) => this.rate.giveBack(own.caller, own.hits.length)));
+  }
+
   /** A source, a saved query or a policy may have changed since the question was planned. */
-  private async currentRevisions(hits: readonly HitToRepeat[]): Promise<Map<string, number | undefined>> {
+  private async currentOf(hits: readonly HitToRepeat[]): Promise<IsCurrent> {
     const workspaceIds = [...new Set(hits.map(({ workspaceId }) => workspaceId))];
     const revisions = await Promise.all(workspaceIds.map((id) => this.revisions.read(id, 'metadata')));
-    return new Map(workspaceIds.map((id, index) => [id, revisions[index]]));
+    const current = new Map(workspaceIds.map((id, index) => [id, revisions[index]]));
+    return ({ workspaceId, revision }) => current.get(workspaceId) === revision;
   }
 }
+
+type IsCurrent = (hit: HitToRepeat) => boolean;
 
 interface HitsOfCaller {
   readonly caller: { readonly workspaceId: string; readonly userId: string };

@@ -1,7 +1,6 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { delay } from '#libs/kernel';
-import { PeriodicTask } from '#libs/service';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { MetadataClient } from '../source/metadata.client.js';
@@ -12,8 +11,7 @@ const pauseMs = 50;
 
 /** Keeps the tables small. Every instance tries; one at a time deletes. */
 @Injectable()
-export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly task: PeriodicTask;
+export class HistoryService {
   private readonly purged;
 
   constructor(
@@ -29,19 +27,9 @@ export class HistoryService implements OnApplicationBootstrap, OnModuleDestroy {
       help: 'Rows deleted, or keys forgotten, because they were too old.',
       labels: ['kind'],
     });
-    const everyMs = config.history.sweepSeconds * 1_000;
-    this.task = new PeriodicTask({ name: 'history', everyMs, work: (signal) => this.purge(signal) }, logger);
   }
 
-  onApplicationBootstrap(): void {
-    this.task.start();
-  }
-
-  onModuleDestroy(): Promise<void> {
-    return this.task.stop();
-  }
-
-  async purge(signal: AbortSignal = new AbortController().signal): Promise<void> {
+  async purge(signal: AbortSignal): Promise<void> {
     await this.purgeHistory(signal).catch((err: unknown) =>
       this.logger.warn({ err }, 'old executions could not be deleted'),
     );

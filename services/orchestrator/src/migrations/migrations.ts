@@ -10,6 +10,7 @@ import { PlanRepeatedHitsOnce1795335000000 } from './1795335000000-plan-repeated
 import { SlowRuns1795538000000 } from './1795538000000-slow-runs.js';
 import { WorkerBindings1795320000000 } from './1795320000000-worker-bindings.js';
 import { OrderOfDrains1797000000000 } from './1797000000000-order-of-drains.js';
+import { RepeatedRequestsAreAnsweredAsRecorded1797010000000 } from './1797010000000-repeated-requests-are-answered-as-recorded.js';
 import { RepeatHits1795260000000 } from './1795260000000-repeat-hits.js';
 import { WarmUpsOfTheWorkspace1795330000000 } from './1795330000000-warm-ups-of-the-workspace.js';
 import { WarmUpsAndHistory1795310000000 } from './1795310000000-warm-ups-and-history.js';
@@ -33,4 +34,5 @@ export const migrations = [
   AccountsOfGuests1795560000000,
   HitsMayBeRepeatedAgain1796480000000,
   OrderOfDrains1797000000000,
+  RepeatedRequestsAreAnsweredAsRecorded1797010000000,
 ];

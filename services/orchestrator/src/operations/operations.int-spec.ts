@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { operatorRequests, workerRequests, type Execution, type SourceConnection } from '#libs/contracts';
+import type { Principal } from '#libs/identity';
 import { AppError, newId } from '#libs/kernel';
 import { startPostgres, type PostgresServer } from '#libs/testing';
 import { openDatabase, type TestDatabase } from '../../test/data-source.js';
@@ -13,6 +14,7 @@ import {
   TestWorker,
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
+import { WorkerListRepository } from './worker-list.repository.js';
 
 let server: PostgresServer;
 let database: TestDatabase;
@@ -112,17 +114,22 @@ describe('what operators see', () => {
     expect(seen).toMatchObject({ busySlots: 1, runs: [] });
   });
 
-  it('names the data sources that a worker is bound to in their own workspace alone', async () => {
+  it('names the data sources that a worker is bound to in their own workspace alone, and counts those of others', async () => {
     const theirs = newSource(stranger.workspaceId);
     answerAround(orchestrator.bus, theirs);
     await submitSql(orchestrator, stranger, theirs, 'select 1');
     answerAround(orchestrator.bus, source);
     await submitSql(orchestrator, operator, source, 'select 1');
     await worker.announce(1, { sourceIds: [source.id, theirs.id, newId('dataSource')] });
-    const [own] = await orchestrator.operations.listWorkers(operator);
-    expect(own).toMatchObject({ sourceIds: [source.id], otherSources: 2 });
-    const [seen] = await orchestrator.operations.listWorkers(stranger);
-    expect(seen).toMatchObject({ sourceIds: [theirs.id], otherSources: 2 });
+    const bindings = async (of: Principal): Promise<unknown> => {
+      const [seen] = await orchestrator.operations.listWorkers(of);
+      return [seen?.sourceIds, seen?.otherSources];
+    };
+    expect(await bindings(operator)).toEqual([[source.id], 1]);
+    expect(await bindings(stranger)).toEqual([[theirs.id], 1]);
+    await database.query('update orchestrator.source set deleted = true where id = $1', [theirs.id]);
+    expect(await bindings(operator)).toEqual([[source.id], 0]);
+    expect(await bindings(stranger)).toEqual([[], 1]);
   });
 
   it('is what runs longest, and what ran longest of what has ended in the last hour', async () => {
@@ -204,62 +211,101 @@ describe('a kill', () => {
 });
 
 describe('draining', () => {
+  const drain = (draining: boolean): Promise<unknown> =>
+    orchestrator.operations.setDraining({ workerId: worker.id, draining }, operator, newContext(operator));
+
   it('asks the worker itself, and is in the audit log', async () => {
     await worker.announce(2);
-    await orchestrator.operations.setDraining({ workerId: worker.id, draining: true }, operator, newContext(operator));
+    await drain(true);
     expect(orchestrator.bus.requests).toContainEqual(
-      expect.objectContaining({ instance: worker.id, input: { draining: true, revision: 1 } }),
+      expect.objectContaining({ instance: worker.id, input: { draining: true, revision: expect.any(Number) } }),
     );
     expect((await audited()).join()).toContain('worker.drained');
   });
 
-  it('is in the audit log before the worker hears of it, and once more where that has not answered', async () => {
+  it('is in the audit log before the worker hears of it', async () => {
     await worker.announce(2);
     const told: string[] = [];
     orchestrator.bus.answer(workerRequests.setDraining, async () => {
       told.push((await audited()).join());
-      throw new AppError('bus.timeout', 'No answer.');
+      return { runs: 0 };
     });
-    const drain = { workerId: worker.id, draining: true };
-    await expect(orchestrator.operations.setDraining(drain, operator, newContext(operator))).rejects.toMatchObject({
-      code: 'bus.timeout',
-    });
+    await drain(true);
     expect(told).toEqual([expect.stringContaining('worker.drained')]);
-    expect((await audited()).map((entry) => String(entry).includes('no_answer'))).toEqual([false, true]);
   });
 
-  it('and its end are counted for each worker, so that it knows which of them came later', async () => {
-    const another = new TestWorker(orchestrator);
-    await Promise.all([worker.announce(2), another.announce(2)]);
-    const words: unknown[] = [];
+  it.each([
+    ['bus.timeout', 'no_answer'],
+    ['bus.unavailable', 'bus.unavailable'],
+  ] as const)('that fails with %s is in the audit log as %s', async (code, reason) => {
+    await worker.announce(2);
+    orchestrator.bus.answer(workerRequests.setDraining, () => {
+      throw new AppError(code, 'It failed.');
+    });
+    await expect(drain(true)).rejects.toMatchObject({ code });
+    expect((await audited()).map((entry) => String(entry).includes(reason))).toEqual([false, true]);
+  });
+
+  it('tells how the worker failed also where that cannot be noted', async () => {
+    await worker.announce(2);
+    orchestrator.bus.answer(workerRequests.setDraining, async () => {
+      await database.query('alter table orchestrator.outbox rename to gone');
+      throw new AppError('bus.timeout', 'No answer.');
+    });
+    await expect(drain(true)).rejects.toMatchObject({ code: 'bus.timeout' });
+  });
+
+  it('is no success where the worker has gone meanwhile', async () => {
+    await worker.announce(2);
+    const list = vi.spyOn(WorkerListRepository.prototype, 'list');
+    list.mockImplementationOnce(async function (this: WorkerListRepository, ...input) {
+      const workers = await this.list(...input);
+      await database.query('delete from orchestrator.worker');
+      return workers;
+    });
+    await expect(drain(true)).rejects.toMatchObject({ code: 'worker.not_found' });
+    expect(orchestrator.bus.countOf(workerRequests.setDraining)).toBe(0);
+    expect(await audited()).toEqual([]);
+  });
+
+  it('and its end are counted, so that the worker knows which of them came later', async () => {
+    await worker.announce(2);
+    const words: { draining: boolean; revision: number }[] = [];
     orchestrator.bus.answer(workerRequests.setDraining, (word) => {
       words.push(word);
       return { runs: 0 };
     });
-    for (const [workerId, draining] of [
-      [worker.id, true],
-      [another.id, true],
-      [worker.id, false],
-    ] as const) {
-      await orchestrator.operations.setDraining({ workerId, draining }, operator, newContext(operator));
-    }
+    for (const draining of [true, false]) await drain(draining);
     await worker.announce(0);
-    await orchestrator.operations.setDraining({ workerId: worker.id, draining: true }, operator, newContext(operator));
-    expect(words).toEqual([
-      { draining: true, revision: 1 },
-      { draining: true, revision: 1 },
-      { draining: false, revision: 2 },
-      { draining: true, revision: 3 },
-    ]);
+    await drain(true);
+    expect(words.map(({ draining }) => draining)).toEqual([true, false, true]);
+    const revisions = words.map(({ revision }) => revision);
+    expect(revisions).toEqual([...new Set(revisions)].toSorted((one, other) => one - other));
+  });
+
+  it('is a later word than any from before the database was restored', async () => {
+    await worker.announce(2);
+    const revisions: number[] = [];
+    orchestrator.bus.answer(workerRequests.setDraining, ({ revision }) => {
+      revisions.push(revision);
+      return { runs: 0 };
+    });
+    await database.query('update orchestrator.worker set draining_revision = 41');
+    await drain(true);
+    await database.query('update orchestrator.worker set draining_revision = 7');
+    await drain(false);
+    const [before = Infinity, after] = revisions;
+    expect(after).toBeGreaterThanOrEqual(before);
   });
 
   it('is refused to who does not operate the installation, and for a worker that is not there', async () => {
     await worker.announce(2);
-    const drain = (workerId: string): Promise<unknown> =>
-      orchestrator.operations.setDraining({ workerId, draining: true }, operator, newContext(operator));
-    await expect(drain('nobody')).rejects.toMatchObject({ code: 'worker.not_found' });
+    const nobody = { workerId: 'nobody', draining: true };
+    await expect(orchestrator.operations.setDraining(nobody, operator, newContext(operator))).rejects.toMatchObject({
+      code: 'worker.not_found',
+    });
     orchestrator.bus.answer(operatorRequests.mayOperate, () => ({ mayOperate: false }));
-    await expect(drain(worker.id)).rejects.toMatchObject({ code: 'auth.forbidden' });
+    await expect(drain(true)).rejects.toMatchObject({ code: 'auth.forbidden' });
     expect(orchestrator.bus.countOf(workerRequests.setDraining)).toBe(0);
   });
 });

@@ -3,7 +3,8 @@ import type { MessageContext } from '#libs/bus';
 import { InjectConfig } from '#libs/config';
 import type { OperatedWorker, operationsRequests, RequestOf, ResponseOf, SourceQueue } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
-import { AppError, isId } from '#libs/kernel';
+import { AppError, isId, toAppError } from '#libs/kernel';
+import { AppLogger } from '#libs/telemetry';
 import { defaultPool } from '../dispatch/pool.js';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { AuthClient } from '../plan/auth.client.js';
@@ -31,6 +32,7 @@ export class OperationsService {
     private readonly stops: StopService,
     private readonly workers: WorkerClient,
     private readonly auth: AuthClient,
+    private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
   ) {}
 
@@ -86,9 +88,7 @@ export class OperationsService {
       throw new AppError('auth.forbidden', 'Workers are drained by those who operate the installation.');
     }
     const known = (await this.listWorkers(principal)).find(({ id }) => id === workerId);
-    if (!known || known.state === 'SILENT') {
-      throw new AppError('worker.not_found', 'No such worker was heard of lately.', { path: ['id'] });
-    }
+    if (!known || known.state === 'SILENT') throw workerNotFound();
     await this.tellDraining(principal.workspaceId, workerId, draining);
     const workers = await this.listWorkers(principal);
     return workers.find(({ id }) => id === workerId) ?? known;
@@ -96,15 +96,24 @@ export class OperationsService {
 
   private async tellDraining(workspaceId: string, workerId: string, draining: boolean): Promise<void> {
     const revision = await this.workerList.orderDraining(workspaceId, workerId, draining);
-    // Without a row it is gone, and has nothing to drain.
-    if (revision === undefined) return;
+    if (revision === undefined) throw workerNotFound();
     try {
       await this.workers.setDraining(workerId, { draining, revision });
     } catch (error) {
-      await this.workerList.noteSilence(workspaceId, workerId, draining);
+      const { code } = toAppError(error);
+      const failure = code === 'bus.timeout' ? 'no_answer' : code;
+      await this.workerList
+        .noteFailure(workspaceId, workerId, draining, failure)
+        .catch((err: unknown) =>
+          this.logger.error({ err, workerId, failure }, 'a failed drain is not in the audit log'),
+        );
       throw error;
     }
   }
+}
+
+function workerNotFound(): AppError {
+  return new AppError('worker.not_found', 'No such worker was heard of lately.', { path: ['id'] });
 }
 
 function checkLimit(limit: number): void {

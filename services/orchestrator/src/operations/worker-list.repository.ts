@@ -17,8 +17,8 @@ interface WorkerRow {
   draining: boolean;
   live: boolean;
   heartbeat_at: Date;
-  source_ids: string[];
   own_source_ids: string[];
+  other_sources: number;
   source_types: string[];
   busy: number;
 }
@@ -35,11 +35,15 @@ export class WorkerListRepository {
     const [workers, runs] = await Promise.all([
       this.dataSource.query<WorkerRow[]>(
         `select w.*, w.heartbeat_at > now() - make_interval(secs => $2) as live, coalesce(b.busy, 0) as busy,
-           array(select s.id from orchestrator.source s where s.id = any (w.source_ids) and s.workspace_id = $3 order by s.id)
-             as own_source_ids
+           s.own_source_ids, s.other_sources
          from orchestrator.worker w left join (
            select r.worker_id, count(*)::integer as busy from orchestrator.run r
            where r.pool = $1 and r.state in ('RUNNING', 'CANCELING') group by r.worker_id) b on b.worker_id = w.id
+         -- A worker may be bound to what is deleted, or to what nobody knows.
+         cross join lateral (
+           select coalesce(array_agg(s.id order by s.id) filter (where s.workspace_id = $3), '{}') as own_source_ids,
+             count(*) filter (where s.workspace_id <> $3)::integer as other_sources
+           from orchestrator.source s where s.id = any (w.source_ids) and not s.deleted) s
          where w.pool = $1 and w.heartbeat_at > now() - interval '${silentMinutes} minutes'
          order by w.id limit ${workersMax}`,
         [pool, liveSeconds, workspaceId],
@@ -56,14 +60,16 @@ export class WorkerListRepository {
   }
 
   /**
-   * Notes who has it drained, or has it take runs again, before it is told: with its next heartbeat it says that it does.
+   * Notes who has it drained, or has it take runs again, before it is told: with its next heartbeat it says that it does. Words are
+   * counted by the clock, in seconds, so that a worker which has heard one before the database was restored goes by the next one.
    * @returns which word to this worker it is; undefined where there is no such worker
    */
   async orderDraining(workspaceId: string, workerId: string, draining: boolean): Promise<number | undefined> {
     return inTransaction(this.dataSource, async (manager) => {
       const [rows]: [{ revision: number }[], number] = await manager.query(
-        `update orchestrator.worker set draining_revision = draining_revision + 1 where id = $1
-         returning draining_revision as revision`,
+        `update orchestrator.worker
+         set draining_revision = greatest(draining_revision + 1, extract(epoch from now() - timestamptz '2026-01-01 00:00Z')::integer)
+         where id = $1 returning draining_revision as revision`,
         [workerId],
       );
       if (rows[0]) await this.audit.add(manager, drainingRecord(workspaceId, workerId, draining));
@@ -71,10 +77,10 @@ export class WorkerListRepository {
     });
   }
 
-  /** Notes that the worker has not answered: it may have heard or not. */
-  async noteSilence(workspaceId: string, workerId: string, draining: boolean): Promise<void> {
+  /** Notes that the worker has refused, or has not answered: then it may have heard or not. */
+  async noteFailure(workspaceId: string, workerId: string, draining: boolean, failure: string): Promise<void> {
     await inTransaction(this.dataSource, (manager) =>
-      this.audit.add(manager, { ...drainingRecord(workspaceId, workerId, draining), failure: 'no_answer' }),
+      this.audit.add(manager, { ...drainingRecord(workspaceId, workerId, draining), failure }),
     );
   }
 }
@@ -97,7 +103,7 @@ function toWorker(row: WorkerRow): Omit<OperatedWorker, 'runs'> {
     heartbeatAt: row.heartbeat_at,
     sourceIds: row.own_source_ids,
     // What sources of others it is bound to is theirs to know.
-    otherSources: row.source_ids.length - row.own_source_ids.length,
+    otherSources: row.other_sources,
     sourceTypes: row.source_types,
   };
 }

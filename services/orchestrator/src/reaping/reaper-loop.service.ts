@@ -1,7 +1,7 @@
-import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import type { Clock } from '#libs/kernel';
-import { CLOCK, PeriodicTask } from '#libs/service';
+import { CLOCK, PeriodicTask, PeriodicTasks } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
 import { HearingRepository } from './hearing.repository.js';
@@ -13,9 +13,7 @@ const gapAllowanceMs = 2_000;
 
 /** Has the reaper look again and again, one look behind the other. */
 @Injectable()
-export class ReaperLoop implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly tasks: readonly PeriodicTask[];
-
+export class ReaperLoop extends PeriodicTasks {
   constructor(
     private readonly reaper: ReaperService,
     private readonly stops: StopService,
@@ -29,18 +27,14 @@ export class ReaperLoop implements OnApplicationBootstrap, OnModuleDestroy {
     // Beside the sweeps, so that a slow one is not taken for a stopped process.
     const watch = async (): Promise<void> => health.tick(await hearing.isReachable());
     const sweep = (): Promise<void> => reaper.sweep(health.hasBeenHealthyFor(lease.leaseSeconds * 1_000));
-    this.tasks = [
+    super(
       new PeriodicTask({ name: 'hearing', everyMs, work: watch }, logger),
       new PeriodicTask({ name: 'what was left behind', everyMs, work: sweep }, logger),
-    ];
+    );
   }
 
-  onApplicationBootstrap(): void {
-    for (const task of this.tasks) task.start();
-  }
-
-  async onModuleDestroy(): Promise<void> {
-    await Promise.all(this.tasks.map((task) => task.stop()));
+  override async onModuleDestroy(): Promise<void> {
+    await super.onModuleDestroy();
     await this.reaper.settle();
     await this.stops.settle();
   }

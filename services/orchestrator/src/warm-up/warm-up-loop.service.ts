@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { PeriodicTask } from '#libs/service';
+import { PeriodicTask, PeriodicTasks } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import { WarmUpService } from './warm-up.service.js';
 
@@ -7,8 +7,8 @@ const everyMs = 1_000;
 
 /** Has every orchestrator look for warm-ups that are due. */
 @Injectable()
-export class WarmUpLoop extends PeriodicTask {
+export class WarmUpLoop extends PeriodicTasks {
   constructor(service: WarmUpService, logger: AppLogger) {
-    super({ name: 'warm-ups', everyMs, work: (signal) => service.runDue(signal) }, logger);
+    super(new PeriodicTask({ name: 'warm-ups', everyMs, work: (signal) => service.runDue(signal) }, logger));
   }
 }

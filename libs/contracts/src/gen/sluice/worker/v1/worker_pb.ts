@@ -28,7 +28,7 @@ export type SetDrainingRequest = Message<"sluice.worker.v1.SetDrainingRequest"> 
   draining: boolean;
 
   /**
-   * Counts the words to this worker: one that a later one has overtaken changes nothing. 0 where an older release tells it.
+   * Grows with the words to this worker: one that a later one has overtaken changes nothing. 0 where an older release tells it.
    *
    * @generated from field: int32 revision = 2;
    */
