@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startRedis, unprivileged, until } from '#libs/testing';
-import { TestBackups } from './test-backups.ts';
+import { TestBackups } from './test/test-backups.ts';
 
 const run = promisify(execFile);
 

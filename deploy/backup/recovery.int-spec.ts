@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemPostgres, until } from '#libs/testing';
-import { TestBackups } from './test-backups.ts';
+import { TestBackups } from './test/test-backups.ts';
 
 let here: TestBackups;
 beforeEach(async () => {

@@ -149,7 +149,7 @@ describe('Behind PgBouncer in transaction mode, with the pgbouncer.ini of deploy
     await client.query('begin');
     const gone = own.stop('SIGINT');
     await client.query('select pg_sleep(0.5)');
-    await client.query('commit');
+    expect(await client.query('commit')).toMatchObject({ command: 'COMMIT' });
     await gone;
   });
 

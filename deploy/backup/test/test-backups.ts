@@ -5,8 +5,9 @@ import { promisify } from 'node:util';
 import { unprivileged, unprivilegedDirectory } from '#libs/testing';
 
 const run = promisify(execFile);
+const scripts = dirname(import.meta.dirname);
 
-/** The scripts of this folder, and a directory of the test's that they write backups to. */
+/** The scripts of deploy/backup, and a directory of the test's that they write backups to. */
 export class TestBackups {
   readonly backups: string;
 
@@ -17,7 +18,7 @@ export class TestBackups {
   static async create(): Promise<TestBackups> {
     const directory = await unprivilegedDirectory();
     // Whoever runs them there may not see the folder of this repository.
-    await cp(import.meta.dirname, join(directory, 'scripts'), { recursive: true });
+    await cp(scripts, join(directory, 'scripts'), { recursive: true });
     return new TestBackups(directory);
   }
 
@@ -60,7 +61,7 @@ export class TestBackups {
   async archiving(...more: string[]): Promise<string[]> {
     const lines = [`SLUICE_BACKUP_DIRECTORY=${this.backups}`, ...more];
     await writeFile(join(this.directory, 'place.env'), `${lines.join('\n')}\n`);
-    const settings = await readFile(join(import.meta.dirname, 'postgresql-archive.conf'), 'utf8');
+    const settings = await readFile(join(scripts, 'postgresql-archive.conf'), 'utf8');
     const [, shipped = ''] = /^archive_command = '(.*)'$/m.exec(settings) ?? [];
     const command = shipped
       .replace('/etc/sluice-backup/place.env', join(this.directory, 'place.env'))
