@@ -14,7 +14,7 @@ const layers = [
 
 const testFile = '\\.(spec|int-spec)\\.ts$';
 // What the suites of one service or library share; it is not shipped either.
-const testFolder = '^(services|libs)/[^/]+/test/';
+const testFolder = '^(services|libs|deploy)/[^/]+/test/';
 const known = layers.flat().join('|');
 
 const layerRules = layers.flatMap((row, index) =>

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# archive_command = 'SLUICE_BACKUP_DIRECTORY=... /path/archive-wal.sh %p %f': see postgresql-archive.conf. Success means that the
-# file is on disk, and elsewhere too where that is wanted; the server keeps it, and tries again, until then.
+# The archive_command of postgresql-archive.conf: archive-wal.sh %p %f. Success means that the file is on disk, and elsewhere too
+# where that is wanted; the server keeps it, and tries again, until then.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 path="${1:?the path of the file}"

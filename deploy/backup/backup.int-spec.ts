@@ -1,105 +1,23 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { appendFile, chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startRedis, SystemPostgres, unprivileged, unprivilegedDirectory, until } from '#libs/testing';
+import { startRedis, unprivileged, until } from '#libs/testing';
+import { TestBackups } from './test/test-backups.ts';
 
 const run = promisify(execFile);
 
-let directory: string;
-let backups: string;
+let here: TestBackups;
 beforeEach(async () => {
-  directory = await unprivilegedDirectory();
-  backups = join(directory, 'backups');
-  // Whoever runs them there may not see the folder of this repository.
-  await cp(import.meta.dirname, join(directory, 'scripts'), { recursive: true });
+  here = await TestBackups.create();
 });
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(() => here.remove());
 
-async function script(name: string, env: Record<string, string>, ...arguments_: string[]): Promise<string> {
-  const { stdout } = await run(join(directory, 'scripts', name), arguments_, {
-    ...unprivileged,
-    cwd: directory,
-    env: { PATH: '/usr/bin:/bin', SLUICE_BACKUP_DIRECTORY: backups, ...env },
-  });
-  return stdout.trim();
-}
-
-async function own(name: string): Promise<string> {
-  // Not by one call, which would leave those between to root.
-  const path = join(directory, name);
-  if (name.includes('/')) await own(dirname(name));
-  await mkdir(path, { recursive: true });
-  if (unprivileged.uid !== undefined) await chown(path, unprivileged.uid, unprivileged.gid);
-  return path;
-}
-
-const secondsOfMetric = async (kind: string): Promise<number> => {
-  const text = await readFile(join(backups, 'metrics', `sluice_backup_${kind}.prom`), 'utf8');
-  return Number(/^sluice_backup_last_success_timestamp_seconds\{kind="\w+"\} (\d+)$/m.exec(text)?.[1]);
-};
-
-describe('PostgreSQL', () => {
-  it('is restored to a point in time by base backup and archived WAL: what came before is there, what came after is not', async () => {
-    const archive = `SLUICE_BACKUP_DIRECTORY=${backups} ${join(directory, 'scripts/archive-wal.sh')} %p %f`;
-    const flags = ['-c', 'archive_mode=on', '-c', `archive_command=${archive}`];
-    await using first = await SystemPostgres.start({ directory: join(directory, 'first'), flags });
-    await first.query('create table change (n integer)');
-    await script('base-backup.sh', first.environment);
-    await first.query('insert into change values (1)');
-    await first.query(`select pg_create_restore_point('before_the_mistake')`);
-    await first.query('insert into change values (2)');
-    const [time] = await first.query<{ now: string }>('select clock_timestamp()::text as now');
-    await first.query('insert into change values (3)');
-    const [row] = await first.query<{ file: string }>('select pg_walfile_name(pg_switch_wal()) as file');
-    await until(async () => (await readdir(join(backups, 'wal'))).includes(row?.file ?? ''), { what: 'the archive' });
-    await first.stop();
-    await rm(join(directory, 'first'), { recursive: true });
-
-    const restore = async (...goal: string[]): Promise<number[]> => {
-      const data = join(directory, `restored${goal[0]}`);
-      await script('restore-point-in-time.sh', {}, data, ...goal);
-      await using server = await SystemPostgres.start({ directory: data });
-      const rows = await server.query<{ n: number }>('select n from change order by n');
-      return rows.map(({ n }) => n);
-    };
-    expect(await restore('--name', 'before_the_mistake')).toEqual([1]);
-    // One that is begun later, of which no time before can be made.
-    await mkdir(join(backups, 'base', '20991231T000000Z'));
-    expect(await restore('--time', time?.now ?? '')).toEqual([1, 2]);
-    await rm(join(backups, 'base', '20991231T000000Z'), { recursive: true });
-    expect(await restore('--latest')).toEqual([1, 2, 3]);
-    expect(Date.now() / 1_000 - (await secondsOfMetric('base'))).toBeLessThan(60);
-  });
-
-  it('keeps a file of WAL that is archived already, and takes no other under its name', async () => {
-    const file = join(await own('wal'), '000000010000000000000001');
-    await writeFile(file, 'one');
-    await script('archive-wal.sh', {}, file, '000000010000000000000001');
-    await script('archive-wal.sh', {}, file, '000000010000000000000001');
-    await writeFile(file, 'two');
-    await expect(script('archive-wal.sh', {}, file, '000000010000000000000001')).rejects.toThrow(/other contents/);
-    expect(await readFile(join(backups, 'wal/000000010000000000000001'), 'utf8')).toBe('one');
-  });
-
-  it('copies a file of WAL elsewhere when it is asked again, where that has failed before', async () => {
-    const [elsewhere, programs] = [await own('elsewhere'), await own('programs')];
-    const file = join(await own('wal'), '000000010000000000000001');
-    await writeFile(file, 'one');
-    // In the place of rclone, with a network that comes back.
-    const copy = `#!/bin/sh\n[ -e ${elsewhere}/up ] || exit 1\nmkdir -p "$(dirname "$3")" && cp "$2" "$3"\n`;
-    await writeFile(join(programs, 'rclone'), copy, { mode: 0o755 });
-    const env = { PATH: `${programs}:/usr/bin:/bin`, SLUICE_BACKUP_REMOTE: elsewhere };
-    const archive = (): Promise<string> => script('archive-wal.sh', env, file, '000000010000000000000001');
-    await expect(archive()).rejects.toThrow();
-    await writeFile(join(elsewhere, 'up'), '');
-    await archive();
-    expect(await readFile(join(elsewhere, 'wal/000000010000000000000001'), 'utf8')).toBe('one');
-  });
-});
+const script: TestBackups['script'] = (...arguments_) => here.script(...arguments_);
+const own = (name: string): Promise<string> => here.own(name);
 
 describe('Redis', () => {
   it('is restored from append-only files, and from the RDB where there are none', async () => {
@@ -116,14 +34,14 @@ describe('Redis', () => {
       [{}, 'no'],
     ] as const) {
       const backup = await script('backup-redis.sh', { ...servers, ...more });
-      const restored = join(directory, `redis-${flag}`);
+      const restored = join(here.directory, `redis-${flag}`);
       await script('restore-redis.sh', {}, 'broker', restored, backup);
       await using again = await startRedis({ args: ['--dir', restored, '--appendonly', flag] });
       const reader = new Redis(again.url);
       expect(await reader.mget('one', 'two')).toEqual(['1', '2']);
       reader.disconnect();
     }
-    expect(await secondsOfMetric('redis')).toBeGreaterThan(0);
+    expect(await here.secondsOfMetric('redis')).toBeGreaterThan(0);
   });
 });
 
@@ -171,7 +89,7 @@ describe('The result store', () => {
     'that is a bucket is restored too, and each backup is copied elsewhere',
     async () => {
       const [bucket, elsewhere] = [await own('bucket'), await own('elsewhere')];
-      const env = { SLUICE_BACKUP_STORE_REMOTE: bucket, SLUICE_BACKUP_REMOTE: elsewhere, HOME: directory };
+      const env = { SLUICE_BACKUP_STORE_REMOTE: bucket, SLUICE_BACKUP_REMOTE: elsewhere, HOME: here.directory };
       await writeFile(join(bucket, 'page'), 'rows');
       const first = await script('backup-results.sh', env);
       await rename(first, first.replace(/\d{6}Z$/, '000000Z'));
@@ -184,6 +102,43 @@ describe('The result store', () => {
       expect(await readFile(join(bucket, 'page'), 'utf8')).toBe('rows');
     },
   );
+
+  it('is saved by one run at a time: another leaves what is half done alone', async () => {
+    const store = await own('store');
+    await writeFile(join(store, 'page'), 'rows');
+    const [begun, go] = [join(store, 'begun'), join(here.directory, 'go')];
+    const wait = `#!/bin/sh\ntouch ${begun}\nwhile [ ! -e ${go} ]; do sleep 0.05; done\nexec /usr/bin/rsync "$@"\n`;
+    const env = { SLUICE_STORE_DIRECTORY: store };
+    const first = script('backup-results.sh', { ...env, PATH: await here.program('rsync', wait) });
+    await until(() => existsSync(begun), { what: 'the first run' });
+    await expect(script('backup-results.sh', env)).rejects.toThrow(/another backup of the kind results is under way/);
+    await writeFile(go, '');
+    await script('restore-results.sh', { SLUICE_STORE_DIRECTORY: await own('again') }, await first);
+    expect(await readFile(join(here.directory, 'again/page'), 'utf8')).toBe('rows');
+  });
+
+  it.skipIf(!existsSync('/usr/bin/rclone'))('does not look whole elsewhere where the copy broke off', async () => {
+    const [store, elsewhere] = [await own('store'), await own('elsewhere')];
+    await writeFile(join(store, 'page'), 'rows');
+    const breaking = `#!/bin/sh\n[ "$1" != check ] || exit 1\nexec /usr/bin/rclone "$@"\n`;
+    const env = { SLUICE_STORE_DIRECTORY: store, SLUICE_BACKUP_REMOTE: elsewhere, HOME: here.directory };
+    const broken = { ...env, PATH: await here.program('rclone', breaking) };
+    await expect(script('backup-results.sh', broken)).rejects.toThrow();
+    const [stamp = ''] = await readdir(join(elsewhere, 'results'));
+    await rm(here.backups, { recursive: true });
+    await run('cp', ['-a', elsewhere, here.backups]);
+    await expect(script('restore-results.sh', env)).rejects.toThrow(/no backup of the kind results/);
+
+    // Nor is it the last, which is kept however old it is.
+    await rename(join(elsewhere, 'results', stamp), join(elsewhere, 'results/20200102T000000Z'));
+    await writeFile(join(await own('elsewhere/results/20200101T000000Z'), 'SHA256SUMS'), '');
+    await script('prune.sh', env);
+    expect(await readdir(join(elsewhere, 'results'))).toEqual(['20200101T000000Z']);
+    await rename(await script('backup-results.sh', env), join(here.backups, 'results/20200103T000000Z'));
+    expect(await readdir(join(elsewhere, 'results'))).toHaveLength(2);
+    await script('prune.sh', env);
+    expect(await readdir(join(elsewhere, 'results'))).not.toContain('20200101T000000Z');
+  });
 
   it('that was tampered with in the backup is not restored', async () => {
     const store = await own('store');
@@ -214,11 +169,13 @@ describe('Keys', () => {
     const env = await holder();
     const backup = await script('backup-keys.sh', env);
     expect(await readFile(join(backup, 'master-keys.cms'))).not.toContain('k1:');
-    expect(await script('restore-keys.sh', env, join(directory, 'holder/key.pem'), 'master-keys')).toBe('k1:c2VjcmV0');
+    expect(await script('restore-keys.sh', env, join(here.directory, 'holder/key.pem'), 'master-keys')).toBe(
+      'k1:c2VjcmV0',
+    );
   });
 
   it('never lie among the backups of what they open', async () => {
-    const env = { ...(await holder()), SLUICE_BACKUP_KEYS_DIRECTORY: join(backups, 'keys') };
+    const env = { ...(await holder()), SLUICE_BACKUP_KEYS_DIRECTORY: join(here.backups, 'keys') };
     await expect(script('backup-keys.sh', env)).rejects.toThrow(/do not lie with the backups/);
   });
 });
@@ -229,19 +186,20 @@ describe('Old backups', () => {
       await own(join('backups', name));
     }
     await script('prune.sh', {});
-    expect(await readdir(join(backups, 'redis'))).toEqual(['20200102T000000Z']);
-    expect(await readdir(join(backups, 'results'))).toEqual(['20200101T000000Z']);
+    expect(await readdir(join(here.backups, 'redis'))).toEqual(['20200102T000000Z']);
+    expect(await readdir(join(here.backups, 'results'))).toEqual(['20200101T000000Z']);
   });
 
   // A path is a remote of rclone's as a bucket is.
   it.skipIf(!existsSync('/usr/bin/rclone'))('go elsewhere too, with the WAL that is left over there', async () => {
     const elsewhere = await own('elsewhere');
-    const env = { SLUICE_BACKUP_REMOTE: elsewhere, HOME: directory };
+    const env = { SLUICE_BACKUP_REMOTE: elsewhere, HOME: here.directory };
     const recent = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
     for (const name of ['20200101T000000Z', '20200102T000000Z', recent]) {
       await writeFile(join(await own(`elsewhere/results/${name}`), 'SHA256SUMS'), '');
       const label = `START WAL LOCATION: 0/3000028 (file 00000002000000000000000${name === recent ? 3 : 1})\n`;
       await writeFile(join(await own(`elsewhere/base/${name}/data`), 'backup_label'), label);
+      await writeFile(join(elsewhere, 'base', name, 'SHA256SUMS'), '');
     }
     await writeFile(join(await own('elsewhere/postgres/20200101T000000Z'), 'SHA256SUMS'), '');
     const wal = await own('elsewhere/wal');
@@ -263,6 +221,6 @@ describe('Old backups', () => {
     const env = { SLUICE_BACKUP_KINDS: 'backup-results', SLUICE_STORE_DIRECTORY: '' };
     await expect(script('backup.sh', env)).rejects.toThrow(/failed: backup-results/);
     expect((await stat(old)).isDirectory()).toBe(true);
-    await expect(secondsOfMetric('results')).rejects.toThrow(/ENOENT/);
+    await expect(here.secondsOfMetric('results')).rejects.toThrow(/ENOENT/);
   });
 });

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # What the scripts of this folder share; sourced by each of them. docs/backup.md is the guide.
 set -euo pipefail
+# In $(…) as well: half a list is none.
+shopt -s inherit_errexit
 # What is written here is readable by its owner alone.
 umask 077
 
@@ -25,6 +27,11 @@ need() {
 # begin KIND: sets `target`, a directory beside its last name, so that what is half done is never taken for a backup.
 begin() {
   kind="$1"
+  need flock
+  mkdir -p "$backups/$kind"
+  # Until the script ends: another run would delete what is half done, and take its name.
+  exec {lock}>"$backups/$kind/.lock"
+  flock --nonblock "$lock" || fail "another backup of the kind $kind is under way"
   stamp="$(date -u +%Y%m%dT%H%M%SZ)"
   # Two of one second would be one.
   while [[ -e "$backups/$kind/$stamp" ]]; do
@@ -44,13 +51,18 @@ finish() {
   local final="${target%.partial}"
   mv "$target" "$final"
   sync -f "$final"
-  if [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then
-    need rclone
-    rclone copy "$final" "$SLUICE_BACKUP_REMOTE/$kind/$stamp"
-    rclone check "$final" "$SLUICE_BACKUP_REMOTE/$kind/$stamp"
-  fi
+  if [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then copy_elsewhere "$final" "$SLUICE_BACKUP_REMOTE/$kind/$stamp"; fi
   tell_success "$kind"
   printf '%s\n' "$final"
+}
+
+# copy_elsewhere DIRECTORY PLACE: the sums last. By them whoever reads there knows that it is whole; a bucket has no other name to give at
+# once, and where nobody can delete nothing can be renamed.
+copy_elsewhere() {
+  need rclone
+  rclone copy --exclude /SHA256SUMS "$1" "$2"
+  rclone check --exclude /SHA256SUMS "$1" "$2"
+  rclone copyto "$1/SHA256SUMS" "$2/SHA256SUMS"
 }
 
 # For the textfile collector of node_exporter. A time that is not renewed is how a failure shows.
@@ -68,13 +80,27 @@ tell_success() {
   mv "$file.new" "$file"
 }
 
-# newest KIND [TIME]: the directory of the last backup of that kind, or of the last that was begun by then, as in 20300131T140500Z.
+# whole KIND: the directories of its backups, the oldest first; not what was brought back in part.
+whole() {
+  if [[ -d "$backups/$1" ]]; then find "$backups/$1" -mindepth 2 -maxdepth 2 -path '*Z/SHA256SUMS' -printf '%h\n' | sort; fi
+}
+
+# newest KIND: the directory of the last backup of that kind.
 newest() {
   local found
-  found="$(find "$backups/$1" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort |
-    awk -F / -v time="${2:-}" 'time == "" || $NF <= time' | tail -n 1)" || true
-  [[ -n "$found" ]] || fail "there is no backup of the kind $1${2:+ from before $2} in $backups"
+  found="$(whole "$1" | tail -n 1)" || true
+  [[ -n "$found" ]] || fail "there is no backup of the kind $1 in $backups"
   printf '%s\n' "$found"
+}
+
+# The names of what is elsewhere in a folder, by further options of rclone's; nothing where there is no such folder.
+listed() {
+  rclone lsf "${@:2}" "$SLUICE_BACKUP_REMOTE/$1" || [[ $? == 3 ]]
+}
+
+# The files of WAL that base backups begin with, as their labels on the input have them.
+first_wal() {
+  sed -n 's/^START WAL LOCATION: .*(file \([0-9A-F]*\))$/\1/p'
 }
 
 # check_sums DIRECTORY: every file is there and as it was written, and none is there beside them.

@@ -9,31 +9,29 @@ days="${SLUICE_BACKUP_KEEP_DAYS:-14}"
 remote="${SLUICE_BACKUP_REMOTE:-}"
 remote_days="${SLUICE_BACKUP_REMOTE_KEEP_DAYS:-$days}"
 
-# outdated DAYS: of names on the input, one a line, those that are older and not the last.
-outdated() {
-  local oldest
-  oldest="$(date -u -d "$1 days ago" +%Y%m%dT%H%M%SZ)"
-  grep -x '[0-9]\{8\}T[0-9]\{6\}Z' | sort | head -n -1 | awk -v oldest="$oldest" '$0 < oldest'
+# Of names on the input, one a line, those of backups, the oldest first.
+stamps() {
+  sed -n '/^[0-9]\{8\}T[0-9]\{6\}Z$/p' | sort
 }
 
-# The file that a base backup begins with, as its label on the input has it.
-first_wal() {
-  sed -n 's/^START WAL LOCATION: .*(file \([0-9A-F]*\))$/\1/p'
+# older DAYS: of names on the input those that are older.
+older() {
+  awk -v oldest="$(date -u -d "$1 days ago" +%Y%m%dT%H%M%SZ)" '$0 < oldest'
 }
 
-# What is elsewhere; nothing where there is no such folder.
-listed() {
-  rclone lsf "$remote/$1" || [[ $? == 3 ]]
+# whole_elsewhere KIND: the names of its backups there; a copy that broke off has no sums.
+whole_elsewhere() {
+  listed "$1" --recursive --files-only --max-depth 2 --include '/*/SHA256SUMS' | sed 's|/SHA256SUMS$||' | stamps
 }
 
 for kind in "${kinds[@]}"; do
   [[ -d "$backups/$kind" ]] || continue
-  for name in $(find "$backups/$kind" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | outdated "$days"); do
+  for name in $(find "$backups/$kind" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | stamps | head -n -1 | older "$days"); do
     rm -rf "${backups:?}/$kind/$name"
     echo "deleted $backups/$kind/$name"
   done
 done
-first="$(find "$backups/base" -mindepth 1 -maxdepth 1 -type d -name '*Z' 2>/dev/null | sort | head -n 1)" || true
+first="$(whole base | sed -n 1p)"
 if [[ -n "$first" && -d "$backups/wal" ]]; then
   need pg_archivecleanup
   pg_archivecleanup "$backups/wal" "$(first_wal <"$first/data/backup_label")"
@@ -42,12 +40,15 @@ fi
 if [[ -z "$remote" || "$remote_days" == 0 ]]; then exit 0; fi
 need rclone
 for kind in "${kinds[@]}"; do
-  for name in $(listed "$kind" | tr -d / | outdated "$remote_days"); do
+  last="$(whole_elsewhere "$kind" | tail -n 1)"
+  # What broke off goes as well, and is never the last.
+  for name in $(listed "$kind" --dirs-only | tr -d / | stamps | older "$remote_days"); do
+    [[ -n "$last" && "$name" != "$last" ]] || continue
     rclone purge "$remote/$kind/$name"
     echo "deleted $remote/$kind/$name"
   done
 done
-first="$(listed base | tr -d / | sort | sed -n 1p)"
+first="$(whole_elsewhere base | sed -n 1p)"
 [[ -n "$first" ]] || exit 0
 start="$(rclone cat "$remote/base/$first/data/backup_label" | first_wal)"
 [[ -n "$start" ]] || fail "$remote/base/$first does not say where it begins"

@@ -1,9 +1,17 @@
 #!/usr/bin/env bash
 # restore-point-in-time.sh DATA_DIRECTORY [--base BASE] [--time TIME | --name RESTORE_POINT | --latest]
 # The files of a server as it was at that time, from the last base backup before it and the archived WAL. Start the server on them: it
-# rolls forward, stops there and takes writes.
+# rolls forward, stops there and takes writes. A time without a zone is UTC.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need pg_verifybackup
+
+# The last base backup that had ended by then: from one that ended later there is no way back to the time.
+ended_by() {
+  local base
+  whole base | while read -r base; do
+    if [[ -e "$base/ended" && "$(<"$base/ended")" < "$1" ]]; then printf '%s\n' "$base"; fi
+  done | tail -n 1
+}
 
 data="${1:?names the data directory of the new server}"
 shift
@@ -11,22 +19,33 @@ goal="recovery_target_timeline = 'latest'"
 while (($# > 0)); do
   case "$1" in
     --base) base="$2"; shift 2 ;;
-    --time) goal="recovery_target_time = '$2'" before="$(date -u -d "$2" +%Y%m%dT%H%M%SZ)"; shift 2 ;;
+    --time)
+      # The server would read it in a zone of its own.
+      goal="recovery_target_time = '$(date -u -d "$2" '+%F %T.%6N+00')'"
+      time="$(date -u -d "$2" +%Y%m%dT%H%M%S.%NZ)"
+      shift 2
+      ;;
     --name) goal="recovery_target_name = '$2'"; shift 2 ;;
     --latest) shift ;;
     *) fail "what is $1?" ;;
   esac
 done
-# From a base backup that is younger there is no way back to the time.
-base="${base:-$(newest base "${before:-}")}"
+if [[ -z "${base:-}" && -n "${time:-}" ]]; then
+  base="$(ended_by "$time")"
+  [[ -n "$base" ]] || fail "no base backup in $backups/base had ended by $time"
+fi
+base="${base:-$(newest base)}"
 check_sums "$base"
 pg_verifybackup --quiet "$base/data"
 if [[ -e "$data" ]] && [[ -n "$(ls -A "$data")" ]]; then fail "$data is not empty"; fi
 mkdir -p "$data"
 cp -a "$base/data/." "$data/"
+if [[ -e "$base/empty-directories" ]]; then (cd "$data" && xargs --no-run-if-empty mkdir -p) <"$base/empty-directories"; fi
 chmod 700 "$data"
+# What an earlier restore has written is in every base backup of the server since.
+sed -i '/^\(recovery_target\|restore_command\)/d' "$data/postgresql.auto.conf"
 scripts="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-remote="${SLUICE_BACKUP_REMOTE:+SLUICE_BACKUP_REMOTE=\"$SLUICE_BACKUP_REMOTE\" }"
+remote="${SLUICE_BACKUP_REMOTE:+SLUICE_BACKUP_REMOTE=\"$SLUICE_BACKUP_REMOTE\" }${RCLONE_CONFIG:+RCLONE_CONFIG=\"$RCLONE_CONFIG\" }"
 cat >>"$data/postgresql.auto.conf" <<CONF
 restore_command = '${remote}SLUICE_BACKUP_DIRECTORY="$backups" "$scripts/restore-wal.sh" %f %p'
 $goal

@@ -1,4 +1,7 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 
 /** As the image starts it, with nothing in its environment. */
@@ -24,6 +27,30 @@ describe('The program of the image', () => {
     const { status, output } = start('sluice', 'new-secrets', '--format', 'kubernetes');
     expect(status).toBe(0);
     expect(Object.keys((JSON.parse(output) as { stringData: object }).stringData)).toContain('master-keys');
+  });
+
+  it('runs a service that a reload does not end while it starts', async () => {
+    // A Redis that is there and does not answer.
+    await using redis = createServer();
+    await new Promise<void>((listening) => redis.listen(0, '127.0.0.1', listening));
+    const asked = once(redis, 'connection');
+    const { port } = redis.address() as AddressInfo;
+    const key = Buffer.alloc(32, 7).toString('base64');
+    const child = spawn(process.execPath, ['deploy/image/start.mjs', 'gateway'], {
+      env: {
+        PATH: process.env['PATH'],
+        SLUICE_REDIS_URL: `redis://127.0.0.1:${port}`,
+        SLUICE_MASTER_KEYS: `k1:${key}`,
+        SLUICE_GATEWAY_CURSOR_KEYS: `k1:${key}`,
+        SLUICE_STORE_DIRECTORY: tmpdir(),
+      },
+      stdio: 'ignore',
+    });
+    const gone = once(child, 'exit');
+    await asked;
+    child.kill('SIGHUP');
+    child.kill('SIGKILL');
+    expect(await gone).toEqual([null, 'SIGKILL']);
   });
 
   it('says what it takes where it is asked for anything else', () => {

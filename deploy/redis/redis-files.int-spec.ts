@@ -140,6 +140,23 @@ describe('the configuration of a role', () => {
     expect(stdout).toContain('No auth answered within 5 s: nobody took');
   });
 
+  it.each(['broker', 'session', 'cache'])(
+    'lets redis_exporter read the figures and limits of the %s that alerts go by, and no key',
+    async (role) => {
+      const port = await start([`${role}.conf`], role);
+      await upTo(connect(port, 'admin'));
+      const login = { username: 'sluice_monitor', password: password('monitor') };
+      const exporter = new Redis({ host: '127.0.0.1', port, ...login, disableClientInfo: true });
+      clients.push(exporter);
+      expect(await exporter.config('GET', 'maxclients')).toEqual(['maxclients', '10000']);
+      expect(await exporter.info()).toContain('connected_clients:');
+      expect(await exporter.slowlog('LEN')).toBeGreaterThanOrEqual(0);
+      for (const read of [() => exporter.get('sluice:x'), () => exporter.scan('0'), () => exporter.slowlog('GET')]) {
+        await expect(read()).rejects.toThrowError(/NOPERM/);
+      }
+    },
+  );
+
   it('on session and cache a service reaches no key at all, as it has no business there', async () => {
     const port = await start(['session.conf'], 'session');
     const worker = connect(port, 'worker');

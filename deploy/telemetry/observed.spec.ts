@@ -27,6 +27,15 @@ const ours = new Set(
 );
 const known = new Set([...ours, ...recorded, ...readExporterMetrics()]);
 
+/** All that a process of ours may say in its log. */
+const sources = ['libs', 'services']
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('spec.ts'))
+      .map((name) => readFileSync(join(root, folder, name), 'utf8')),
+  )
+  .join('\n');
+
 const panelsOf = (dashboard: Dashboard) => dashboard.panels.map((panel) => ({ dashboard: dashboard.file, ...panel }));
 const panels = dashboards.flatMap(panelsOf);
 const expressions = [
@@ -62,7 +71,7 @@ describe('Alerts', () => {
   });
 
   it.each(alerts.map(({ alert }) => alert))(
-    'have runbooks that name settings, runbooks and metrics that exist: %s',
+    'have runbooks that name settings, runbooks, metrics and lines of the log that exist: %s',
     (alert) => {
       const text = readFileSync(join(root, `deploy/runbooks/${alert}.md`), 'utf8');
       for (const heading of ['## See', '## Do', '## Check afterwards']) expect(text).toContain(heading);
@@ -73,6 +82,9 @@ describe('Alerts', () => {
       expect(links.filter((file) => !existsSync(join(root, 'deploy/runbooks', file)))).toEqual([]);
       const metrics = text.match(/\bsluice_(?:gateway|auth|metadata|orchestrator|worker|results|threshold:)\w+/g) ?? [];
       expect(metrics.filter((name) => !known.has(name))).toEqual([]);
+      const ofLogs = text.split('\n').filter((line) => /\blogs?\b/.test(line));
+      const said = ofLogs.flatMap((line) => line.match(/(?<=`)[a-z]+(?: [a-z]+){2,}(?=`)/g) ?? []);
+      expect(said.filter((words) => !sources.includes(`'${words}'`))).toEqual([]);
     },
   );
 

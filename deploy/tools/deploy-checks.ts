@@ -1,4 +1,5 @@
 import { composeChecks } from '../compose/compose-checks.ts';
+import { chartChecks } from '../helm/chart-checks.ts';
 import { imageChecks } from '../image/image-checks.ts';
 import { keepalivedChecks } from '../nginx/keepalived-checks.ts';
 import { systemdChecks } from '../systemd/systemd-checks.ts';
@@ -15,6 +16,7 @@ export const deployChecks: readonly DeployCheck[] = [
   ...imageChecks,
   ...composeChecks,
   ...manifestChecks,
+  ...chartChecks,
   ...queryChecks,
   ...keepalivedChecks,
   ...systemdChecks,

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import { describe, expect, it } from 'vitest';
@@ -12,6 +12,24 @@ interface NetworkPolicy {
     podSelector: { matchLabels: Record<string, string> };
     policyTypes: string[];
     egress?: { to?: { ipBlock?: { cidr: string } }[] }[];
+  };
+}
+
+interface CronJob {
+  kind: string;
+  spec: {
+    jobTemplate: {
+      spec: {
+        template: {
+          spec: {
+            containers: {
+              env: { name: string; value: string }[];
+              volumeMounts: { name: string; mountPath: string }[];
+            }[];
+          };
+        };
+      };
+    };
   };
 }
 
@@ -94,6 +112,31 @@ describe('The network policies', () => {
       spec.egress?.some(({ to }) => to?.some(({ ipBlock }) => ipBlock?.cidr === sources)),
     );
     expect(reaching.map(({ spec }) => spec.podSelector.matchLabels['app.kubernetes.io/name'])).toEqual(['worker']);
+  });
+});
+
+describe('The backup of the chart', () => {
+  const written = readFileSync('deploy/kubernetes/components/backup/resources.yaml', 'utf8');
+  const jobs = (parseAllDocuments(written) as { toJS(): CronJob | null }[]).map((each) => each.toJS());
+  const job = jobs.find((each) => each?.kind === 'CronJob')?.spec.jobTemplate.spec;
+  const [container] = job?.template.spec.containers ?? [];
+  const settings = new Map(container?.env.map(({ name, value }) => [name, value]));
+  const claim = container?.volumeMounts.find(({ name }) => name === 'backups')?.mountPath;
+
+  it('makes what a pod can make, by scripts that there are: no files of keys, no directory that is not mounted', () => {
+    const kinds = settings.get('SLUICE_BACKUP_KINDS')?.split(' ') ?? [];
+    expect(kinds).toEqual(['dump-postgres', 'backup-redis', 'backup-results']);
+    for (const kind of kinds) expect(existsSync(`deploy/backup/${kind}.sh`)).toBe(true);
+    expect(settings.get('SLUICE_STORE_DIRECTORY')).toBe('');
+  });
+
+  it('writes to its claim alone, whatever its Secret says', () => {
+    expect(settings.get('SLUICE_BACKUP_DIRECTORY')).toBe(claim);
+    expect(settings.get('SLUICE_BACKUP_METRICS_DIRECTORY')).toBe(`${claim}/metrics`);
+  });
+
+  it('is made once: a part that fails does not make the others again', () => {
+    expect(job).toMatchObject({ backoffLimit: 0, template: { spec: { restartPolicy: 'Never' } } });
   });
 });
 

@@ -6,6 +6,7 @@ import { delay } from '#libs/kernel';
 import { services } from '../../deploy/local/mesh.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { TestMesh } from '../support/test-mesh.js';
+import { isNotTried } from './not-tried.js';
 import { noFaults, Trial } from './trial.js';
 
 /** Debian's libfaketime, in a directory that is named after the machine's architecture. */
@@ -16,7 +17,8 @@ const library = readdirSync('/usr/lib')
 const skewMs = 8_000;
 
 // The wall clock of a process is moved while it runs; what measures time in it goes on, as on a machine whose clock is set.
-describe.skipIf(library === undefined)('A clock that is five minutes wrong', () => {
+const missing = library === undefined ? ["Debian's package libfaketime"] : [];
+describe.skipIf(isNotTried('a clock that is five minutes wrong', missing))('A clock that is five minutes wrong', () => {
   const closing = new AsyncDisposableStack();
   let clocks = '';
   let started: TestMesh;

@@ -8,7 +8,8 @@ import { until } from '#libs/testing';
 import { waitForPostgres } from '../../deploy/local/postgres.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { TestMesh } from '../support/test-mesh.js';
-import { canMount } from './mounts.js';
+import { missingForMounts } from './mounts.js';
+import { isNotTried } from './not-tried.js';
 import { noFaults, Trial } from './trial.js';
 
 const mb = 2 ** 20;
@@ -59,7 +60,7 @@ class SmallDisk implements AsyncDisposable {
   }
 }
 
-describe.skipIf(!canMount())('A disk that is full', () => {
+describe.skipIf(isNotTried('a full disk', missingForMounts()))('A disk that is full', () => {
   test('under the result store fails what needs pages, and nothing else', async () => {
     await using disk = await SmallDisk.start('results', 256 * mb);
     const trial = await Trial.begin({ name: 'full disk of results', mesh: disk.mesh });

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Placement } from '../../deploy/local/mesh.js';
@@ -7,8 +7,13 @@ function ip(...args: string[]): void {
   execFileSync('ip', args, { stdio: 'pipe' });
 }
 
-/** Whether this process may make networks of its own. */
-export function canMakeNetworks(): boolean {
+/** Debian's packages, by a program of each. */
+const packages = { ip: 'iproute2', nft: 'nftables' };
+
+/** What keeps this process from making networks of its own. */
+export function missingForNetworks(): string[] {
+  const missing = Object.entries(packages).filter(([program]) => spawnSync(program, ['-V']).error !== undefined);
+  if (missing.length > 0) return missing.map(([, name]) => `Debian's package ${name}`);
   try {
     const probe = `slp${process.pid}`;
     ip('netns', 'add', probe);
@@ -17,9 +22,9 @@ export function canMakeNetworks(): boolean {
     } finally {
       ip('netns', 'delete', probe);
     }
-    return true;
+    return [];
   } catch {
-    return false;
+    return ['the right to make networks, which root has,'];
   }
 }
 

@@ -2,15 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { delay } from '#libs/kernel';
 import { services } from '../../deploy/local/mesh.js';
 import { RunningMesh } from '../support/running-mesh.js';
-import { canMakeNetworks, Network } from './network.js';
+import { missingForNetworks, Network } from './network.js';
 import { startNetworked } from './networked-mesh.js';
+import { isNotTried } from './not-tried.js';
 import { noFaults, Trial } from './trial.js';
 
 /** Longer than the lease of these settings: what a service does not hear of is decided without it. */
 const cutMs = 6_000;
 
 // Services speak with each other by Redis alone, so what parts two of them is what parts one of them from Redis.
-describe.skipIf(!canMakeNetworks())('A partition', () => {
+describe.skipIf(isNotTried('a partition', missingForNetworks()))('A partition', () => {
   const closing = new AsyncDisposableStack();
   let network: Network;
   let mesh: RunningMesh;

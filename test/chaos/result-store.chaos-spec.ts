@@ -12,7 +12,8 @@ import { wrongRows } from '../support/history.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { manyRowsQuery, slowRowsQuery } from '../support/slow-queries.js';
 import { TestMesh } from '../support/test-mesh.js';
-import { canMount } from './mounts.js';
+import { missingForMounts } from './mounts.js';
+import { isNotTried } from './not-tried.js';
 
 const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
 /** Some 2 MB as stored, in pages. */
@@ -56,7 +57,7 @@ async function outcomeOf(execution: Execution, count: number): Promise<string> {
   return state === 'FAILED' && (!result || result.state === 'PARTIAL') ? 'failed' : `${state}, ${result?.state}`;
 }
 
-describe.skipIf(!canMount())('On a disk that is full', () => {
+describe.skipIf(isNotTried('the result store on a full disk', missingForMounts()))('On a disk that is full', () => {
   let disk = '';
 
   beforeAll(async () => {

@@ -5,14 +5,15 @@ import { waitForRedis } from '../../deploy/local/redis.js';
 import { waitForPostgres } from '../../deploy/local/postgres.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import type { TestMesh } from '../support/test-mesh.js';
-import { canMakeNetworks, Network } from './network.js';
+import { missingForNetworks, Network } from './network.js';
 import { startNetworked } from './networked-mesh.js';
+import { isNotTried } from './not-tried.js';
 import { SlowNames } from './slow-names.js';
 import { noFaults, Trial } from './trial.js';
 
 const storeName = 'stores.sluice.test';
 
-describe.skipIf(!canMakeNetworks())('Names that are found after seconds', () => {
+describe.skipIf(isNotTried('slow names', missingForNetworks()))('Names that are found after seconds', () => {
   const closing = new AsyncDisposableStack();
   let names: SlowNames;
   let started: TestMesh;

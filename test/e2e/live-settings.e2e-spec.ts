@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,12 +13,15 @@ const key = Buffer.alloc(32, 7).toString('base64');
 let folder: string;
 let redis: RedisServer;
 let gateway: ChildProcess;
+let port: number;
 let metricsPort: number;
 let output = '';
+let ended: Promise<unknown>;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-live-'));
   redis = await startRedis();
+  port = await freePort();
   metricsPort = await freePort();
   write('SLUICE_GATEWAY_SOCKETS_MAX: 11');
   gateway = spawn(process.execPath, [join(root, 'dist/services/gateway/src/main.js')], {
@@ -28,17 +32,17 @@ beforeAll(async () => {
       SLUICE_MASTER_KEYS: `k1:${key}`,
       SLUICE_GATEWAY_CURSOR_KEYS: `k1:${key}`,
       SLUICE_STORE_DIRECTORY: folder,
-      SLUICE_GATEWAY_PORT: String(await freePort()),
+      SLUICE_GATEWAY_PORT: String(port),
       SLUICE_GATEWAY_METRICS_PORT: String(metricsPort),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  ended = once(gateway, 'close');
   for (const stream of [gateway.stdout, gateway.stderr])
     stream?.on('data', (data: Buffer) => (output += data.toString()));
   await until(async () => output.includes('"started"'), { what: 'the gateway', timeoutMs: 20_000 });
 });
 afterAll(async () => {
-  const ended = new Promise((resolve) => gateway.once('close', resolve));
   gateway.kill('SIGKILL');
   await ended;
   await redis.stop();
@@ -85,4 +89,15 @@ test('A file with a fault changes nothing of a running service, which names the 
   write('SLUICE_GATEWAY_SOCKETS_MAX: 13', 'SLUICE_LOG_LEVEL: error');
   gateway.kill('SIGHUP');
   await until(async () => (await socketsMax()) === '13', { what: 'the limit' });
+});
+
+test('A service that drains is not ended by a reload', async () => {
+  write('SLUICE_LOG_LEVEL: info');
+  await signalled();
+  // For a connection that may be used again the drain waits.
+  await (await fetch(`http://127.0.0.1:${port}/graphql`)).text();
+  gateway.kill('SIGTERM');
+  await until(async () => output.includes('"stopping"'), { what: 'the drain' });
+  gateway.kill('SIGHUP');
+  expect(await ended).toEqual([0, null]);
 });

@@ -42,6 +42,7 @@ class IndexTable1700000000001 implements MigrationInterface {
 let server: PostgresServer;
 let bouncer: PgBouncer;
 let direct: string;
+let usersText: string;
 const opened: DataSource[] = [];
 
 beforeAll(async () => {
@@ -55,17 +56,21 @@ beforeAll(async () => {
   await client.query(`create schema metadata authorization ${role}`);
   const users = await client.query<{ format: string }>(await readFile(resolve(files, 'userlist.sql'), 'utf8'));
   await client.end();
-  bouncer = await PgBouncer.start({
-    configuration: resolve(files, 'pgbouncer.ini'),
-    users: users.rows.map(({ format }) => `${format}\n`).join(''),
-    server: { port: server.port, database: new URL(direct).pathname.slice(1) },
-  });
+  usersText = users.rows.map(({ format }) => `${format}\n`).join('');
+  bouncer = await startBouncer();
 });
 afterAll(async () => {
   await Promise.all(opened.splice(0).map((dataSource) => dataSource.destroy()));
   await bouncer.stop();
   await server.stop();
 });
+
+const startBouncer = (): Promise<PgBouncer> =>
+  PgBouncer.start({
+    configuration: resolve(files, 'pgbouncer.ini'),
+    users: usersText,
+    server: { port: server.port, database: new URL(direct).pathname.slice(1) },
+  });
 
 function directUrl(): string {
   const url = new URL(direct);
@@ -133,6 +138,19 @@ describe('Behind PgBouncer in transaction mode, with the pgbouncer.ini of deploy
     expect(
       await dataSource.query(`select indisvalid from pg_index where indexrelid = 'metadata.counter_value'::regclass`),
     ).toEqual([{ indisvalid: true }]);
+  });
+
+  it('a pooler that is stopped as the chart stops it, by SIGINT, goes when the transactions under way have ended', async () => {
+    await using own = await startBouncer();
+    const client = new pg.Client({ connectionString: own.urlOf(role, password) });
+    // It is closed behind the transaction.
+    client.on('error', () => undefined);
+    await client.connect();
+    await client.query('begin');
+    const gone = own.stop('SIGINT');
+    await client.query('select pg_sleep(0.5)');
+    expect(await client.query('commit')).toMatchObject({ command: 'COMMIT' });
+    await gone;
   });
 
   it('a service that has not been told of the pooler does not start, rather than fail now and then', async () => {

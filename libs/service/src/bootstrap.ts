@@ -38,6 +38,8 @@ const exitConfig = 78;
  * orderly end. A fault at start is printed and ends the process.
  */
 export async function bootstrap<D extends ConfigDefinition>(options: BusService<D> | HttpService<D>): Promise<void> {
+  // Whoever has all services read their settings anew means none of them harm: one that starts or drains would end by the signal.
+  process.on('SIGHUP', () => undefined);
   const { config: loaded, reload } = await loadOrExit(options.config);
   // Every service's definition holds serviceSettings and redisSettings; startRuntime reads those alone.
   const config = loaded as ConfigOf<D> & RuntimeConfig;

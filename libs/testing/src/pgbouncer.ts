@@ -74,10 +74,10 @@ export class PgBouncer implements AsyncDisposable {
     }
   }
 
-  async stop(): Promise<void> {
+  async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.child.exitCode === null && this.child.pid !== undefined) {
       const gone = new Promise((resolve) => this.child.once('exit', resolve));
-      this.child.kill('SIGKILL');
+      this.child.kill(signal);
       await gone;
     }
     await rm(this.directory, { recursive: true, force: true });

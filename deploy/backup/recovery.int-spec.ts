@@ -1,0 +1,187 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SystemPostgres, until } from '#libs/testing';
+import { TestBackups } from './test/test-backups.ts';
+
+let here: TestBackups;
+beforeEach(async () => {
+  here = await TestBackups.create();
+});
+afterEach(() => here.remove());
+
+async function lose(server: SystemPostgres, name: string): Promise<void> {
+  await server.stop();
+  await rm(join(here.directory, name), { recursive: true });
+}
+
+/** Ends the file of WAL that is written to, and waits until it is archived. */
+async function archived(server: SystemPostgres): Promise<void> {
+  const [row] = await server.query<{ file: string }>('select pg_walfile_name(pg_switch_wal()) as file');
+  await until(async () => (await readdir(join(here.backups, 'wal'))).includes(row?.file ?? ''), {
+    what: 'the archive',
+  });
+}
+
+async function now(server: SystemPostgres, zone = '+00'): Promise<string> {
+  const [row] = await server.query<{ now: string }>(`select (clock_timestamp() at time zone 'UTC')::text as now`);
+  return `${row?.now}${zone}`;
+}
+
+const changesIn = async (server: SystemPostgres, database = 'postgres'): Promise<number[]> => {
+  const rows = await server.query<{ n: number }>('select n from change order by n', database);
+  return rows.map(({ n }) => n);
+};
+
+/** What is in a server that is restored to there. */
+async function restoredTo(goal: readonly string[], ...flags: string[]): Promise<number[]> {
+  const data = join(here.directory, `restored${goal[0]}`);
+  await here.script('restore-point-in-time.sh', {}, data, ...goal);
+  await using server = await SystemPostgres.start({ directory: data, flags });
+  return await changesIn(server);
+}
+
+describe('PostgreSQL', () => {
+  it('is restored to a point in time by base backup and archived WAL: what came before is there, what came after is not', async () => {
+    await using first = await SystemPostgres.start({
+      directory: join(here.directory, 'first'),
+      flags: await here.archiving(),
+    });
+    await first.query('create table change (n integer)');
+    await here.script('base-backup.sh', first.environment);
+    await first.query('insert into change values (1)');
+    await first.query(`select pg_create_restore_point('before_the_mistake')`);
+    await first.query('insert into change values (2)');
+    // Without a zone, as UTC.
+    const time = await now(first, '');
+    // One that has begun by then and ended later, of which that time cannot be made.
+    const under = await here.own(`backups/base/${time.replaceAll(/[-:]|\..*$/g, '').replace(' ', 'T')}Z`);
+    await writeFile(join(under, 'ended'), '20991231T000000.000000000Z\n');
+    await writeFile(join(under, 'SHA256SUMS'), '');
+    await first.query('insert into change values (3)');
+    await archived(first);
+    await lose(first, 'first');
+
+    expect(await restoredTo(['--time', time], '-c', 'timezone=Asia/Tokyo')).toEqual([1, 2]);
+    await rm(under, { recursive: true });
+    expect(await restoredTo(['--name', 'before_the_mistake'])).toEqual([1]);
+    expect(await restoredTo(['--latest'])).toEqual([1, 2, 3]);
+    expect(Date.now() / 1_000 - (await here.secondsOfMetric('base'))).toBeLessThan(60);
+  });
+
+  it('that was restored to a time is restored to the end again, from a backup that it was in since', async () => {
+    const flags = await here.archiving();
+    await using first = await SystemPostgres.start({ directory: join(here.directory, 'first'), flags });
+    await first.query('create table change (n integer)');
+    await here.script('base-backup.sh', first.environment);
+    await first.query('insert into change values (1)');
+    const time = await now(first);
+    await first.query('insert into change values (2)');
+    await archived(first);
+    await lose(first, 'first');
+
+    const data = join(here.directory, 'second');
+    await here.script('restore-point-in-time.sh', {}, data, '--time', time);
+    await using second = await SystemPostgres.start({ directory: data, flags });
+    await here.script('base-backup.sh', second.environment);
+    await second.query('insert into change values (3)');
+    await archived(second);
+    await lose(second, 'second');
+    expect(await restoredTo(['--latest'])).toEqual([1, 3]);
+  });
+
+  it('that was made anew from a dump goes on in the archive: nothing that its backups need is deleted as old', async () => {
+    const flags = await here.archiving();
+    await using first = await SystemPostgres.start({ directory: join(here.directory, 'first'), flags });
+    await first.query('create database sluice');
+    await first.query('create table change (n integer)', 'sluice');
+    await here.script('base-backup.sh', first.environment);
+    await first.query('insert into change values (1)', 'sluice');
+    await archived(first);
+    await lose(first, 'first');
+
+    // It has a timeline of its own, as a server has that was restored before.
+    const restored = join(here.directory, 'second');
+    await here.script('restore-point-in-time.sh', {}, restored, '--latest');
+    await using second = await SystemPostgres.start({ directory: restored, flags });
+    await here.script('dump-postgres.sh', second.environment);
+    await second.query('insert into change values (2)', 'sluice');
+    await archived(second);
+    await lose(second, 'second');
+
+    await writeFile(join(here.directory, 'password'), 'postgres\n');
+    const password = { SLUICE_BACKUP_PASSWORD_FILE: join(here.directory, 'password') };
+    const data = join(here.directory, 'third');
+    await here.script('new-server.sh', password, data);
+    await using third = await SystemPostgres.start({ directory: data, flags });
+    await here.script('restore-postgres.sh', third.environment);
+    await here.script('base-backup.sh', third.environment);
+    await third.query('insert into change values (4)', 'sluice');
+    await archived(third);
+    await here.script('prune.sh', {});
+    await lose(third, 'third');
+
+    const last = join(here.directory, 'fourth');
+    await here.script('restore-point-in-time.sh', {}, last, '--latest');
+    await using fourth = await SystemPostgres.start({ directory: last });
+    expect(await changesIn(fourth, 'sluice')).toEqual([1, 4]);
+  });
+
+  it('is restored from a bucket, which keeps no empty directory', async () => {
+    await using first = await SystemPostgres.start({
+      directory: join(here.directory, 'first'),
+      flags: await here.archiving(),
+    });
+    await first.query('create table change as select 1 as n');
+    const base = await here.script('base-backup.sh', first.environment);
+    await archived(first);
+    await lose(first, 'first');
+    await promisify(execFile)('find', [join(base, 'data'), '-type', 'd', '-empty', '-delete']);
+    expect(await restoredTo(['--latest'])).toEqual([1]);
+  });
+});
+
+describe('An archive of WAL', () => {
+  const name = '000000010000000000000001';
+  /** In the place of rclone, with a network that comes back. */
+  const copying = (elsewhere: string): string =>
+    `#!/bin/sh\n[ -e ${elsewhere}/up ] || exit 1\nmkdir -p "$(dirname "$3")" && cp "$2" "$3"\n`;
+
+  it('keeps a file that it has already, and takes no other under its name', async () => {
+    const file = join(await here.own('wal'), name);
+    await writeFile(file, 'one');
+    await here.script('archive-wal.sh', {}, file, name);
+    await here.script('archive-wal.sh', {}, file, name);
+    await writeFile(file, 'two');
+    await expect(here.script('archive-wal.sh', {}, file, name)).rejects.toThrow(/other contents/);
+    expect(await readFile(join(here.backups, 'wal', name), 'utf8')).toBe('one');
+  });
+
+  it('copies a file elsewhere when it is asked again, where that has failed before', async () => {
+    const elsewhere = await here.own('elsewhere');
+    const file = join(await here.own('wal'), name);
+    await writeFile(file, 'one');
+    const env = { PATH: await here.program('rclone', copying(elsewhere)), SLUICE_BACKUP_REMOTE: elsewhere };
+    const archive = (): Promise<string> => here.script('archive-wal.sh', env, file, name);
+    await expect(archive()).rejects.toThrow();
+    await writeFile(join(elsewhere, 'up'), '');
+    await archive();
+    expect(await readFile(join(elsewhere, 'wal', name), 'utf8')).toBe('one');
+  });
+
+  it('lies elsewhere too, by what the server is given as it is shipped', async () => {
+    const elsewhere = await here.own('elsewhere');
+    await writeFile(join(elsewhere, 'up'), '');
+    const path = await here.program('rclone', copying(elsewhere));
+    await using server = await SystemPostgres.start({
+      directory: join(here.directory, 'first'),
+      flags: await here.archiving(`SLUICE_BACKUP_REMOTE=${elsewhere}`, `PATH=${path}`),
+    });
+    await server.query('create table change (n integer)');
+    await archived(server);
+    await mkdir(join(elsewhere, 'wal'), { recursive: true });
+    await until(async () => (await readdir(join(elsewhere, 'wal'))).length > 0, { what: 'the copy elsewhere' });
+  });
+});
