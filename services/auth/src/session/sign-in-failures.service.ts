@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { AuditRepository } from '#libs/database';
 import { AppError, asWorkOf, currentWork, type ErrorCode, type WorkOrigin } from '#libs/kernel';
+import { networkOf } from '#libs/networks';
 import { AppLogger } from '#libs/telemetry';
-import { networkOf } from '../throttle/sign-in-throttle.service.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
 

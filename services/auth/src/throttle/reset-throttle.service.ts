@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { AppError } from '#libs/kernel';
+import { networkOf } from '#libs/networks';
 import type { AuthConfig } from '../auth.config.js';
 import { SignInThrottleRepository, type Counted } from './sign-in-throttle.repository.js';
-import { networkOf } from './sign-in-throttle.service.js';
 
 /** So many mails may anybody have us send to one address, known or not, in an hour. */
 const perAddress = { max: 5, windowSeconds: 3_600 } as const;

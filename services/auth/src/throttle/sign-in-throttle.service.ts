@@ -1,7 +1,7 @@
-import { isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { AppError } from '#libs/kernel';
+import { networkOf } from '#libs/networks';
 import type { AuthConfig } from '../auth.config.js';
 import { countedAccount } from './counted-account.js';
 import { SignInThrottleRepository, type Counted } from './sign-in-throttle.repository.js';
@@ -88,17 +88,4 @@ function accountOf({ typed, workspace }: Attempt): Counted {
 function spellingOf({ typed, workspace = '', directories = [] }: Attempt): Counted | undefined {
   if (directories.length > 1) return undefined;
   return { kind: 'spelling', value: JSON.stringify([typed, workspace, ...directories]) };
-}
-
-/** One customer has one IPv4 address, but a whole /64 of IPv6. */
-export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = address.split('%')[0]?.split('::') ?? [];
-  const groups = head.split(':').filter((group) => group !== '');
-  const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').filter((group) => group !== '').length;
-  const all = [...groups, ...Array.from({ length: Math.max(missing, 0) }, () => '0'), ...(tail?.split(':') ?? [])];
-  return all
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group || '0', 16).toString(16))
-    .join(':');
 }
