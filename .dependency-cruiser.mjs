@@ -3,7 +3,7 @@
 // A library looks only at rows above its own. Two libraries of one row do not know each other.
 const layers = [
   ['kernel'],
-  ['contracts', 'config', 'telemetry', 'sql', 'source-types', 'encryption', 'outbound'],
+  ['contracts', 'config', 'telemetry', 'sql', 'source-types', 'encryption', 'networks', 'outbound'],
   ['receivers'],
   ['redis', 'database'],
   ['bus'],

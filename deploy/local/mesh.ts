@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { administrator } from './administrator.ts';
+import { authSettings } from './auth-settings.ts';
 import { Child } from './child-process.ts';
 import { dataDirectory } from './bundled-data.ts';
 import { freePorts } from './free-port.ts';
@@ -356,7 +357,7 @@ export class Mesh {
         SLUICE_AUTH_BOOTSTRAP_WORKSPACE: administrator.workspace,
         SLUICE_AUTH_BOOTSTRAP_EMAIL: administrator.email,
         SLUICE_AUTH_BOOTSTRAP_PASSWORD: secrets.adminPassword,
-        ...(options.withIssuer ? { SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS: '127.0.0.0/8' } : {}),
+        ...authSettings({ gatewayPort: options.gatewayPort, withIssuer: options.withIssuer ?? false }, process.env),
       },
       metadata: { ...database('metadata'), ...masterKeys },
       // Every question goes through it: a burst is not to wait for connections that went a moment before.

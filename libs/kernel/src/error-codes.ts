@@ -56,6 +56,7 @@ export const errorCodes = {
   'sso.return_refused': 'INVALID_INPUT',
   'sso.state_wrong': 'UNAUTHENTICATED',
   'sso.answer_refused': 'UNAUTHENTICATED',
+  'sso.provider_changed': 'UNAUTHENTICATED',
   'sso.provider_refused': 'UNAUTHENTICATED',
   'sso.provider_unavailable': 'UNAUTHENTICATED',
   'sso.email_missing': 'UNAUTHENTICATED',

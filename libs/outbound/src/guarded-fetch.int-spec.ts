@@ -1,7 +1,7 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { guardedFetch } from './guarded-fetch.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { guardedFetch, type GuardedFetch } from './guarded-fetch.js';
 import { NetworkGuard } from './network-guard.js';
 import { RefusedAddress } from './refused-address.js';
 
@@ -52,10 +52,44 @@ it('checks the address of each connection, when it is made, and uses the one tha
   expect(connections).toBe(1);
 });
 
-it('asks again by a new connection where the server has closed the one that was idle', async () => {
-  const fetch = fetchBy(new NetworkGuard(['127.0.0.0/8']));
-  await fetch(`http://127.0.0.1:${port}/`);
-  server.closeAllConnections();
-  const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'x=1' });
-  expect([await answer.text(), connections]).toEqual(['here', 2]);
+describe('where the server closes the connection that was kept', () => {
+  /** Answers the first request; what it does with the second, which comes by the same connection, is the test's. */
+  async function askTwice(
+    second: (response: ServerResponse) => void,
+  ): Promise<{ answer: Promise<Response>; fetch: GuardedFetch }> {
+    server.removeAllListeners('request');
+    server.on('request', (_request, response: ServerResponse) => {
+      requests += 1;
+      if (requests === 2) second(response);
+      else response.end('here');
+    });
+    const fetch = fetchBy(new NetworkGuard(['127.0.0.0/8']));
+    await fetch(`http://127.0.0.1:${port}/`);
+    return { answer: fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'x=1' }), fetch };
+  }
+  let requests = 0;
+
+  beforeEach(() => {
+    requests = 0;
+  });
+
+  it('asks again by a new one, where nothing was answered', async () => {
+    const { answer } = await askTwice((response) => void response.socket?.resetAndDestroy());
+    expect(await (await answer).text()).toBe('here');
+    expect([requests, connections]).toEqual([3, 2]);
+  });
+
+  it('asks once where an answer has begun: what was asked for may have been done', async () => {
+    const { answer, fetch } = await askTwice((response) => {
+      response.writeHead(200, { 'content-length': '10' });
+      response.write('half', () => {
+        // Sent, and read before the reset overtakes it.
+        setImmediate(() => response.socket?.resetAndDestroy());
+      });
+    });
+    await expect(answer).rejects.toThrow();
+    // What had been sent again would be there before this one.
+    await fetch(`http://127.0.0.1:${port}/`);
+    expect([requests, connections]).toEqual([3, 2]);
+  });
 });

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditRecorded, authRequests, envelopeCodec, type AuditEntry } from '#libs/contracts';
+import { asWorkOf } from '#libs/kernel';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness } from '../test/auth-harness.js';
+import { SignInFailures } from './session/sign-in-failures.service.js';
 
 let server: PostgresServer;
 let auth: AuthHarness;
@@ -73,6 +75,29 @@ describe('the audit log of auth', () => {
     const attempts = async () => (await failed()).reduce((sum, { after }) => sum + Number(after?.['attempts']), 0);
     await until(async () => (await attempts()) === 3);
     expect((await failed()).length).toBeLessThan(3);
+    for (const { after } of await failed()) expect(after).toMatchObject({ network: '2001:db8:1:2::/64' });
+  });
+
+  it('has some entries a second of who fails from many networks, with all attempts in them', async () => {
+    const { userId: id, workspaceId } = await auth.principalOf((await auth.signIn(administrator)).accessToken);
+    const failures = auth.get(SignInFailures);
+    for (let attempt = 0; attempt < 600; attempt += 1) {
+      const clientAddress = attempt === 0 ? '203.0.113.9' : `2001:db8:2:${(attempt % 300).toString(16)}::1`;
+      const actor = { kind: 'ANONYMOUS', id: '' } as const;
+      asWorkOf({ workspaceId: '', requestId: 'req_test', clientAddress, actor }, () =>
+        failures.note({ workspaceId, id }, 'FROM_MANY'),
+      );
+    }
+    const told = async (): Promise<AuditEntry[]> =>
+      (await entries('session.sign_in_failed')).filter(({ reason }) => reason === 'FROM_MANY');
+    await until(async () => (await told()).length > 0);
+    const all = await told();
+    expect(all).toHaveLength(11);
+    expect(all.reduce((sum, { after }) => sum + Number(after?.['attempts']), 0)).toBe(600);
+    expect(all[0]).toMatchObject({ clientAddress: '203.0.113.9', after: { attempts: 1 } });
+    expect(all[0]?.after).not.toHaveProperty('network');
+    expect(all[10]).toMatchObject({ after: { network: 'others' } });
+    expect(all[10]?.clientAddress).toBeUndefined();
   });
 
   it('tells of failed sign-ins that it could not be told of at first, of each by itself', async () => {

@@ -74,7 +74,7 @@ export const authConfig = defineConfig({
     }),
     addressFailuresMax: setting('SLUICE_AUTH_SIGN_IN_ADDRESS_FAILURES_MAX', integerText(1, 100_000), {
       default: 300,
-      describe: 'How many failed sign-ins may come from one network address in a window.',
+      describe: 'How many failed sign-ins may come from one network address, or one /64 of IPv6, in a window.',
     }),
     passwordWorkspaces: setting('SLUICE_AUTH_PASSWORD_WORKSPACES', listText, {
       default: '',

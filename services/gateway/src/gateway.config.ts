@@ -170,7 +170,8 @@ export const gatewayConfig = defineConfig({
     strangersMax: setting('SLUICE_GATEWAY_SOCKETS_SIGNED_OUT_PER_ADDRESS_MAX', integerText(1, 1_000_000), {
       default: 500,
       live: true,
-      describe: 'The most WebSockets of one address that have not said yet whose they are, for which they have 3 s.',
+      describe:
+        'The most WebSockets of one network address, or one /64 of IPv6, that have not said yet whose they are, for which they have 3 s.',
     }),
     subscriptionsMax: setting('SLUICE_GATEWAY_SUBSCRIPTIONS_PER_SOCKET_MAX', integerText(1, 100_000), {
       default: 200,

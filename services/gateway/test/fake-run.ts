@@ -11,6 +11,7 @@ export class FakeRun {
   readonly execution: Execution;
   readonly pages: StoredPage[] = [];
   rowCount = 0;
+  expiresAt: Date | undefined;
 
   constructor(private readonly store: PageStore) {
     this.execution = {
@@ -50,6 +51,7 @@ export class FakeRun {
       byteCount: this.rowCount * 10,
       truncated: false,
       inline: this.inline,
+      expiresAt: this.expiresAt,
     };
   }
 

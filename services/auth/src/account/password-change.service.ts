@@ -11,7 +11,6 @@ import { PasswordTokenRepository } from '../password/password-token.repository.j
 import { hashOfPasswordToken, type PasswordTokenPurpose } from '../password/password-token.js';
 import { PasswordService } from '../password/password.service.js';
 import { SessionManagementService } from '../session/session-management.service.js';
-import { countedAccount } from '../throttle/counted-account.js';
 import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
@@ -50,7 +49,7 @@ export class PasswordChangeService {
     if (email === null) throw wrongPassword();
     const known = await this.users.findPasswordHash(key);
     const workspace = await this.workspaces.find(workspaceId);
-    const attempt: Attempt = { email: countedAccount(email), workspace: workspace?.slug, clientAddress };
+    const attempt: Attempt = { typed: email, workspace: workspace?.slug, clientAddress };
     const isRight = await this.passwords.verify(known, currentPassword, () => this.throttle.admit(attempt));
     if (!isRight || known === undefined) {
       await this.throttle.failed(attempt);

@@ -7,7 +7,6 @@ import { normalizeEmail } from '../input/email.js';
 import { PasswordService } from '../password/password.service.js';
 import { SessionMetrics } from '../session/session.metrics.js';
 import { SignInFailures } from '../session/sign-in-failures.service.js';
-import { countedAccount } from '../throttle/counted-account.js';
 import { SignInThrottleService, type Attempt } from '../throttle/sign-in-throttle.service.js';
 import { UserRepository, type SignInCandidate } from '../user/user.repository.js';
 import type { UserKey } from '../user/user.types.js';
@@ -53,7 +52,7 @@ export class PasswordProofService {
 
   /** Whether it is a password of ours. One that is not is the caller's to count, who may know where else to ask. */
   async examine({ email, password, workspace, clientAddress }: ProofInput): Promise<ExaminedPassword> {
-    const attempt: Attempt = { email: countedAccount(email), workspace, clientAddress };
+    const attempt: Attempt = { typed: email, workspace, clientAddress };
     const [candidate, another] = await this.candidates(normalizeEmail(email) ?? '', workspace);
     const isRight = await this.passwords.verify(candidate?.passwordHash, password, () =>
       this.admit(attempt, candidate),
@@ -80,8 +79,8 @@ export class PasswordProofService {
   }
 
   async cleared(attempt: Attempt): Promise<void> {
-    await this.throttle.succeeded(attempt);
     await this.throttle.takeBack(attempt);
+    await this.throttle.succeeded(attempt);
   }
 
   /** It was no guess, and proves nothing: what failed before stays counted. */

@@ -15,10 +15,13 @@ export interface EndedAtProvider {
 export class FederatedSessionRepository {
   constructor(private readonly audit: AuditRepository) {}
 
-  /** With a session: notes by which provider it is opened, that this was the subject's last sign-in, and its audit entry. */
+  /**
+   * With a session, which there is only where the provider is still as it was opened: notes by which provider it is opened,
+   * that this was the subject's last sign-in, and its audit entry.
+   */
   besideOpening(
     on: Transaction,
-    { id, kind, workspaceId }: OpenProvider,
+    { id, kind, workspaceId, version }: OpenProvider,
     { subject, providerSession }: { readonly subject: string; readonly providerSession: string | undefined },
     { userId, sessionId }: { readonly userId: string; readonly sessionId: string },
   ): BesideOpening {
@@ -29,9 +32,11 @@ export class FederatedSessionRepository {
       actor: { kind: 'USER', id: userId, sessionId },
       after: { by: kind, providerId: id },
     } as const;
-    const entry = this.audit.insertion(on, record, { first: besideFirst + 3, each: 'opened' });
+    const entry = this.audit.insertion(on, record, { first: besideFirst + 4, each: 'opened' });
     const [provider, name, session] = [0, 1, 2].map((place) => `$${besideFirst + place}::text`);
     return {
+      allowed: `select 1 from auth.identity_provider
+          where id = ${provider} and enabled and version = $${besideFirst + 3}::integer for share`,
       sql: `signed_in as (
           update auth.external_identity set last_sign_in_at = now()
           from opened where provider_id = ${provider} and subject = ${name}
@@ -39,7 +44,7 @@ export class FederatedSessionRepository {
           insert into auth.federated_session (session_id, provider_id, subject, provider_session)
           select id, ${provider}, ${name}, ${session} from opened
         ), told as (${entry.sql})`,
-      parameters: [id, subject, providerSession ?? null, ...entry.parameters],
+      parameters: [id, subject, providerSession ?? null, version, ...entry.parameters],
     };
   }
 

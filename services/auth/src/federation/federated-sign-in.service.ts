@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditRepository } from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
+import { IdentityProviderRepository } from '../identity-provider/identity-provider.repository.js';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
 import { normalizeEmail } from '../input/email.js';
 import { PasswordTokenRepository } from '../password/password-token.repository.js';
@@ -50,6 +51,7 @@ export class FederatedSignInService {
   constructor(
     private readonly identities: ExternalIdentityRepository,
     private readonly federated: FederatedSessionRepository,
+    private readonly providers: IdentityProviderRepository,
     private readonly users: UserRepository,
     private readonly opener: SessionOpenerService,
     private readonly passwordTokens: PasswordTokenRepository,
@@ -123,6 +125,7 @@ export class FederatedSignInService {
   ): Promise<Answer> {
     const email = addressOf(provider, identity);
     const { answered, signedIn } = await this.transactions.run(async (transaction) => {
+      await this.providers.holdAsOpened(transaction, provider);
       const user = await this.userOf(transaction, provider, identity, email);
       const current = await this.rule(transaction, provider, identity, user);
       const opened = await open(transaction, current, this.besideOf(transaction, provider, identity, context, current));

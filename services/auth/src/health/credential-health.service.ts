@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { HealthReport } from '#libs/contracts';
 import { Examination, thresholds, type Fault } from '#libs/doctor';
-import { CredentialHealthRepository, type KnownCertificate } from './credential-health.repository.js';
+import { CredentialHealthRepository, type KnownCertificates } from './credential-health.repository.js';
 
 const dayMs = 86_400_000;
 
@@ -14,9 +14,9 @@ export class CredentialHealth {
   async examine(): Promise<HealthReport> {
     const examination = new Examination('Credentials');
     await examination.check('auth.certificates', async () => {
-      const ofOwners = Map.groupBy(await this.repository.certificates(), ({ owner }) => owner);
-      // An old one beside the next one may end.
-      return [...ofOwners].flatMap(([owner, known]) => certificateFault(owner, Math.max(...known.map(daysLeft))));
+      const faults: Fault[] = [];
+      for await (const known of this.repository.certificates()) faults.push(...faultsOf(known));
+      return faults;
     });
     await examination.check('auth.api-keys', async () => {
       const keys = await this.repository.keysThatExpire(thresholds.certificateDaysWarning);
@@ -31,18 +31,48 @@ export class CredentialHealth {
   }
 }
 
-function daysLeft({ pem }: KnownCertificate): number {
-  return Math.floor((new X509Certificate(pem).validToDate.getTime() - Date.now()) / dayMs);
+interface Owner {
+  readonly name: string;
+  /** It names the provider: what is mended alike is told once. */
+  readonly mend: string;
 }
 
-function certificateFault(owner: string, days: number): Fault[] {
-  if (days >= thresholds.certificateDaysWarning) return [];
-  return [
-    {
-      severity: days < thresholds.certificateDaysCritical ? 'CRITICAL' : 'WARNING',
-      what: `The certificate of ${owner} ${days < 0 ? 'has expired' : `expires in ${days} days`}.`,
-      why: 'Nobody signs in through it from then on.',
-      mend: 'mutation { updateIdentityProvider(input: { id, version, options: { certificates: [old, new] } }) { errors { message } } }',
-    },
-  ];
+function faultsOf({ providerId, own, ours }: KnownCertificates): Fault[] {
+  const provider: Owner = {
+    name: `the identity provider ${providerId}`,
+    mend: `mutation { updateIdentityProvider(input: { id: "${providerId}", version, options: { certificates: [old, new] } }) { errors { message } } }`,
+  };
+  const ourselves: Owner = {
+    name: `ours for the identity provider ${providerId}`,
+    mend: `Delete the identity provider ${providerId} and make it again: it gets a key of its own, which its metadata tells.`,
+  };
+  return [...certificateFaults(provider, own), ...certificateFaults(ourselves, ours === null ? [] : [ours])];
+}
+
+/** One at most: an expiring one says more than one that cannot be read, and is mended alike. */
+function certificateFaults({ name, mend }: Owner, certificates: readonly string[]): Fault[] {
+  const known = certificates.map(daysLeft).filter((days) => days !== undefined);
+  // An old one beside the next one may end.
+  const days = Math.max(...known);
+  if (known.length > 0 && days < thresholds.certificateDaysWarning) {
+    return [
+      {
+        severity: days < thresholds.certificateDaysCritical ? 'CRITICAL' : 'WARNING',
+        what: `The certificate of ${name} ${days < 0 ? 'has expired' : `expires in ${days} days`}.`,
+        why: 'Nobody signs in through it from then on.',
+        mend,
+      },
+    ];
+  }
+  if (known.length === certificates.length) return [];
+  const why = 'Nothing that it has signed is taken, and nobody knows when it ends.';
+  return [{ severity: 'WARNING', what: `A certificate of ${name} cannot be read.`, why, mend }];
+}
+
+function daysLeft(pem: string): number | undefined {
+  try {
+    return Math.floor((new X509Certificate(pem).validToDate.getTime() - Date.now()) / dayMs);
+  } catch {
+    return undefined;
+  }
 }

@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { escapeLike, isUniqueViolation, queryPrepared, type ParsedPage } from '#libs/database';
 import { AppError, isId } from '#libs/kernel';
 import type { Transaction } from '../transaction/transaction.repository.js';
-import type { ProviderChange, ProviderRow } from './identity-provider.types.js';
+import type { OpenProvider, ProviderChange, ProviderRow } from './identity-provider.types.js';
 
 interface ProviderKey {
   readonly workspaceId: string;
@@ -87,6 +87,22 @@ export class IdentityProviderRepository {
     );
     if (locked.length === 0) throw providerNotFound();
     return this.read(transaction, { workspaceId, id });
+  }
+
+  /**
+   * Whom a provider has named is signed in by it as it was when it was asked: nobody changes it until the transaction ends.
+   * @throws AppError `identity_provider.not_found`, `sso.provider_changed`
+   */
+  async holdAsOpened(transaction: Transaction, { id, version }: Pick<OpenProvider, 'id' | 'version'>): Promise<void> {
+    const [row] = await transaction.query<{ version: number }[]>(
+      `select version from auth.identity_provider where id = $1 and enabled for share`,
+      [id],
+    );
+    if (!row) throw providerNotFound();
+    if (row.version === version) return;
+    throw new AppError('sso.provider_changed', 'The identity provider was changed meanwhile. Sign in again.', {
+      retryable: true,
+    });
   }
 
   async update(transaction: Transaction, current: ProviderRow, change: ProviderChange): Promise<ProviderRow> {

@@ -132,9 +132,27 @@ describe('signing in by a directory’s password', () => {
     ];
     expect(new Set(spellings).size).toBe(10);
     await Promise.all(spellings.map((email) => auth.refusal(auth.signIn({ email, password: 'a guess' }))));
-    await expect(auth.database.query(`select 1 from auth.sign_in_failure`)).resolves.toHaveLength(1);
+    await expect(auth.database.query(`select 1 from auth.sign_in_failure where failures >= 5`)).resolves.toHaveLength(
+      1,
+    );
     const { code } = await auth.refusal(auth.signIn({ email: 'ana@example.com', password: 'ana-password' }));
     expect(code).toBe('auth.throttled');
+    await forget();
+  }, 30_000);
+
+  it('throttling: who signs in by the directory clears what failed by his own name, and what is good for us alone clears no guess at it', async () => {
+    await forget();
+    const guess = async (email: string) =>
+      (await auth.refusal(auth.signIn({ email, password: 'a guess', workspace: workspaceSlug }))).code;
+    for (let time = 0; time < 4; time += 1) expect(await guess('bob')).toBe('auth.credentials_wrong');
+    await auth.signIn({ email: 'bob', password: 'bob-password', workspace: workspaceSlug });
+    // Of our own, with a name that Active Directory would take for another's.
+    const own = await auth.createUser(await auth.admin(), { email: 'bób@example.com' });
+    for (let time = 0; time < 4; time += 1) expect(await guess(own.email)).toBe('auth.credentials_wrong');
+    await auth.signIn({ ...own, workspace: workspaceSlug });
+    expect(await guess('bob')).toBe('auth.credentials_wrong');
+    expect(await guess('bob@example.com')).toBe('auth.credentials_wrong');
+    expect(await guess('bob@example.com')).toBe('auth.throttled');
     await forget();
   }, 30_000);
 

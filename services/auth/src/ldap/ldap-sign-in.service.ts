@@ -36,16 +36,21 @@ export class LdapSignInService {
     @InjectConfig() private readonly config: Pick<AuthConfig, 'providers'>,
   ) {}
 
+  /** The directories that `signIn` asks. */
+  async findFor(workspaceSlug: string | undefined): Promise<string[]> {
+    if (workspaceSlug !== undefined && !slugPattern.test(workspaceSlug)) return [];
+    return this.known.findFor(workspaceSlug);
+  }
+
   /**
    * Undefined where no directory confirms the password.
    * @throws AppError `sso.provider_unavailable` where none does and one could not be asked
    */
   async signIn(
+    ids: readonly string[],
     { email: typed, password, workspace: workspaceSlug }: Pick<ProofInput, 'email' | 'password' | 'workspace'>,
     admit: Admission,
   ): Promise<SignedIn | undefined> {
-    if (workspaceSlug !== undefined && !slugPattern.test(workspaceSlug)) return undefined;
-    const ids = await this.known.findFor(workspaceSlug);
     if (ids.length === 0) return undefined;
     const begun = performance.now();
     const endsAt = begun + this.config.providers.timeoutMs;

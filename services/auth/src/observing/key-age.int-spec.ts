@@ -32,7 +32,7 @@ it('the age of the oldest data key is told', async () => {
   expect(await told('oldest_data_key_timestamp_seconds')).toBe(Date.UTC(2020, 0, 1) / 1_000);
 });
 
-it('a provider is as good as the last of its certificates, and only those that are enabled count', async () => {
+it('a provider is as good as the last of its certificates that can be read, and only those that are enabled count', async () => {
   expect(await told('provider_certificate_expiry_timestamp_seconds')).toBeUndefined();
   const { certificate } = await newSamlKey('idp');
   const [{ id: workspaceId } = { id: '' }] =
@@ -46,6 +46,12 @@ it('a provider is as good as the last of its certificates, and only those that a
   expect(await told('provider_certificate_expiry_timestamp_seconds')).toBe(
     Date.UTC(new Date().getUTCFullYear() + 20, 0, 1) / 1_000,
   );
+  const broken = '-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n';
+  const setCertificates = `update auth.identity_provider set options = $1`;
+  await auth.database.query(setCertificates, [{ certificates: [broken, certificate] }]);
+  expect(await told('provider_certificate_expiry_timestamp_seconds')).toBeGreaterThan(Date.now() / 1_000);
+  await auth.database.query(setCertificates, [{ certificates: [broken] }]);
+  expect(await told('provider_certificate_expiry_timestamp_seconds')).toBe(0);
   await auth.database.query(`update auth.identity_provider set enabled = false`);
   expect(await told('provider_certificate_expiry_timestamp_seconds')).toBeUndefined();
 });

@@ -36,6 +36,11 @@ export class KeyAgeRepository {
   }
 }
 
+/** One that cannot be read is as good as one that ended long ago. */
 function endOf(pem: string): number {
-  return new X509Certificate(pem).validToDate.getTime();
+  try {
+    return new X509Certificate(pem).validToDate.getTime();
+  } catch {
+    return 0;
+  }
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newId } from '#libs/kernel';
 import { OidcIssuer, startPostgres, type PostgresServer } from '#libs/testing';
 import { AuthHarness } from '../../test/auth-harness.js';
 import { createProvider } from '../../test/sso.js';
@@ -34,9 +35,9 @@ afterAll(async () => {
   await server.stop();
 });
 
-function createProviderNamed(name: string): Promise<string> {
+function createProviderNamed(name: string, emailDomains = ['example.com']): Promise<string> {
   return createProvider(auth, {
-    ...{ name, kind: 'OIDC', emailDomains: ['example.com'] },
+    ...{ name, kind: 'OIDC', emailDomains },
     options: {
       ...{ issuer: issuer.issuer, clientId: client.client_id, clientSecret: client.client_secret },
       scopes: ['openid', 'email', 'profile', 'groups'],
@@ -98,5 +99,58 @@ describe('many first sign-ins at once', () => {
     expect(await finishAtOnce(signIns)).toEqual([]);
     expect(await countOf('auth.user_account', `${sub}@%`)).toBe(1);
     expect(await countOf('auth.external_identity', sub)).toBe(2);
+  });
+});
+
+describe('a first sign-in whose address somebody else takes at the same moment', () => {
+  /** The sign-in waits for who has inserted the address, and goes on when that is there. */
+  async function signInBehind(
+    provider: string,
+    { disabled }: { disabled: boolean },
+  ): Promise<{ id: string; sub: string }> {
+    const [id, sub] = [newId('user'), newcomer(300, number)];
+    number += 1;
+    const browser = new SsoBrowser(auth, provider);
+    const callback = await browser.signInAt(await browser.begin(), sub);
+    let finished: Promise<unknown> | undefined;
+    await auth.database.transaction(async (transaction) => {
+      await transaction.query(
+        `insert into auth.user_account (id, workspace_id, email, name, name_key, role_names, disabled)
+         select $1, workspace_id, $2, 'Made meanwhile', 'made meanwhile', '{viewer}', $3
+         from auth.identity_provider where id = $4`,
+        [id, `${sub}@example.com`, disabled, provider],
+      );
+      finished = browser.finish(callback);
+      // What it ends with is looked at when the address is taken.
+      finished.catch(() => undefined);
+      const waiting = () =>
+        auth.database.query(
+          `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'insert into auth.user_account'`,
+        );
+      await expect.poll(waiting).toHaveLength(1);
+    });
+    await finished;
+    return { id, sub };
+  }
+  let number = 0;
+
+  it('is linked to that user', async () => {
+    const { id, sub } = await signInBehind(providers[0] ?? '', { disabled: false });
+    const linked = await auth.database.query<{ id: string }[]>(
+      `select user_id as id from auth.external_identity where subject = $1`,
+      [sub],
+    );
+    expect(linked).toEqual([{ id }]);
+  });
+
+  it('is refused by a provider that is named for no address', async () => {
+    const anywhere = await createProviderNamed('Anywhere', []);
+    const { code } = await auth.refusal(signInBehind(anywhere, { disabled: false }));
+    expect(code).toBe('sso.account_exists');
+  });
+
+  it('is refused where that user is disabled', async () => {
+    const { code } = await auth.refusal(signInBehind(providers[0] ?? '', { disabled: true }));
+    expect(code).toBe('sso.user_disabled');
   });
 });

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { EntityManager } from 'typeorm';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { authRequests, federationRequests } from '#libs/contracts';
 import { OidcIssuer, startPostgres, type IssuerAccount, type PostgresServer } from '#libs/testing';
 import { AuthHarness } from '../../test/auth-harness.js';
 import { createProvider } from '../../test/sso.js';
 import { gatewayOrigin, SsoBrowser } from '../../test/sso-browser.js';
+import { ExternalIdentityRepository } from '../federation/external-identity.repository.js';
 
 const client = { client_id: 'sluice', client_secret: 'a-secret-of-the-client-of-tests' };
 
@@ -64,20 +67,146 @@ it('the userinfo endpoint is asked only for what the signed token lacks', async 
   expect(issuer.userinfoAsked).toBe(1);
 });
 
-it('a user who is disabled while the sign-in is under way gets no session', async () => {
-  const before = await sessions();
+/** Somebody who has signed in at the provider, on the way back. */
+async function onTheWay(): Promise<() => Promise<SsoBrowser>> {
   const browser = new SsoBrowser(auth, providerId);
   const callback = await browser.signInAt(await browser.begin(), account.sub);
-  let refused: Promise<{ code: string }> | undefined;
+  return async () => {
+    await browser.finish(callback);
+    return browser;
+  };
+}
+
+/** Comes back, and waits for what the transaction of `work` has changed. */
+async function finishDuring(work: (transaction: EntityManager) => Promise<unknown>): Promise<SsoBrowser> {
+  const finish = await onTheWay();
+  let finished: Promise<SsoBrowser> | undefined;
   await auth.database.transaction(async (transaction) => {
-    await transaction.query(`update auth.user_account set disabled = true where email = $1`, [account.email]);
-    refused = auth.refusal(browser.finish(callback));
-    await expect
-      .poll(() =>
-        auth.database.query(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'opened'`),
-      )
-      .toHaveLength(1);
+    await work(transaction);
+    finished = finish();
+    // What it ends with is looked at when the work is done.
+    finished.catch(() => undefined);
+    await untilWaiting('opened');
   });
-  expect((await refused)?.code).toBe('sso.user_disabled');
-  expect(await sessions()).toBe(before);
+  if (!finished) throw new Error('it did not come back');
+  return finished;
+}
+
+/** Comes back, and has `work` done between the statement that reads and the one that writes. */
+async function finishAround(work: () => Promise<unknown>): Promise<SsoBrowser> {
+  const identities = auth.get(ExternalIdentityRepository);
+  const findUser = identities.findUser.bind(identities);
+  vi.spyOn(identities, 'findUser').mockImplementationOnce(async (...asked) => {
+    const found = await findUser(...asked);
+    await work();
+    return found;
+  });
+  return (await onTheWay())();
+}
+
+/** One statement like this waits for a lock. */
+async function untilWaiting(like: string): Promise<void> {
+  const waiting = () =>
+    auth.database.query(
+      `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ~ $1 and pid <> pg_backend_pid()`,
+      [like],
+    );
+  await expect.poll(waiting).toHaveLength(1);
+}
+
+async function userId(): Promise<string> {
+  const [row] = await auth.database.query<{ id: string }[]>(`select id from auth.user_account where email = $1`, [
+    account.email,
+  ]);
+  return row?.id ?? '';
+}
+
+describe('a user who is disabled while the sign-in is under way', () => {
+  it('gets no session where that came first', async () => {
+    const before = await sessions();
+    const disabling = finishDuring((transaction) =>
+      transaction.query(`update auth.user_account set disabled = true where email = $1`, [account.email]),
+    );
+    expect((await auth.refusal(disabling)).code).toBe('sso.user_disabled');
+    expect(await sessions()).toBe(before);
+  });
+
+  it('loses the session at once where it came first', async () => {
+    const [context, id, finish] = [await auth.admin(), await userId(), await onTheWay()];
+    const { users } = await auth.ask(authRequests.getUsers, { ids: [id] }, context);
+    let finished: Promise<SsoBrowser> | undefined;
+    let disabled: Promise<unknown> | undefined;
+    await auth.database.transaction(async (transaction) => {
+      // The opening statement writes here when it has the user.
+      await transaction.query(`select 1 from auth.external_identity where subject = $1 for update`, [account.sub]);
+      finished = finish();
+      await untilWaiting('opened');
+      const change = { id, version: users[0]?.version ?? 0, disabled: true, cleared: [] };
+      disabled = auth.ask(authRequests.updateUser, change, context);
+      await untilWaiting('auth.user_account .*for update');
+    });
+    await disabled;
+    expect((await finished)?.sessionCookie).toBeDefined();
+    const ofUser = await auth.database.query<{ isOver: boolean }[]>(
+      `select ended_at is not null as "isOver" from auth.session where user_id = $1`,
+      [id],
+    );
+    expect(ofUser).toEqual([{ isOver: true }, { isOver: true }]);
+  });
+});
+
+it('a change of rights while the sign-in is under way counts as made after it', async () => {
+  const context = await auth.admin();
+  const { sessionCookie } = await finishAround(async () => {
+    const id = await userId();
+    const { users } = await auth.ask(authRequests.getUsers, { ids: [id] }, context);
+    const change = { id, version: users[0]?.version ?? 0, roleNames: { values: ['editor'] }, cleared: [] };
+    await auth.ask(authRequests.updateUser, change, context);
+  });
+  const { accessToken } = await auth.ask(federationRequests.exchangeSessionCookie, { cookie: sessionCookie ?? '' });
+  expect((await auth.principalOf(accessToken)).permissions.has('row_policy.read')).toBe(true);
+});
+
+describe('through a provider that is changed while the sign-in is under way nobody gets a session', () => {
+  const changes = [
+    ['disabled', 'identity_provider.not_found', `update auth.identity_provider set enabled = false`],
+    [
+      'narrowed',
+      'sso.provider_changed',
+      `update auth.identity_provider set email_domains = '{other.example}', version = version + 1`,
+    ],
+    ['deleted', 'identity_provider.not_found', `delete from auth.identity_provider`],
+  ] as const;
+  let kept: object[];
+
+  beforeEach(async () => {
+    kept = await auth.database.query<object[]>(`select * from auth.identity_provider where id = $1`, [providerId]);
+  });
+
+  afterEach(() =>
+    auth.database.query(
+      `insert into auth.identity_provider select * from jsonb_populate_recordset(null::auth.identity_provider, $1)
+       on conflict (id) do update set enabled = excluded.enabled, email_domains = excluded.email_domains`,
+      [JSON.stringify(kept)],
+    ),
+  );
+
+  const opened = (): Promise<unknown[]> =>
+    auth.database.query(
+      `select 1 from auth.session s join auth.user_account u on u.id = s.user_id where u.email = $1`,
+      [account.email],
+    );
+
+  it.each(changes)('(%s, before it is read again)', async (_how, code, change) => {
+    const changing = finishAround(() => auth.database.query(`${change} where id = $1`, [providerId]));
+    expect((await auth.refusal(changing)).code).toBe(code);
+    expect(await opened()).toHaveLength(1);
+  });
+
+  // A sign-in waits for a provider's deletion earlier, with its flow.
+  it.each(changes.slice(0, 2))('(%s, while the statement that opens it waits)', async (_how, code, change) => {
+    const changing = finishDuring((transaction) => transaction.query(`${change} where id = $1`, [providerId]));
+    expect((await auth.refusal(changing)).code).toBe(code);
+    expect(await opened()).toHaveLength(1);
+  });
 });

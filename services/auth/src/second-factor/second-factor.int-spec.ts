@@ -57,6 +57,12 @@ describe('a second factor', () => {
     await expect(signIn(user, codeOf(secret, 1))).resolves.toBeDefined();
   });
 
+  it('is named in the app by the address of its user, as it is kept', async () => {
+    const user = await auth.createUser(await auth.admin(), { email: 'Weiß@example.com' });
+    const { uri } = await begin(user);
+    expect(decodeURIComponent(new URL(uri).pathname)).toMatch(/:weiß@example\.com$/);
+  });
+
   it('takes each code once, also of those who come with it at the same moment, and none of a step before', async () => {
     const { user, secret } = await withSecondFactor();
     const code = codeOf(secret, 1);

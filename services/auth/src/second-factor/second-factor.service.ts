@@ -9,6 +9,7 @@ import { AppLogger } from '#libs/telemetry';
 import { PasswordProofService, type ProofInput } from '../account/password-proof.service.js';
 import type { AuthConfig } from '../auth.config.js';
 import { ManagedUserService } from '../account/managed-user.service.js';
+import { normalizeEmail } from '../input/email.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
 import { WorkspaceService } from '../workspace/workspace.service.js';
@@ -37,12 +38,12 @@ export class SecondFactorService {
 
   /** A new secret, which counts from its confirmation on. */
   async begin(proof: ProofInput): Promise<ResponseOf<typeof accountRequests.beginSecondFactor>> {
-    const { candidate, attempt } = await this.proofs.prove(proof);
+    const { candidate } = await this.proofs.prove(proof);
     const secret = newTotpSecret();
     const dataKey = await this.workspaces.openDataKey(candidate.workspaceId);
     const hasBegun = await this.factors.begin(candidate, sealText(secret, dataKey, aadOf(candidate)));
     if (!hasBegun) throw alreadyThere();
-    return { secret, uri: totpUri(secret, attempt.email) };
+    return { secret, uri: totpUri(secret, normalizeEmail(proof.email) ?? '') };
   }
 
   /** @returns the recovery codes, which are shown here and never again */

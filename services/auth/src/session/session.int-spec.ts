@@ -148,6 +148,35 @@ describe('signing in', () => {
     await auth.database.query(`delete from auth.user_account where workspace_id = $1`, [other]);
   });
 
+  it.each([
+    ['jose@example.com', 'jóse@example.com'],
+    ['andré@example.com', 'andre@example.com'],
+  ])('forgets no failures of %s for %s, whom a directory may take for the same', async (email, similar) => {
+    const admin = await auth.admin();
+    const victim = await auth.createUser(admin, { email });
+    const guesser = await auth.createUser(admin, { email: similar });
+    const guess = () => refusal(auth.signIn({ ...victim, password: 'wrong' }));
+    for (let attempt = 0; attempt < 5; attempt += 1) expect((await guess()).code).toBe('auth.credentials_wrong');
+    await refusal(auth.signIn({ ...guesser, password: 'wrong' }));
+    await expect(auth.signIn(guesser)).resolves.toBeDefined();
+    for (let attempt = 0; attempt < 5; attempt += 1) expect((await guess()).code).toBe('auth.credentials_wrong');
+    expect((await guess()).code).toBe('auth.throttled');
+  });
+
+  it('forgets no failures for such a similar address in another workspace, where none is named', async () => {
+    const victim = await auth.createUser(await auth.admin(), { email: 'zoe@example.com' });
+    const other = await addWorkspace('similar', administrator.email);
+    await auth.database.query(`update auth.user_account set email = 'zoé@example.com' where workspace_id = $1`, [
+      other,
+    ]);
+    const guess = () => refusal(auth.signIn({ ...victim, password: 'wrong' }));
+    for (let attempt = 0; attempt < 5; attempt += 1) await guess();
+    await expect(auth.signIn({ ...administrator, email: 'zoé@example.com' })).resolves.toBeDefined();
+    for (let attempt = 0; attempt < 5; attempt += 1) await guess();
+    expect((await guess()).code).toBe('auth.throttled');
+    await auth.database.query(`delete from auth.user_account where workspace_id = $1`, [other]);
+  });
+
   it('stops one network after failures over many addresses; a whole /64 is one network', async () => {
     const few = await AuthHarness.start(await server.createDatabase(), {
       SLUICE_AUTH_SIGN_IN_ADDRESS_FAILURES_MAX: '5',

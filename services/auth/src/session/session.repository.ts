@@ -16,8 +16,11 @@ export interface SessionOrigin {
   readonly clientAddress?: string | undefined;
 }
 
-/** What else the statement does that opens a session: more of its `with`, over `opened` with the session's id. */
+/** What else the statement asks and does that opens a session: more of its `with`. */
 export interface BesideOpening {
+  /** A query without whose row there is no session. */
+  readonly allowed: string;
+  /** Over `opened` with the session's id. */
   readonly sql: string;
   /** From $9 on. */
   readonly parameters: readonly unknown[];
@@ -63,8 +66,8 @@ export class SessionRepository {
   /**
    * A new session with the first credential that is good for it: for `idleSeconds`, and never longer than the session. One
    * statement, which needs no transaction around it: whoever disables the user comes before it, and there is no session, or
-   * after it, and ends this one too.
-   * @returns undefined where the user is disabled
+   * after it, and ends this one too. The same is true of what `beside` asks.
+   * @returns undefined where the user is disabled, or `beside` does not allow it
    */
   async open(
     on: Transaction,
@@ -76,9 +79,9 @@ export class SessionRepository {
       on,
       `with person as (
          select workspace_id, id from auth.user_account where workspace_id = $2 and id = $3 and not disabled for share
-       ), opened as (
+       )${beside ? `, allowed as (${beside.allowed})` : ''}, opened as (
          insert into auth.session (id, workspace_id, user_id, expires_at, user_agent, client_address)
-         select $1::text, workspace_id, id, now() + $4 * interval '1 second', $5::text, $6::text from person
+         select $1::text, workspace_id, id, now() + $4 * interval '1 second', $5::text, $6::text from person${beside ? ', allowed' : ''}
          returning id, expires_at
        ), credential as (
          insert into auth.${credential.table} (hash, session_id, expires_at)

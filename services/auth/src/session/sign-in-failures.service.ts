@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { AuditRepository } from '#libs/database';
 import { AppError, asWorkOf, currentWork, type ErrorCode, type WorkOrigin } from '#libs/kernel';
+import { networkOf } from '#libs/networks';
 import { AppLogger } from '#libs/telemetry';
-import { networkOf } from '../throttle/sign-in-throttle.service.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import type { UserKey } from '../user/user.types.js';
 
@@ -11,11 +11,18 @@ interface Target {
   readonly id: string;
 }
 
-interface Failures {
+/** What is told as one: failures of one reason at one target. */
+interface Group {
   readonly workspaceId: string;
   readonly target: Target;
   readonly reason: string;
+}
+
+interface Failures extends Group {
+  /** Of the first; undefined where they came from too many networks to tell each by itself. */
   readonly work: WorkOrigin | undefined;
+  /** Where it is more than that one's address. */
+  readonly network: string | undefined;
   attempts: number;
   /** How often it could not be written. */
   refusals: number;
@@ -26,6 +33,8 @@ const flushMs = 1_000;
 const withoutSignIn: ReadonlySet<string> = new Set<ErrorCode>(['sso.state_wrong', 'sso.request_invalid']);
 /** Beyond it they are counted in the metrics alone: whoever sends that many wants to fill something. */
 const pendingMax = 1_000;
+/** Of one reason at one target in a second. A stranger may have thousands of networks of IPv6: what comes from more is one entry. */
+const networksMax = 10;
 /** Some minutes: longer than most outages. */
 const refusalsMax = 300;
 
@@ -38,6 +47,8 @@ const refusalsMax = 300;
 @Injectable()
 export class SignInFailures implements OnModuleInit, OnModuleDestroy {
   private pending = new Map<string, Failures>();
+  /** How many networks there are of each reason at each target in this second. */
+  private networks = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> | undefined;
 
@@ -62,30 +73,44 @@ export class SignInFailures implements OnModuleInit, OnModuleDestroy {
 
   /** @param reason its class, one word */
   note({ workspaceId, id }: UserKey, reason: string): void {
-    this.count(workspaceId, { type: 'user', id }, reason);
+    this.count({ workspaceId, target: { type: 'user', id }, reason });
   }
 
   /** Only what is refused: a fault of ours is in the log. */
   noteAtProvider({ workspaceId, id }: UserKey, error: unknown): void {
     if (!(error instanceof AppError) || withoutSignIn.has(error.code)) return;
     const [, reason = error.code] = error.code.split('.');
-    this.count(workspaceId, { type: 'identity_provider', id }, reason.toUpperCase());
+    this.count({ workspaceId, target: { type: 'identity_provider', id }, reason: reason.toUpperCase() });
   }
 
-  private count(workspaceId: string, target: Target, reason: string): void {
+  private count(group: Group): void {
     const work = currentWork();
+    const { clientAddress } = work ?? {};
     // Who has a network of addresses makes no more of them than who has one.
-    const key = `${target.id} ${reason} ${work?.clientAddress ? networkOf(work.clientAddress) : ''}`;
+    const network = clientAddress && networkOf(clientAddress);
+    const of = `${group.target.id} ${group.reason}`;
+    const key = `${of} ${network ?? ''}`;
+    if (this.pending.has(key) || this.isAmongFirst(of)) {
+      this.add(key, { ...group, work, network: network === clientAddress ? undefined : network });
+    } else this.add(`${of} others`, { ...group, work: undefined, network: 'others' });
+  }
+
+  private isAmongFirst(of: string): boolean {
+    const count = (this.networks.get(of) ?? 0) + 1;
+    this.networks.set(of, count);
+    return count <= networksMax;
+  }
+
+  private add(key: string, noted: Omit<Failures, 'attempts' | 'refusals'>): void {
     const known = this.pending.get(key);
     if (known) known.attempts += 1;
-    else if (this.pending.size < pendingMax) {
-      this.pending.set(key, { workspaceId, target, reason, work, attempts: 1, refusals: 0 });
-    }
+    else if (this.pending.size < pendingMax) this.pending.set(key, { ...noted, attempts: 1, refusals: 0 });
   }
 
   private async flush(): Promise<void> {
     const failures = this.pending;
     this.pending = new Map();
+    this.networks = new Map();
     if (failures.size === 0) return;
     try {
       const unwritten = await this.transactions.run((transaction) => this.writeAll(transaction, failures));
@@ -126,14 +151,14 @@ export class SignInFailures implements OnModuleInit, OnModuleDestroy {
 
   private async write(
     transaction: Transaction,
-    { workspaceId, target, reason, work, attempts }: Failures,
+    { workspaceId, target, reason, work, network, attempts }: Failures,
   ): Promise<void> {
     const record = {
       action: 'session.sign_in_failed',
       target,
       workspaceId,
       actor: { kind: 'ANONYMOUS', id: '' },
-      after: { attempts },
+      after: { attempts, ...(network === undefined ? {} : { network }) },
       failure: reason,
     } as const;
     const add = (): Promise<void> => this.audit.add(transaction, record);

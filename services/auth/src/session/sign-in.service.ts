@@ -31,8 +31,10 @@ export class SignInService {
   ) {}
 
   async signIn(input: ProofInput): Promise<SignedIn> {
+    // Beforehand, so that nothing lies between a wrong password and its being counted.
+    const directories = await this.directories.findFor(input.workspace);
     const { attempt, candidate: known, proven } = await this.proofs.examine(input);
-    if (!proven) return this.byDirectory(input, attempt, known);
+    if (!proven) return this.byDirectory(input, { ...attempt, directories }, known);
     await this.secondFactors.check(proven, input.secondFactor);
     const { candidate } = proven;
     const signedIn = await this.openSession(candidate, input);
@@ -46,13 +48,13 @@ export class SignInService {
   /** Asked whoever it was, known here or not, so that its time tells nothing either. */
   private async byDirectory(
     input: ProofInput,
-    attempt: Attempt,
+    attempt: Required<Attempt>,
     known: SignInCandidate | undefined,
   ): Promise<SignedIn> {
     // Counted before it answers, which takes so long that a burst of guesses would otherwise run side by side.
     await this.proofs.suspect(attempt);
     const signedIn = await this.directories
-      .signIn(input, (transaction, user) => this.admit(transaction, user, input.secondFactor))
+      .signIn(attempt.directories, input, (transaction, user) => this.admit(transaction, user, input.secondFactor))
       .catch(async (error: unknown) => {
         // What is missing is no guess.
         if (isRefusal(error, 'auth.second_factor_required')) await this.proofs.takeBack(attempt);

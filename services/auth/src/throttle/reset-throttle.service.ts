@@ -1,12 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { AppError } from '#libs/kernel';
+import { networkOf } from '#libs/networks';
 import type { AuthConfig } from '../auth.config.js';
 import { SignInThrottleRepository, type Counted } from './sign-in-throttle.repository.js';
-import { networkOf, type Attempt } from './sign-in-throttle.service.js';
 
 /** So many mails may anybody have us send to one address, known or not, in an hour. */
 const perAddress = { max: 5, windowSeconds: 3_600 } as const;
+
+interface Asking {
+  readonly email: string;
+  readonly clientAddress: string | undefined;
+}
 
 /** Limits asking for a new password, for any one mail address and from any one network address. */
 @Injectable()
@@ -17,7 +22,7 @@ export class ResetThrottleService {
   ) {}
 
   /** Counts the asking. @throws AppError `auth.throttled` */
-  async admit({ email, clientAddress }: Pick<Attempt, 'clientAddress' | 'email'>): Promise<void> {
+  async admit({ email, clientAddress }: Asking): Promise<void> {
     const { addressFailuresMax, windowSeconds } = this.config.signIn;
     // The network first: who is stopped by it uses up nobody's address.
     if (clientAddress !== undefined) {

@@ -10,24 +10,20 @@ export function abortable<T>(
   outer: AbortSignal,
   close: () => void,
 ): AsyncGenerator<T, void, undefined> {
-  // Not AbortSignal.any, whose signals look at those that they are made of each time they are asked.
+  // Not AbortSignal.any, whose signals look at those that they are made of each time they are asked. The listener goes with
+  // the stream whose signal it listens to: that fires at the latest when the stream is closed.
   const ended = new AbortController();
   const end = (): void => ended.abort(over);
   if (outer.aborted) end();
   else outer.addEventListener('abort', end, { once: true });
   const generator = make(ended.signal);
-  const finish = (): void => {
-    // A socket outlives its subscriptions.
-    outer.removeEventListener('abort', end);
-    close();
-  };
   const closing = async <R>(step: Promise<IteratorResult<T, R>>): Promise<IteratorResult<T, R>> => {
     try {
       const result = await step;
-      if (result.done) finish();
+      if (result.done) close();
       return result;
     } catch (error) {
-      finish();
+      close();
       throw error;
     }
   };

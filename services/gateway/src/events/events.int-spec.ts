@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { resultsRequests, runRequests, type Execution } from '#libs/contracts';
 import { AppError, newId } from '#libs/kernel';
 import { until } from '#libs/testing';
@@ -141,6 +141,34 @@ describe('the gateway subscribed to', () => {
     expect(namesOf(events)).toEqual(['ExecutionSnapshot', 'EventsSkipped', 'ExecutionStateChanged']);
     expect(namesOf(await resume(events[1]?.['cursor']))).toEqual(['ExecutionSnapshot', 'ExecutionStateChanged']);
     restore();
+    await client.dispose();
+  });
+
+  it('tells no row of a small result whose time is over, though it was kept in memory', async () => {
+    const run = suite.newRun();
+    run.move('RUNNING');
+    await run.sealInline(5);
+    run.expiresAt = new Date(Date.now() + 60_000);
+    run.move('SUCCEEDED');
+    run.execution.rows = run.rowCount;
+    const client = suite.gateway.connect(suite.authorization);
+    const tell = async () => {
+      const { events, done } = collect(client, { id: run.execution.id, includeRows: true });
+      expect(await done).toBeUndefined();
+      return namesOf(events);
+    };
+    expect(await tell()).toEqual(['ExecutionSnapshot', 'RowsAppended', 'ExecutionStateChanged']);
+    const restore = suite.services.answersWith(resultsRequests.locatePages, () => {
+      throw new AppError('result.expired', 'The result has expired.');
+    });
+    expect(await tell()).toContain('RowsAppended');
+    vi.useFakeTimers({ toFake: ['Date'], now: run.expiresAt });
+    try {
+      expect(await tell()).toEqual(['ExecutionSnapshot', 'EventsSkipped', 'ExecutionStateChanged']);
+    } finally {
+      vi.useRealTimers();
+      restore();
+    }
     await client.dispose();
   });
 

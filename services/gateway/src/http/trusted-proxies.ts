@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import proxyAddress from 'proxy-addr';
 import { InjectConfig } from '#libs/config';
+import { plainAddress } from '#libs/networks';
 import type { GatewayConfig } from '../gateway.config.js';
-import { plainAddress } from './plain-address.js';
 
 /** What requests say of themselves through proxies, as far as the named ones can be believed. */
 @Injectable()

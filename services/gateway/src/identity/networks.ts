@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { BlockList, isIP } from 'node:net';
 import type { Principal } from '#libs/identity';
 import { AppError } from '#libs/kernel';
-import { plainAddress } from '../http/plain-address.js';
+import { plainAddress } from '#libs/networks';
 
 /** Principals of one key have equal lists. */
 const lists = new LRUCache<string, BlockList>({ max: 1_000 });

@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { AppError, delay, toPublicErrorCode } from '#libs/kernel';
+import { networkOf } from '#libs/networks';
 import { Lifecycle } from '#libs/service';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
@@ -24,7 +25,7 @@ const spreadMsMax = 3_000;
 export class SessionsService implements OnApplicationBootstrap {
   private readonly sessions = new Set<Session>();
   private readonly byCaller = new Map<string, Set<Session>>();
-  /** Sockets of each address that have not signed in yet. */
+  /** Sockets of each network that have not signed in yet. */
   private readonly strangers = new Map<string, number>();
   /** Credentials that are being proven anew. */
   private readonly underWay = new Set<string>();
@@ -73,7 +74,7 @@ export class SessionsService implements OnApplicationBootstrap {
 
   /** So that nobody fills the gateway with sockets that have yet to say whose they are. */
   private hasTooManyStrangers(clientAddress: string): boolean {
-    return (this.strangers.get(clientAddress) ?? 0) >= this.config.sockets.strangersMax;
+    return (this.strangers.get(networkOf(clientAddress)) ?? 0) >= this.config.sockets.strangersMax;
   }
 
   add(session: Session): void {
@@ -129,9 +130,10 @@ export class SessionsService implements OnApplicationBootstrap {
   }
 
   private countStranger({ clientAddress }: Session, change: 1 | -1): void {
-    const count = (this.strangers.get(clientAddress) ?? 0) + change;
-    if (count > 0) this.strangers.set(clientAddress, count);
-    else this.strangers.delete(clientAddress);
+    const network = networkOf(clientAddress);
+    const count = (this.strangers.get(network) ?? 0) + change;
+    if (count > 0) this.strangers.set(network, count);
+    else this.strangers.delete(network);
   }
 
   /**

@@ -36,11 +36,16 @@ class World {
     this.service.onApplicationBootstrap();
   }
 
-  async open(name: string, bytes = 0) {
+  add(name: string, { bytes = 0, clientAddress = '127.0.0.1' } = {}) {
     const socket = Object.assign(new EventEmitter(), { writableLength: bytes, destroyed: false });
     const room = new ConnectionRoom(socket as unknown as Socket, 10);
-    const session = new Session({ close: (code) => this.closes.push([name, code]) }, room, 'request', '127.0.0.1');
+    const session = new Session({ close: (code) => this.closes.push([name, code]) }, room, 'request', clientAddress);
     this.service.add(session);
+    return { session, socket };
+  }
+
+  async open(name: string, bytes = 0) {
+    const { session, socket } = this.add(name, { bytes });
     await this.service.signIn(session, name);
     return { session, socket };
   }
@@ -132,5 +137,22 @@ describe('The bound on connections', () => {
     expect(await world.told('sockets_max')).toBe(100);
     world.sockets.max = 50;
     expect(await world.told('sockets_max')).toBe(50);
+  });
+});
+
+describe('Connections that have not signed in', () => {
+  it('are limited by the network that they come from, a /64 of IPv6 as one, until they sign in or go', async () => {
+    const world = new World();
+    world.sockets.strangersMax = 2;
+    const { session: one } = world.add('one', { clientAddress: '2001:db8:1:2::1' });
+    const { session: other } = world.add('other', { clientAddress: '2001:db8:1:2:3:4:5:6' });
+    expect(world.service.refusalOf('2001:db8:1:2:ffff::')).toBe(429);
+    expect(world.service.refusalOf('2001:db8:1:3::1')).toBeUndefined();
+    await world.service.signIn(one, 'one');
+    expect(world.service.refusalOf('2001:db8:1:2:ffff::')).toBeUndefined();
+    world.add('third', { clientAddress: '2001:db8:1:2::3' });
+    expect(world.service.refusalOf('2001:db8:1:2::1')).toBe(429);
+    world.service.remove(other);
+    expect(world.service.refusalOf('2001:db8:1:2::1')).toBeUndefined();
   });
 });

@@ -98,6 +98,7 @@ export class SsoController {
 
 const statuses: Readonly<Record<string, number>> = {
   'identity_provider.not_found': 404,
+  'sso.provider_changed': 409,
   'sso.domain_refused': 403,
   'sso.account_exists': 403,
   'sso.user_disabled': 403,

@@ -1,0 +1,2 @@
+export { networkOf } from './network-of.js';
+export { plainAddress } from './plain-address.js';
