@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -181,7 +181,6 @@ describe('An archive of WAL', () => {
     });
     await server.query('create table change (n integer)');
     await archived(server);
-    await mkdir(join(elsewhere, 'wal'), { recursive: true });
     await until(async () => (await readdir(join(elsewhere, 'wal'))).length > 0, { what: 'the copy elsewhere' });
   });
 });
