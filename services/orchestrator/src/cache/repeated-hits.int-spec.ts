@@ -214,6 +214,37 @@ describe('a hit that is repeated', () => {
     expect(await second).toEqual([{ accepted: true, ...first[0] }]);
   });
 
+  it('is found by its key also where nothing was known of the tables when the plan was made, however many share its run', async () => {
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    const request = repeatOf();
+    const repeated = (executionId: string): Promise<unknown> =>
+      runner.query('select orchestrator.repeat_hits(array[$1], array[$2], array[$3], array[$4], array[null])', [
+        executionId,
+        request.workspaceId,
+        request.callerId,
+        request.hitId,
+      ]);
+    const rowsRead = async (): Promise<number> => {
+      const [{ read }] = await runner.query(
+        `select seq_tup_read + idx_tup_fetch as read from pg_stat_xact_user_tables
+         where schemaname = 'orchestrator' and relname = 'execution'`,
+      );
+      return Number(read);
+    };
+    await repeated(request.executionId);
+    await runner.query(
+      `insert into orchestrator.execution select (jsonb_populate_record(e, jsonb_build_object('id', 'other_' || n))).*
+       from orchestrator.execution e, generate_series(1, 2000) n where e.id = $1`,
+      [request.hitId],
+    );
+    const before = await rowsRead();
+    await repeated(newId('execution'));
+    expect((await rowsRead()) - before).toBeLessThan(20);
+    await runner.rollbackTransaction();
+    await runner.release();
+  });
+
   it('leaves no row behind where it is refused', async () => {
     const refusedOne = repeatOf({ revision: 1 });
     await service.repeat([refusedOne]);

@@ -15,20 +15,25 @@ const repeatHits = `
   create or replace function orchestrator.repeat_hits(
     execution_ids text[], workspace_ids text[], caller_ids text[], hit_ids text[], trace_ids text[],
     out place integer, out submitted_at timestamptz, out cache_age_seconds double precision
-  ) returns setof record language plpgsql set plan_cache_mode = 'force_generic_plan' as $$
+  ) returns setof record language plpgsql set plan_cache_mode = 'force_generic_plan' set enable_seqscan = off as $$
   #variable_conflict use_column
   begin
     perform set_config('synchronous_commit', 'off', true);
     return query
+    -- Materialized: by their keys, one after the other. A plan that is made while nothing is known of the tables would else go from the
+    -- run to all executions that share it, and be kept.
+    with known as materialized (
+      select h.* from orchestrator.execution h where h.id = any (repeat_hits.hit_ids) and h.cache_status = 'HIT'
+    ),
     -- Materialized: an equal question is looked at once, however often it is asked.
-    with hit as materialized (
+    hit as materialized (
       select h.id as hit_id, h.workspace_id as hit_workspace_id, h.caller_id as hit_caller_id, h.run_id, h.class,
         h.saved_query_id, h.parameters, h.cache_ttl_seconds,
         extract(epoch from now() - r.claimed_at)::double precision as age_seconds
-      from orchestrator.execution h
+      from known h
       join orchestrator.run r on r.id = h.run_id
       join orchestrator.source s on s.id = r.source_id
-      where h.id = any (repeat_hits.hit_ids) and h.cache_status = 'HIT' and r.state = 'SUCCEEDED'
+      where r.state = 'SUCCEEDED'
         and not s.paused and not s.deleted
         and r.claimed_at > now() - make_interval(secs => h.cache_ttl_seconds)
         -- As is_invalidated, which would be a statement of its own.
