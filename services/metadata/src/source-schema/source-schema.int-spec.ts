@@ -91,6 +91,7 @@ describe('the schema of a source', () => {
     const { id } = await suite.createSource();
     const hurried = { ...suite.caller, remainingMs: () => 300 };
     expect(await faultOf(suite.schemas.refresh(id, hurried))).toMatchObject({ code: 'source.unavailable' });
+    await until(() => suite.bus.count(workerRequests.readSchema) === 1);
     answer(tables);
     await suite.schemasRead();
     expect((await suite.schemas.list({ dataSourceId: id, page: { first: 1 } }, hurried)).totalCount).toBe(3);
