@@ -93,15 +93,16 @@ class TextPage implements DecodedPage {
   }
 
   slice(from: number, to: number): string {
-    return this.bytes(from, to).toString();
+    const first = Math.max(from, 0);
+    const end = Math.min(to, this.rowCount);
+    // Not of a view: one for each of millions of rows is more for the collector than their texts.
+    return first >= end ? '' : this.content.toString('utf8', this.startOf(first), this.endBefore(end));
   }
 
   bytes(from: number, to: number): Buffer {
     const first = Math.max(from, 0);
     const end = Math.min(to, this.rowCount);
-    if (first >= end) return this.content.subarray(0, 0);
-    // Every row is followed by one comma, which the last row of a slice leaves out.
-    return this.content.subarray(this.startOf(first), this.startOf(end) - 1);
+    return first >= end ? this.content.subarray(0, 0) : this.content.subarray(this.startOf(first), this.endBefore(end));
   }
 
   pick(from: number, to: number, indexes: readonly number[]): Buffer {
@@ -130,6 +131,11 @@ class TextPage implements DecodedPage {
       else tooMany = middle;
     }
     return { count: fits - from, bytes: bytesUpTo(fits) };
+  }
+
+  /** Every row is followed by one comma, which the last row of a slice leaves out. */
+  private endBefore(row: number): number {
+    return this.startOf(row) - 1;
   }
 
   private startOf(index: number): number {
