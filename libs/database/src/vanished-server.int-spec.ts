@@ -141,7 +141,8 @@ describe('A database that is there', () => {
   it('is not given up by a process that has stood still itself: what has arrived meanwhile is read', async () => {
     const direct = await connectDirectly();
     const answer = direct.query('select pg_sleep(0.2), 1 as one');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const asked = `select from pg_stat_activity where state = 'active' and wait_event = 'PgSleep'`;
+    await until(async () => (await dataSource.query<unknown[]>(asked)).length > 0);
     await new Promise<void>((resolve) => {
       setImmediate(() => {
         const endMs = performance.now() + 2 * answerMs;

@@ -14,8 +14,6 @@ const dateBytes = 10;
 const copiedByCallBytes = 40;
 const bytesAtFirst = 2_048;
 const rowsAtFirst = 16;
-/** Batches of one result differ by less. */
-const roomToSpare = 1.1;
 
 /** 1 for each byte that a JSON text has to escape. */
 const escaped = Uint8Array.from({ length: 256 }, (_, byte) =>
@@ -28,8 +26,6 @@ const escaped = Uint8Array.from({ length: 256 }, (_, byte) =>
  */
 export class RowWriter {
   private bytes = Buffer.alloc(0);
-  /** About what the last batch took: grown step by step, each would leave as much again behind. */
-  private bytesExpected = bytesAtFirst;
   private used = 0;
   private rowStart = 0;
   private lengths = new Uint32Array(rowsAtFirst);
@@ -48,7 +44,6 @@ export class RowWriter {
     const text = this.bytes.subarray(0, this.used);
     const batch = new RowBatch(text, this.lengths.subarray(0, this.count));
     this.bytes = Buffer.alloc(0);
-    this.bytesExpected = Math.max(Math.ceil(this.used * roomToSpare), bytesAtFirst);
     this.lengths = new Uint32Array(this.count || rowsAtFirst);
     this.used = 0;
     this.count = 0;
@@ -134,7 +129,7 @@ export class RowWriter {
 
   private reserve(size: number): void {
     if (this.used + size <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.used + size, this.bytesExpected));
+    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.used + size, bytesAtFirst));
     this.bytes.copy(larger, 0, 0, this.used);
     this.bytes = larger;
   }
