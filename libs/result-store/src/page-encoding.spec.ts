@@ -30,6 +30,25 @@ describe('a page', () => {
     );
   });
 
+  it('gives its memory back when it is released, and is read by nobody afterwards', async () => {
+    const page = await decodePage(
+      await encodePage(Array.from({ length: 10_000 }, (_, row) => `[${row},"${'x'.repeat(90)}"]`)),
+    );
+    const before = process.memoryUsage().arrayBuffers;
+    page.release();
+    // Others of this process may come and go meanwhile, of far less than a megabyte.
+    expect(before - process.memoryUsage().arrayBuffers).toBeGreaterThan(page.byteCount * 0.9);
+    expect(() => page.row(0)).toThrow(RangeError);
+    expect(() => page.slice(0, 1)).toThrow(RangeError);
+  });
+
+  it('that is small and released takes no memory of others with it', async () => {
+    const pages = await Promise.all(['[1]', '[2]', '[3]'].map(async (row) => decodePage(await encodePage([row]))));
+    pages[1]?.release();
+    expect([pages[0]?.row(0), pages[2]?.row(0)]).toEqual(['[1]', '[3]']);
+    expect(Buffer.from('whoever comes next').toString()).toBe('whoever comes next');
+  });
+
   it('gives back its rows with the columns asked for, in the order asked for, whatever is in them', async () => {
     const rowsAndIndexes = fc
       .integer({ min: 1, max: 6 })

@@ -7,6 +7,7 @@ import { AppError, toPublicErrorCode, type Clock } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
 import { RequestContext } from '../request/request-context.js';
 import { DecodedPagesStore } from '../results/decoded-pages.store.js';
+import { sharedPage } from '../results/page-loan.js';
 import { resultStateOf } from '../results/result-view.js';
 import { expired } from '../results/results.service.js';
 import { addressInvalid, DownloadAddresses, type DownloadGrant } from './download-addresses.js';
@@ -90,7 +91,7 @@ export class DownloadOpener {
 
   private inlinePage(manifest: Manifest): ResultPage {
     const { inline = new Uint8Array(), rowCount } = manifest;
-    return { firstRow: 0, rowCount, open: () => this.stored.getInline(manifest, inline) };
+    return { firstRow: 0, rowCount, open: async () => sharedPage(await this.stored.getInline(manifest, inline)) };
   }
 
   /**
@@ -113,7 +114,7 @@ export class DownloadOpener {
     return located.map((page) => ({
       firstRow: page.firstRow,
       rowCount: page.rowCount,
-      open: () => this.stored.getOnce(manifest, page),
+      open: () => this.stored.lend(manifest, page),
     }));
   }
 }

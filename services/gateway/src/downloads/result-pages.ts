@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Column } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { splitArray, type DecodedPage } from '#libs/result-store';
+import type { PageLoan } from '../results/page-loan.js';
 
 /** One row: the JSON texts of the chosen columns' values. */
 export type RowMembers = readonly string[];
@@ -10,7 +11,7 @@ export type RowMembers = readonly string[];
 export interface ResultPage {
   readonly firstRow: number;
   readonly rowCount: number;
-  open(): Promise<DecodedPage>;
+  open(): Promise<PageLoan>;
 }
 
 /** So much text is written in one piece: some milliseconds, and whoever else waits for the event loop comes in between. */
@@ -32,13 +33,14 @@ export class ResultPages {
     this.rowCount = pages.reduce((sum, { rowCount }) => sum + rowCount, 0);
   }
 
-  open(number: number): Promise<DecodedPage> {
+  open(number: number): Promise<PageLoan> {
     return present(this.pages[number]).open();
   }
 
   /** The rows of one page, some at a time. */
   async *chunksOf(number: number): AsyncGenerator<RowMembers[], void, undefined> {
-    yield* this.chunksIn(await this.open(number));
+    using loan = await this.open(number);
+    yield* this.chunksIn(loan.page);
   }
 
   async *chunksIn(page: DecodedPage): AsyncGenerator<RowMembers[], void, undefined> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Column } from '#libs/contracts';
 import { decodePage, encodePage } from '#libs/result-store';
+import { ownPage } from '../results/page-loan.js';
 import type { PhysicalType, PhysicalValue } from './physical-type.js';
 import { readColumns } from './physical-values.js';
 import { ResultPages } from './result-pages.js';
@@ -11,11 +12,11 @@ async function surveyed(
   values: readonly unknown[],
 ): Promise<{ type: PhysicalType | undefined; values: readonly PhysicalValue[] | undefined }> {
   const texts = values.map((value) => JSON.stringify([value]));
-  const open = async () => decodePage(await encodePage(texts));
+  const open = async () => ownPage(await decodePage(await encodePage(texts)));
   const columns = [{ name: 'c', type, nullable: true }];
   const pages = new ResultPages(columns, null, [{ firstRow: 0, rowCount: values.length, open }]);
   const types = await surveyTypes(pages);
-  const [read] = await readColumns(pages, types, await pages.open(0));
+  const [read] = await readColumns(pages, types, (await pages.open(0)).page);
   return { type: types[0], values: read };
 }
 

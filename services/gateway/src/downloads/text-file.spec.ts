@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodePage, encodePage } from '#libs/result-store';
+import { ownPage } from '../results/page-loan.js';
 import type { PartEnds } from './byte-places.store.js';
 import { jsonWriter } from './json-writer.js';
 import { ResultPages, type ResultPage } from './result-pages.js';
@@ -24,7 +25,7 @@ function pagesOf(sizes: readonly number[], opened: number[] = []): ResultPages {
       rowCount,
       open: async () => {
         opened.push(number);
-        return decodePage(await encodePage(rows));
+        return ownPage(await decodePage(await encodePage(rows)));
       },
     };
   });

@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { decodePage, encodePage } from '#libs/result-store';
+import { ownPage } from '../results/page-loan.js';
 import { parquetFile } from './parquet-file.js';
 import { ResultPages, type ResultPage } from './result-pages.js';
 import { surveyTypes } from './survey-types.js';
@@ -15,7 +16,7 @@ function pagesOf(rows: readonly unknown[][], signal?: AbortSignal, open?: Result
   const pages = rows.map((row, firstRow) => ({
     firstRow,
     rowCount: 1,
-    open: open ?? (async () => decodePage(await encodePage([JSON.stringify(row)]))),
+    open: open ?? (async () => ownPage(await decodePage(await encodePage([JSON.stringify(row)])))),
   }));
   return new ResultPages(columns, null, pages, signal);
 }

@@ -17,6 +17,6 @@ export async function writeTypedPage<T>(
   write: (columns: ColumnValues) => T | Promise<T>,
 ): Promise<T> {
   // Read outside of the turn: a slow store holds up its own reader alone.
-  const page = await pages.open(number);
-  return turns.run(async () => write(await readColumns(pages, types, page)));
+  using loan = await pages.open(number);
+  return await turns.run(async () => write(await readColumns(pages, types, loan.page)));
 }

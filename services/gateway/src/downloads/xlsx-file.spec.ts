@@ -3,6 +3,7 @@ import ExcelJS from 'exceljs';
 import { describe, expect, it } from 'vitest';
 import type { Column } from '#libs/contracts';
 import { decodePage, encodePage } from '#libs/result-store';
+import { ownPage } from '../results/page-loan.js';
 import { fileName } from './file-name.js';
 import { ResultPages } from './result-pages.js';
 import { xlsxCell, xlsxText } from './xlsx-cells.js';
@@ -11,7 +12,7 @@ import { xlsxFile } from './xlsx-file.js';
 const column = (type: Column['type'], name: string): Column => ({ name, type, nullable: true });
 
 async function workbookOf(columns: readonly Column[], rows: readonly unknown[][], rowsMax?: number) {
-  const open = async () => decodePage(await encodePage(rows.map((row) => JSON.stringify(row))));
+  const open = async () => ownPage(await decodePage(await encodePage(rows.map((row) => JSON.stringify(row)))));
   const pages = new ResultPages(columns, null, rows.length > 0 ? [{ firstRow: 0, rowCount: rows.length, open }] : []);
   const bytes = await buffer(xlsxFile(pages, rowsMax));
   const workbook = new ExcelJS.Workbook();

@@ -7,6 +7,7 @@ import { toAppError } from '#libs/kernel';
 import { decodePage, objectKey, openPageStore, type DecodedPage, type PageStore } from '#libs/result-store';
 import { MetricsRegistry } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
+import { ownPage, sharedPage, type PageLoan } from './page-loan.js';
 
 /** Data in memory has a maximum age, also where it never changes: what was deleted for a reason is gone then. */
 const ageMsMax = 10 * 60_000;
@@ -60,11 +61,12 @@ export class DecodedPagesStore implements OnApplicationShutdown {
    * A page for a reader who goes through a whole result once: taken from memory where it is there, and else not kept, as it
    * would put out what others come back to.
    */
-  async getOnce(manifest: Manifest, page: StoredPage): Promise<DecodedPage> {
+  async lend(manifest: Manifest, page: StoredPage): Promise<PageLoan> {
     const { workspaceId, runId, fence } = manifest;
     const place = { workspaceId, runId, fence, page: page.number };
     const known = this.pages.peek(objectKey(place));
-    return known ?? this.counted(async () => decodePage(await this.store.get(place, page.checksum)));
+    if (known) return sharedPage(known);
+    return ownPage(await this.counted(async () => decodePage(await this.store.get(place, page.checksum))));
   }
 
   /** The page that travels inside a manifest. */
