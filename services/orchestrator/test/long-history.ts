@@ -1,7 +1,7 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Execution } from '#libs/contracts';
 
-/** As many finished runs and executions like this one, of a thousand users, over the last twenty days. */
+/** As many finished runs and executions like this one, of a thousand users, over the last twenty days; each fiftieth took long. */
 export async function repeatInHistory(database: DataSource, { id, runId }: Execution, count: number): Promise<void> {
   const ago = `now() - interval '20 days' * (g.i::double precision / ${count})`;
   await database.transaction(async (manager) => {
@@ -14,6 +14,7 @@ export async function repeatInHistory(database: DataSource, { id, runId }: Execu
       sql: `'select ' || g.i`,
       user_id: `'usr_' || g.i % 1000`,
       submitted_at: ago,
+      started_at: `${ago} - make_interval(secs => case when g.i % 50 = 0 then 5 else 0.05 end)`,
       finished_at: ago,
       finished_seq: `g.i`,
       finished_xid: `'100'::xid8`,

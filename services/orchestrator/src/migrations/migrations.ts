@@ -8,6 +8,7 @@ import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
 import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
 import { PlanRepeatedHitsOnce1795335000000 } from './1795335000000-plan-repeated-hits-once.js';
 import { SlowRuns1795538000000 } from './1795538000000-slow-runs.js';
+import { HowLongRunsTake1797020000000 } from './1797020000000-how-long-runs-take.js';
 import { WorkerBindings1795320000000 } from './1795320000000-worker-bindings.js';
 import { OrderOfDrains1797000000000 } from './1797000000000-order-of-drains.js';
 import { RepeatedRequestsAreAnsweredAsRecorded1797010000000 } from './1797010000000-repeated-requests-are-answered-as-recorded.js';
@@ -35,4 +36,5 @@ export const migrations = [
   HitsMayBeRepeatedAgain1796480000000,
   OrderOfDrains1797000000000,
   RepeatedRequestsAreAnsweredAsRecorded1797010000000,
+  HowLongRunsTake1797020000000,
 ];
