@@ -29,6 +29,12 @@ export interface DecodedPage {
   pick(from: number, to: number, indexes: readonly number[]): Buffer;
   /** The JSON text of one row. */
   row(index: number): string;
+  /** The memory in which the texts of the rows lie, not to be changed. */
+  readonly content: Buffer;
+  /** The place of a row's first byte in it. */
+  beginOf(row: number): number;
+  /** The place behind a row's last byte. */
+  endOf(row: number): number;
   /** How many rows from `from` on, at most up to `to`, have no more than `bytesMax` bytes together; at least one. */
   countWithin(from: number, to: number, bytesMax: number): { count: number; bytes: number };
   /**
@@ -90,7 +96,7 @@ class TextPage implements DecodedPage {
   readonly byteCount: number;
 
   constructor(
-    private readonly content: Buffer,
+    readonly content: Buffer,
     readonly rowCount: number,
     private readonly starts: Uint32Array,
   ) {
@@ -101,19 +107,19 @@ class TextPage implements DecodedPage {
     const first = Math.max(from, 0);
     const end = Math.min(to, this.rowCount);
     // Not of a view: one for each of millions of rows is more for the collector than their texts.
-    return first >= end ? '' : this.content.toString('utf8', this.startOf(first), this.endBefore(end));
+    return first >= end ? '' : this.content.toString('utf8', this.beginOf(first), this.endOf(end - 1));
   }
 
   bytes(from: number, to: number): Buffer {
     const first = Math.max(from, 0);
     const end = Math.min(to, this.rowCount);
-    return first >= end ? this.content.subarray(0, 0) : this.content.subarray(this.startOf(first), this.endBefore(end));
+    return first >= end ? this.content.subarray(0, 0) : this.content.subarray(this.beginOf(first), this.endOf(end - 1));
   }
 
   pick(from: number, to: number, indexes: readonly number[]): Buffer {
     const end = Math.min(to, this.rowCount);
-    const picker = new RowPicker(indexes, (this.startOf(end) - this.startOf(from)) / 4);
-    for (let row = from; row < end; row++) picker.add(this.content, this.startOf(row), this.startOf(row + 1) - 1);
+    const picker = new RowPicker(indexes, (this.beginOf(end) - this.beginOf(from)) / 4);
+    for (let row = from; row < end; row++) picker.add(this.content, this.beginOf(row), this.endOf(row));
     return picker.picked;
   }
 
@@ -124,10 +130,22 @@ class TextPage implements DecodedPage {
     return this.slice(index, index + 1);
   }
 
+  /** Also of the row behind the last. */
+  beginOf(row: number): number {
+    const start = this.starts[row];
+    if (start === undefined) throw new RangeError(`row ${row} of a page of ${this.rowCount}`);
+    return start;
+  }
+
+  endOf(row: number): number {
+    // Every row is followed by one comma.
+    return this.beginOf(row + 1) - 1;
+  }
+
   countWithin(from: number, to: number, bytesMax: number): { count: number; bytes: number } {
     const last = Math.min(to, this.rowCount);
     if (from >= last) return { count: 0, bytes: 0 };
-    const bytesUpTo = (end: number): number => this.startOf(end) - this.startOf(from);
+    const bytesUpTo = (end: number): number => this.beginOf(end) - this.beginOf(from);
     let fits = from + 1;
     let tooMany = last + 1;
     while (tooMany - fits > 1) {
@@ -143,17 +161,6 @@ class TextPage implements DecodedPage {
       // A small one may lie in memory that it shares with others.
       if (buffer instanceof ArrayBuffer && buffer.byteLength <= byteLength + 1) buffer.transfer(0);
     }
-  }
-
-  /** Every row is followed by one comma, which the last row of a slice leaves out. */
-  private endBefore(row: number): number {
-    return this.startOf(row) - 1;
-  }
-
-  private startOf(index: number): number {
-    const start = this.starts[index];
-    if (start === undefined) throw new RangeError(`row ${index} of a page of ${this.rowCount}`);
-    return start;
   }
 }
 

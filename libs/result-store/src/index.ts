@@ -1,3 +1,4 @@
+export { ByteWriter } from './byte-writer.js';
 export { decodePage, type DecodedPage } from './decoded-page.js';
 export { DirectoryStore } from './directory-store.js';
 export type { StoredRun } from './object-store.js';
@@ -9,3 +10,4 @@ export { splitArray } from './split-array.js';
 export { ResultStore } from './result-store.js';
 export { resultStoreSettings } from './result-store.settings.js';
 export { RowBatch } from './row-batch.js';
+export { RowValues } from './row-values.js';

@@ -1,12 +1,26 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Column } from '#libs/contracts';
+import { ByteWriter } from '#libs/result-store';
 import { delimitedWriter } from './delimited-writer.js';
+import { RowReader } from './row-reader.js';
+import type { TextWriter } from './text-writer.js';
 
 const column = (type: Column['type'], name: string = type): Column => ({ name, type, nullable: true });
 
+/** @param members the JSON texts of a row's values */
+function lineOf(writer: TextWriter, members: readonly string[]): string {
+  const text = Buffer.from(`[${members.join(',')}]`);
+  const row = new RowReader(members.length, null);
+  row.read(text, 0, text.length);
+  const out = new ByteWriter(0);
+  writer.row(row, out, 0);
+  return out.written().toString();
+}
+
 function csvOf(type: Column['type'], value: unknown, escapesFormulas = true): string {
   const writer = delimitedWriter([column('INTEGER', 'n'), column(type)], { delimiter: ',', escapesFormulas });
-  return writer.row(['1', JSON.stringify(value)], 0).slice(2, -2);
+  return lineOf(writer, ['1', JSON.stringify(value)]).slice(2, -2);
 }
 
 describe('CSV', () => {
@@ -47,13 +61,52 @@ describe('CSV', () => {
 
   it('has documents as JSON', () => {
     const writer = delimitedWriter([column('JSON')], { delimiter: ',', escapesFormulas: true });
-    expect(writer.row(['{"a": [1.50, "="]}'], 0)).toBe('"{""a"": [1.50, ""=""]}"\r\n');
-    expect(writer.row(['"=1"'], 0)).toBe('"""=1"""\r\n');
+    expect(lineOf(writer, ['{"a": [1.50, "="]}'])).toBe('"{""a"": [1.50, ""=""]}"\r\n');
+    expect(lineOf(writer, ['"=1"'])).toBe('"""=1"""\r\n');
   });
 
   it('with tabs quotes tabs and not commas', () => {
     const writer = delimitedWriter([column('TEXT')], { delimiter: '\t', escapesFormulas: true });
-    expect(writer.row(['"a,b"'], 0)).toBe('a,b\r\n');
-    expect(writer.row(['"a\\tb"'], 0)).toBe('"a\tb"\r\n');
+    expect(lineOf(writer, ['"a,b"'])).toBe('a,b\r\n');
+    expect(lineOf(writer, ['"a\\tb"'])).toBe('"a\tb"\r\n');
+  });
+
+  it('has of any text what RFC 4180 wants, with and without the escape of formulas', () => {
+    const parts = fc.constantFrom(
+      'a',
+      'ž',
+      '𝕊',
+      '=',
+      '+',
+      '-',
+      '@',
+      '＝',
+      '，',
+      '"',
+      ',',
+      '\t',
+      '\r',
+      '\n',
+      '\\',
+      '\u0001',
+      ' ',
+      '7',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(parts, { maxLength: 8 }),
+        fc.boolean(),
+        fc.constantFrom(',', '\t'),
+        (some, escapesFormulas, delimiter) => {
+          const text = some.join('');
+          const isFormula = /^[=+\-@\t\r\n＝]/.test(text) && !/^[+-]?\d+$/.test(text);
+          const safe = escapesFormulas && isFormula ? `'${text}` : text;
+          const wantsQuotes = safe === '' || ['"', '\r', '\n', delimiter].some((special) => safe.includes(special));
+          const cell = wantsQuotes ? `"${safe.replaceAll('"', '""')}"` : safe;
+          const writer = delimitedWriter([column('TEXT'), column('TEXT')], { delimiter, escapesFormulas });
+          expect(lineOf(writer, [JSON.stringify(text), 'null'])).toBe(`${cell}${delimiter}\r\n`);
+        },
+      ),
+    );
   });
 });

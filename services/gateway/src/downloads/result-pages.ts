@@ -3,6 +3,7 @@ import type { Column } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { splitArray, type DecodedPage } from '#libs/result-store';
 import type { PageLoan } from '../results/page-loan.js';
+import { RowReader } from './row-reader.js';
 
 /** One row: the JSON texts of the chosen columns' values. */
 export type RowMembers = readonly string[];
@@ -44,15 +45,27 @@ export class ResultPages {
   }
 
   async *chunksIn(page: DecodedPage): AsyncGenerator<RowMembers[], void, undefined> {
+    for await (const { from, to } of this.spansIn(page)) {
+      const rows: RowMembers[] = [];
+      for (let index = from; index < to; index++) rows.push(this.membersOf(page.row(index)));
+      yield rows;
+    }
+  }
+
+  /** From which row up to which to read a page at a time. */
+  async *spansIn(page: DecodedPage): AsyncGenerator<{ from: number; to: number }, void, undefined> {
     for (let from = 0; from < page.rowCount;) {
       this.signal?.throwIfAborted();
-      const { count } = page.countWithin(from, page.rowCount, chunkBytes);
-      const rows: RowMembers[] = [];
-      for (let index = from; index < from + count; index++) rows.push(this.membersOf(page.row(index)));
-      yield rows;
-      from += count;
+      const to = from + page.countWithin(from, page.rowCount, chunkBytes).count;
+      yield { from, to };
+      from = to;
       await setImmediate();
     }
+  }
+
+  /** Finds the values of the chosen columns in any row. */
+  rowReader(): RowReader {
+    return new RowReader(this.allColumns.length, this.indexes);
   }
 
   /** All rows, some at a time. */

@@ -1,3 +1,5 @@
+import { releaseBuffers } from '#libs/kernel';
+import { ByteWriter } from '#libs/result-store';
 import type { PartEnds } from './byte-places.store.js';
 import type { ResultPages } from './result-pages.js';
 import type { TextWriter } from './text-writer.js';
@@ -50,26 +52,36 @@ export class TextFile {
   /** One part; its end becomes known with its last piece. */
   private async *part(number: number): AsyncGenerator<Buffer, void, undefined> {
     let length = 0;
-    for await (const text of this.textsOf(number)) {
-      const piece = Buffer.from(text);
+    for await (const piece of this.piecesOf(number)) {
       length += piece.byteLength;
       yield piece;
     }
     if (this.ends.length === number) this.ends.push((this.ends[number - 1] ?? 0) + length);
   }
 
-  private async *textsOf(number: number): AsyncGenerator<string, void, undefined> {
-    if (number === 0) {
-      yield this.writer.head;
-    } else if (number === this.partCount - 1) {
-      yield this.writer.tail;
-    } else {
-      let row = this.pages.pages[number - 1]?.firstRow ?? 0;
-      for await (const rows of this.pages.chunksOf(number - 1)) {
-        let text = '';
-        for (const members of rows) text += this.writer.row(members, row++);
-        yield text;
+  private async *piecesOf(number: number): AsyncGenerator<Buffer, void, undefined> {
+    if (number === 0) yield Buffer.from(this.writer.head);
+    else if (number === this.partCount - 1) yield Buffer.from(this.writer.tail);
+    else yield* this.piecesOfPage(number - 1);
+  }
+
+  private async *piecesOfPage(number: number): AsyncGenerator<Buffer, void, undefined> {
+    const firstRow = this.pages.pages[number]?.firstRow ?? 0;
+    const reader = this.pages.rowReader();
+    using loan = await this.pages.open(number);
+    const { page } = loan;
+    let pieceBytes = 0;
+    for await (const { from, to } of this.pages.spansIn(page)) {
+      // A piece takes about as much as the one before it; the first one as much as its rows.
+      const out = new ByteWriter(pieceBytes || page.endOf(to - 1) - page.beginOf(from));
+      for (let row = from; row < to; row++) {
+        reader.read(page.content, page.beginOf(row), page.endOf(row));
+        this.writer.row(reader, out, firstRow + row);
       }
+      const piece = out.written();
+      pieceBytes = piece.byteLength;
+      yield piece;
+      releaseBuffers(pieceBytes);
     }
   }
 }

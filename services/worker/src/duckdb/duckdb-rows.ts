@@ -7,9 +7,8 @@ import {
   type DuckDBValue,
   type DuckDBVector,
 } from '@duckdb/node-api';
-import { AppError } from '#libs/kernel';
+import { AppError, releaseBuffers } from '#libs/kernel';
 import { RowBatch } from '#libs/result-store';
-import { releaseBuffers } from '../connector/release-buffers.js';
 import type { DuckdbColumnType } from './duckdb-types.js';
 import { entriesByPlace } from './entries-by-place.js';
 

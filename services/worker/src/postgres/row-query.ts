@@ -1,9 +1,9 @@
+import { releaseBuffers } from '#libs/kernel';
 import type { Duplex } from 'node:stream';
 import type { Connection } from 'pg';
 import type { Column } from '#libs/contracts';
 import type { RowBatch } from '#libs/result-store';
 import type { RowStream, StatementValue } from '../connector/connector.js';
-import { releaseBuffers } from '../connector/release-buffers.js';
 import { uniqueNames } from '../connector/unique-names.js';
 import type { MessageTap, RowTaker } from './message-tap.js';
 import type { PostgresClient } from './postgres-client.js';
