@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { authSettings } from './auth-settings.ts';
+import { userEnvironment } from './user-environment.ts';
 
 const networks = 'SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS';
 let folder: string;
@@ -23,7 +24,20 @@ describe('what auth is told of a local installation', () => {
     const page = 'https://app.example.com/account';
     expect(authSettings(local, { SLUICE_AUTH_ACCOUNT_URL: page })).toEqual({});
     expect(authSettings(local, { SLUICE_AUTH_ACCOUNT_URL_FILE: fileOf(page) })).toEqual({});
-    expect(authSettings(local, { SLUICE_CONFIG_FILE: '/etc/sluice.yaml' })).toEqual({});
+  });
+
+  it('counts what stands in a file of settings as set, and nothing else', async () => {
+    const told = async (withIssuer: boolean, settings: string): Promise<Record<string, string>> => {
+      const file = fileOf(`version: 1\nsettings:\n  ${settings}\n`);
+      return authSettings({ gatewayPort: 4_000, withIssuer }, await userEnvironment({ SLUICE_CONFIG_FILE: file }));
+    };
+    expect(await told(false, 'SLUICE_AUTH_ACCOUNT_URL: https://app.example.com/account')).toEqual({});
+    expect(await told(false, 'SLUICE_LOG_LEVEL: warn')).toEqual({
+      SLUICE_AUTH_ACCOUNT_URL: 'http://localhost:4000/account',
+    });
+    expect((await told(true, `${networks}: [10.0.0.0/8, 'fd00::/8']`))[networks]).toBe(
+      '10.0.0.0/8,fd00::/8,127.0.0.0/8',
+    );
   });
 
   it('lets in the issuer of this machine beside the networks that its user has named, however', () => {

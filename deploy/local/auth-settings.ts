@@ -1,19 +1,17 @@
 import { readFileSync } from 'node:fs';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from './user-environment.ts';
 
 const loopback = '127.0.0.0/8';
 
-/** What auth is told of this installation, which keeps what its user has set. */
+/** What auth is told of this installation, which keeps what its user has set: see `userEnvironment`. */
 export function authSettings(
   { gatewayPort, withIssuer }: { readonly gatewayPort: number; readonly withIssuer: boolean },
   environment: Environment,
 ): Record<string, string> {
   const networks = valueOf('SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS', environment);
-  // A file of settings may name the page; one that we set would go before it.
-  const hasPage = valueOf('SLUICE_AUTH_ACCOUNT_URL', environment) ?? environment['SLUICE_CONFIG_FILE'];
+  const page = valueOf('SLUICE_AUTH_ACCOUNT_URL', environment);
   return {
-    ...(hasPage ? {} : { SLUICE_AUTH_ACCOUNT_URL: `http://localhost:${gatewayPort}/account` }),
+    ...(page ? {} : { SLUICE_AUTH_ACCOUNT_URL: `http://localhost:${gatewayPort}/account` }),
     ...(withIssuer
       ? {
           SLUICE_AUTH_PROVIDER_ALLOWED_NETWORKS: networks === undefined ? loopback : `${networks},${loopback}`,

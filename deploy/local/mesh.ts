@@ -15,6 +15,7 @@ import { answers } from './answers.ts';
 import { isReady } from './readiness.ts';
 import { runStep } from './run-step.ts';
 import { StateDirectory, type LocalSecrets } from './state-directory.ts';
+import { userEnvironment, type Environment } from './user-environment.ts';
 import { waitFor } from './wait-for.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -84,6 +85,7 @@ export class Mesh {
   private readonly operationsPorts = new Map<string, number>();
   private ports: Ports = { postgres: 0, broker: 0, cache: 0 };
   private localSecrets: LocalSecrets | undefined;
+  private userSettings: Environment = {};
   private stopping = false;
   /** Set while the services start: one that ends then has a reason that trying again will not mend. */
   private failStart: ((reason: Error) => void) | undefined;
@@ -141,6 +143,7 @@ export class Mesh {
   }
 
   async startServices(): Promise<void> {
+    this.userSettings = await userEnvironment(process.env);
     const ports = await freePorts(services.length);
     services.forEach((name, index) => this.operationsPorts.set(name, ports[index] ?? 0));
     const failure = Promise.withResolvers<never>();
@@ -357,7 +360,10 @@ export class Mesh {
         SLUICE_AUTH_BOOTSTRAP_WORKSPACE: administrator.workspace,
         SLUICE_AUTH_BOOTSTRAP_EMAIL: administrator.email,
         SLUICE_AUTH_BOOTSTRAP_PASSWORD: secrets.adminPassword,
-        ...authSettings({ gatewayPort: options.gatewayPort, withIssuer: options.withIssuer ?? false }, process.env),
+        ...authSettings(
+          { gatewayPort: options.gatewayPort, withIssuer: options.withIssuer ?? false },
+          this.userSettings,
+        ),
       },
       metadata: { ...database('metadata'), ...masterKeys },
       // Every question goes through it: a burst is not to wait for connections that went a moment before.

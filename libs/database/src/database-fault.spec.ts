@@ -8,6 +8,7 @@ const failed = (error: Error): QueryFailedError => new QueryFailedError('select 
 describe('A fault of the database', () => {
   it.each([
     ['a reset connection', failed(withCode('ECONNRESET'))],
+    ['a connection that was closed a moment before', failed(withCode('EPIPE'))],
     ['a server that stops', failed(withCode('57P01'))],
     ['a full disk', failed(withCode('53100'))],
     ['a server that has become a replica', failed(withCode('25006'))],
@@ -24,6 +25,7 @@ describe('A fault of the database', () => {
   it.each([
     ['for a lock', failed(withCode('55P03'))],
     ['for its end', failed(withCode('57014'))],
+    ['for a connection of the pooler to it', failed(withCode('08P01', 'query_wait_timeout'))],
   ])('may be asked again where the server has waited too long %s', (_, error) => {
     expect(asDatabaseFault(error)).toMatchObject({ code: 'bus.unavailable', retryable: true, cause: error });
   });
@@ -34,6 +36,7 @@ describe('A fault of the database', () => {
     ['a fault of ours', new Error('cannot read properties of undefined')],
     ['a refused connection to something else', withCode('ECONNREFUSED')],
     ['the words of something else', new Error('Connection terminated unexpectedly')],
+    ['what else a pooler refuses', failed(withCode('08P01', 'unsupported startup parameter'))],
     ['what is no error', 'text'],
   ])('is not made of %s', (_, error) => {
     expect(asDatabaseFault(error)).toBe(error);

@@ -1,7 +1,7 @@
 import { QueryFailedError } from 'typeorm';
 import { AppError } from '#libs/kernel';
 import { isConnectFault } from './connection/connect-faults.js';
-import { isConnectionFault, postgresCode } from './postgres-errors.js';
+import { isConnectionFault, isGivenUp, postgresCode } from './postgres-errors.js';
 
 /** node-postgres says by words alone that a connection was not made in time, was lost or is not good any more. */
 const lostConnection =
@@ -10,17 +10,13 @@ const lostConnection =
 /** Out of disk, of memory or of connections; a system error under the server; a server that has crashed or only reads for now. */
 const troubledServer = /^(53...|58...|57P02|25006)$/;
 
-/** Ended by the server, and its transaction with it, as it waited for a lock or took for too long. */
-const givenUp = /^(55P03|57014)$/;
-
 /**
  * A connection that is lost during a statement leaves it open whether that was done, and so does a server in trouble. What the server
  * has given up may be asked again. Other errors stay, those of other connections of the process among them.
  */
 export function asDatabaseFault(error: unknown): unknown {
   if (!(error instanceof QueryFailedError) && !isConnectFault(error)) return error;
-  const code = postgresCode(error);
-  if (code !== undefined && givenUp.test(code)) {
+  if (isGivenUp(error)) {
     return new AppError('bus.unavailable', 'Something went wrong on our side.', {
       retryable: true,
       retryAfterSeconds: 1,
@@ -28,6 +24,7 @@ export function asDatabaseFault(error: unknown): unknown {
       cause: error,
     });
   }
+  const code = postgresCode(error);
   const isLost = code === undefined ? lostConnection.test(messageOf(error)) : troubledServer.test(code);
   if (!isLost && !isConnectionFault(error)) return error;
   return new AppError('bus.unknown_outcome', 'No answer came in time: it may have been done or not.', {

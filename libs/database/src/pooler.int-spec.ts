@@ -1,14 +1,15 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import pg from 'pg';
 import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { databaseSettings, loadConfig } from '#libs/config';
 import { AppLogger } from '#libs/telemetry';
 import { PgBouncer, startPostgres, type PostgresServer } from '#libs/testing';
 import { dataSourceOptions, migrationOptions } from './connection/data-source-options.js';
 import { openDataSource } from './connection/open-data-source.js';
-import { inTransaction, queryPrepared } from './index.js';
+import { asDatabaseFault, inTransaction, queryPrepared } from './index.js';
 
 // What stands in deploy/postgres is what is tried.
 const files = resolve(import.meta.dirname, '../../../deploy/postgres');
@@ -65,9 +66,9 @@ afterAll(async () => {
   await server.stop();
 });
 
-const startBouncer = (): Promise<PgBouncer> =>
+const startBouncer = (configuration = resolve(files, 'pgbouncer.ini')): Promise<PgBouncer> =>
   PgBouncer.start({
-    configuration: resolve(files, 'pgbouncer.ini'),
+    configuration,
     users: usersText,
     server: { port: server.port, database: new URL(direct).pathname.slice(1) },
   });
@@ -79,9 +80,14 @@ function directUrl(): string {
   return url.href;
 }
 
-async function open(pooling: string, more: Record<string, string> = {}, migrations = [CreateTable1700000000000]) {
+async function open(
+  pooling: string,
+  more: Record<string, string> = {},
+  migrations = [CreateTable1700000000000],
+  through = bouncer,
+) {
   const settings = loadConfig(databaseSettings('metadata'), {
-    SLUICE_DATABASE_URL: bouncer.urlOf(role, password),
+    SLUICE_DATABASE_URL: through.urlOf(role, password),
     SLUICE_DATABASE_POOLING: pooling,
     ...more,
   });
@@ -151,6 +157,27 @@ describe('Behind PgBouncer in transaction mode, with the pgbouncer.ini of deploy
     await client.query('select pg_sleep(0.5)');
     expect(await client.query('commit')).toMatchObject({ command: 'COMMIT' });
     await gone;
+  });
+
+  it('a statement that has waited too long for a connection to the server was surely not done, and may be asked again', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-pooler-'));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const configuration = join(directory, 'pgbouncer.ini');
+    const text = await readFile(resolve(files, 'pgbouncer.ini'), 'utf8');
+    const small = { default_pool_size: 1, min_pool_size: 0, reserve_pool_size: 0, query_wait_timeout: 1 };
+    const changed = Object.entries(small).reduce(
+      (all, [name, value]) => all.replace(new RegExp(`^${name} = .*$`, 'm'), `${name} = ${value}`),
+      text,
+    );
+    await writeFile(configuration, changed);
+    await using own = await startBouncer(configuration);
+    const dataSource = await open('transaction', { SLUICE_DATABASE_MIGRATION_URL: directUrl() }, [], own);
+    await dataSource.query('select 1');
+    await inTransaction(dataSource, async (manager) => {
+      await manager.query('select 1');
+      const fault: unknown = await dataSource.query('select 1').catch(asDatabaseFault);
+      expect(fault).toMatchObject({ code: 'bus.unavailable', retryable: true });
+    });
   });
 
   it('a service that has not been told of the pooler does not start, rather than fail now and then', async () => {

@@ -43,6 +43,7 @@ export function isSerializationFailure(error: unknown): boolean {
 const connectionFaults: readonly (string | undefined)[] = [
   'ECONNREFUSED',
   'ECONNRESET',
+  'EPIPE',
   'ETIMEDOUT',
   'ENOTFOUND',
   'EAI_AGAIN',
@@ -59,6 +60,15 @@ const poolerFault = /cannot connect to server|server_login_retry|server login ha
 export function isConnectionFault(error: unknown): boolean {
   const code = postgresCode(error);
   return connectionFaults.includes(code) || (code === '08P01' && poolerFault.test(String(error)));
+}
+
+// Ended by the server, and its transaction with it, as it waited for a lock or took for too long.
+const givenUp: readonly (string | undefined)[] = ['55P03', '57014'];
+
+/** True where the statement was surely not done: the server has ended it, or PgBouncer had no connection to the server for it. */
+export function isGivenUp(error: unknown): boolean {
+  const code = postgresCode(error);
+  return givenUp.includes(code) || (code === '08P01' && String(error).includes('query_wait_timeout'));
 }
 
 function constraintOf(error: unknown): unknown {

@@ -12,6 +12,7 @@ import {
   type PostgresOptions,
 } from './connection/data-source-options.js';
 import { connectOnce } from './connection/open-data-source.js';
+import { poolOf } from './connection/pool-of.js';
 import { asDatabaseFault } from './database-fault.js';
 import { inTransaction } from './transaction.js';
 
@@ -96,6 +97,33 @@ describe('A database behind one name that vanishes without a word', () => {
     expect(piecemeal).toHaveLength(10);
     expect(wire.connections).toBe(made);
   });
+
+  it('is not looked for when an idle connection has a statement in the turn in which its patience ends', async () => {
+    const client = await poolOf(dataSource).connect();
+    const made = wire.connections;
+    try {
+      const answer = await new Promise((resolve, reject) => {
+        client.connection.stream.once('timeout', () => {
+          client.query('select pg_sleep(0.4), 1 as one').then(({ rows }) => resolve(rows), reject);
+        });
+      });
+      expect(answer).toMatchObject([{ one: 1 }]);
+    } finally {
+      client.release();
+    }
+    expect(wire.connections).toBe(made);
+  });
+
+  it('is asked for once, however many connections wait', async () => {
+    const pool = poolOf(dataSource);
+    const clients = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
+    const made = wire.connections;
+    const text = `select pg_sleep(${(1.5 * answerMs) / 1_000})`;
+    const answers = await Promise.allSettled(clients.map((client) => client.query(text)));
+    for (const client of clients) client.release();
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
+    expect(wire.connections - made).toBe(1);
+  });
 });
 
 /** Past the wire, which is a part of this process and stands still with it. */
@@ -106,35 +134,67 @@ async function connectDirectly(): Promise<DataSource> {
   return direct;
 }
 
+/** The processes whose commit waits for a standby. */
+async function committing(on: DataSource): Promise<number[]> {
+  const rows = await on.query<{ pid: number }[]>(`select pid from pg_stat_activity where wait_event = 'SyncRep'`);
+  return rows.map(({ pid }) => pid);
+}
+
+/** Commits wait for a standby of this name; without one, for none. */
+async function waitFor(on: DataSource, standby: string): Promise<void> {
+  await on.query(`alter system set synchronous_standby_names = '${standby}'`);
+  await on.query('select pg_reload_conf()');
+  await until(async () => {
+    const [row] = await on.query<{ synchronous_standby_names: string }[]>('show synchronous_standby_names');
+    return row?.synchronous_standby_names === standby;
+  });
+}
+
+/** A write whose commit waits. What was set a moment ago the server may not know yet, so it is tried again. */
+async function writeThatWaits(on: DataSource, write: () => Promise<unknown>): Promise<{ written: Promise<unknown> }> {
+  for (;;) {
+    const written = write();
+    const isThere = until(async () => (await committing(on)).length > 0);
+    if (await Promise.race([isThere, written.then(() => false)])) return { written };
+  }
+}
+
 describe('A database that is there', () => {
   it('keeps the connection whose commit waits for a synchronous standby: it would keep its own side of it anyway', async () => {
     const direct = await connectDirectly();
-    const processes = async (): Promise<number[]> => {
-      const rows = await dataSource.query<{ pid: number }[]>(
-        `select pid from pg_stat_activity where wait_event = 'SyncRep'`,
-      );
-      return rows.map(({ pid }) => pid);
-    };
-    const waitFor = async (standby: string): Promise<void> => {
-      await dataSource.query(`alter system set synchronous_standby_names = '${standby}'`);
-      await dataSource.query('select pg_reload_conf()');
-      await until(async () => {
-        const [row] = await dataSource.query<{ synchronous_standby_names: string }[]>('show synchronous_standby_names');
-        return row?.synchronous_standby_names === standby;
-      });
-    };
     await direct.query('create table kept (n integer)');
     try {
-      await waitFor('nobody');
-      const written = inTransaction(direct, (manager) => manager.query('insert into kept values (1)'));
-      const first = await until(async () => (await processes())[0]);
+      await waitFor(dataSource, 'nobody');
+      const { written } = await writeThatWaits(dataSource, () =>
+        inTransaction(direct, (manager) => manager.query('insert into kept values (1)')),
+      );
+      const first = await until(async () => (await committing(dataSource))[0]);
       await new Promise((resolve) => setTimeout(resolve, 3 * answerMs));
-      expect(await processes()).toEqual([first]);
-      await waitFor('');
+      expect(await committing(dataSource)).toEqual([first]);
+      await waitFor(dataSource, '');
       await written;
-      expect(await direct.query('select pg_backend_pid() as pid from kept')).toEqual([{ pid: first }]);
+      expect(await direct.query('select pg_backend_pid() as pid from kept limit 1')).toEqual([{ pid: first }]);
     } finally {
-      await waitFor('');
+      await waitFor(dataSource, '');
+    }
+  });
+
+  it('keeps no connection for the commit of another one, which says nothing of a server that is gone', async () => {
+    const direct = await connectDirectly();
+    await direct.query('create table others (n integer)');
+    await one();
+    try {
+      await waitFor(direct, 'nobody');
+      const { written } = await writeThatWaits(direct, () => direct.query('insert into others values (1)'));
+      // Another server answers in the place of the one that is gone.
+      wire.swallowOpen();
+      const { fault, ms } = await timed(one());
+      expect(fault).toMatchObject({ code: 'bus.unknown_outcome' });
+      expect(ms).toBeLessThan(noticedMs);
+      await waitFor(direct, '');
+      await written;
+    } finally {
+      await waitFor(direct, '');
     }
   });
 

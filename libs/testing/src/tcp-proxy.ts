@@ -6,6 +6,7 @@ export class TcpProxy implements AsyncDisposable {
   /** How many have been made to it. */
   connections = 0;
   private readonly sockets = new Set<Socket>();
+  private readonly links = new Set<{ isDead: boolean }>();
   private isBlackHole = false;
 
   private constructor(
@@ -27,6 +28,11 @@ export class TcpProxy implements AsyncDisposable {
     this.isBlackHole = true;
   }
 
+  /** From now on nothing passes on connections that are open, as if another server had taken the place of theirs. */
+  swallowOpen(): void {
+    for (const link of this.links) link.isDead = true;
+  }
+
   /** New connections pass again; those that were swallowed stay dead. */
   restore(): void {
     this.isBlackHole = false;
@@ -43,12 +49,14 @@ export class TcpProxy implements AsyncDisposable {
 
   private join(near: Socket, far: Socket): void {
     this.connections += 1;
-    let isDead = this.isBlackHole;
+    const link = { isDead: this.isBlackHole };
+    this.links.add(link);
+    near.on('close', () => this.links.delete(link));
     const pass = (from: Socket, to: Socket): void => {
       this.sockets.add(from);
       from.on('data', (chunk) => {
-        isDead ||= this.isBlackHole;
-        if (!isDead) to.write(chunk);
+        link.isDead ||= this.isBlackHole;
+        if (!link.isDead) to.write(chunk);
       });
       from.on('error', () => to.destroy());
       from.on('close', () => {

@@ -6,6 +6,8 @@ import { isStillAtWork } from './still-at-work.js';
 export interface AnswerSettings {
   /** So long a server may say nothing while it owes an answer, before it is asked whether it is there; 0 is for as long as it takes. */
   readonly answerMs: number;
+  /** False behind a pooler, where the process of the server that owes an answer is not the one that the connection names. */
+  readonly keepsSession?: boolean;
 }
 
 /**
@@ -21,11 +23,13 @@ export class AnsweringClient extends pg.Client {
   declare readonly readyForQuery: boolean;
   declare readonly processID: number | null;
   private readonly answerMs: number;
+  private readonly keepsSession: boolean;
 
   /** The types of the pool know nothing of the config, which it always gives. */
   constructor(config?: pg.ClientConfig & AnswerSettings) {
     super(config);
     this.answerMs = config?.answerMs ?? 0;
+    this.keepsSession = config?.keepsSession ?? true;
     this.once('connect', () => {
       // What node-postgres opens is a socket, or TLS over one, which is a socket as well.
       const socket = this.connection.stream as Socket;
@@ -35,6 +39,8 @@ export class AnsweringClient extends pg.Client {
   }
 
   private async doubt(socket: Socket): Promise<void> {
+    // What is asked from now on is not yet owed for long; it sets the socket's time anew.
+    if (this.readyForQuery) return;
     const { bytesRead } = socket;
     const owes = (): boolean => !this.readyForQuery && !socket.destroyed && socket.bytesRead === bytesRead;
     // Where this process has stood still, its timers come before what has arrived meanwhile.
@@ -42,7 +48,8 @@ export class AnsweringClient extends pg.Client {
     if (!owes()) return;
     const { host, port, user, database, password, ssl, answerMs } = this;
     const settings = { host, port, user, database, password, ssl };
-    const isThere = await isStillAtWork({ settings, processId: this.processID, silentMs: answerMs });
+    const processId = this.keepsSession ? (this.processID ?? undefined) : undefined;
+    const isThere = await isStillAtWork({ settings, processId, silentMs: answerMs });
     if (!owes()) return;
     if (isThere) {
       socket.setTimeout(answerMs);

@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { DatabaseHost, DatabaseUrl } from '#libs/config';
+import { askServer } from './ask-server.js';
 
 /** What node-postgres keeps of a connection, of which a copy with another host makes another connection. */
 export type ConnectionSettings = pg.ClientConfig;
@@ -11,7 +12,6 @@ interface Watched {
   readonly abandon: () => void;
 }
 
-const askTimeoutMs = 2_000;
 /** For so long an answer is good for the connections that are opened next. */
 const choiceMs = 1_000;
 /** A server that has vanished from the network ends no connection: what was asked there would wait for minutes. */
@@ -83,21 +83,13 @@ async function willDo(
   target: NonNullable<DatabaseUrl['target']>,
   settings: ConnectionSettings,
 ): Promise<boolean> {
-  const client = new pg.Client({ ...settings, host, port, connectionTimeoutMillis: askTimeoutMs });
-  client.on('error', () => undefined);
-  // The server may accept and then say nothing.
-  const timer = setTimeout(() => client.connection.stream.destroy(), askTimeoutMs);
-  try {
-    await client.connect();
+  return askServer({ ...settings, host, port }, async (client) => {
     if (target === 'any') return true;
     const { rows } = await client.query<{ writes: boolean }>(
       `select not pg_is_in_recovery() and current_setting('default_transaction_read_only') = 'off' as writes`,
     );
     return rows[0]?.writes === (target === 'read-write');
-  } finally {
-    clearTimeout(timer);
-    await client.end().catch(() => undefined);
-  }
+  });
 }
 
 /** With the code of one of the reasons, by which others see that it is the connection. */

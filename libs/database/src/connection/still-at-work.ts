@@ -1,37 +1,58 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { postgresCode } from '../postgres-errors.js';
+import { askServer } from './ask-server.js';
 
-const askTimeoutMs = 2_000;
 const tooManyConnections = '53300';
 
 interface Silence {
   readonly settings: pg.ClientConfig;
   /** Which of the server's processes owes the answer; behind a pooler that is not known. */
-  readonly processId: number | null;
+  readonly processId: number | undefined;
   readonly silentMs: number;
 }
 
+interface BusyProcess {
+  readonly id: number;
+  readonly forMs: number;
+  /** Commits, and waits for a synchronous standby. */
+  readonly waitsForStandby: boolean;
+}
+
+/** A server that falls silent does so on all connections at once. */
+const asking = new Map<string, Promise<readonly BusyProcess[]>>();
+
 /**
  * Whether the server of a silent connection is there, and at work for it. A commit alone may take so long: `statement_timeout` does
- * not hold for it, and it waits for a synchronous standby without end. A server that has no room for the question is there as well.
+ * not hold for it, and it waits for a synchronous standby without end. Behind a pooler any such commit may be the one. A server that
+ * has no room for the question is there as well.
  */
 export async function isStillAtWork({ settings, processId, silentMs }: Silence): Promise<boolean> {
-  const client = new pg.Client({ ...settings, connectionTimeoutMillis: askTimeoutMs });
-  client.on('error', () => undefined);
-  const timer = setTimeout(() => client.connection.stream.destroy(), 2 * askTimeoutMs);
   try {
-    await client.connect();
-    const { rows } = await client.query<{ works: boolean }>(
-      // For so long, or it may be another server's that is found in the place of ours.
-      `select exists (select from pg_stat_activity where usename = current_user and state = 'active'
-         and query_start < clock_timestamp() - make_interval(secs => $2) and (pid = $1 or wait_event = 'SyncRep')) as works`,
-      [processId, silentMs / 2_000],
+    const busy = await askOnce(settings);
+    return busy.some(
+      ({ id, forMs, waitsForStandby }) =>
+        // For so long, or it may be another server's that is found in the place of ours.
+        forMs > silentMs / 2 && (processId === undefined ? waitsForStandby : id === processId),
     );
-    return rows[0]?.works === true;
   } catch (error) {
     return postgresCode(error) === tooManyConnections;
-  } finally {
-    clearTimeout(timer);
-    client.end().catch(() => undefined);
   }
+}
+
+/** One question at a time to each server. */
+function askOnce(settings: pg.ClientConfig): Promise<readonly BusyProcess[]> {
+  const { user, host, port, database } = settings;
+  const server = JSON.stringify([user, host, port, database]);
+  const answer = asking.get(server) ?? askServer(settings, busyProcesses).finally(() => asking.delete(server));
+  asking.set(server, answer);
+  return answer;
+}
+
+async function busyProcesses(client: pg.Client): Promise<readonly BusyProcess[]> {
+  const { rows } = await client.query<BusyProcess>(
+    `select pid as id, extract(epoch from clock_timestamp() - query_start)::double precision * 1000 as "forMs",
+       wait_event is not distinct from 'SyncRep' as "waitsForStandby"
+     from pg_stat_activity where usename = current_user and state = 'active'`,
+  );
+  return rows;
 }

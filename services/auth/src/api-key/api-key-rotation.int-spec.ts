@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { accountRequests, authRequests } from '#libs/contracts';
 import type { MessageContext } from '#libs/bus';
 import { startPostgres, type PostgresServer } from '#libs/testing';
 import { AuthHarness } from '../../test/auth-harness.js';
 import { RetentionService } from '../retention/retention.service.js';
+import { ApiKeyRepository } from './api-key.repository.js';
 
 let server: PostgresServer;
 let auth: AuthHarness;
@@ -47,6 +48,15 @@ describe('an API key that is rotated', () => {
     const { id, secret } = await newKey();
     await rotate(id, 0);
     expect(await refused(exchange(secret))).toBe('auth.unauthenticated');
+  });
+
+  it('keeps its secret where its owner is not told the new one', async () => {
+    const { id, secret } = await newKey();
+    const given = Object.assign(new Error('canceling statement'), { code: '57014' });
+    const found = vi.spyOn(ApiKeyRepository.prototype, 'find').mockRejectedValueOnce(given);
+    await expect(rotate(id, 0)).rejects.toThrowError();
+    expect(found).toHaveBeenCalled();
+    await expect(exchange(secret)).resolves.toBeDefined();
   });
 
   it('ends with all its secrets when it is revoked', async () => {

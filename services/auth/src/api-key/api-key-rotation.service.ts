@@ -44,20 +44,22 @@ export class ApiKeyRotationService {
     }
     const owner = await this.apiKeys.ownerOfKey(id, caller);
     const secret = newSecret();
-    const hasRotated =
+    const row =
       isId('apiKey', id) &&
       (await this.transactions.run(async (transaction) => {
         if (owner.id !== userId) {
           const locked = await this.users.lockForToken(transaction, owner);
-          if (!locked) return false;
+          if (!locked) return undefined;
           refuseStronger(locked.user, caller, 'id');
         }
         const hasNew = await this.rotations.replaceSecret(transaction, owner, id, { secret, overlapSeconds });
+        if (!hasNew) return undefined;
         const record = { action: 'api_key.rotated', target: { type: 'api_key', id }, workspaceId: owner.workspaceId };
-        if (hasNew) await this.audit.add(transaction, { ...record, after: { overlapSeconds } });
-        return hasNew;
+        await this.audit.add(transaction, { ...record, after: { overlapSeconds } });
+        // Before the commit: once the old secret has gone, nothing is to keep the new one from its owner.
+        const [rotated] = await this.keys.find(owner, [id], false, transaction);
+        return rotated;
       }));
-    const [row] = hasRotated ? await this.keys.find(owner, [id], false) : [];
     if (!row) throw new AppError('auth.api_key_not_found', 'There is no such API key.', { path: ['id'] });
     this.logger.info({ userId, keyId: id, overlapSeconds }, 'an API key was given a new secret');
     return { apiKey: toApiKey(row), secret: secret.secret };

@@ -51,8 +51,13 @@ export class ApiKeyRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
   /** The owner's, and those of service accounts for one who manages them. */
-  find({ workspaceId, id }: UserKey, ids: readonly string[], isManager: boolean): Promise<ApiKeyRow[]> {
-    return this.database.query<ApiKeyRow[]>(
+  find(
+    { workspaceId, id }: UserKey,
+    ids: readonly string[],
+    isManager: boolean,
+    on: Transaction = this.database.manager,
+  ): Promise<ApiKeyRow[]> {
+    return on.query<ApiKeyRow[]>(
       `select ${columns} from auth.api_key
        where workspace_id = $1 and (user_id = $2 or ($4 and user_id like 'svc\\_%')) and id = any ($3::text[])
          and revoked_at is null`,

@@ -44,6 +44,7 @@ describe('An event of plain values', () => {
     '__typename',
     'cursor',
     'again: cursor',
+    '__proto__: cursor',
     '...Placed',
     '... on ExecutionEvent { kind: __typename cursor }',
     '... { cursor }',

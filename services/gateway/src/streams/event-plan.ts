@@ -51,7 +51,8 @@ export function plainData(
 }
 
 function dataOf({ root, fields }: EventPlan, event: ExecutionEvent): Record<string, unknown> | undefined {
-  const told: Record<string, unknown> = {};
+  // An alias may be any name, `__proto__` too.
+  const told = Object.create(null) as Record<string, unknown>;
   try {
     for (const { key, read } of fields) told[key] = read(event);
   } catch {

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Client } from 'graphql-ws';
+import { parse } from 'graphql';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runRequests } from '#libs/contracts';
@@ -9,6 +10,8 @@ import { until } from '#libs/testing';
 import { collect, namesOf } from '../../test/execution-events.js';
 import type { FakeRun } from '../../test/fake-run.js';
 import { GatewaySuite } from '../../test/gateway-suite.js';
+import type { ExecutionEvent } from '../events/execution-event.js';
+import { plainData } from './event-plan.js';
 
 let suite: GatewaySuite;
 beforeAll(async () => {
@@ -39,6 +42,21 @@ async function subscribers(run: FakeRun, count: number, variables: Record<string
   }
   return all;
 }
+
+describe('Events of states alone', () => {
+  it('are told without being executed, in the schema as the gateway has it: nothing is put around what resolves them', () => {
+    const states = '__typename cursor ... on ExecutionStateChanged { state version at }';
+    const document = parse(`subscription ($id: ID!) { executionEvents(id: $id) { ${states} } }`);
+    // What is not read here is left out of it.
+    const event = {
+      ...{ __typename: 'ExecutionStateChanged', cursor: 'c1', state: 'RUNNING', version: 7 },
+      at: new Date('2030-01-02T03:04:05.678Z'),
+    } as unknown as ExecutionEvent;
+    expect(plainData({ schema: suite.gateway.schema, document }, event)).toMatchObject({
+      executionEvents: { state: 'RUNNING', version: 7 },
+    });
+  });
+});
 
 describe('Subscribers who may be told the same', () => {
   it('are told it by one stream, made once for all of them', async () => {

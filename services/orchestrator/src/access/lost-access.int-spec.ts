@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   authRequests,
   metadataRequests,
@@ -198,6 +198,30 @@ describe('what somebody runs who may no longer', () => {
     expect([await begun(), (await orchestrator.executions.get(third, again)).state]).toEqual(['CANCELED', 'RUNNING']);
   });
 
+  it('of a guest has its account with the commit that makes it: there is no statement behind that to go wrong', async () => {
+    const guest = newPrincipal({
+      ...{ userId: newId('guest'), workspaceId: principal.workspaceId },
+      guest: {
+        mintedById: newId('serviceAccount'),
+        parameters: {},
+        attributes: {},
+        timeZone: undefined,
+        locale: undefined,
+      },
+    });
+    await running(runQuery());
+    await dataSource.query(`
+      create function pg_temp.give_up() returns trigger language plpgsql as $$
+      begin raise exception 'given up' using errcode = '57014'; end $$;
+      create trigger gives_up before update on orchestrator.execution execute function pg_temp.give_up()`);
+    onTestFinished(() => dataSource.query('drop trigger gives_up on orchestrator.execution'));
+    const { id, cacheStatus } = await runQuery(guest);
+    expect(cacheStatus).toBe('SHARED');
+    expect(await dataSource.query('select account_id from orchestrator.execution where id = $1', [id])).toEqual([
+      { account_id: guest.guest?.mintedById },
+    ]);
+  });
+
   it('is found however many share a run, and looked through in pages', async () => {
     const others = Array.from({ length: 4 }, () => newPrincipal({ workspaceId: principal.workspaceId }));
     const [first] = others;
@@ -234,6 +258,24 @@ describe('what somebody runs who may no longer', () => {
     });
     await expect(sweep(1)).rejects.toMatchObject({ code: 'bus.timeout' });
     expect(asked()).toBe(2);
+  });
+
+  it('is cancelled whatever becomes of a look at another workspace, on whose page it is not', async () => {
+    const other = newPrincipal({ permissions: principal.permissions });
+    const mine = submitSql(orchestrator, principal, source, 'select 1');
+    const stateOfMine = await running(mine);
+    const othersSource = newSource(other.workspaceId);
+    answerAround(orchestrator.bus, othersSource);
+    const theirs = submitSql(orchestrator, other, othersSource, 'select 1');
+    const stateOfTheirs = await running(theirs);
+    const ids = [(await mine).id, (await theirs).id];
+    vi.spyOn(LostAccessRepository.prototype, 'running').mockResolvedValueOnce(ids);
+    orchestrator.bus.answer(authRequests.listUserRights, ({ workspaceId }) => {
+      if (workspaceId === principal.workspaceId) throw new AppError('internal', 'A role that cannot be read.');
+      return { users: [] };
+    });
+    await sweep(1);
+    expect([await stateOfMine(), await stateOfTheirs()]).toEqual(['RUNNING', 'CANCELED']);
   });
 
   it('goes on while nobody can say who may what', async () => {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Permission, Reacher, WorkspaceAccess } from '#libs/identity';
 import { isPermission } from '#libs/identity';
-import { isId } from '#libs/kernel';
+import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { CancelService } from '../execution/cancel.service.js';
 import { AuthClient } from '../plan/auth.client.js';
@@ -25,8 +25,8 @@ export class LostAccessService {
   ) {}
 
   /**
-   * One look at all that is running, page by page. Where access cannot be looked up, it goes on until the next look.
-   * @throws where auth does not say who may do what: what is left waits for the next look as well
+   * One look at all that is running, page by page. Where a workspace's access cannot be looked up, it goes on until the next look.
+   * @throws where auth says nothing at all: what is left waits for the next look as well
    */
   async sweep(signal: AbortSignal, pageMax = pageExecutionsMax): Promise<void> {
     const ids = await this.repository.running();
@@ -41,7 +41,11 @@ export class LostAccessService {
   }
 
   private async look(workspaceId: string, executions: readonly RunningExecution[]): Promise<void> {
-    const askers = await this.askersOf(workspaceId, executions);
+    const askers = await this.askersOf(workspaceId, executions).catch((err: unknown) => {
+      if (isSilence(err)) throw err;
+      this.cannotSay(workspaceId, err);
+    });
+    if (!askers) return;
     try {
       const access = await this.access.watched(workspaceId);
       for (const execution of executions) {
@@ -51,8 +55,12 @@ export class LostAccessService {
         this.logger.info({ executionId: id, callerId }, 'an execution was cancelled, as its caller has lost access');
       }
     } catch (err) {
-      this.logger.warn({ err, workspaceId }, 'nobody could say who may still run what is running');
+      this.cannotSay(workspaceId, err);
     }
+  }
+
+  private cannotSay(workspaceId: string, err: unknown): void {
+    this.logger.warn({ err, workspaceId }, 'nobody could say who may still run what is running');
   }
 
   private async askersOf(
@@ -67,6 +75,11 @@ export class LostAccessService {
       ]),
     );
   }
+}
+
+/** No answer for one workspace is none for the next either; any other fault may be the workspace's own. */
+function isSilence(error: unknown): boolean {
+  return error instanceof AppError && (error.code === 'bus.timeout' || error.code === 'bus.unavailable');
 }
 
 function askerOf({ callerId, accountId }: RunningExecution): string {

@@ -34,6 +34,9 @@ let hit: Execution;
 /** What each caller has taken, and how many anyone may take. */
 let taken: Map<string, number>;
 let allowed: number;
+/** Until then nothing is given back. */
+let given: Promise<void> | undefined;
+let metrics: MetricsRegistry;
 
 beforeAll(async () => {
   server = await startPostgres();
@@ -54,8 +57,11 @@ beforeEach(async () => {
   revision = 7;
   taken = new Map();
   allowed = 1_000;
+  given = undefined;
+  metrics = new MetricsRegistry('orchestrator');
   const buckets = {
     take: async (subject: string, _size: unknown, count: number) => {
+      if (count < 0 && given) await given;
       const all = (taken.get(subject) ?? 0) + count;
       if (all > allowed) return 3;
       taken.set(subject, all);
@@ -67,7 +73,7 @@ beforeEach(async () => {
     new RepeatedHitsRepository(dataSource),
     copies,
     new QuestionRate(buckets, { allowance: { questionsPerSecond: 1, questionsBurst: 1 } } as OrchestratorConfig),
-    new CacheMetrics(new MetricsRegistry('orchestrator')),
+    new CacheMetrics(metrics),
   );
   const worker = new TestWorker(orchestrator);
   await worker.announce(8);
@@ -88,6 +94,11 @@ const repeatOf = (change: Partial<HitToRepeat> = {}): HitToRepeat => ({
 });
 
 const held = (): number | undefined => taken.get(`${principal.workspaceId}/${principal.userId}`);
+
+async function answered(): Promise<number> {
+  const metric = await metrics.registry.getSingleMetric('sluice_orchestrator_cache_answers_total')?.get();
+  return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
+}
 
 async function accepted(...repeats: HitToRepeat[]): Promise<boolean[]> {
   return (await service.repeat(repeats)).map((repeated: RepeatedHit) => repeated.accepted);
@@ -193,6 +204,22 @@ describe('a hit that is repeated', () => {
     expect(await orchestrator.executions.getMany(ids, principal)).toEqual(made);
     await dataSource.query('update orchestrator.source set paused = true');
     expect(await service.repeat(request)).toEqual(answer);
+  });
+
+  it('counts once, however often its request comes, also where its caller may ask no more by then', async () => {
+    const request = [repeatOf(), repeatOf({ hitId: newId('execution') }), repeatOf()];
+    const answer = await service.repeat(request);
+    expect([held(), await answered()]).toEqual([2, 2]);
+    expect(await service.repeat(request)).toEqual(answer);
+    expect([held(), await answered()]).toEqual([2, 2]);
+    allowed = 2;
+    expect(await service.repeat(request)).toEqual(answer);
+    expect([held(), await answered()]).toEqual([2, 2]);
+  });
+
+  it('is answered before the tokens of others have been given back', async () => {
+    given = new Promise(() => undefined);
+    expect(await accepted(repeatOf(), repeatOf({ hitId: newId('execution') }))).toEqual([true, false]);
   });
 
   it('is answered as recorded where its request comes while the first is under way', async () => {

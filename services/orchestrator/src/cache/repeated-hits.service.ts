@@ -3,10 +3,15 @@ import { AppError, isId } from '#libs/kernel';
 import { RevisionCopies } from '#libs/redis';
 import { QuestionRate } from '../allowance/question-rate.service.js';
 import { CacheMetrics } from './cache.metrics.js';
-import { RepeatedHitsRepository, type HitToRepeat, type RepeatedHit } from './repeated-hits.repository.js';
+import {
+  RepeatedHitsRepository,
+  type HitToRepeat,
+  type RecordedHit,
+  type RecordedHits,
+  type RepeatedHit,
+} from './repeated-hits.repository.js';
 
 const hitsMax = 1_000;
-const refused: RepeatedHit = { accepted: false, cacheAgeSeconds: 0 };
 
 /**
  * Equal questions of callers whose answers are known to be kept, many at a time. The gateway knows who asks and that they
@@ -23,22 +28,24 @@ export class RepeatedHitsService {
 
   async repeat(hits: readonly HitToRepeat[]): Promise<RepeatedHit[]> {
     if (hits.length > hitsMax) throw new AppError('input.too_large', `At most ${hitsMax} hits at once.`);
+    const wellFormed = hits.filter(isWellFormed);
     const currentOf = this.currentOf(hits);
     // In one round trip.
-    const [isCurrent, counted] = await Promise.all([currentOf, this.withinRate(hits.filter(isWellFormed), currentOf)]);
-    const accepted = new Map<HitToRepeat, RepeatedHit>();
+    const [isCurrent, counted] = await Promise.all([currentOf, this.withinRate(wellFormed, currentOf)]);
+    let repeated: RecordedHits = new Map();
     try {
-      const good = counted.filter(isCurrent);
-      const repeated = good.length === 0 ? [] : await this.repository.repeat(good);
-      for (const [index, hit] of good.entries()) {
-        const answer = repeated[index];
-        if (answer?.accepted) accepted.set(hit, answer);
-      }
+      repeated = await this.repository.repeat(counted.filter(isCurrent));
     } finally {
-      await this.giveBack(counted.filter((hit) => !accepted.has(hit)));
+      // Nobody waits for it.
+      void this.giveBack(counted.filter((hit) => !repeated.get(hit)?.isNew));
     }
-    for (const { cacheAgeSeconds } of accepted.values()) this.metrics.answered({ cacheStatus: 'HIT', cacheAgeSeconds });
-    return hits.map((hit) => accepted.get(hit) ?? refused);
+    for (const { isNew, cacheAgeSeconds } of repeated.values())
+      if (isNew) this.metrics.answered({ cacheStatus: 'HIT', cacheAgeSeconds });
+    const taken = new Set(counted);
+    const tooMany = wellFormed.filter((hit) => isCurrent(hit) && !taken.has(hit));
+    // Where their request comes once more, they were not too many before.
+    const earlier = await this.repository.find(tooMany);
+    return hits.map((hit) => answerOf(repeated.get(hit) ?? earlier.get(hit)));
   }
 
   /**
@@ -57,7 +64,7 @@ export class RepeatedHitsService {
     return taken.flat();
   }
 
-  /** What is not accepted is asked for again, each by itself, and counts then. */
+  /** What is not accepted is asked for again, each by itself, and counts then; what was recorded before has counted. */
   private async giveBack(hits: readonly HitToRepeat[]): Promise<void> {
     await Promise.all(byCaller(hits).map((own) => this.rate.giveBack(own.caller, own.hits.length)));
   }
@@ -69,6 +76,12 @@ export class RepeatedHitsService {
     const current = new Map(workspaceIds.map((id, index) => [id, revisions[index]]));
     return ({ workspaceId, revision }) => current.get(workspaceId) === revision;
   }
+}
+
+function answerOf(recorded: RecordedHit | undefined): RepeatedHit {
+  if (!recorded) return { accepted: false, cacheAgeSeconds: 0 };
+  const { submittedAt, cacheAgeSeconds } = recorded;
+  return { accepted: true, submittedAt, cacheAgeSeconds };
 }
 
 type IsCurrent = (hit: HitToRepeat) => boolean;

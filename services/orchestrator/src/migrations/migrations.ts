@@ -3,6 +3,7 @@ import { AccountsOfGuests1795560000000 } from './1795560000000-accounts-of-guest
 import { AcceptInOneStatement1795240000000 } from './1795240000000-accept-in-one-statement.js';
 import { GuestsCountAsTheirAccount1795500000000 } from './1795500000000-guests-count-as-their-account.js';
 import { FairQueue1795280000000 } from './1795280000000-fair-queue.js';
+import { GuestsJoinWithTheirAccount1797030000000 } from './1797030000000-guests-join-with-their-account.js';
 import { HitsMayBeRepeatedAgain1796480000000 } from './1796480000000-hits-may-be-repeated-again.js';
 import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
 import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
@@ -37,4 +38,5 @@ export const migrations = [
   OrderOfDrains1797000000000,
   RepeatedRequestsAreAnsweredAsRecorded1797010000000,
   HowLongRunsTake1797020000000,
+  GuestsJoinWithTheirAccount1797030000000,
 ];

@@ -50,20 +50,11 @@ export class SubmissionRepository {
         await rememberSource(this.dataSource.manager, submission.source);
         row = await this.call(submission);
       }
-      if (row.outcome === 'joined') await this.noteAccount(submission);
       return outcomeOf(row);
     } catch (error) {
       if (postgresCode(error) === keyTaken) return { kind: 'repeated' };
       throw asRefusal(error) ?? error;
     }
-  }
-
-  /** A run is of the account of whoever has begun it; a guest that joins it has an account of its own. */
-  private async noteAccount({ executionId, callerId, accountId }: Submission): Promise<void> {
-    if (accountId === callerId) return;
-    await this.dataSource.query(`update orchestrator.execution set account_id = $2 where id = $1`, [
-      ...[executionId, accountId],
-    ]);
   }
 
   private async call(submission: Submission): Promise<AcceptRow> {
