@@ -7,6 +7,7 @@ export { encodeBatches, encodePage, inlineBytesMax, pageTextBytesMax } from './p
 export { objectKey, type PagePlace } from './page-place.js';
 export { PageStore } from './page-store.js';
 export { splitArray } from './split-array.js';
+export { releaseBuffers } from './release-buffers.js';
 export { ResultStore } from './result-store.js';
 export { resultStoreSettings } from './result-store.settings.js';
 export { RowBatch } from './row-batch.js';

@@ -1,5 +1,4 @@
-import { releaseBuffers } from '#libs/kernel';
-import { ByteWriter } from '#libs/result-store';
+import { ByteWriter, releaseBuffers } from '#libs/result-store';
 import type { PartEnds } from './byte-places.store.js';
 import type { ResultPages } from './result-pages.js';
 import type { TextWriter } from './text-writer.js';

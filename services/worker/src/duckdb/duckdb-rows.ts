@@ -7,8 +7,8 @@ import {
   type DuckDBValue,
   type DuckDBVector,
 } from '@duckdb/node-api';
-import { AppError, releaseBuffers } from '#libs/kernel';
-import { RowBatch } from '#libs/result-store';
+import { AppError } from '#libs/kernel';
+import { releaseBuffers, RowBatch } from '#libs/result-store';
 import type { DuckdbColumnType } from './duckdb-types.js';
 import { entriesByPlace } from './entries-by-place.js';
 

@@ -1,8 +1,7 @@
-import { releaseBuffers } from '#libs/kernel';
 import type { Duplex } from 'node:stream';
 import type { Connection } from 'pg';
 import type { Column } from '#libs/contracts';
-import type { RowBatch } from '#libs/result-store';
+import { releaseBuffers, type RowBatch } from '#libs/result-store';
 import type { RowStream, StatementValue } from '../connector/connector.js';
 import { uniqueNames } from '../connector/unique-names.js';
 import type { MessageTap, RowTaker } from './message-tap.js';
