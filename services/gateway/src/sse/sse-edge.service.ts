@@ -15,8 +15,8 @@ import { FaultLog } from '../observability/fault-log.js';
 import { RequestMetrics, unknownOperation } from '../observability/request-metrics.js';
 import { requestIdOf } from '../request/request-scope.js';
 import { spliceRowBytes } from '../results/raw-rows.js';
-import { closeCodes, Session } from '../sessions/session.js';
-import { SessionsService } from '../sessions/sessions.service.js';
+import { Session } from '../sessions/session.js';
+import { closeReasonOf, SessionsService } from '../sessions/sessions.service.js';
 import { ConnectionRoom } from '../streams/connection-room.js';
 import { LiveOperations, type LiveArgs } from '../streams/live-operations.service.js';
 import { Payload } from '../streams/payload.js';
@@ -73,7 +73,7 @@ export class SseEdge {
         stream.next(payload);
         this.sessions.wrote(session);
       },
-      interrupt: () => session.close(closeCodes.tryAgainLater, 'Try again later'),
+      interrupt: (cause) => session.close(...closeReasonOf(cause)),
     });
     if (isRefusal(args)) {
       const unknown = { requestId: session.requestId, transport: 'sse', labels: unknownOperation } as const;

@@ -1,3 +1,4 @@
+import type { AppError } from '#libs/kernel';
 import type { ConnectionRoom } from './connection-room.js';
 import type { Payload } from './payload.js';
 
@@ -5,6 +6,6 @@ import type { Payload } from './payload.js';
 export interface Outlet {
   readonly room: ConnectionRoom;
   send(payload: Payload): void;
-  /** Ends the connection so that its client resumes: something passing is in the way. */
-  interrupt(): void;
+  /** Ends the connection so that its client resumes: something passing is in the way, or its credentials are good no more. */
+  interrupt(cause: AppError): void;
 }

@@ -1,4 +1,5 @@
 import { createSourceEventStream, type ExecutionResult } from 'graphql';
+import { toPublicErrorCode } from '#libs/kernel';
 import { asAppError } from '../errors/format-error.js';
 import type { ExecutionEvent } from '../events/execution-event.js';
 import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
@@ -165,8 +166,9 @@ export class SharedStream implements CredentialsHolder, StreamPace {
   }
 }
 
-/** What passes is no end: the client comes back and goes on. */
+/** What passes is no end: the client comes back and goes on, where its token has ended meanwhile with another. */
 function failed(member: Subscriber, error: unknown): void {
-  if (asAppError(error).retryable) member.outlet.interrupt();
+  const cause = asAppError(error);
+  if (cause.retryable || toPublicErrorCode(cause.code) === 'UNAUTHENTICATED') member.outlet.interrupt(cause);
   member.fail(error);
 }

@@ -172,6 +172,19 @@ describe('Subscribers who may be told the same', () => {
     await Promise.all([one?.client.dispose(), late.dispose()]);
   });
 
+  it('are closed with 4403 where a service finds their token ended before their gateway does, and not told an error', async () => {
+    const run = suite.newRun();
+    const [one] = await subscribers(run, 1);
+    const restore = suite.services.answersWith(runRequests.getExecutions, () => {
+      throw new AppError('auth.token_expired', 'The access token has ended.');
+    });
+    await suite.doubt(run);
+    expect(await one?.done).toMatchObject({ code: 4403 });
+    expect(one?.results.flatMap(({ errors = [] }) => errors)).toEqual([]);
+    restore();
+    await one?.client.dispose();
+  });
+
   it('hear of a fault that lasts by its error', async () => {
     const run = suite.newRun();
     const [one] = await subscribers(run, 1);

@@ -41,7 +41,8 @@ export class StreamsService implements StreamSurroundings {
     const refused = await stream.open();
     if (refused) {
       // One who comes back while a service restarts is not told that it was the end.
-      if (refused.errors?.some((error) => asAppError(error).retryable)) outlet.interrupt();
+      const passing = refused.errors?.map(asAppError).find(({ retryable }) => retryable);
+      if (passing) outlet.interrupt(passing);
       return refused;
     }
     this.run(stream);

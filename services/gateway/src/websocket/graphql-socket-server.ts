@@ -36,7 +36,7 @@ export class GraphqlSocketServer {
           room: extra.session.room,
           // The message `next` of the protocol, around a payload that others may be sent too.
           send: ({ bytes }) => extra.sendAround(`{"id":${JSON.stringify(id)},"type":"next","payload":`, bytes, '}'),
-          interrupt: () => extra.session.close(closeCodes.tryAgainLater, 'Try again later'),
+          interrupt: (cause) => extra.session.close(...closeReasonOf(cause)),
         }),
       // onSubscribe has made these arguments.
       execute: (args) => this.operations.execute(args as LiveArgs),
