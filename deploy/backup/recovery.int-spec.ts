@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -38,7 +38,7 @@ const changesIn = async (server: SystemPostgres, database = 'postgres'): Promise
 /** What is in a server that is restored to there. */
 async function restoredTo(goal: readonly string[], ...flags: string[]): Promise<number[]> {
   const data = join(here.directory, `restored${goal[0]}`);
-  await here.script('restore-point-in-time.sh', {}, data, ...goal);
+  await here.script('restore-point-in-time.sh', {}, data, '--drill', ...goal);
   await using server = await SystemPostgres.start({ directory: data, flags });
   return await changesIn(server);
 }
@@ -83,12 +83,45 @@ describe('PostgreSQL', () => {
     await lose(first, 'first');
 
     const data = join(here.directory, 'second');
-    await here.script('restore-point-in-time.sh', {}, data, '--time', time);
+    await here.script('restore-point-in-time.sh', {}, data, '--for-good', '--time', time);
     await using second = await SystemPostgres.start({ directory: data, flags });
     await here.script('base-backup.sh', second.environment);
     await second.query('insert into change values (3)');
     await archived(second);
     await lose(second, 'second');
+    expect(await restoredTo(['--latest'])).toEqual([1, 3]);
+  });
+
+  it('that is restored for a drill archives nothing, and a later restore goes the way of the server that went on', async () => {
+    await using first = await SystemPostgres.start({ directory: join(here.directory, 'first') });
+    // As an operator has it: in a file, which is in each base backup.
+    const settings = (await here.archiving()).filter((flag) => flag !== '-c').map((flag) => flag.replace('=', ` = '`));
+    await appendFile(join(here.directory, 'first/postgresql.conf'), settings.map((line) => `${line}'\n`).join(''));
+    await first.stop();
+    await using second = await SystemPostgres.start({ directory: join(here.directory, 'first') });
+    await second.query('create table change (n integer)');
+    await here.script('base-backup.sh', second.environment);
+    await second.query('insert into change values (1)');
+    await archived(second);
+
+    const data = join(here.directory, 'drill');
+    await expect(here.script('restore-point-in-time.sh', {}, data, '--latest')).rejects.toThrow(/say --drill/);
+    await here.script('restore-point-in-time.sh', {}, data, '--drill', '--latest');
+    const before = await readdir(join(here.backups, 'wal'));
+    await using drill = await SystemPostgres.start({ directory: data });
+    await drill.query('insert into change values (2)');
+    await drill.query('select pg_switch_wal()');
+    expect(await drill.query('show archive_mode')).toEqual([{ archive_mode: 'off' }]);
+    expect(await readdir(join(here.backups, 'wal'))).toEqual(before);
+    // Whatever is restored for good archives, were it from a backup of this one.
+    const base = await here.script('base-backup.sh', drill.environment);
+    const good = join(here.directory, 'good');
+    await here.script('restore-point-in-time.sh', {}, good, '--for-good', '--base', base);
+    expect(await readFile(join(good, 'postgresql.auto.conf'), 'utf8')).not.toContain('archive_mode');
+    await rm(base, { recursive: true });
+
+    await second.query('insert into change values (3)');
+    await archived(second);
     expect(await restoredTo(['--latest'])).toEqual([1, 3]);
   });
 
@@ -104,7 +137,7 @@ describe('PostgreSQL', () => {
 
     // It has a timeline of its own, as a server has that was restored before.
     const restored = join(here.directory, 'second');
-    await here.script('restore-point-in-time.sh', {}, restored, '--latest');
+    await here.script('restore-point-in-time.sh', {}, restored, '--for-good', '--latest');
     await using second = await SystemPostgres.start({ directory: restored, flags });
     await here.script('dump-postgres.sh', second.environment);
     await second.query('insert into change values (2)', 'sluice');
@@ -124,7 +157,7 @@ describe('PostgreSQL', () => {
     await lose(third, 'third');
 
     const last = join(here.directory, 'fourth');
-    await here.script('restore-point-in-time.sh', {}, last, '--latest');
+    await here.script('restore-point-in-time.sh', {}, last, '--for-good', '--latest');
     await using fourth = await SystemPostgres.start({ directory: last });
     expect(await changesIn(fourth, 'sluice')).toEqual([1, 4]);
   });
