@@ -98,6 +98,11 @@ listed() {
   rclone lsf "${@:2}" "$SLUICE_BACKUP_REMOTE/$1" || [[ $? == 3 ]]
 }
 
+# size_elsewhere NAME: the size of a file of WAL elsewhere, and nothing where it is not there. It is asked for alone, as there may be many.
+size_elsewhere() {
+  rclone lsf --format s --no-traverse --files-from-raw - "$SLUICE_BACKUP_REMOTE/wal" <<<"$1"
+}
+
 # The files of WAL that base backups begin with, as their labels on the input have them.
 first_wal() {
   sed -n 's/^START WAL LOCATION: .*(file \([0-9A-F]*\))$/\1/p'
