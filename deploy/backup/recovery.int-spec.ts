@@ -59,14 +59,18 @@ describe('PostgreSQL', () => {
     await first.query('insert into change values (2)');
     // Without a zone, as UTC.
     const time = await now(first, '');
-    // One that has begun by then and ended later, of which that time cannot be made.
-    const under = await here.own(`backups/base/${time.replaceAll(/[-:]|\..*$/g, '').replace(' ', 'T')}Z`);
+    // One that ended later, of which that time cannot be made.
+    const under = await here.own('backups/base/20991231T000000Z');
     await writeFile(join(under, 'ended'), '20991231T000000.000000000Z\n');
     await writeFile(join(under, 'SHA256SUMS'), '');
     await first.query('insert into change values (3)');
     await archived(first);
     await lose(first, 'first');
 
+    const early = ['--drill', '--time', '2020-01-01'];
+    await expect(here.script('restore-point-in-time.sh', {}, join(here.directory, 'none'), ...early)).rejects.toThrow(
+      /says that it had ended by 20200101T000000.*by --base/,
+    );
     expect(await restoredTo(['--time', time], '-c', 'timezone=Asia/Tokyo')).toEqual([1, 2]);
     await rm(under, { recursive: true });
     expect(await restoredTo(['--name', 'before_the_mistake'])).toEqual([1]);
@@ -177,6 +181,20 @@ describe('PostgreSQL', () => {
     await promisify(execFile)('find', [join(base, 'data'), '-type', 'd', '-empty', '-delete']);
     expect(await restoredTo(['--latest'])).toEqual([1]);
   });
+
+  it.skipIf(!hasRclone)(
+    'takes a place elsewhere without WAL for the end, and one that cannot be asked for a fault',
+    async () => {
+      const elsewhere = await here.own('elsewhere');
+      const restore = (remote: string): Promise<string> =>
+        here.script('restore-wal.sh', { SLUICE_BACKUP_REMOTE: remote, HOME: here.directory }, '00000002.history', 'to');
+      await expect(restore(elsewhere)).rejects.toMatchObject({ code: 1 });
+      await expect(restore('nowhere:wal')).rejects.toMatchObject({ code: 255 });
+      await writeFile(join(await here.own('elsewhere/wal'), '00000002.history'), 'one');
+      await restore(elsewhere);
+      expect(await readFile(join(here.directory, 'to'), 'utf8')).toBe('one');
+    },
+  );
 });
 
 describe('An archive of WAL', () => {

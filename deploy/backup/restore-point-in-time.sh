@@ -38,7 +38,7 @@ done
 [[ -n "${purpose:-}" ]] || fail "say --drill, which archives nothing, or --for-good, which goes on with the archive"
 if [[ -z "${base:-}" && -n "${time:-}" ]]; then
   base="$(ended_by "$time")"
-  [[ -n "$base" ]] || fail "no base backup in $backups/base had ended by $time"
+  [[ -n "$base" ]] || fail "no base backup in $backups/base says that it had ended by $time: name one that was made before backups said so by --base"
 fi
 base="${base:-$(newest base)}"
 check_sums "$base"
