@@ -72,6 +72,19 @@ export const chartChecks: readonly DeployCheck[] = [
     },
   },
   {
+    name: 'the alerts of the chart go by the CronJob of its own release and namespace',
+    tools: ['helm'],
+    async run() {
+      const settings = ['--set', 'monitoring.rules=true,backup.enabled=true,backup.image=backup:1'];
+      const text = await renderChart(settings, 'lab', 'elsewhere');
+      expectThat(/^  name: lab-backup$/m.test(text), 'the CronJob is called otherwise');
+      const told = text.match(/kube_cronjob_status_last_successful_time\{.*?\}/g) ?? [];
+      const own = 'kube_cronjob_status_last_successful_time{cronjob="lab-backup",namespace="elsewhere"}';
+      expectThat(told.length === 2 && told.every((each) => each === own), `they go by ${told.join(' and ')}`);
+      return '';
+    },
+  },
+  {
     name: 'the backup of the chart reads the results that the services write to a claim',
     tools: ['helm'],
     async run() {
