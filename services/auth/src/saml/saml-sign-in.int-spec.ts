@@ -164,6 +164,22 @@ describe('signing in by SAML', () => {
 });
 
 describe('what we say to the provider', () => {
+  it('a key of ours that an operator deletes is made anew, and users stay who they are', async () => {
+    const signIn = async (): Promise<string> => {
+      const begun = await begin();
+      const { sessionCookie: cookie = '' } = await post(await formFor(begun), begun.flowCookie);
+      const { accessToken } = await auth.ask(federationRequests.exchangeSessionCookie, { cookie });
+      return (await auth.get(TokenVerifier).verify(accessToken)).userId;
+    };
+    const metadata = async (on: AuthHarness) => (await answerSso(on, { providerId, action: 'metadata' })).answer;
+    const [user, before] = [await signIn(), await metadata(auth)];
+    // As the doctor advises where its certificate ends.
+    await auth.database.query(`delete from auth.saml_key where provider_id = $1`, [providerId]);
+    expect(await metadata(replica)).not.toEqual(before);
+    expect(await metadata(auth)).toEqual(await metadata(replica));
+    expect(await signIn()).toBe(user);
+  });
+
   it('requests are signed by the key of the metadata, which is the same on every process', async () => {
     const [metadata, other] = await Promise.all(
       [auth, replica].map(async (on) => (await answerSso(on, { providerId, action: 'metadata' })).answer),
