@@ -19,5 +19,11 @@ fi
 # Of a file that is archived already, too: it is asked for again where this is what failed, and would be missing elsewhere for good.
 if [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then
   need rclone
-  rclone copyto "$archived" "$SLUICE_BACKUP_REMOTE/wal/$name"
+  elsewhere="$SLUICE_BACKUP_REMOTE/wal/$name"
+  size="$(size_elsewhere "$name")"
+  # rclone would replace what another server has put there, by --immutable too. Where a copy broke off its beginning may be there.
+  if [[ -n "$size" ]]; then
+    cmp --silent --bytes "$size" <(rclone cat "$elsewhere") "$archived" || fail "$name is elsewhere already, with other contents"
+  fi
+  rclone copyto "$archived" "$elsewhere"
 fi

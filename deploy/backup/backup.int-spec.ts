@@ -140,6 +140,23 @@ describe('The result store', () => {
     expect(await readdir(join(elsewhere, 'results'))).not.toContain('20200101T000000Z');
   });
 
+  it.skipIf(!existsSync('/usr/bin/rclone'))('that was brought back in part is not taken for whole', async () => {
+    const [store, elsewhere] = [await own('store'), await own('elsewhere')];
+    await writeFile(join(store, 'page'), 'rows');
+    const env = { SLUICE_STORE_DIRECTORY: store, SLUICE_BACKUP_REMOTE: elsewhere, HOME: here.directory };
+    const backup = await script('backup-results.sh', env);
+    await rm(here.backups, { recursive: true });
+    await own('backups');
+    const breaking = `#!/bin/sh\n[ "$1" != check ] || exit 1\nexec /usr/bin/rclone "$@"\n`;
+    const broken = { ...env, PATH: await here.program('rclone', breaking) };
+    await expect(script('bring-back.sh', broken, 'results')).rejects.toThrow();
+    await expect(script('restore-results.sh', env)).rejects.toThrow(/no backup of the kind results/);
+    expect(await script('bring-back.sh', env, 'results')).toBe(backup);
+    await script('restore-results.sh', { ...env, SLUICE_STORE_DIRECTORY: await own('again') });
+    expect(await readFile(join(here.directory, 'again/page'), 'utf8')).toBe('rows');
+    await expect(script('bring-back.sh', env, 'redis')).rejects.toThrow(/no backup of the kind redis/);
+  });
+
   it('that was tampered with in the backup is not restored', async () => {
     const store = await own('store');
     await writeFile(join(store, 'page'), 'rows');

@@ -51,14 +51,14 @@ finish() {
   local final="${target%.partial}"
   mv "$target" "$final"
   sync -f "$final"
-  if [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then copy_elsewhere "$final" "$SLUICE_BACKUP_REMOTE/$kind/$stamp"; fi
+  if [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then copy_whole "$final" "$SLUICE_BACKUP_REMOTE/$kind/$stamp"; fi
   tell_success "$kind"
   printf '%s\n' "$final"
 }
 
-# copy_elsewhere DIRECTORY PLACE: the sums last. By them whoever reads there knows that it is whole; a bucket has no other name to give at
-# once, and where nobody can delete nothing can be renamed.
-copy_elsewhere() {
+# copy_whole FROM TO, there and back: the sums last. By them whoever reads there knows that it is whole; a bucket has no other name to give
+# at once, and where nobody can delete nothing can be renamed.
+copy_whole() {
   need rclone
   rclone copy --exclude /SHA256SUMS "$1" "$2"
   rclone check --exclude /SHA256SUMS "$1" "$2"
@@ -96,6 +96,21 @@ newest() {
 # The names of what is elsewhere in a folder, by further options of rclone's; nothing where there is no such folder.
 listed() {
   rclone lsf "${@:2}" "$SLUICE_BACKUP_REMOTE/$1" || [[ $? == 3 ]]
+}
+
+# Of names on the input, one a line, those of backups, the oldest first.
+stamps() {
+  sed -n '/^[0-9]\{8\}T[0-9]\{6\}Z$/p' | sort
+}
+
+# whole_elsewhere KIND: the names of its backups there; a copy that broke off has no sums.
+whole_elsewhere() {
+  listed "$1" --recursive --files-only --max-depth 2 --include '/*/SHA256SUMS' | sed 's|/SHA256SUMS$||' | stamps
+}
+
+# size_elsewhere NAME: the size of a file of WAL elsewhere, and nothing where it is not there. It is asked for alone, as there may be many.
+size_elsewhere() {
+  rclone lsf --format s --no-traverse --files-from-raw - "$SLUICE_BACKUP_REMOTE/wal" <<<"$1"
 }
 
 # The files of WAL that base backups begin with, as their labels on the input have them.

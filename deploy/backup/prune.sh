@@ -9,19 +9,9 @@ days="${SLUICE_BACKUP_KEEP_DAYS:-14}"
 remote="${SLUICE_BACKUP_REMOTE:-}"
 remote_days="${SLUICE_BACKUP_REMOTE_KEEP_DAYS:-$days}"
 
-# Of names on the input, one a line, those of backups, the oldest first.
-stamps() {
-  sed -n '/^[0-9]\{8\}T[0-9]\{6\}Z$/p' | sort
-}
-
 # older DAYS: of names on the input those that are older.
 older() {
   awk -v oldest="$(date -u -d "$1 days ago" +%Y%m%dT%H%M%SZ)" '$0 < oldest'
-}
-
-# whole_elsewhere KIND: the names of its backups there; a copy that broke off has no sums.
-whole_elsewhere() {
-  listed "$1" --recursive --files-only --max-depth 2 --include '/*/SHA256SUMS' | sed 's|/SHA256SUMS$||' | stamps
 }
 
 for kind in "${kinds[@]}"; do

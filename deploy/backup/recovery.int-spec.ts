@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { appendFile, chown, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SystemPostgres, until } from '#libs/testing';
+import { SystemPostgres, unprivileged, until } from '#libs/testing';
 import { TestBackups } from './test/test-backups.ts';
+
+const hasRclone = existsSync('/usr/bin/rclone');
 
 let here: TestBackups;
 beforeEach(async () => {
@@ -38,7 +41,7 @@ const changesIn = async (server: SystemPostgres, database = 'postgres'): Promise
 /** What is in a server that is restored to there. */
 async function restoredTo(goal: readonly string[], ...flags: string[]): Promise<number[]> {
   const data = join(here.directory, `restored${goal[0]}`);
-  await here.script('restore-point-in-time.sh', {}, data, ...goal);
+  await here.script('restore-point-in-time.sh', {}, data, '--drill', ...goal);
   await using server = await SystemPostgres.start({ directory: data, flags });
   return await changesIn(server);
 }
@@ -56,14 +59,18 @@ describe('PostgreSQL', () => {
     await first.query('insert into change values (2)');
     // Without a zone, as UTC.
     const time = await now(first, '');
-    // One that has begun by then and ended later, of which that time cannot be made.
-    const under = await here.own(`backups/base/${time.replaceAll(/[-:]|\..*$/g, '').replace(' ', 'T')}Z`);
+    // One that ended later, of which that time cannot be made.
+    const under = await here.own('backups/base/20991231T000000Z');
     await writeFile(join(under, 'ended'), '20991231T000000.000000000Z\n');
     await writeFile(join(under, 'SHA256SUMS'), '');
     await first.query('insert into change values (3)');
     await archived(first);
     await lose(first, 'first');
 
+    const early = ['--drill', '--time', '2020-01-01'];
+    await expect(here.script('restore-point-in-time.sh', {}, join(here.directory, 'none'), ...early)).rejects.toThrow(
+      /says that it had ended by 20200101T000000.*by --base/,
+    );
     expect(await restoredTo(['--time', time], '-c', 'timezone=Asia/Tokyo')).toEqual([1, 2]);
     await rm(under, { recursive: true });
     expect(await restoredTo(['--name', 'before_the_mistake'])).toEqual([1]);
@@ -83,12 +90,45 @@ describe('PostgreSQL', () => {
     await lose(first, 'first');
 
     const data = join(here.directory, 'second');
-    await here.script('restore-point-in-time.sh', {}, data, '--time', time);
+    await here.script('restore-point-in-time.sh', {}, data, '--for-good', '--time', time);
     await using second = await SystemPostgres.start({ directory: data, flags });
     await here.script('base-backup.sh', second.environment);
     await second.query('insert into change values (3)');
     await archived(second);
     await lose(second, 'second');
+    expect(await restoredTo(['--latest'])).toEqual([1, 3]);
+  });
+
+  it('that is restored for a drill archives nothing, and a later restore goes the way of the server that went on', async () => {
+    await using first = await SystemPostgres.start({ directory: join(here.directory, 'first') });
+    // As an operator has it: in a file, which is in each base backup.
+    const settings = (await here.archiving()).filter((flag) => flag !== '-c').map((flag) => flag.replace('=', ` = '`));
+    await appendFile(join(here.directory, 'first/postgresql.conf'), settings.map((line) => `${line}'\n`).join(''));
+    await first.stop();
+    await using second = await SystemPostgres.start({ directory: join(here.directory, 'first') });
+    await second.query('create table change (n integer)');
+    await here.script('base-backup.sh', second.environment);
+    await second.query('insert into change values (1)');
+    await archived(second);
+
+    const data = join(here.directory, 'drill');
+    await expect(here.script('restore-point-in-time.sh', {}, data, '--latest')).rejects.toThrow(/say --drill/);
+    await here.script('restore-point-in-time.sh', {}, data, '--drill', '--latest');
+    const before = await readdir(join(here.backups, 'wal'));
+    await using drill = await SystemPostgres.start({ directory: data });
+    await drill.query('insert into change values (2)');
+    await drill.query('select pg_switch_wal()');
+    expect(await drill.query('show archive_mode')).toEqual([{ archive_mode: 'off' }]);
+    expect(await readdir(join(here.backups, 'wal'))).toEqual(before);
+    // Whatever is restored for good archives, were it from a backup of this one.
+    const base = await here.script('base-backup.sh', drill.environment);
+    const good = join(here.directory, 'good');
+    await here.script('restore-point-in-time.sh', {}, good, '--for-good', '--base', base);
+    expect(await readFile(join(good, 'postgresql.auto.conf'), 'utf8')).not.toContain('archive_mode');
+    await rm(base, { recursive: true });
+
+    await second.query('insert into change values (3)');
+    await archived(second);
     expect(await restoredTo(['--latest'])).toEqual([1, 3]);
   });
 
@@ -104,7 +144,7 @@ describe('PostgreSQL', () => {
 
     // It has a timeline of its own, as a server has that was restored before.
     const restored = join(here.directory, 'second');
-    await here.script('restore-point-in-time.sh', {}, restored, '--latest');
+    await here.script('restore-point-in-time.sh', {}, restored, '--for-good', '--latest');
     await using second = await SystemPostgres.start({ directory: restored, flags });
     await here.script('dump-postgres.sh', second.environment);
     await second.query('insert into change values (2)', 'sluice');
@@ -124,7 +164,7 @@ describe('PostgreSQL', () => {
     await lose(third, 'third');
 
     const last = join(here.directory, 'fourth');
-    await here.script('restore-point-in-time.sh', {}, last, '--latest');
+    await here.script('restore-point-in-time.sh', {}, last, '--for-good', '--latest');
     await using fourth = await SystemPostgres.start({ directory: last });
     expect(await changesIn(fourth, 'sluice')).toEqual([1, 4]);
   });
@@ -141,13 +181,27 @@ describe('PostgreSQL', () => {
     await promisify(execFile)('find', [join(base, 'data'), '-type', 'd', '-empty', '-delete']);
     expect(await restoredTo(['--latest'])).toEqual([1]);
   });
+
+  it.skipIf(!hasRclone)(
+    'takes a place elsewhere without WAL for the end, and one that cannot be asked for a fault',
+    async () => {
+      const elsewhere = await here.own('elsewhere');
+      const restore = (remote: string): Promise<string> =>
+        here.script('restore-wal.sh', { SLUICE_BACKUP_REMOTE: remote, HOME: here.directory }, '00000002.history', 'to');
+      await expect(restore(elsewhere)).rejects.toMatchObject({ code: 1 });
+      await expect(restore('nowhere:wal')).rejects.toMatchObject({ code: 255 });
+      await writeFile(join(await here.own('elsewhere/wal'), '00000002.history'), 'one');
+      await restore(elsewhere);
+      expect(await readFile(join(here.directory, 'to'), 'utf8')).toBe('one');
+    },
+  );
 });
 
 describe('An archive of WAL', () => {
   const name = '000000010000000000000001';
-  /** In the place of rclone, with a network that comes back. */
-  const copying = (elsewhere: string): string =>
-    `#!/bin/sh\n[ -e ${elsewhere}/up ] || exit 1\nmkdir -p "$(dirname "$3")" && cp "$2" "$3"\n`;
+  /** rclone, with a network that comes back; a path is a remote of its as a bucket is. */
+  const reaching = (elsewhere: string): string =>
+    `#!/bin/sh\n[ -e ${elsewhere}/up ] || exit 1\nexec /usr/bin/rclone "$@"\n`;
 
   it('keeps a file that it has already, and takes no other under its name', async () => {
     const file = join(await here.own('wal'), name);
@@ -159,11 +213,12 @@ describe('An archive of WAL', () => {
     expect(await readFile(join(here.backups, 'wal', name), 'utf8')).toBe('one');
   });
 
-  it('copies a file elsewhere when it is asked again, where that has failed before', async () => {
+  it.skipIf(!hasRclone)('copies a file elsewhere when it is asked again, where that has failed before', async () => {
     const elsewhere = await here.own('elsewhere');
     const file = join(await here.own('wal'), name);
     await writeFile(file, 'one');
-    const env = { PATH: await here.program('rclone', copying(elsewhere)), SLUICE_BACKUP_REMOTE: elsewhere };
+    const path = await here.program('rclone', reaching(elsewhere));
+    const env = { PATH: path, SLUICE_BACKUP_REMOTE: elsewhere, HOME: here.directory };
     const archive = (): Promise<string> => here.script('archive-wal.sh', env, file, name);
     await expect(archive()).rejects.toThrow();
     await writeFile(join(elsewhere, 'up'), '');
@@ -171,13 +226,34 @@ describe('An archive of WAL', () => {
     expect(await readFile(join(elsewhere, 'wal', name), 'utf8')).toBe('one');
   });
 
-  it('lies elsewhere too, by what the server is given as it is shipped', async () => {
+  it.skipIf(!hasRclone)('replaces nothing elsewhere but what broke off there', async () => {
+    const there = join(await here.own('elsewhere/wal'), name);
+    const file = join(await here.own('wal'), name);
+    await writeFile(file, 'of this server');
+    const env = { SLUICE_BACKUP_REMOTE: join(here.directory, 'elsewhere'), HOME: here.directory };
+    const archive = (): Promise<string> => here.script('archive-wal.sh', env, file, name);
+    const put = async (text: string): Promise<void> => {
+      await writeFile(there, text);
+      if (unprivileged.uid !== undefined) await chown(there, unprivileged.uid, unprivileged.gid);
+    };
+    for (const other of ['of that server', 'of this server and more']) {
+      await put(other);
+      await expect(archive()).rejects.toThrow(/is elsewhere already, with other contents/);
+      expect(await readFile(there, 'utf8')).toBe(other);
+    }
+    await put('of');
+    await archive();
+    expect(await readFile(there, 'utf8')).toBe('of this server');
+    // The same at another time.
+    await put('of this server');
+    await archive();
+  });
+
+  it.skipIf(!hasRclone)('lies elsewhere too, by what the server is given as it is shipped', async () => {
     const elsewhere = await here.own('elsewhere');
-    await writeFile(join(elsewhere, 'up'), '');
-    const path = await here.program('rclone', copying(elsewhere));
     await using server = await SystemPostgres.start({
       directory: join(here.directory, 'first'),
-      flags: await here.archiving(`SLUICE_BACKUP_REMOTE=${elsewhere}`, `PATH=${path}`),
+      flags: await here.archiving(`SLUICE_BACKUP_REMOTE=${elsewhere}`, `RCLONE_CONFIG=${here.directory}/rclone.conf`),
     });
     await server.query('create table change (n integer)');
     await archived(server);

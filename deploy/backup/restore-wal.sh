@@ -8,8 +8,8 @@ if [[ -e "$archived" ]]; then
   cp "$archived" "${2:?where to}" || exit 255
 elif [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then
   command -v rclone >/dev/null || exit 255
-  found="$(rclone lsf --files-only --include "/$1" "$SLUICE_BACKUP_REMOTE/wal")" || exit 255
-  [[ -n "$found" ]] || exit 1
+  size="$(size_elsewhere "$1")" || exit 255
+  [[ -n "$size" ]] || exit 1
   rclone copyto "$SLUICE_BACKUP_REMOTE/wal/$1" "${2:?where to}" || exit 255
 else
   exit 1

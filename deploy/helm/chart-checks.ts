@@ -10,16 +10,18 @@ const noRedis = ['BROKER', 'SESSION', 'CACHE'].flatMap((role) => ['--set', `sett
 /** What the chart makes of values, beyond being valid. */
 export const chartChecks: readonly DeployCheck[] = [
   {
-    name: 'the poolers of the chart, with one more, open no more connections than pgbouncer.ini says',
+    name: 'the poolers of the chart, with those that end in a change, open no more connections than pgbouncer.ini says',
     tools: ['helm'],
     async run() {
       const one = settingsIn(readFileSync('deploy/postgres/pgbouncer.ini', 'utf8'));
       for (const replicas of [1, 2, 5]) {
-        const each = await poolerSettings('--set', `pooler.replicas=${replicas}`);
+        const text = await renderChart([...pooler, '--set', `pooler.replicas=${replicas}`]);
+        const each = poolerSettingsIn(text);
+        const pods = podsAtMost(poolerDeploymentIn(text));
         for (const name of ['default_pool_size', 'reserve_pool_size']) {
           const [share, whole] = [Number(each.get(name)), Number(one.get(name))];
           // A pool of none would serve nobody.
-          expectThat(share === 1 || share * (replicas + 1) <= whole, `${name} is ${share} with ${replicas} poolers`);
+          expectThat(share === 1 || share * pods <= whole, `${name} is ${share} with ${pods} poolers`);
           expectThat(share >= 1, `${name} is ${share}`);
         }
       }
@@ -72,6 +74,19 @@ export const chartChecks: readonly DeployCheck[] = [
     },
   },
   {
+    name: 'the alerts of the chart go by the CronJob of its own release and namespace',
+    tools: ['helm'],
+    async run() {
+      const settings = ['--set', 'monitoring.rules=true,backup.enabled=true,backup.image=backup:1'];
+      const text = await renderChart(settings, 'lab', 'elsewhere');
+      expectThat(/^  name: lab-backup$/m.test(text), 'the CronJob is called otherwise');
+      const told = text.match(/kube_cronjob_status_last_successful_time\{.*?\}/g) ?? [];
+      const own = 'kube_cronjob_status_last_successful_time{cronjob="lab-backup",namespace="elsewhere"}';
+      expectThat(told.length === 2 && told.every((each) => each === own), `they go by ${told.join(' and ')}`);
+      return '';
+    },
+  },
+  {
     name: 'the backup of the chart reads the results that the services write to a claim',
     tools: ['helm'],
     async run() {
@@ -102,11 +117,47 @@ async function expectRefused(settings: readonly string[], reason: RegExp): Promi
   expectThat(reason.test(fault), `${settings.join(' ')}: ${fault}`);
 }
 
-async function poolerSettings(...settings: string[]): Promise<Map<string, string>> {
-  const documents = parseAllDocuments(await renderChart([...pooler, ...settings])) as { toJS(): unknown }[];
-  const objects = documents.map((each) => each.toJS() as { data?: Record<string, string> } | null);
+const poolerSettings = async (...settings: string[]): Promise<Map<string, string>> =>
+  poolerSettingsIn(await renderChart([...pooler, ...settings]));
+
+function poolerSettingsIn(text: string): Map<string, string> {
+  const objects = objectsIn(text) as ({ data?: Record<string, string> } | null)[];
   return settingsIn(objects.find((each) => each?.data?.['pgbouncer.ini'])?.data?.['pgbouncer.ini'] ?? '');
 }
+
+interface RollingDeployment {
+  readonly replicas: number;
+  readonly minReadySeconds?: number;
+  readonly strategy: { readonly rollingUpdate: { readonly maxSurge: number } };
+  readonly template: { readonly spec: { readonly terminationGracePeriodSeconds: number } };
+}
+
+function poolerDeploymentIn(text: string): RollingDeployment {
+  const objects = objectsIn(text) as ({ kind: string; metadata: { name: string }; spec: RollingDeployment } | null)[];
+  const found = objects.find((each) => each?.kind === 'Deployment' && each.metadata.name === 'sluice-pooler');
+  if (!found) throw new Error('there is no Deployment sluice-pooler');
+  return found.spec;
+}
+
+/** A change gone through: new pods are ready at once, and those that they replace take all the time that they have to end. */
+function podsAtMost({ replicas, minReadySeconds = 0, strategy, template }: RollingDeployment): number {
+  const graceSeconds = template.spec.terminationGracePeriodSeconds;
+  let most = replicas;
+  let ends: number[] = [];
+  let now = 0;
+  for (let old = replicas, fresh = 0; old > 0;) {
+    const next = Math.min(strategy.rollingUpdate.maxSurge, old);
+    fresh += next;
+    most = Math.max(most, old + fresh + ends.length);
+    now += minReadySeconds;
+    old -= next;
+    ends = [...ends.filter((end) => end > now), ...Array.from({ length: next }, () => now + graceSeconds)];
+  }
+  return most;
+}
+
+const objectsIn = (text: string): unknown[] =>
+  (parseAllDocuments(text) as { toJS(): unknown }[]).map((each) => each.toJS());
 
 const settingsIn = (ini: string): Map<string, string> =>
   new Map([...ini.matchAll(/^(\w+) = (.+)$/gm)].map(([, name = '', value = '']) => [name, value]));

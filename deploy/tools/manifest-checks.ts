@@ -55,7 +55,7 @@ export const manifestChecks: readonly DeployCheck[] = [
   {
     name: 'what the chart renders is valid with each set of values',
     tools: ['helm'],
-    run: async () => verdictOn((await Promise.all(otherValues.map(renderChart))).join('\n---\n')),
+    run: async () => verdictOn((await Promise.all(otherValues.map((values) => renderChart(values)))).join('\n---\n')),
   },
   {
     name: 'deploy/kubernetes is what the chart renders',

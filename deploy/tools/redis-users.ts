@@ -218,8 +218,8 @@ const others = (): string[] => [
   `user ${keys.prefix}-backup off resetchannels -@all +sync +replconf +ping`,
   `user ${keys.prefix}-sentinel off allchannels -@all +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client|setname +client|kill +script|kill`,
   `user ${keys.prefix}-admin off ~* &* +@all`,
-  // redis_exporter: figures, the limits that the server was configured with among them, and no key.
-  `user ${keys.prefix}_monitor off resetkeys resetchannels -@all +info +ping +client|setname +config|get +slowlog|len +latency|latest +latency|histogram +cluster|info`,
+  // redis_exporter: figures and no key. CONFIG GET would show masterauth, by which all keys can be copied.
+  `user ${keys.prefix}_monitor off resetkeys resetchannels -@all +info +ping +client|setname +slowlog|len +latency|latest +latency|histogram +cluster|info`,
   'user default off resetchannels -@all',
 ];
 

@@ -55,9 +55,9 @@ export const renderings: readonly Rendering[] = [
   },
 ];
 
-/** What the chart says with these values. */
-export function renderChart(settings: readonly string[]): Promise<string> {
-  return runTool('helm', ['template', 'sluice', 'deploy/helm/sluice', '--namespace', 'sluice', ...settings]);
+/** What the chart says with these values, of a release. */
+export function renderChart(settings: readonly string[], release = 'sluice', namespace = 'sluice'): Promise<string> {
+  return runTool('helm', ['template', release, 'deploy/helm/sluice', '--namespace', namespace, ...settings]);
 }
 
 /** The text of a rendering's file: the objects in the chart's order, without the chart's own marks. */

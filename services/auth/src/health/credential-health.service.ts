@@ -44,7 +44,8 @@ function faultsOf({ providerId, own, ours }: KnownCertificates): Fault[] {
   };
   const ourselves: Owner = {
     name: `ours for the identity provider ${providerId}`,
-    mend: `Delete the identity provider ${providerId} and make it again: it gets a key of its own, which its metadata tells.`,
+    // Never by deleting the provider: with it goes which user is whom there.
+    mend: `In PostgreSQL: delete from auth.saml_key where provider_id = '${providerId}'; then give the identity provider the metadata anew, which has the next key. Between the two nobody signs in through it where requests have to be signed; users stay who they are.`,
   };
   return [...certificateFaults(provider, own), ...certificateFaults(ourselves, ours === null ? [] : [ours])];
 }

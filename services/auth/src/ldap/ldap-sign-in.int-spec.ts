@@ -1,5 +1,5 @@
 import { Secret, TOTP } from 'otpauth';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   accountRequests,
   auditRecorded,
@@ -13,6 +13,7 @@ import { TokenVerifier } from '#libs/identity';
 import { freePort, LdapServer, startPostgres, TcpProxy, until, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness, workspaceSlug } from '../../test/auth-harness.js';
 import { createProvider } from '../../test/sso.js';
+import { LdapDirectoryClient } from './ldap-directory.client.js';
 
 const timeoutMs = 3_000;
 let server: PostgresServer;
@@ -217,6 +218,45 @@ describe('signing in by a directory’s password', () => {
     expect(new Set(await reasonsOf(true))).toEqual(new Set(['PROVIDER_UNAVAILABLE']));
     expect(await reasonsOf(false)).toContain('CREDENTIALS_WRONG');
     await auth.ask(identityProviderRequests.deleteIdentityProvider, { id: down }, await auth.admin());
+  });
+
+  it('a directory that is deleted while another is asked is not there, and those after it are asked', async () => {
+    await forget();
+    await using proxy = await TcpProxy.start(directory.port);
+    proxy.swallow();
+    const [silent, gone] = await Promise.all(
+      ['A silent one', 'B'].map((name) =>
+        createProvider(auth, {
+          ...{ kind: 'LDAP', name },
+          options: { url: `ldap://localhost:${proxy.port}`, userName: 'uid={login},dc=x' },
+        }),
+      ),
+    );
+    const signedIn = auth.signIn({ email: 'ana', password: 'ana-password', workspace: workspaceSlug });
+    await until(() => proxy.connections > 0);
+    await auth.ask(identityProviderRequests.deleteIdentityProvider, { id: gone ?? '' }, await auth.admin());
+    await expect(signedIn).resolves.toBeDefined();
+    await auth.ask(identityProviderRequests.deleteIdentityProvider, { id: silent ?? '' }, await auth.admin());
+  });
+
+  it.each([
+    ['changed', 'sso.provider_changed', 'version = version + 1'],
+    ['disabled', 'identity_provider.not_found', 'enabled = false'],
+  ])('a directory that is %s after it has confirmed the password counts no guess', async (_, refused, change) => {
+    await forget();
+    const client = auth.get(LdapDirectoryClient);
+    const authenticate = client.authenticate.bind(client);
+    for (let time = 0; time < 6; time += 1) {
+      vi.spyOn(client, 'authenticate').mockImplementationOnce(async (...asked) => {
+        const person = await authenticate(...asked);
+        await auth.database.query(`update auth.identity_provider set ${change} where name = 'Directory'`);
+        return person;
+      });
+      const { code } = await auth.refusal(auth.signIn({ email: 'ana', password: 'ana-password' }));
+      await auth.database.query(`update auth.identity_provider set enabled = true where name = 'Directory'`);
+      expect(code).toBe(refused);
+    }
+    await expect(auth.signIn({ email: 'ana', password: 'ana-password' })).resolves.toBeDefined();
   });
 
   it('where single sign-on is enforced, the directory’s password is good and ours is not', async () => {

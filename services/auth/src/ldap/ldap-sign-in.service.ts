@@ -84,6 +84,7 @@ export class LdapSignInService {
     const refusals: Refusal[] = [];
     for (const [index, id] of ids.entries()) {
       const provider = await this.open(id);
+      if (!provider) continue;
       const shareMs = (endsAt - performance.now()) / (ids.length - index);
       const signal = AbortSignal.timeout(Math.max(0, Math.floor(shareMs)));
       try {
@@ -98,10 +99,16 @@ export class LdapSignInService {
     return { refusals };
   }
 
-  private async open(id: string): Promise<OpenProvider<LdapOptions>> {
-    const { provider } = await this.providers.open(id);
-    // The kind's own schema has read the options, and the query names the kind.
-    return provider as OpenProvider<LdapOptions>;
+  /** Undefined where it was disabled or deleted since it was found: then it is not there, and the others are. */
+  private async open(id: string): Promise<OpenProvider<LdapOptions> | undefined> {
+    try {
+      const { provider } = await this.providers.open(id);
+      // The kind's own schema has read the options, and the query names the kind.
+      return provider as OpenProvider<LdapOptions>;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'identity_provider.not_found') return undefined;
+      throw error;
+    }
   }
 }
 

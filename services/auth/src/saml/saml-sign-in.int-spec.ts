@@ -5,6 +5,7 @@ import { TokenVerifier } from '#libs/identity';
 import { samlAttributes, SamlIdentityProvider, startPostgres, type PostgresServer } from '#libs/testing';
 import { AuthHarness } from '../../test/auth-harness.js';
 import { answerSso, createProvider, locationOf, origin } from '../../test/sso.js';
+import { CredentialHealth } from '../health/credential-health.service.js';
 import { RetentionService } from '../retention/retention.service.js';
 
 let server: PostgresServer;
@@ -164,6 +165,23 @@ describe('signing in by SAML', () => {
 });
 
 describe('what we say to the provider', () => {
+  it('a key of ours is made anew as the doctor advises, and users stay who they are', async () => {
+    const signIn = async (): Promise<string> => {
+      const begun = await begin();
+      const { sessionCookie: cookie = '' } = await post(await formFor(begun), begun.flowCookie);
+      const { accessToken } = await auth.ask(federationRequests.exchangeSessionCookie, { cookie });
+      return (await auth.get(TokenVerifier).verify(accessToken)).userId;
+    };
+    const metadata = async (on: AuthHarness) => (await answerSso(on, { providerId, action: 'metadata' })).answer;
+    const [user, before] = [await signIn(), await metadata(auth)];
+    await auth.database.query(`update auth.saml_key set certificate = 'unreadable'`);
+    const advice = JSON.stringify(await auth.get(CredentialHealth).examine());
+    await auth.database.query(/delete from auth\.\w+ where [^;]+/.exec(advice)?.[0] ?? 'the doctor advises nothing');
+    expect(await metadata(replica)).not.toEqual(before);
+    expect(await metadata(auth)).toEqual(await metadata(replica));
+    expect(await signIn()).toBe(user);
+  });
+
   it('requests are signed by the key of the metadata, which is the same on every process', async () => {
     const [metadata, other] = await Promise.all(
       [auth, replica].map(async (on) => (await answerSso(on, { providerId, action: 'metadata' })).answer),

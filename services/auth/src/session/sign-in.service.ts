@@ -15,6 +15,13 @@ import { SessionOpenerService } from './session-opener.service.js';
 
 type SignedIn = ResponseOf<typeof authRequests.signIn>;
 
+/** The password was right: a code is missing, or the directory was changed or deleted after it had confirmed it. */
+const noGuesses: readonly ErrorCode[] = [
+  'auth.second_factor_required',
+  'sso.provider_changed',
+  'identity_provider.not_found',
+];
+
 /** Signing in by password, one of our own or a directory's, and by the second factor of who has one. */
 @Injectable()
 export class SignInService {
@@ -56,8 +63,7 @@ export class SignInService {
     const signedIn = await this.directories
       .signIn(attempt.directories, input, (transaction, user) => this.admit(transaction, user, input.secondFactor))
       .catch(async (error: unknown) => {
-        // What is missing is no guess.
-        if (isRefusal(error, 'auth.second_factor_required')) await this.proofs.takeBack(attempt);
+        if (noGuesses.some((code) => isRefusal(error, code))) await this.proofs.takeBack(attempt);
         throw error;
       });
     if (!signedIn) {
