@@ -42,6 +42,7 @@ import { ResultLimits1795350000000 } from './migrations/1795350000000-result-lim
 import { SampleRows1795450000000 } from './migrations/1795450000000-sample-rows.js';
 import { WorkspaceSettings1795310100000 } from './migrations/1795310100000-workspace-settings.js';
 import { PartitionAudit1796000000000 } from './migrations/1796000000000-partition-audit.js';
+import { AppendAuditAtOnce1797040000000 } from './migrations/1797040000000-append-audit-at-once.js';
 import { AuditLog1795441000001 } from './migrations/1795441000001-audit-log.js';
 import { Grants1795431000000 } from './migrations/1795431000000-grants.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
@@ -88,6 +89,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
         AuditLog1795441000001,
         SampleRows1795450000000,
         PartitionAudit1796000000000,
+        AppendAuditAtOnce1797040000000,
         Grants1795431000000,
       ],
     }),

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { AuditEntry } from '#libs/contracts';
 import type { JsonObject, JsonValue } from '#libs/kernel';
 
@@ -15,13 +14,6 @@ export function entryOf(body: string): AuditEntry {
   // Only bodyOf writes bodies; the database keeps them from being changed, and the chain shows where they were.
   const { occurredAt, ...entry } = JSON.parse(body) as Omit<AuditEntry, 'occurredAt'> & { occurredAt: string };
   return { ...entry, occurredAt: new Date(occurredAt) };
-}
-
-/** Covers the entry, its place, and with the hash before it all that came before. docs/audit.md tells it to verifiers. */
-export function hashOf(previousHash: Uint8Array, sequence: number, body: string): Buffer {
-  return createHash('sha256')
-    .update(`${Buffer.from(previousHash).toString('hex')}\n${sequence}\n${body}`)
-    .digest();
 }
 
 /** A line of an export, with its line feed. */

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AuditEntry, AuditFault } from '#libs/contracts';
-import { InboxRepository, inTransaction } from '#libs/database';
-import { bodyOf, hashOf, noHash } from './audit-body.js';
+import { inTransaction, queryPrepared, retryingLostRaces } from '#libs/database';
+import { bodyOf, noHash } from './audit-body.js';
 
 /** An end of a chain. */
 export interface ChainPlace {
@@ -35,34 +35,14 @@ const empty: ChainState = {
 /** The chains of the workspaces' entries. Of one chain one transaction appends at a time. */
 @Injectable()
 export class AuditChainRepository {
-  constructor(
-    @InjectDataSource() private readonly database: DataSource,
-    private readonly inbox: InboxRepository,
-  ) {}
+  constructor(@InjectDataSource() private readonly database: DataSource) {}
 
   /** Appends the entries of one message, the first time that it comes. */
   async append(messageId: string, workspaceId: string, entries: readonly AuditEntry[]): Promise<void> {
-    await inTransaction(this.database, async (manager) => {
-      if (!(await this.inbox.once(manager, messageId))) return;
-      const links = chained((await locked(manager, workspaceId)).last, entries);
-      const end = links.at(-1);
-      if (!end) return;
-      await manager.query(
-        `with added as (
-           insert into metadata.audit_entry (workspace_id, sequence, previous_hash, hash, body)
-           select $1, * from unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::text[])
-         )
-         update metadata.audit_chain set last_sequence = $6, last_hash = $7 where workspace_id = $1`,
-        [
-          workspaceId,
-          links.map(({ sequence }) => sequence),
-          links.map(({ previousHash }) => previousHash),
-          links.map(({ hash }) => hash),
-          links.map(({ body }) => body),
-          ...[end.sequence, end.hash],
-        ],
-      );
-    });
+    const values = [messageId, workspaceId, entries.map(bodyOf)];
+    await retryingLostRaces(() =>
+      queryPrepared(this.database, 'select metadata.append_audit_entries($1, $2, $3)', values),
+    );
   }
 
   async state(workspaceId: string): Promise<ChainState> {
@@ -166,8 +146,7 @@ const checking = `
     select sequence, hash, case
         when sequence <> 1 + lag(sequence, 1, $2::bigint) over (order by sequence) then 'MISSING'
         when previous_hash <> lag(hash, 1, $3::bytea) over (order by sequence) then 'UNLINKED'
-        when hash <> sha256(convert_to(encode(previous_hash, 'hex') || E'\\n' || sequence || E'\\n' || body, 'UTF8'))
-          then 'CHANGED'
+        when hash <> metadata.audit_hash(previous_hash, sequence, body) then 'CHANGED'
       end as fault
     from part
   ), bad as (
@@ -209,16 +188,4 @@ async function stateOf(
       retentionDays: row.retention_days ?? undefined,
     }
   );
-}
-
-function chained(
-  after: ChainPlace,
-  entries: readonly AuditEntry[],
-): { sequence: number; previousHash: Buffer; hash: Buffer; body: string }[] {
-  let previous = after;
-  return entries.map((entry) => {
-    const [sequence, body, previousHash] = [previous.sequence + 1, bodyOf(entry), previous.hash];
-    previous = { sequence, hash: hashOf(previousHash, sequence, body) };
-    return { sequence, previousHash, hash: previous.hash, body };
-  });
 }
