@@ -146,7 +146,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     PasswordController,
     DataKeyController,
     HealthController,
-    secretControllerOf(secretRequests.auth),
+    secretControllerOf(secretRequests.auth, Resealer),
     ApiKeyController,
     FederationController,
     IdentityProviderController,

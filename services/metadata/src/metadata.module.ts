@@ -104,7 +104,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     RunnableController,
     WorkspaceSettingsController,
     HealthController,
-    secretControllerOf(secretRequests.metadata),
+    secretControllerOf(secretRequests.metadata, Resealer),
   ],
   providers: [
     ...[AuditChainRepository, AuditEntryRepository, AuditWriterRepository, AuditService, AuditRetentionService],

@@ -114,7 +114,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     RunController,
     HeartbeatController,
     WebhookController,
-    secretControllerOf(secretRequests.orchestrator),
+    secretControllerOf(secretRequests.orchestrator, Resealer),
     SourceConsumer,
     HealthController,
     OperationsController,

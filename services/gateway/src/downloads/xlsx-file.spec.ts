@@ -38,6 +38,23 @@ describe('a workbook', () => {
     expect(sheets.flatMap((sheet) => sheet.rows.slice(1))).toEqual(rows);
   });
 
+  it('gives back each page that it has read, the last one too, and the one at which its reader leaves', async () => {
+    let held = 0;
+    const rows = Array.from({ length: 3 }, (_, index) => JSON.stringify([index]));
+    const open = async () => {
+      held += 1;
+      return { page: await decodePage(await encodePage(rows)), [Symbol.dispose]: () => void (held -= 1) };
+    };
+    const pagesOfResult = [0, 3].map((firstRow) => ({ firstRow, rowCount: 3, open }));
+    const pages = new ResultPages([column('INTEGER', 'n')], null, pagesOfResult);
+    await buffer(xlsxFile(pages));
+    expect(held).toBe(0);
+    const left = xlsxFile(pages);
+    await left.next();
+    await left.return(undefined);
+    expect(held).toBe(0);
+  });
+
   it('without rows has the names of the columns', async () => {
     expect(await workbookOf([column('TEXT', '=a & <b>')], [])).toEqual([{ name: 'Result', rows: [['=a & <b>']] }]);
   });

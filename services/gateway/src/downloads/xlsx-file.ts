@@ -32,6 +32,7 @@ export async function* xlsxFile(
     for await (const piece of output) yield piece as Uint8Array;
   } finally {
     stopped.abort();
+    await sheets.end();
   }
 }
 
@@ -99,6 +100,11 @@ class SheetWriter {
       yield text;
     }
     yield sheetTail;
+  }
+
+  /** Gives back the page that it is in, also behind its last row. */
+  async end(): Promise<void> {
+    await this.rows.return(undefined);
   }
 
   private async someRows(): Promise<readonly RowMembers[]> {

@@ -1,9 +1,8 @@
 import { createSourceEventStream, type ExecutionResult } from 'graphql';
-import { toPublicErrorCode } from '#libs/kernel';
-import { asAppError } from '../errors/format-error.js';
 import type { ExecutionEvent } from '../events/execution-event.js';
 import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
 import type { EndTurn } from './connection-room.js';
+import { interruptionOf } from './interruption.js';
 import { Payload } from './payload.js';
 import type { StreamOperation } from './stream-operation.js';
 import type { Subscriber } from './subscriber.js';
@@ -166,9 +165,8 @@ export class SharedStream implements CredentialsHolder, StreamPace {
   }
 }
 
-/** What passes is no end: the client comes back and goes on, where its token has ended meanwhile with another. */
 function failed(member: Subscriber, error: unknown): void {
-  const cause = asAppError(error);
-  if (cause.retryable || toPublicErrorCode(cause.code) === 'UNAUTHENTICATED') member.outlet.interrupt(cause);
+  const interruption = interruptionOf(error, member.operation);
+  if (interruption) member.outlet.interrupt(interruption);
   member.fail(error);
 }

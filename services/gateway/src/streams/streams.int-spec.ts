@@ -4,7 +4,7 @@ import type { Client } from 'graphql-ws';
 import { parse } from 'graphql';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runRequests } from '#libs/contracts';
+import { metadataRequests, runRequests } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { collect, namesOf } from '../../test/execution-events.js';
@@ -181,8 +181,28 @@ describe('Subscribers who may be told the same', () => {
     await suite.doubt(run);
     expect(await one?.done).toMatchObject({ code: 4403 });
     expect(one?.results.flatMap(({ errors = [] }) => errors)).toEqual([]);
+    const late = suite.gateway.connect(suite.authorization);
+    expect(await collect(late, { id: run.execution.id }).done).toMatchObject({ code: 4403 });
     restore();
-    await one?.client.dispose();
+    await Promise.all([one?.client.dispose(), late.dispose()]);
+  });
+
+  it('are closed with 4403, too, where that is found while an event is made, and are told no event with holes', async () => {
+    const run = suite.newRun();
+    const client = suite.gateway.connect(suite.authorization);
+    const restore = suite.services.answersWith(metadataRequests.getDataSources, () => {
+      throw new AppError('auth.token_expired', 'The access token has ended.');
+    });
+    const query = `subscription ($id: ID!) { executionEvents(id: $id) { cursor execution { dataSource { name } } } }`;
+    const told: unknown[] = [];
+    const done = new Promise((resolve) => {
+      const sink = { next: (event: unknown) => told.push(event), error: resolve, complete: () => resolve(undefined) };
+      client.subscribe({ query, variables: { id: run.execution.id } }, sink);
+    });
+    expect(await done).toMatchObject({ code: 4403 });
+    expect(told).toEqual([]);
+    restore();
+    await client.dispose();
   });
 
   it('hear of a fault that lasts by its error', async () => {

@@ -7,6 +7,7 @@ import type { ExecutionEvent } from '../events/execution-event.js';
 import { RequestContext } from '../request/request-context.js';
 import { runInScope } from '../request/request-scope.js';
 import { spliceRowBytes } from '../results/raw-rows.js';
+import { interruptionOf, isTokenEnded } from './interruption.js';
 import type { Outlet } from './outlet.js';
 import { plainData } from './event-plan.js';
 import { Payload } from './payload.js';
@@ -40,9 +41,9 @@ export class StreamsService implements StreamSurroundings {
     const stream = new SharedStream(this, new Set([subscriber]), operation);
     const refused = await stream.open();
     if (refused) {
-      // One who comes back while a service restarts is not told that it was the end.
-      const passing = refused.errors?.map(asAppError).find(({ retryable }) => retryable);
-      if (passing) outlet.interrupt(passing);
+      // One who comes back while a service restarts, or as the token ends, is not told that it was the end.
+      const interruption = refused.errors?.map((error) => interruptionOf(error, operation)).find((found) => found);
+      if (interruption) outlet.interrupt(interruption);
       return refused;
     }
     this.run(stream);
@@ -80,7 +81,12 @@ export class StreamsService implements StreamSurroundings {
     };
     if (plain) return payloadOf({ data: plain });
     const executed = execute({ ...args, rootValue: event, contextValue: context.afresh() });
-    return Promise.resolve(executed).then(payloadOf);
+    return Promise.resolve(executed).then((result) => {
+      // With another token the event is told whole.
+      const ended = result.errors?.find((error) => isTokenEnded(asAppError(error), operation.session));
+      if (ended) throw ended;
+      return payloadOf(result);
+    });
   }
 
   private run(stream: SharedStream): void {

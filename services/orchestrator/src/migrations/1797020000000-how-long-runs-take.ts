@@ -9,6 +9,8 @@ export class HowLongRunsTake1797020000000 implements MigrationInterface {
     await queryRunner.query(
       'create statistics orchestrator.run_duration on (finished_at - started_at) from orchestrator.run',
     );
+    // By itself it may be long before a table with a long history is looked at again.
+    await queryRunner.query('analyze orchestrator.run');
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
