@@ -1,4 +1,4 @@
-import { QueryFailedError } from 'typeorm';
+import { QueryFailedError, QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError } from 'typeorm';
 import { describe, expect, it } from 'vitest';
 import { asDatabaseFault } from './database-fault.js';
 
@@ -10,6 +10,9 @@ describe('A fault of the database', () => {
     ['a reset connection', failed(withCode('ECONNRESET'))],
     ['a connection that was closed a moment before', failed(withCode('EPIPE'))],
     ['a server that stops', failed(withCode('57P01'))],
+    ['a server whose socket in the file system is gone', failed(withCode('ENOENT'))],
+    ['a connection that was lost between two statements of a transaction', new QueryRunnerAlreadyReleasedError()],
+    ['the same, of a transaction that others were given', new QueryRunnerProviderAlreadyReleasedError()],
     ['a full disk', failed(withCode('53100'))],
     ['a server that has become a replica', failed(withCode('25006'))],
     ['a connection that is lost', failed(new Error('Connection terminated unexpectedly'))],
@@ -35,6 +38,7 @@ describe('A fault of the database', () => {
     ['a row that says so', failed(withCode('P0001', 'Connection terminated'))],
     ['a fault of ours', new Error('cannot read properties of undefined')],
     ['a refused connection to something else', withCode('ECONNREFUSED')],
+    ['a file that is not there', withCode('ENOENT')],
     ['the words of something else', new Error('Connection terminated unexpectedly')],
     ['what else a pooler refuses', failed(withCode('08P01', 'unsupported startup parameter'))],
     ['what is no error', 'text'],

@@ -1,4 +1,4 @@
-import { QueryFailedError } from 'typeorm';
+import { QueryFailedError, QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError } from 'typeorm';
 import { AppError } from '#libs/kernel';
 import { isConnectFault } from './connection/connect-faults.js';
 import { isConnectionFault, isGivenUp, postgresCode } from './postgres-errors.js';
@@ -15,6 +15,7 @@ const troubledServer = /^(53...|58...|57P02|25006)$/;
  * has given up may be asked again. Other errors stay, those of other connections of the process among them.
  */
 export function asDatabaseFault(error: unknown): unknown {
+  if (isLostBetweenStatements(error)) return unknownOutcome(error);
   if (!(error instanceof QueryFailedError) && !isConnectFault(error)) return error;
   if (isGivenUp(error)) {
     return new AppError('bus.unavailable', 'Something went wrong on our side.', {
@@ -26,7 +27,15 @@ export function asDatabaseFault(error: unknown): unknown {
   }
   const code = postgresCode(error);
   const isLost = code === undefined ? lostConnection.test(messageOf(error)) : troubledServer.test(code);
-  if (!isLost && !isConnectionFault(error)) return error;
+  return isLost || isConnectionFault(error) ? unknownOutcome(error) : error;
+}
+
+/** TypeORM gives the connection of a transaction up where it ends while no statement is under way, and refuses the next one. */
+function isLostBetweenStatements(error: unknown): boolean {
+  return error instanceof QueryRunnerAlreadyReleasedError || error instanceof QueryRunnerProviderAlreadyReleasedError;
+}
+
+function unknownOutcome(error: unknown): AppError {
   return new AppError('bus.unknown_outcome', 'No answer came in time: it may have been done or not.', {
     internalMessage: `the database cannot be reached, or not written to: ${messageOf(error)}`,
     cause: error,

@@ -39,9 +39,10 @@ export function isSerializationFailure(error: unknown): boolean {
   return lostRaces.includes(postgresCode(error));
 }
 
-// Refused, reset, unknown host; the server starting, stopping or full.
+// Refused, reset, unknown host, no socket in the file system; the server starting, stopping or full.
 const connectionFaults: readonly (string | undefined)[] = [
   'ECONNREFUSED',
+  'ENOENT',
   'ECONNRESET',
   'EPIPE',
   'ETIMEDOUT',
