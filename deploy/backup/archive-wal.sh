@@ -20,10 +20,13 @@ fi
 if [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then
   need rclone
   elsewhere="$SLUICE_BACKUP_REMOTE/wal/$name"
-  size="$(size_elsewhere "$name")"
+  size="$(size_elsewhere "$name")" || fail "$name elsewhere cannot be read"
   # rclone would replace what another server has put there, by --immutable too. Where a copy broke off its beginning may be there.
   if [[ -n "$size" ]]; then
-    cmp --silent --bytes "$size" <(rclone cat "$elsewhere") "$archived" || fail "$name is elsewhere already, with other contents"
+    # By sums, as cmp would take a network that goes for other contents.
+    there="$(rclone cat "$elsewhere" | sha256sum)" || fail "$name elsewhere cannot be read"
+    here="$(head --bytes "$size" "$archived" | sha256sum)"
+    [[ "$there" == "$here" ]] || fail "$name is elsewhere already, with other contents"
   fi
   rclone copyto "$archived" "$elsewhere"
 fi

@@ -18,6 +18,7 @@ afterEach(() => here.remove());
 
 const script: TestBackups['script'] = (...arguments_) => here.script(...arguments_);
 const own = (name: string): Promise<string> => here.own(name);
+const isStamp = (name: string): boolean => /^\d{8}T\d{6}Z$/.test(name);
 
 describe('Redis', () => {
   it('is restored from append-only files, and from the RDB where there are none', async () => {
@@ -151,11 +152,67 @@ describe('The result store', () => {
     const broken = { ...env, PATH: await here.program('rclone', breaking) };
     await expect(script('bring-back.sh', broken, 'results')).rejects.toThrow();
     await expect(script('restore-results.sh', env)).rejects.toThrow(/no backup of the kind results/);
+    expect(existsSync(backup)).toBe(false);
     expect(await script('bring-back.sh', env, 'results')).toBe(backup);
+    expect(existsSync(`${backup}.partial`)).toBe(false);
     await script('restore-results.sh', { ...env, SLUICE_STORE_DIRECTORY: await own('again') });
     expect(await readFile(join(here.directory, 'again/page'), 'utf8')).toBe('rows');
     await expect(script('bring-back.sh', env, 'redis')).rejects.toThrow(/no backup of the kind redis/);
   });
+
+  it.skipIf(!existsSync('/usr/bin/rclone'))('that is here is not touched by what brings back', async () => {
+    const [store, elsewhere] = [await own('store'), await own('elsewhere')];
+    await writeFile(join(store, 'page'), 'rows');
+    const env = { SLUICE_STORE_DIRECTORY: store, SLUICE_BACKUP_REMOTE: elsewhere, HOME: here.directory };
+    const breaking = `#!/bin/sh\n[ "$1" != copy ] || exit 1\nexec /usr/bin/rclone "$@"\n`;
+    const broken = { ...env, PATH: await here.program('rclone', breaking) };
+    await expect(script('backup-results.sh', broken)).rejects.toThrow();
+    const [kept = ''] = await readdir(join(here.backups, 'results')).then((names) => names.filter(isStamp));
+    const restored = async (name: string): Promise<string> => {
+      await script(
+        'restore-results.sh',
+        { SLUICE_STORE_DIRECTORY: await own(name) },
+        join(here.backups, 'results', kept),
+      );
+      return await readFile(join(here.directory, name, 'page'), 'utf8');
+    };
+
+    // Whole here alone, and then there too, where the network goes.
+    expect(await script('bring-back.sh', env, 'results', kept)).toBe(join(here.backups, 'results', kept));
+    expect(await restored('alone')).toBe('rows');
+    await run('cp', ['-a', join(here.backups, 'results'), elsewhere]);
+    expect(await script('bring-back.sh', broken, 'results', kept)).toBe(join(here.backups, 'results', kept));
+    expect(await restored('both')).toBe('rows');
+
+    await appendFile(join(here.backups, 'results', kept, 'objects/page'), '!');
+    await expect(script('bring-back.sh', env, 'results', kept)).rejects.toThrow(/not whole: move it aside/);
+    expect(existsSync(join(here.backups, 'results', kept, 'SHA256SUMS'))).toBe(true);
+    await rename(join(here.backups, 'results', kept), join(here.directory, 'aside'));
+    await script('bring-back.sh', env, 'results', kept);
+    expect(await restored('again')).toBe('rows');
+    await expect(script('bring-back.sh', env, 'results', '20200101T000000Z')).rejects.toThrow(
+      /no whole backup 20200101T000000Z of the kind results/,
+    );
+    expect(await readdir(join(here.backups, 'results'))).not.toContain('20200101T000000Z');
+  });
+
+  it.skipIf(!existsSync('/usr/bin/rclone'))(
+    'is not saved while it is brought back, which that would delete',
+    async () => {
+      const [store, elsewhere] = [await own('store'), await own('elsewhere')];
+      await writeFile(join(store, 'page'), 'rows');
+      const env = { SLUICE_STORE_DIRECTORY: store, SLUICE_BACKUP_REMOTE: elsewhere, HOME: here.directory };
+      const backup = await script('backup-results.sh', env);
+      await rm(backup, { recursive: true });
+      const [begun, go] = [join(store, 'begun'), join(here.directory, 'go')];
+      const waiting = `#!/bin/sh\nif [ "$1" = check ]; then touch ${begun}; while [ ! -e ${go} ]; do sleep 0.05; done; fi\nexec /usr/bin/rclone "$@"\n`;
+      const back = script('bring-back.sh', { ...env, PATH: await here.program('rclone', waiting) }, 'results');
+      await until(() => existsSync(begun), { what: 'what is fetched' });
+      await expect(script('backup-results.sh', env)).rejects.toThrow(/another backup of the kind results is under way/);
+      await writeFile(go, '');
+      expect(await back).toBe(backup);
+    },
+  );
 
   it('that was tampered with in the backup is not restored', async () => {
     const store = await own('store');

@@ -24,14 +24,18 @@ need() {
   done
 }
 
+# alone KIND: nobody else makes or fetches a backup of that kind until the script ends: it would delete what is half done, and take its name.
+alone() {
+  need flock
+  mkdir -p "$backups/$1"
+  exec {lock}>"$backups/$1/.lock"
+  flock --nonblock "$lock" || fail "another backup of the kind $1 is under way"
+}
+
 # begin KIND: sets `target`, a directory beside its last name, so that what is half done is never taken for a backup.
 begin() {
   kind="$1"
-  need flock
-  mkdir -p "$backups/$kind"
-  # Until the script ends: another run would delete what is half done, and take its name.
-  exec {lock}>"$backups/$kind/.lock"
-  flock --nonblock "$lock" || fail "another backup of the kind $kind is under way"
+  alone "$kind"
   stamp="$(date -u +%Y%m%dT%H%M%SZ)"
   # Two of one second would be one.
   while [[ -e "$backups/$kind/$stamp" ]]; do

@@ -220,7 +220,7 @@ describe('An archive of WAL', () => {
     const path = await here.program('rclone', reaching(elsewhere));
     const env = { PATH: path, SLUICE_BACKUP_REMOTE: elsewhere, HOME: here.directory };
     const archive = (): Promise<string> => here.script('archive-wal.sh', env, file, name);
-    await expect(archive()).rejects.toThrow();
+    await expect(archive()).rejects.toThrow(/elsewhere cannot be read/);
     await writeFile(join(elsewhere, 'up'), '');
     await archive();
     expect(await readFile(join(elsewhere, 'wal', name), 'utf8')).toBe('one');
@@ -247,6 +247,29 @@ describe('An archive of WAL', () => {
     // The same at another time.
     await put('of this server');
     await archive();
+  });
+
+  it.skipIf(!hasRclone)('does not take a network that goes for another server', async () => {
+    await writeFile(join(await here.own('elsewhere/wal'), name), 'of this server');
+    const file = join(await here.own('wal'), name);
+    await writeFile(file, 'of this server');
+    const going = `#!/bin/sh\nif [ "$1" = cat ]; then printf of; exit 1; fi\nexec /usr/bin/rclone "$@"\n`;
+    const path = await here.program('rclone', going);
+    const env = { PATH: path, SLUICE_BACKUP_REMOTE: join(here.directory, 'elsewhere'), HOME: here.directory };
+    await expect(here.script('archive-wal.sh', env, file, name)).rejects.toThrow(/elsewhere cannot be read/);
+  });
+
+  it('tells the server of each failure, were it that the script is missing, so that the alert hears of it', async () => {
+    const flags = await here.archiving();
+    await rm(join(here.directory, 'scripts/archive-wal.sh'));
+    await using server = await SystemPostgres.start({ directory: join(here.directory, 'first'), flags });
+    await server.query('create table change (n integer)');
+    await server.query('select pg_switch_wal()');
+    const failed = async (): Promise<number> => {
+      const [row] = await server.query<{ n: number }>('select failed_count::integer as n from pg_stat_archiver');
+      return row?.n ?? 0;
+    };
+    await until(async () => (await failed()) > 0, { what: 'a failure that is counted' });
   });
 
   it.skipIf(!hasRclone)('lies elsewhere too, by what the server is given as it is shipped', async () => {
