@@ -4,9 +4,9 @@
 # `sluice-backup` (sluice redis-users) and stands in the URL, such as redis://sluice-backup@host:6379; the password in REDISCLI_AUTH, as
 # whoever is on the machine sees the arguments of programs.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-need redis-cli redis-check-rdb redis-check-aof rsync
 
 begin redis
+need redis-cli redis-check-rdb redis-check-aof rsync
 for each in ${SLUICE_BACKUP_REDIS_URLS:?names the servers, such as broker=redis://host:6379}; do
   url="${each#*=}" user=()
   # redis-cli would take a user alone for a password.

@@ -104,6 +104,14 @@ describe('The result store', () => {
     },
   );
 
+  it('is restored to where the services can reach it, though nothing was there', async () => {
+    const store = await own('store');
+    await writeFile(join(store, 'page'), 'rows');
+    await script('backup-results.sh', { SLUICE_STORE_DIRECTORY: store });
+    await script('restore-results.sh', { SLUICE_STORE_DIRECTORY: join(here.directory, 'lib/sluice/results') });
+    for (const name of ['lib', 'lib/sluice']) expect((await stat(join(here.directory, name))).mode & 0o777).toBe(0o755);
+  });
+
   it('is saved by one run at a time: another leaves what is half done alone', async () => {
     const store = await own('store');
     await writeFile(join(store, 'page'), 'rows');
@@ -289,12 +297,19 @@ describe('Old backups', () => {
     expect((await readdir(wal)).toSorted()).toEqual(['00000002.history', '000000020000000000000003']);
   });
 
-  it('stay when a backup of the night has failed, and its time is not told as a success', async () => {
+  it('stay when a backup of the night has failed, whose kind is told as one that never succeeded', async () => {
     const old = await own('backups/results/20200101T000000Z');
     await own('backups/results/20200102T000000Z');
     const env = { SLUICE_BACKUP_KINDS: 'backup-results', SLUICE_STORE_DIRECTORY: '' };
     await expect(script('backup.sh', env)).rejects.toThrow(/failed: backup-results/);
     expect((await stat(old)).isDirectory()).toBe(true);
-    await expect(here.secondsOfMetric('results')).rejects.toThrow(/ENOENT/);
+    expect(await here.secondsOfMetric('results')).toBe(0);
+  });
+
+  it('are told by the time of the last that succeeded, though one has failed since', async () => {
+    await script('backup-results.sh', { SLUICE_STORE_DIRECTORY: await own('store') });
+    const seconds = await here.secondsOfMetric('results');
+    await expect(script('backup-results.sh', { SLUICE_STORE_DIRECTORY: '' })).rejects.toThrow(/names the bucket/);
+    expect(await here.secondsOfMetric('results')).toBe(seconds);
   });
 });

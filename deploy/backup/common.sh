@@ -36,6 +36,8 @@ alone() {
 begin() {
   kind="$1"
   alone "$kind"
+  # A kind that fails from its first night on has no time that grows old.
+  trap '[[ -e "$(metric_file "$kind")" ]] || tell_time "$kind" 0' EXIT
   stamp="$(date -u +%Y%m%dT%H%M%SZ)"
   # Two of one second would be one.
   while [[ -e "$backups/$kind/$stamp" ]]; do
@@ -56,7 +58,7 @@ finish() {
   mv "$target" "$final"
   sync -f "$final"
   if [[ -n "${SLUICE_BACKUP_REMOTE:-}" ]]; then copy_whole "$final" "$SLUICE_BACKUP_REMOTE/$kind/$stamp"; fi
-  tell_success "$kind"
+  tell_time "$kind" "$(date +%s)"
   printf '%s\n' "$final"
 }
 
@@ -69,15 +71,19 @@ copy_whole() {
   rclone copyto "$1/SHA256SUMS" "$2/SHA256SUMS"
 }
 
-# For the textfile collector of node_exporter. A time that is not renewed is how a failure shows.
-tell_success() {
-  local directory="${SLUICE_BACKUP_METRICS_DIRECTORY:-$backups/metrics}"
-  mkdir -p "$directory"
-  local file="$directory/sluice_backup_$1.prom"
+metric_file() {
+  printf '%s\n' "${SLUICE_BACKUP_METRICS_DIRECTORY:-$backups/metrics}/sluice_backup_$1.prom"
+}
+
+# tell_time KIND SECONDS, for the textfile collector of node_exporter. A time that is not renewed is how a failure shows.
+tell_time() {
+  local file
+  file="$(metric_file "$1")"
+  mkdir -p "$(dirname "$file")"
   {
     echo '# HELP sluice_backup_last_success_timestamp_seconds When the last backup of the kind succeeded.'
     echo '# TYPE sluice_backup_last_success_timestamp_seconds gauge'
-    printf 'sluice_backup_last_success_timestamp_seconds{kind="%s"} %s\n' "$1" "$(date +%s)"
+    printf 'sluice_backup_last_success_timestamp_seconds{kind="%s"} %s\n' "$1" "$2"
   } >"$file.new"
   # The exporter is somebody else.
   chmod 644 "$file.new"

@@ -2,10 +2,10 @@
 # The nightly logical dump: roles, and the database `sluice` with all schemas. PGHOST, PGPORT, PGUSER and PGPASSFILE say where; the
 # user must be a superuser or have pg_read_all_data and read pg_authid. A standby will do as PGHOST.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-need pg_dump pg_dumpall pg_restore psql
 
 database="${PGDATABASE:-sluice}"
 begin postgres
+need pg_dump pg_dumpall pg_restore psql
 pg_dumpall --roles-only --database "$database" >"$target/roles.sql"
 pg_dump --format directory --jobs "${SLUICE_BACKUP_JOBS:-2}" --compress 1 --file "$target/dump" "$database"
 # What restore-postgres.sh must know: see there. The server's counter only grows, so read after the dump it is beyond all in it.

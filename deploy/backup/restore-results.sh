@@ -6,6 +6,8 @@ backup="${1:-$(newest results)}"
 check_sums "$backup"
 if [[ -n "${SLUICE_STORE_DIRECTORY:-}" ]]; then
   need rsync
+  # What it lies in is made for all to pass through: the services are somebody else.
+  (umask 022 && mkdir -p "$(dirname "$SLUICE_STORE_DIRECTORY")")
   mkdir -p "$SLUICE_STORE_DIRECTORY"
   rsync --archive --ignore-existing "$backup/objects/" "$SLUICE_STORE_DIRECTORY/"
 else

@@ -112,6 +112,16 @@ describe('the configuration of a role', () => {
     expect(Number(of('maxmemory'))).toBeGreaterThan(100 * 2 ** 20);
   });
 
+  it('has after a restart what was written in transactions, though nobody can be the default user', async () => {
+    const port = await start(['broker.conf'], 'broker', ['enable-debug-command local']);
+    const admin = connect(port, 'admin');
+    await upTo(admin);
+    await admin.multi().set('one', 1).set('two', 2).exec();
+    // It reads the append-only file as a start does.
+    await admin.call('DEBUG', 'LOADAOF');
+    expect(await admin.mget('one', 'two')).toEqual(['1', '2']);
+  });
+
   it('lets nobody in without a password, and no service do harm, on any role', async () => {
     for (const role of ['broker', 'session', 'cache']) {
       const port = await start([`${role}.conf`], role);

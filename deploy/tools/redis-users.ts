@@ -220,7 +220,9 @@ const others = (): string[] => [
   `user ${keys.prefix}-admin off ~* &* +@all`,
   // redis_exporter: figures and no key. CONFIG GET would show masterauth, by which all keys can be copied.
   `user ${keys.prefix}_monitor off resetkeys resetchannels -@all +info +ping +client|setname +slowlog|len +latency|latest +latency|histogram +cluster|info`,
-  'user default off resetchannels -@all',
+  // Nobody can sign in as it. Its rights are for the start of Redis, which reads the append-only file as this user and, before the fixes of
+  // https://github.com/redis/redis/pull/14545 and https://github.com/valkey-io/valkey/pull/3984, left out transactions that it had no right to.
+  'user default off resetpass ~* &* +@all',
 ];
 
 /** On the servers of session and cache nothing is kept yet: the services only see that they are there. */
