@@ -141,9 +141,11 @@ describe('The backup of the chart', () => {
 });
 
 describe('The alerts of the chart', () => {
-  it('are all of deploy/alerts', () => {
+  it('are all of deploy/alerts, those of the backups for the CronJob of the release alone', () => {
+    const ofRelease = (text: string): string =>
+      text.replaceAll('cronjob="sluice-backup"', 'cronjob="sluice-backup",namespace="sluice"');
     const groupsOf = (file: string): { name: string }[] =>
-      (parse(readFileSync(join('deploy/alerts', file), 'utf8')) as { groups: { name: string }[] }).groups;
+      (parse(ofRelease(readFileSync(join('deploy/alerts', file), 'utf8'))) as { groups: { name: string }[] }).groups;
     const files = readdirSync('deploy/alerts').filter((file) => file.endsWith('.yml'));
     const component = readFileSync('deploy/kubernetes/components/alerts/resources.yaml', 'utf8');
     const { spec } = parse(component) as { spec: { groups: { name: string }[] } };

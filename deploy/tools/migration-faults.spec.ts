@@ -29,6 +29,7 @@ describe('A migration while the release before runs on', () => {
     ['update s.t set c = 1', /in batches/],
     ['delete from s.t where c', /in batches/],
     ['truncate s.t', /locks/],
+    ['vacuum full s.t', /rewrites/],
   ])('may not: %s', async (statement, reason) => {
     expect(await faults(statement)).toEqual([expect.stringMatching(reason)]);
   });
@@ -45,6 +46,7 @@ describe('A migration while the release before runs on', () => {
     'create or replace function s.f() returns int language sql as $$ select 1 $$',
     'insert into s.t values (1)',
     'drop index s.i',
+    'analyze s.t',
   ])('may: %s', async (statement) => {
     expect(await faults(statement)).toEqual([]);
   });
