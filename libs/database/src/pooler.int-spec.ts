@@ -2,13 +2,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
-import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { databaseSettings, loadConfig } from '#libs/config';
 import { AppLogger } from '#libs/telemetry';
-import { PgBouncer, startPostgres, type PostgresServer } from '#libs/testing';
+import { PgBouncer, startPostgres, until, type PostgresServer } from '#libs/testing';
+import { waitFor, writeThatWaits } from '../test/waiting-commits.js';
 import { dataSourceOptions, migrationOptions } from './connection/data-source-options.js';
-import { openDataSource } from './connection/open-data-source.js';
+import { connectOnce, openDataSource } from './connection/open-data-source.js';
 import { asDatabaseFault, inTransaction, queryPrepared } from './index.js';
 
 // What stands in deploy/postgres is what is tried.
@@ -80,7 +81,22 @@ function directUrl(): string {
   return url.href;
 }
 
-async function open(
+/** One connection to the server for each role. */
+async function startSmall(more: Record<string, number>): Promise<PgBouncer> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-pooler-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const configuration = join(directory, 'pgbouncer.ini');
+  const text = await readFile(resolve(files, 'pgbouncer.ini'), 'utf8');
+  const small = { default_pool_size: 1, min_pool_size: 0, reserve_pool_size: 0, ...more };
+  const changed = Object.entries(small).reduce(
+    (all, [name, value]) => all.replace(new RegExp(`^${name} = .*$`, 'm'), `${name} = ${value}`),
+    text,
+  );
+  await writeFile(configuration, changed);
+  return startBouncer(configuration);
+}
+
+function optionsOf(
   pooling: string,
   more: Record<string, string> = {},
   migrations = [CreateTable1700000000000],
@@ -93,6 +109,11 @@ async function open(
   });
   const logger = AppLogger.create({ service: 'metadata', instance: 'm1', level: 'silent' });
   const options = dataSourceOptions({ service: 'metadata', settings, entities: [], migrations, logger });
+  return { options, settings };
+}
+
+async function open(...of: Parameters<typeof optionsOf>): Promise<DataSource> {
+  const { options, settings } = optionsOf(...of);
   const dataSource = await openDataSource(options, migrationOptions(options, settings));
   opened.push(dataSource);
   return dataSource;
@@ -160,17 +181,7 @@ describe('Behind PgBouncer in transaction mode, with the pgbouncer.ini of deploy
   });
 
   it('a statement that has waited too long for a connection to the server was surely not done, and may be asked again', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'sluice-pooler-'));
-    onTestFinished(() => rm(directory, { recursive: true }));
-    const configuration = join(directory, 'pgbouncer.ini');
-    const text = await readFile(resolve(files, 'pgbouncer.ini'), 'utf8');
-    const small = { default_pool_size: 1, min_pool_size: 0, reserve_pool_size: 0, query_wait_timeout: 1 };
-    const changed = Object.entries(small).reduce(
-      (all, [name, value]) => all.replace(new RegExp(`^${name} = .*$`, 'm'), `${name} = ${value}`),
-      text,
-    );
-    await writeFile(configuration, changed);
-    await using own = await startBouncer(configuration);
+    await using own = await startSmall({ query_wait_timeout: 1 });
     const dataSource = await open('transaction', { SLUICE_DATABASE_MIGRATION_URL: directUrl() }, [], own);
     await dataSource.query('select 1');
     await inTransaction(dataSource, async (manager) => {
@@ -178,6 +189,40 @@ describe('Behind PgBouncer in transaction mode, with the pgbouncer.ini of deploy
       const fault: unknown = await dataSource.query('select 1').catch(asDatabaseFault);
       expect(fault).toMatchObject({ code: 'bus.unavailable', retryable: true });
     });
+  });
+
+  it.each([
+    ['is not answered', 15],
+    ['is refused its turn', 1],
+  ])(
+    'a commit that waits for a synchronous standby keeps its connection also where the question for it %s, as all connections wait',
+    async (_what, query_wait_timeout) => {
+      await using own = await startSmall({ query_wait_timeout });
+      const { options } = optionsOf('transaction', {}, [], own);
+      const pooled = await connectOnce({ ...options, extra: { ...(options.extra as object), answerMs: 700 } });
+      const past = await new DataSource({ type: 'postgres', url: direct }).initialize();
+      try {
+        await pooled.query('create table if not exists metadata.held (n integer)');
+        await waitFor(past, 'nobody');
+        const { written } = await writeThatWaits(past, () => pooled.query('insert into metadata.held values (1)'));
+        const answer = Promise.allSettled([written]);
+        const asked = vi.spyOn(pg.Client.prototype, 'connect');
+        // What was kept is asked for once more.
+        await Promise.race([until(() => asked.mock.calls.length > 1), answer]);
+        await waitFor(past, '');
+        expect(await answer).toMatchObject([{ status: 'fulfilled' }]);
+      } finally {
+        await waitFor(past, '');
+        await Promise.all([pooled.destroy(), past.destroy()]);
+      }
+    },
+  );
+
+  it('the pooler finds a server that vanishes gone within 20 s, whether that owes an acknowledgement or an answer', async () => {
+    const rows = await bouncer.ask(admin, password, 'show config');
+    const valueOf = (name: string): number => Number(rows.find(({ key }) => key === name)?.value);
+    expect(valueOf('tcp_user_timeout')).toBe(20_000);
+    expect(valueOf('tcp_keepidle') + valueOf('tcp_keepintvl') * valueOf('tcp_keepcnt')).toBe(20);
   });
 
   it('a service that has not been told of the pooler does not start, rather than fail now and then', async () => {

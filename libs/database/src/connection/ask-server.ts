@@ -3,11 +3,15 @@ import pg from 'pg';
 /** For the connection, and as long again for the answer. */
 const askTimeoutMs = 2_000;
 
-/** Asks a server on a connection of its own, which is not there for long, whatever the server does: it may accept and then say nothing. */
+/** The connection was made, and then no answer came. */
+export class NoAnswer extends Error {}
+
+/** Asks a server on a connection of its own, which is not there for long, whatever the server does. @throws NoAnswer */
 export async function askServer<T>(settings: pg.ClientConfig, ask: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ ...settings, connectionTimeoutMillis: askTimeoutMs });
   client.on('error', () => undefined);
-  const timer = setTimeout(() => client.connection.stream.destroy(), 2 * askTimeoutMs);
+  const giveUp = (): unknown => client.connection.stream.destroy(new NoAnswer('the server has not answered'));
+  const timer = setTimeout(giveUp, 2 * askTimeoutMs);
   try {
     await client.connect();
     return await ask(client);

@@ -1,8 +1,10 @@
 import type pg from 'pg';
-import { postgresCode } from '../postgres-errors.js';
-import { askServer } from './ask-server.js';
+import { isConnectionFault, postgresCode } from '../postgres-errors.js';
+import { askServer, NoAnswer } from './ask-server.js';
 
 const tooManyConnections = '53300';
+/** All that PgBouncer says of itself. */
+const poolerRefusal = '08P01';
 
 interface Silence {
   readonly settings: pg.ClientConfig;
@@ -35,8 +37,16 @@ export async function isStillAtWork({ settings, processId, silentMs }: Silence):
         forMs > silentMs / 2 && (processId === undefined ? waitsForStandby : id === processId),
     );
   } catch (error) {
-    return postgresCode(error) === tooManyConnections;
+    return postgresCode(error) === tooManyConnections || (processId === undefined && isWithoutTurn(error));
   }
+}
+
+/**
+ * A pooler all of whose connections are at work, commits that wait among them, has none for the question either. That its server is
+ * gone it finds out by itself, and says so.
+ */
+function isWithoutTurn(error: unknown): boolean {
+  return error instanceof NoAnswer || (postgresCode(error) === poolerRefusal && !isConnectionFault(error));
 }
 
 /** One question at a time to each server. */

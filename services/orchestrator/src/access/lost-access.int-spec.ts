@@ -260,7 +260,10 @@ describe('what somebody runs who may no longer', () => {
     expect(asked()).toBe(2);
   });
 
-  it('is cancelled whatever becomes of a look at another workspace, on whose page it is not', async () => {
+  it.each([
+    ['cannot be read', 'internal', undefined],
+    ['takes auth too long, which is said at the end', 'bus.unavailable', 'bus.unavailable'],
+  ] as const)('is cancelled where another workspace, on whose page it is not, %s', async (_what, code, said) => {
     const other = newPrincipal({ permissions: principal.permissions });
     const mine = submitSql(orchestrator, principal, source, 'select 1');
     const stateOfMine = await running(mine);
@@ -271,10 +274,10 @@ describe('what somebody runs who may no longer', () => {
     const ids = [(await mine).id, (await theirs).id];
     vi.spyOn(LostAccessRepository.prototype, 'running').mockResolvedValueOnce(ids);
     orchestrator.bus.answer(authRequests.listUserRights, ({ workspaceId }) => {
-      if (workspaceId === principal.workspaceId) throw new AppError('internal', 'A role that cannot be read.');
+      if (workspaceId === principal.workspaceId) throw new AppError(code, 'No rights.');
       return { users: [] };
     });
-    await sweep(1);
+    expect(await sweep(1).catch(({ code: fault }: AppError) => fault)).toBe(said);
     expect([await stateOfMine(), await stateOfTheirs()]).toEqual(['RUNNING', 'CANCELED']);
   });
 

@@ -26,23 +26,27 @@ export class LostAccessService {
 
   /**
    * One look at all that is running, page by page. Where a workspace's access cannot be looked up, it goes on until the next look.
-   * @throws where auth says nothing at all: what is left waits for the next look as well
+   * @throws where auth is in trouble, when all has been looked at; at once where it says nothing: each page would take as long, and what is
+   * left waits for the next look as well
    */
   async sweep(signal: AbortSignal, pageMax = pageExecutionsMax): Promise<void> {
     const ids = await this.repository.running();
+    const faults: unknown[] = [];
     for (let begin = 0; begin < ids.length && !signal.aborted; begin += pageMax) {
       const page = await this.repository.find(ids.slice(begin, begin + pageMax));
       const running = Map.groupBy(page, ({ workspaceId }) => workspaceId);
       const looks = await Promise.allSettled(
         [...running].map(([workspaceId, executions]) => this.look(workspaceId, executions)),
       );
-      for (const look of looks) if (look.status === 'rejected') throw look.reason;
+      for (const look of looks) if (look.status === 'rejected') faults.push(look.reason);
+      if (faults.some(isSilence)) break;
     }
+    if (faults.length > 0) throw faults[0];
   }
 
   private async look(workspaceId: string, executions: readonly RunningExecution[]): Promise<void> {
     const askers = await this.askersOf(workspaceId, executions).catch((err: unknown) => {
-      if (isSilence(err)) throw err;
+      if (isSilence(err) || isTrouble(err)) throw err;
       this.cannotSay(workspaceId, err);
     });
     if (!askers) return;
@@ -77,9 +81,14 @@ export class LostAccessService {
   }
 }
 
-/** No answer for one workspace is none for the next either; any other fault may be the workspace's own. */
+/** No answer for one workspace is none for the next either. */
 function isSilence(error: unknown): boolean {
-  return error instanceof AppError && (error.code === 'bus.timeout' || error.code === 'bus.unavailable');
+  return error instanceof AppError && error.code === 'bus.timeout';
+}
+
+/** It may be auth's or one workspace's alone, as where a statement takes too long; any other fault is the workspace's own. */
+function isTrouble(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'bus.unavailable';
 }
 
 function askerOf({ callerId, accountId }: RunningExecution): string {

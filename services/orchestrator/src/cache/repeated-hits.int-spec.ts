@@ -4,7 +4,7 @@ import type { Execution, SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import type { RevisionCopies, TokenBuckets } from '#libs/redis';
-import { MetricsRegistry } from '#libs/telemetry';
+import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
 import {
@@ -74,6 +74,7 @@ beforeEach(async () => {
     copies,
     new QuestionRate(buckets, { allowance: { questionsPerSecond: 1, questionsBurst: 1 } } as OrchestratorConfig),
     new CacheMetrics(metrics),
+    AppLogger.create({ service: 'orchestrator', instance: 'o1', level: 'silent' }),
   );
   const worker = new TestWorker(orchestrator);
   await worker.announce(8);
@@ -215,6 +216,41 @@ describe('a hit that is repeated', () => {
     allowed = 2;
     expect(await service.repeat(request)).toEqual(answer);
     expect([held(), await answered()]).toEqual([2, 2]);
+  });
+
+  it.each([
+    ['is newer', 8],
+    ['is not known', undefined],
+  ])('is answered as recorded also where the revision %s by the time its request comes again', async (_what, later) => {
+    const request = [repeatOf(), repeatOf()];
+    const answer = await service.repeat(request);
+    revision = later;
+    expect(await service.repeat([...request, repeatOf()])).toEqual([
+      ...answer,
+      { accepted: false, cacheAgeSeconds: 0 },
+    ]);
+    expect([held(), await answered()]).toEqual([2, 2]);
+  });
+
+  it('is answered though nobody can say whether the refused beside it were recorded before', async () => {
+    vi.spyOn(RepeatedHitsRepository.prototype, 'find').mockRejectedValueOnce(new Error('the database is gone'));
+    expect(await accepted(repeatOf(), repeatOf({ revision: 1 }))).toEqual([true, false]);
+  });
+
+  it('is recorded while the refused beside it are looked up, and nothing is where none is refused', async () => {
+    const find = vi.spyOn(RepeatedHitsRepository.prototype, 'find');
+    expect(await accepted(repeatOf(), repeatOf())).toEqual([true, true]);
+    expect(find.mock.calls).toEqual([[[]]]);
+    find.mockClear();
+    const { repeat } = RepeatedHitsRepository.prototype;
+    vi.spyOn(RepeatedHitsRepository.prototype, 'repeat').mockImplementationOnce(async function (
+      this: RepeatedHitsRepository,
+      hits,
+    ) {
+      await until(() => find.mock.calls.length > 0);
+      return repeat.call(this, hits);
+    });
+    expect(await accepted(repeatOf(), repeatOf({ revision: 1 }))).toEqual([true, false]);
   });
 
   it('is answered before the tokens of others have been given back', async () => {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppError, isId } from '#libs/kernel';
 import { RevisionCopies } from '#libs/redis';
+import { AppLogger } from '#libs/telemetry';
 import { QuestionRate } from '../allowance/question-rate.service.js';
 import { CacheMetrics } from './cache.metrics.js';
 import {
@@ -24,6 +25,7 @@ export class RepeatedHitsService {
     private readonly revisions: RevisionCopies,
     private readonly rate: QuestionRate,
     private readonly metrics: CacheMetrics,
+    private readonly logger: AppLogger,
   ) {}
 
   async repeat(hits: readonly HitToRepeat[]): Promise<RepeatedHit[]> {
@@ -32,20 +34,28 @@ export class RepeatedHitsService {
     const currentOf = this.currentOf(hits);
     // In one round trip.
     const [isCurrent, counted] = await Promise.all([currentOf, this.withinRate(wellFormed, currentOf)]);
+    const toRecord = new Set(counted.filter(isCurrent));
+    // Where their request comes once more, they may have been recorded before they were too many, or outdated.
+    const earlier = this.findRecorded(wellFormed.filter((hit) => !toRecord.has(hit)));
     let repeated: RecordedHits = new Map();
     try {
-      repeated = await this.repository.repeat(counted.filter(isCurrent));
+      repeated = await this.repository.repeat([...toRecord]);
     } finally {
       // Nobody waits for it.
       void this.giveBack(counted.filter((hit) => !repeated.get(hit)?.isNew));
     }
     for (const { isNew, cacheAgeSeconds } of repeated.values())
       if (isNew) this.metrics.answered({ cacheStatus: 'HIT', cacheAgeSeconds });
-    const taken = new Set(counted);
-    const tooMany = wellFormed.filter((hit) => isCurrent(hit) && !taken.has(hit));
-    // Where their request comes once more, they were not too many before.
-    const earlier = await this.repository.find(tooMany);
-    return hits.map((hit) => answerOf(repeated.get(hit) ?? earlier.get(hit)));
+    const recordedBefore = await earlier;
+    return hits.map((hit) => answerOf(repeated.get(hit) ?? recordedBefore.get(hit)));
+  }
+
+  /** What cannot be looked up is refused: the others of the batch are recorded by then, and have to be told so. */
+  private findRecorded(refused: readonly HitToRepeat[]): Promise<RecordedHits> {
+    return this.repository.find(refused).catch((err: unknown): RecordedHits => {
+      this.logger.warn({ err, count: refused.length }, 'nobody could say which refused hits were recorded before');
+      return new Map();
+    });
   }
 
   /**
