@@ -44,7 +44,6 @@ describe('An event of plain values', () => {
     '__typename',
     'cursor',
     'again: cursor',
-    '__proto__: cursor',
     '...Placed',
     '... on ExecutionEvent { kind: __typename cursor }',
     '... { cursor }',
@@ -85,6 +84,11 @@ describe('An event of plain values', () => {
 describe('An event is left to the execution', () => {
   it('where its document selects an object', () => {
     expect(plainOf('cursor execution { id }')).toBeUndefined();
+  });
+
+  it('where it gives a value the name __proto__, which an object does not hold', () => {
+    expect(plainOf('cursor __proto__: cursor')).toBeUndefined();
+    expect(plainOf('... on ExecutionStateChanged { __proto__: version }')).toBeUndefined();
   });
 
   it('where a directive decides what is told', () => {
