@@ -11,10 +11,6 @@ export class ByteWriter {
     this.bytes = Buffer.allocUnsafe(Math.max(Math.ceil(bytes), 64));
   }
 
-  get length(): number {
-    return this.used;
-  }
-
   /** What was written, without the last bytes where so many are not wanted; not copied, so nothing may be written any more. */
   written(without = 0): Buffer {
     return this.bytes.subarray(0, Math.max(this.used - without, 0));
