@@ -7,6 +7,7 @@ import { FirehoseTeller } from './firehose-teller.ts';
 import type { Installation } from './installation.ts';
 import { LiveSocket, openMany } from './live-socket.ts';
 import type { Round } from './measure.ts';
+import { cpuSeconds } from './process-memory.ts';
 import { percentile } from './statistics.ts';
 
 const sockets = 1_000;
@@ -22,6 +23,8 @@ interface Found {
   readonly p50: number;
   readonly p99: number;
   readonly share: number;
+  /** Of the processor, for each event: microseconds of the process that holds the stream's other end. */
+  readonly workUs: number;
 }
 
 /** A thousand sockets, each with an execution of its own, and ten thousand changes a second in all. */
@@ -42,11 +45,13 @@ export async function benchFirehose(mesh: Installation, { rounds, scale }: Effor
       open: (index, take) =>
         LiveSocket.open(mesh.access.websocketUrl, mesh.access.apiKey, subscribeTo(ids[index]), take),
       tell: (index, version) => teller.tell(placeIn(runs, index), version),
+      pid: mesh.pidOf('gateway'),
     };
     const theirs: Side = {
       open: (index, take) =>
         LiveSocket.open(bare.url, '', { query: 'subscription { told }', variables: { number: index } }, take),
       tell: (index, version) => tellBare(redis, index, version),
+      pid: bare.pid,
     };
     const length = Math.max(1, seconds * scale);
     // Compiled code is warm in both.
@@ -71,7 +76,8 @@ export async function benchFirehose(mesh: Installation, { rounds, scale }: Effor
 
 const method = `${sockets} WebSockets, each with one \`executionEvents\` of an execution of its own; ${eventsPerSecond} changes of their runs a second are told
 by XADD in ${portionsPerSecond} portions a second for ${seconds} s, each with a version of its own, from the process that holds the sockets. A time is from
-XADD to the message at the socket. Delivered is the share of all versions that came. The control is a process that reads a stream of as
+XADD to the message at the socket. Delivered is the share of all versions that came. Processor time is the gateway's, of all its threads, and the
+control's. The control is a process that reads a stream of as
 many ready texts and sends each to its socket: no GraphQL, no permission, no cursor.`;
 
 function measuresOf(found: readonly { ours: Found; control: Found }[]): BenchResult['measures'] {
@@ -94,15 +100,17 @@ function measuresOf(found: readonly { ours: Found; control: Found }[]): BenchRes
       rounds: roundsOf(({ share }) => share * 100),
       target: { of: 'ours', atLeast: 100 },
     },
+    { name: 'processor time for one event', unit: 'µs', control, rounds: roundsOf(({ workUs }) => workUs) },
   ];
 }
 
 interface Side {
   open(index: number, take: (payload: Buffer, type: string) => void): Promise<LiveSocket>;
   tell(index: number, version: number): Promise<unknown>;
+  readonly pid: number;
 }
 
-async function measure({ open, tell }: Side, first: number, length: number): Promise<Found> {
+async function measure({ open, tell, pid }: Side, first: number, length: number): Promise<Found> {
   const versions = Math.ceil((eventsPerSecond * length) / sockets);
   const toldAt = new Float64Array(sockets * versions);
   const took: number[] = [];
@@ -114,6 +122,7 @@ async function measure({ open, tell }: Side, first: number, length: number): Pro
   };
   const opened = await openMany(sockets, (index) => open(index, (payload) => take(index, payload)));
   const perPortion = eventsPerSecond / portionsPerSecond;
+  const before = cpuSeconds(pid);
   const begun = performance.now();
   for (let told = 0; told < sockets * versions; told++) {
     const index = told % sockets;
@@ -125,8 +134,9 @@ async function measure({ open, tell }: Side, first: number, length: number): Pro
   }
   const deadline = performance.now() + 5_000;
   while (took.length < sockets * versions && performance.now() < deadline) await wait(50);
+  const workUs = ((cpuSeconds(pid) - before) * 1e6) / (sockets * versions);
   await Promise.all(opened.map((socket) => socket.close()));
-  return { p50: percentile(took, 0.5), p99: percentile(took, 0.99), share: took.length / (sockets * versions) };
+  return { p50: percentile(took, 0.5), p99: percentile(took, 0.99), share: took.length / (sockets * versions), workUs };
 }
 
 const versionMark = Buffer.from('"version":');
@@ -161,6 +171,6 @@ function tellBare(redis: Redis, index: number, version: number): Promise<unknown
   );
 }
 
-function describe({ p50, p99, share }: Found): string {
-  return `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${(share * 100).toFixed(2)}% delivered`;
+function describe({ p50, p99, share, workUs }: Found): string {
+  return `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${(share * 100).toFixed(2)}% delivered, ${workUs.toFixed(0)} µs each`;
 }

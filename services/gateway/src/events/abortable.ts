@@ -17,25 +17,24 @@ export function abortable<T>(
   if (outer.aborted) end();
   else outer.addEventListener('abort', end, { once: true });
   const generator = make(ended.signal);
-  const closing = async <R>(step: Promise<IteratorResult<T, R>>): Promise<IteratorResult<T, R>> => {
-    try {
-      const result = await step;
-      if (result.done) close();
-      return result;
-    } catch (error) {
-      close();
-      throw error;
-    }
+  const closeAtEnd = (result: IteratorResult<T, void>): IteratorResult<T, void> => {
+    if (result.done) close();
+    return result;
+  };
+  const closeAndThrow = (error: unknown): never => {
+    close();
+    throw error;
   };
   return {
-    next: () => closing(generator.next()),
+    // As little as can be: this is done for each event of each subscription.
+    next: () => generator.next().then(closeAtEnd, closeAndThrow),
     return: () => {
       end();
-      return closing(generator.return());
+      return generator.return().then(closeAtEnd, closeAndThrow);
     },
     throw: (error: unknown) => {
       end();
-      return closing(generator.throw(error));
+      return generator.throw(error).then(closeAtEnd, closeAndThrow);
     },
     [Symbol.asyncIterator]() {
       return this;

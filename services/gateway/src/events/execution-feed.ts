@@ -70,19 +70,22 @@ export class ExecutionFeed {
       if (!this.isContinued) yield this.tell({ __typename: 'ExecutionSnapshot' });
       for (;;) {
         const revision = this.source.watch.revision;
-        if (this.isBehind) await this.catchUp();
+        if (this.isBehind && !this.takeHeard()) await this.readAgain();
         if (isFinal(this.execution.state)) break;
         const event =
           this.stateChange() ?? (this.mayHaveRows ? await this.newRows(signal) : undefined) ?? this.progress();
         if (event) yield event;
-        else if (!(await this.waitForMore(revision, signal))) return;
+        else {
+          await this.moreThan(revision, signal);
+          if (this.source.watch.revision === revision && !this.hasProgress) this.rowsSeen = -1;
+        }
         if (signal.aborted) return;
       }
       for (let rows = await this.lastRows(signal); rows; rows = await this.lastRows(signal)) {
         yield rows;
         if (signal.aborted) return;
         // Sending may take long, and whoever may no longer see the execution is sent no more of it.
-        if (this.isBehind) await this.catchUp();
+        if (this.isBehind && !this.takeHeard()) await this.readAgain();
       }
       if (signal.aborted) return;
       yield this.toldState();
@@ -95,11 +98,19 @@ export class ExecutionFeed {
     return this.source.watch.stateRevision > this.stateSeen;
   }
 
-  /** Takes over what was heard of the state since the last time; reads where hearing does not tell it all. */
-  private async catchUp(): Promise<void> {
+  /** Takes over what was heard of the state since the last time; false where hearing does not tell it all. */
+  private takeHeard(): boolean {
     const { stateRevision, doubtRevision, level } = this.source.watch;
     const heard = doubtRevision <= this.stateSeen ? executionAt(this.execution, level) : undefined;
-    this.accept(heard ?? (await this.source.read()));
+    if (!heard) return false;
+    this.accept(heard);
+    this.stateSeen = stateRevision;
+    return true;
+  }
+
+  private async readAgain(): Promise<void> {
+    const { stateRevision } = this.source.watch;
+    this.accept(await this.source.read());
     this.stateSeen = stateRevision;
   }
 
@@ -153,21 +164,20 @@ export class ExecutionFeed {
 
   private progress(): ExecutionEvent | undefined {
     const isDue = this.source.clock.monotonicMs() - this.toldProgressAtMs >= progressIntervalMs;
-    return isDue && progressOf(this.now()) !== this.toldProgress
-      ? this.tell({ __typename: 'ExecutionProgressed' })
-      : undefined;
+    return isDue && this.hasProgress ? this.tell({ __typename: 'ExecutionProgressed' }) : undefined;
   }
 
-  private async waitForMore(revision: number, signal: AbortSignal): Promise<boolean> {
+  private get hasProgress(): boolean {
+    return progressOf(this.now()) !== this.toldProgress;
+  }
+
+  /** Resolves when more has been heard, when progress is due, or when it is time to look after rows. */
+  private moreThan(revision: number, signal: AbortSignal): Promise<void> {
     const { watch, clock } = this.source;
-    const hasProgress = progressOf(this.now()) !== this.toldProgress;
     const untilDueMs = progressIntervalMs - (clock.monotonicMs() - this.toldProgressAtMs);
-    const timeoutMs = hasProgress ? Math.max(untilDueMs, 1) : idleMsMax;
+    const timeoutMs = this.hasProgress ? Math.max(untilDueMs, 1) : idleMsMax;
     this.endTurn();
-    await watch.heardMoreThan(revision, signal, timeoutMs);
-    const isIdle = watch.revision === revision && !hasProgress;
-    if (isIdle) this.rowsSeen = -1;
-    return !signal.aborted;
+    return watch.heardMoreThan(revision, signal, timeoutMs);
   }
 
   private toldState(): ExecutionEvent {

@@ -18,16 +18,17 @@ export class Revision {
   }
 
   /** Resolves when the value is beyond `known`, after `timeoutMs`, or when the signal fires. */
-  async beyond(known: number, signal: AbortSignal, timeoutMs?: number): Promise<void> {
-    if (this.count > known || signal.aborted) return;
+  beyond(known: number, signal: AbortSignal, timeoutMs?: number): Promise<void> {
+    if (this.count > known || signal.aborted) return Promise.resolve();
     this.heed(signal);
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.waiting = resolve;
-      if (timeoutMs !== undefined) timer = setTimeout(resolve, timeoutMs);
+    return new Promise((resolve) => {
+      const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.waiting?.(), timeoutMs);
+      this.waiting = () => {
+        this.waiting = undefined;
+        clearTimeout(timer);
+        resolve();
+      };
     });
-    clearTimeout(timer);
-    this.waiting = undefined;
   }
 
   /** Once for all waits: a listener that comes and goes with each would cost more than all else of it. */

@@ -83,7 +83,7 @@ export class SharedStream implements CredentialsHolder, StreamPace {
   async run(): Promise<void> {
     try {
       if (!this.events && !(await this.reopen())) return;
-      while (await this.tellNext());
+      await this.tellAll();
     } catch (error) {
       for (const member of this.members) failed(member, error);
     }
@@ -115,21 +115,21 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     return this.events !== undefined;
   }
 
-  private async tellNext(): Promise<boolean> {
-    const room = this.only?.outlet.room;
-    if (room && !room.isFree) await room.whenFree(this.ended.signal);
-    if (this.isJoined() || this.ended.signal.aborted || !this.events) return false;
-    const { events } = this;
-    const drawn = await events.next();
-    if (drawn.done) {
-      // Nobody is to join any more, who would never hear of the end.
-      this.streams.forget(this);
-      for (const member of this.members) member.complete();
-      return false;
+  private async tellAll(): Promise<void> {
+    for (;;) {
+      const room = this.only?.outlet.room;
+      if (room && !room.isFree) await room.whenFree(this.ended.signal);
+      if (this.isJoined() || this.ended.signal.aborted || !this.events) return;
+      const drawn = await this.events.next();
+      if (drawn.done) {
+        // Nobody is to join any more, who would never hear of the end.
+        this.streams.forget(this);
+        for (const member of this.members) member.complete();
+        return;
+      }
+      const rendered = this.streams.render(this.operation, drawn.value, this.context);
+      this.tell(drawn.value, rendered instanceof Payload ? rendered : await rendered);
     }
-    const rendered = this.streams.render(this.operation, drawn.value, this.context);
-    this.tell(drawn.value, rendered instanceof Payload ? rendered : await rendered);
-    return true;
   }
 
   private tell({ cursor, place }: ExecutionEvent, payload: Payload): void {
