@@ -134,7 +134,7 @@ async function measure({ open, tell, pid }: Side, first: number, length: number)
   }
   const deadline = performance.now() + 5_000;
   while (took.length < sockets * versions && performance.now() < deadline) await wait(50);
-  const workUs = ((cpuSeconds(pid) - before) * 1e6) / (sockets * versions);
+  const workUs = ((cpuSeconds(pid) - before) * 1e6) / Math.max(1, took.length);
   await Promise.all(opened.map((socket) => socket.close()));
   return { p50: percentile(took, 0.5), p99: percentile(took, 0.99), share: took.length / (sockets * versions), workUs };
 }

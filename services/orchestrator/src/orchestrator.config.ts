@@ -242,7 +242,7 @@ export const orchestratorConfig = defineConfig({
       describe: 'How long a worker has to end a run by itself when it is stopped or its time is up.',
     }),
     stopRequestMs: setting('SLUICE_ORCHESTRATOR_STOP_REQUEST_MS', integerText(50, 60_000), {
-      default: 1_000,
+      default: 500,
       describe: 'How long the worker’s answer to a stop is awaited before any other cancels at the source.',
     }),
     cancelAtSourceMs: setting('SLUICE_ORCHESTRATOR_CANCEL_AT_SOURCE_MS', integerText(50, 60_000), {

@@ -76,7 +76,7 @@ export class ExecutionFeed {
           this.stateChange() ?? (this.mayHaveRows ? await this.newRows(signal) : undefined) ?? this.progress();
         if (event) yield event;
         else {
-          await this.moreThan(revision, signal);
+          await this.heardMore(revision, signal);
           if (this.source.watch.revision === revision && !this.hasProgress) this.rowsSeen = -1;
         }
         if (signal.aborted) return;
@@ -172,7 +172,7 @@ export class ExecutionFeed {
   }
 
   /** Resolves when more has been heard, when progress is due, or when it is time to look after rows. */
-  private moreThan(revision: number, signal: AbortSignal): Promise<void> {
+  private heardMore(revision: number, signal: AbortSignal): Promise<void> {
     const { watch, clock } = this.source;
     const untilDueMs = progressIntervalMs - (clock.monotonicMs() - this.toldProgressAtMs);
     const timeoutMs = this.hasProgress ? Math.max(untilDueMs, 1) : idleMsMax;

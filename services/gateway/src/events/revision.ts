@@ -22,12 +22,13 @@ export class Revision {
     if (this.count > known || signal.aborted) return Promise.resolve();
     this.heed(signal);
     return new Promise((resolve) => {
-      const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.waiting?.(), timeoutMs);
-      this.waiting = () => {
+      const wake = (): void => {
         this.waiting = undefined;
         clearTimeout(timer);
         resolve();
       };
+      const timer = timeoutMs === undefined ? undefined : setTimeout(wake, timeoutMs);
+      this.waiting = wake;
     });
   }
 
