@@ -15,6 +15,8 @@ const eventsPerSecond = 10_000;
 const seconds = 5;
 /** Events are told in so many portions a second. */
 const portionsPerSecond = 200;
+/** So many versions of each run are told before those that count, as what the opening of the sockets has left behind is another figure. */
+const versionsBefore = eventsPerSecond / sockets;
 
 const query = `subscription ($id: ID!) { executionEvents(id: $id) {
   __typename cursor ... on ExecutionStateChanged { state version } } }`;
@@ -75,10 +77,10 @@ export async function benchFirehose(mesh: Installation, { rounds, scale }: Effor
 }
 
 const method = `${sockets} WebSockets, each with one \`executionEvents\` of an execution of its own; ${eventsPerSecond} changes of their runs a second are told
-by XADD in ${portionsPerSecond} portions a second for ${seconds} s, each with a version of its own, from the process that holds the sockets. A time is from
-XADD to the message at the socket. Delivered is the share of all versions that came. Processor time is the gateway's, of all its threads, and the
-control's. The control is a process that reads a stream of as
-many ready texts and sends each to its socket: no GraphQL, no permission, no cursor.`;
+by XADD in ${portionsPerSecond} portions a second for ${seconds} s, and for one second before that does not count, each with a version of its own, from
+the process that holds the sockets. A time is from XADD to the message at the socket. Delivered is the share of all versions that
+came. Processor time is that of the gateway and of the control, with all their threads. The control is a process that reads a stream of
+as many ready texts and sends each to its socket: no GraphQL, no permission, no cursor.`;
 
 function measuresOf(found: readonly { ours: Found; control: Found }[]): BenchResult['measures'] {
   const roundsOf = (of: (one: Found) => number): Round[] =>
@@ -121,22 +123,32 @@ async function measure({ open, tell, pid }: Side, first: number, length: number)
     if (sent > 0) took.push(now - sent);
   };
   const opened = await openMany(sockets, (index) => open(index, (payload) => take(index, payload)));
-  const perPortion = eventsPerSecond / portionsPerSecond;
+  await inPortions(sockets * versionsBefore, (told) => {
+    void tell(told % sockets, first - versionsBefore + Math.floor(told / sockets));
+  });
   const before = cpuSeconds(pid);
-  const begun = performance.now();
-  for (let told = 0; told < sockets * versions; told++) {
+  await inPortions(sockets * versions, (told) => {
     const index = told % sockets;
     const version = first + Math.floor(told / sockets);
     toldAt[index * versions + version - first] = performance.now();
     void tell(index, version);
-    const dueMs = (((told + 1) / perPortion) * 1_000) / portionsPerSecond;
-    if ((told + 1) % perPortion === 0) await wait(Math.max(0, begun + dueMs - performance.now()));
-  }
+  });
   const deadline = performance.now() + 5_000;
   while (took.length < sockets * versions && performance.now() < deadline) await wait(50);
   const workUs = ((cpuSeconds(pid) - before) * 1e6) / Math.max(1, took.length);
   await Promise.all(opened.map((socket) => socket.close()));
   return { p50: percentile(took, 0.5), p99: percentile(took, 0.99), share: took.length / (sockets * versions), workUs };
+}
+
+/** Evenly, as many a second as are to be. */
+async function inPortions(count: number, tell: (told: number) => void): Promise<void> {
+  const perPortion = eventsPerSecond / portionsPerSecond;
+  const begun = performance.now();
+  for (let told = 0; told < count; told++) {
+    tell(told);
+    const dueMs = (((told + 1) / perPortion) * 1_000) / portionsPerSecond;
+    if ((told + 1) % perPortion === 0) await wait(Math.max(0, begun + dueMs - performance.now()));
+  }
 }
 
 const versionMark = Buffer.from('"version":');

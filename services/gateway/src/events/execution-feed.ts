@@ -208,7 +208,8 @@ export class ExecutionFeed {
     const cursor = this.source.cursor(execution, this.nextRow);
     // A snapshot and the cursor behind the last row have the final version too, before that has been told.
     const told = event.__typename === 'ExecutionStateChanged' && isFinal(execution.state) ? 'all' : this.toldVersion;
-    return { ...event, execution, cursor, place: `${cursor} ${told} ${this.toldProgress}` };
+    const place = `${execution.fence} ${execution.version} ${this.nextRow} ${told} ${this.toldProgress}`;
+    return { ...event, execution, cursor, place };
   }
 }
 

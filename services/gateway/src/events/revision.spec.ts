@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Revision } from './revision.js';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Whether it has resolved by now. */
+async function isOver(wait: Promise<void>): Promise<boolean> {
+  const pending = Symbol('pending');
+  return (await Promise.race([wait, Promise.resolve(pending)])) !== pending;
+}
+
+describe('A wait for more than is known', () => {
+  it('ends with what is heard, and at once where that was heard before', async () => {
+    const revision = new Revision();
+    const wait = revision.beyond(0, new AbortController().signal, 1_000);
+    expect(await isOver(wait)).toBe(false);
+    revision.raise();
+    expect(await isOver(wait)).toBe(true);
+    expect(await isOver(revision.beyond(0, new AbortController().signal))).toBe(true);
+  });
+
+  it.each([
+    { before: 5_000, then: 100 },
+    { before: 100, then: 5_000 },
+    { before: undefined, then: 300 },
+  ])('ends after its own time, $then ms, though the one before it had $before', async ({ before, then }) => {
+    const revision = new Revision();
+    const { signal } = new AbortController();
+    void revision.beyond(0, signal, before);
+    revision.raise();
+    const wait = revision.beyond(1, signal, then);
+    await vi.advanceTimersByTimeAsync(then - 1);
+    expect(await isOver(wait)).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await isOver(wait)).toBe(true);
+  });
+
+  it('without a time of its own outlasts the timer of the one before', async () => {
+    const revision = new Revision();
+    const { signal } = new AbortController();
+    void revision.beyond(0, signal, 100);
+    revision.raise();
+    const wait = revision.beyond(1, signal);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await isOver(wait)).toBe(false);
+    revision.raise();
+    expect(await isOver(wait)).toBe(true);
+  });
+
+  it('ends with its signal, which leaves no timer behind', async () => {
+    const revision = new Revision();
+    const ended = new AbortController();
+    const wait = revision.beyond(0, ended.signal, 5_000);
+    ended.abort();
+    expect(await isOver(wait)).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
