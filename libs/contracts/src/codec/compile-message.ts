@@ -14,6 +14,9 @@ interface FieldPlan {
 export class MessagePlan {
   private readonly writers: FieldPlan['write'][] = [];
   private readonly readers = new Map<number, FieldPlan['read']>();
+  /** What a message is before it is read, in the order of its fields; it is copied in one go. */
+  private readonly start: Plain = {};
+  /** Of these fields each message has an object of its own. */
   private readonly prepare: ((message: Plain) => void)[] = [];
   /** Enums without presence: absent, they are the zero member, which has no name. */
   private readonly required: { name: string; enumName: string }[] = [];
@@ -25,8 +28,15 @@ export class MessagePlan {
     this.readers.set(number, (reader, message, wireType) => plan.read(reader, message, wireType));
   }
 
-  startsWith(prepare: (message: Plain) => void): void {
-    this.prepare.push(prepare);
+  /** An absent field is this. */
+  startsWith(name: string, zero: unknown): void {
+    this.start[name] = zero;
+  }
+
+  /** An absent field is an object of its own, such as an empty list. */
+  startsWithNew(name: string, make: () => unknown): void {
+    this.start[name] = undefined;
+    this.prepare.push((message) => (message[name] = make()));
   }
 
   requires(name: string, enumName: string): void {
@@ -38,7 +48,7 @@ export class MessagePlan {
   }
 
   read(reader: BinaryReader, end: number): Plain {
-    const message: Plain = {};
+    const message = { ...this.start };
     for (const prepare of this.prepare) prepare(message);
     while (reader.pos < end) {
       const [number, wireType] = reader.tag();
@@ -87,7 +97,7 @@ function addField(plan: MessagePlan, field: DescField): void {
 function addSingular(plan: MessagePlan, field: DescField, value: WireValue): void {
   const { number, localName } = field;
   const isImplicit = field.presence === FeatureSet_FieldPresence.IMPLICIT;
-  if (isImplicit && value.zero !== undefined) plan.startsWith((message) => (message[localName] = value.zero));
+  if (isImplicit && value.zero !== undefined) plan.startsWith(localName, value.zero);
   if (isImplicit && field.fieldKind === 'enum') plan.requires(localName, field.enum.typeName);
   plan.add(number, {
     write(writer, message) {
@@ -105,7 +115,7 @@ function addSingular(plan: MessagePlan, field: DescField, value: WireValue): voi
 function addList(plan: MessagePlan, field: DescField & { fieldKind: 'list' }): void {
   const { number, localName } = field;
   const item = valueOf(field);
-  plan.startsWith((message) => (message[localName] = []));
+  plan.startsWithNew(localName, () => []);
   plan.add(number, {
     write(writer, message) {
       const items = message[localName] as readonly unknown[];
@@ -137,7 +147,7 @@ function addMap(plan: MessagePlan, field: DescField & { fieldKind: 'map' }): voi
   const { number, localName } = field;
   const key = scalarOf(field.mapKey);
   const value = valueOf(field);
-  plan.startsWith((message) => (message[localName] = {}));
+  plan.startsWithNew(localName, () => ({}));
   plan.add(number, {
     write(writer, message) {
       for (const [name, each] of Object.entries(message[localName] as Plain)) {
@@ -171,7 +181,7 @@ function addMap(plan: MessagePlan, field: DescField & { fieldKind: 'map' }): voi
 
 function addOneof(plan: MessagePlan, oneof: DescOneof): void {
   const name = oneof.localName;
-  plan.startsWith((message) => (message[name] = { case: undefined }));
+  plan.startsWithNew(name, () => ({ case: undefined }));
   for (const field of oneof.fields) {
     const value = valueOf(field);
     plan.add(field.number, {

@@ -120,16 +120,25 @@ export class SharedStream implements CredentialsHolder, StreamPace {
       const room = this.only?.outlet.room;
       if (room && !room.isFree) await room.whenFree(this.ended.signal);
       if (this.isJoined() || this.ended.signal.aborted || !this.events) return;
-      const drawn = await this.events.next();
-      if (drawn.done) {
-        // Nobody is to join any more, who would never hear of the end.
-        this.streams.forget(this);
-        for (const member of this.members) member.complete();
-        return;
-      }
-      const rendered = this.streams.render(this.operation, drawn.value, this.context);
-      this.tell(drawn.value, rendered instanceof Payload ? rendered : await rendered);
+      // What was drawn is in no variable of this loop, which would keep it, rows and all, until the next is there.
+      const telling = this.take(await this.events.next());
+      if (telling instanceof Promise ? !(await telling) : !telling) return;
     }
+  }
+
+  /** @returns whether there may be more */
+  private take(drawn: IteratorResult<ExecutionEvent>): boolean | Promise<boolean> {
+    if (drawn.done) {
+      // Nobody is to join any more, who would never hear of the end.
+      this.streams.forget(this);
+      for (const member of this.members) member.complete();
+      return false;
+    }
+    const event = drawn.value;
+    const rendered = this.streams.render(this.operation, event, this.context);
+    if (!(rendered instanceof Payload)) return rendered.then((payload) => this.tell(event, payload)).then(() => true);
+    this.tell(event, rendered);
+    return true;
   }
 
   private tell({ cursor, place }: ExecutionEvent, payload: Payload): void {
