@@ -26,16 +26,16 @@ describe('A wait for more than is known', () => {
   });
 
   it.each([
-    { before: 5_000, then: 100 },
-    { before: 100, then: 5_000 },
-    { before: undefined, then: 300 },
-  ])('ends after its own time, $then ms, though the one before it had $before', async ({ before, then }) => {
+    { earlierMs: 5_000, ms: 100 },
+    { earlierMs: 100, ms: 5_000 },
+    { earlierMs: undefined, ms: 300 },
+  ])('ends after its own time, $ms ms, though the one before it had $earlierMs', async ({ earlierMs, ms }) => {
     const revision = new Revision();
     const { signal } = new AbortController();
-    void revision.beyond(0, signal, before);
+    void revision.beyond(0, signal, earlierMs);
     revision.raise();
-    const wait = revision.beyond(1, signal, then);
-    await vi.advanceTimersByTimeAsync(then - 1);
+    const wait = revision.beyond(1, signal, ms);
+    await vi.advanceTimersByTimeAsync(ms - 1);
     expect(await isOver(wait)).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
     expect(await isOver(wait)).toBe(true);
