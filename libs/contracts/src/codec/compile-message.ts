@@ -14,9 +14,6 @@ interface FieldPlan {
 export class MessagePlan {
   private readonly writers: FieldPlan['write'][] = [];
   private readonly readers = new Map<number, FieldPlan['read']>();
-  /** What a message is before it is read, in the order of its fields; it is copied in one go. */
-  private readonly start: Plain = {};
-  /** Of these fields each message has an object of its own. */
   private readonly prepare: ((message: Plain) => void)[] = [];
   /** Enums without presence: absent, they are the zero member, which has no name. */
   private readonly required: { name: string; enumName: string }[] = [];
@@ -28,15 +25,8 @@ export class MessagePlan {
     this.readers.set(number, (reader, message, wireType) => plan.read(reader, message, wireType));
   }
 
-  /** An absent field is this. */
-  startsWith(name: string, zero: unknown): void {
-    this.start[name] = zero;
-  }
-
-  /** An absent field is an object of its own, such as an empty list. */
-  startsWithNew(name: string, make: () => unknown): void {
-    this.start[name] = undefined;
-    this.prepare.push((message) => (message[name] = make()));
+  startsWith(prepare: (message: Plain) => void): void {
+    this.prepare.push(prepare);
   }
 
   requires(name: string, enumName: string): void {
@@ -48,7 +38,7 @@ export class MessagePlan {
   }
 
   read(reader: BinaryReader, end: number): Plain {
-    const message = { ...this.start };
+    const message: Plain = {};
     for (const prepare of this.prepare) prepare(message);
     while (reader.pos < end) {
       const [number, wireType] = reader.tag();
@@ -97,7 +87,7 @@ function addField(plan: MessagePlan, field: DescField): void {
 function addSingular(plan: MessagePlan, field: DescField, value: WireValue): void {
   const { number, localName } = field;
   const isImplicit = field.presence === FeatureSet_FieldPresence.IMPLICIT;
-  if (isImplicit && value.zero !== undefined) plan.startsWith(localName, value.zero);
+  if (isImplicit && value.zero !== undefined) plan.startsWith((message) => (message[localName] = value.zero));
   if (isImplicit && field.fieldKind === 'enum') plan.requires(localName, field.enum.typeName);
   plan.add(number, {
     write(writer, message) {
@@ -115,7 +105,7 @@ function addSingular(plan: MessagePlan, field: DescField, value: WireValue): voi
 function addList(plan: MessagePlan, field: DescField & { fieldKind: 'list' }): void {
   const { number, localName } = field;
   const item = valueOf(field);
-  plan.startsWithNew(localName, () => []);
+  plan.startsWith((message) => (message[localName] = []));
   plan.add(number, {
     write(writer, message) {
       const items = message[localName] as readonly unknown[];
@@ -147,7 +137,7 @@ function addMap(plan: MessagePlan, field: DescField & { fieldKind: 'map' }): voi
   const { number, localName } = field;
   const key = scalarOf(field.mapKey);
   const value = valueOf(field);
-  plan.startsWithNew(localName, () => ({}));
+  plan.startsWith((message) => (message[localName] = {}));
   plan.add(number, {
     write(writer, message) {
       for (const [name, each] of Object.entries(message[localName] as Plain)) {
@@ -181,7 +171,7 @@ function addMap(plan: MessagePlan, field: DescField & { fieldKind: 'map' }): voi
 
 function addOneof(plan: MessagePlan, oneof: DescOneof): void {
   const name = oneof.localName;
-  plan.startsWithNew(name, () => ({ case: undefined }));
+  plan.startsWith((message) => (message[name] = { case: undefined }));
   for (const field of oneof.fields) {
     const value = valueOf(field);
     plan.add(field.number, {

@@ -4,7 +4,7 @@ import type { RowPage } from '../results/results.service.js';
 interface Placed {
   /** Where it is to go on from. */
   readonly cursor: string;
-  /** All that has been told with this event, so that equal places of one audience have the same to come. */
+  /** All that has been told with this event, so that equal places have the same to come. */
   readonly place: string;
 }
 

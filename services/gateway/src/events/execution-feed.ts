@@ -70,7 +70,7 @@ export class ExecutionFeed {
       if (!this.isContinued) yield this.tell({ __typename: 'ExecutionSnapshot' });
       for (;;) {
         const revision = this.source.watch.revision;
-        if (this.isBehind && !this.takeHeard()) await this.readAgain();
+        if (!this.takeHeard()) await this.readAgain();
         if (isFinal(this.execution.state)) break;
         const event =
           this.stateChange() ?? (this.mayHaveRows ? await this.newRows(signal) : undefined) ?? this.progress();
@@ -85,7 +85,7 @@ export class ExecutionFeed {
         yield rows;
         if (signal.aborted) return;
         // Sending may take long, and whoever may no longer see the execution is sent no more of it.
-        if (this.isBehind && !this.takeHeard()) await this.readAgain();
+        if (!this.takeHeard()) await this.readAgain();
       }
       if (signal.aborted) return;
       yield this.toldState();
@@ -94,13 +94,10 @@ export class ExecutionFeed {
     }
   }
 
-  private get isBehind(): boolean {
-    return this.source.watch.stateRevision > this.stateSeen;
-  }
-
   /** Takes over what was heard of the state since the last time; false where hearing does not tell it all. */
   private takeHeard(): boolean {
     const { stateRevision, doubtRevision, level } = this.source.watch;
+    if (stateRevision <= this.stateSeen) return true;
     const heard = doubtRevision <= this.stateSeen ? executionAt(this.execution, level) : undefined;
     if (!heard) return false;
     this.accept(heard);
@@ -208,8 +205,7 @@ export class ExecutionFeed {
     const cursor = this.source.cursor(execution, this.nextRow);
     // A snapshot and the cursor behind the last row have the final version too, before that has been told.
     const told = event.__typename === 'ExecutionStateChanged' && isFinal(execution.state) ? 'all' : this.toldVersion;
-    const place = `${execution.fence} ${execution.version} ${this.nextRow} ${told} ${this.toldProgress}`;
-    return { ...event, execution, cursor, place };
+    return { ...event, execution, cursor, place: `${cursor} ${told} ${this.toldProgress}` };
   }
 }
 

@@ -136,9 +136,11 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     }
     const event = drawn.value;
     const rendered = this.streams.render(this.operation, event, this.context);
-    if (!(rendered instanceof Payload)) return rendered.then((payload) => this.tell(event, payload)).then(() => true);
-    this.tell(event, rendered);
-    return true;
+    const tell = (payload: Payload): true => {
+      this.tell(event, payload);
+      return true;
+    };
+    return rendered instanceof Payload ? tell(rendered) : rendered.then(tell);
   }
 
   private tell({ cursor, place }: ExecutionEvent, payload: Payload): void {

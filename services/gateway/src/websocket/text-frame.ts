@@ -12,43 +12,29 @@ const length64 = 127;
  */
 export function writeTextFrame(socket: Socket, head: string, body: Buffer, tail: string): void {
   const headBytes = Buffer.byteLength(head);
-  const length = headBytes + body.length + tail.length;
+  const begin = beginOf(headBytes + body.length + tail.length);
   if (body.length <= copiedBytesMax) {
-    const beginBytes = beginBytesOf(length);
-    const frame = Buffer.allocUnsafe(beginBytes + length);
-    writeBegin(frame, length);
-    const bodyAt = beginBytes + frame.write(head, beginBytes);
+    const frame = Buffer.allocUnsafe(begin.length + headBytes + body.length + tail.length);
+    const bodyAt = begin.copy(frame) + frame.write(head, begin.length);
     body.copy(frame, bodyAt);
     frame.write(tail, bodyAt + body.length, 'latin1');
     socket.write(frame);
     return;
   }
   socket.cork();
-  const beginBytes = beginBytesOf(length);
-  const begin = Buffer.allocUnsafe(beginBytes + headBytes);
-  writeBegin(begin, length);
-  begin.write(head, beginBytes);
-  socket.write(begin);
+  socket.write(Buffer.concat([begin, Buffer.from(head)]));
   socket.write(body);
   socket.write(tail, 'latin1');
   socket.uncork();
 }
 
-/** How much is in front of a message of so many bytes. */
-function beginBytesOf(length: number): number {
-  if (length < length16) return 2;
-  return length < 2 ** 16 ? 4 : 10;
-}
-
-/** What is in front of it. */
-function writeBegin(frame: Buffer, length: number): void {
-  frame[0] = finalText;
-  if (length < length16) frame[1] = length;
-  else if (length < 2 ** 16) {
-    frame[1] = length16;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = length64;
-    frame.writeBigUInt64BE(BigInt(length), 2);
-  }
+/** What is in front of a message of so many bytes. */
+function beginOf(length: number): Buffer {
+  if (length < length16) return Buffer.from([finalText, length]);
+  if (length < 2 ** 16) return Buffer.from([finalText, length16, length >> 8, length & 0xff]);
+  const begin = Buffer.alloc(10);
+  begin[0] = finalText;
+  begin[1] = length64;
+  begin.writeBigUInt64BE(BigInt(length), 2);
+  return begin;
 }
