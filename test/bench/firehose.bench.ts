@@ -78,8 +78,8 @@ export async function benchFirehose(mesh: Installation, { rounds, scale }: Effor
 
 const method = `${sockets} WebSockets, each with one \`executionEvents\` of an execution of its own; ${eventsPerSecond} changes of their runs a second are told
 by XADD in ${portionsPerSecond} portions a second for ${seconds} s, and for one second before that does not count, each with a version of its own, from
-the process that holds the sockets. A time is from XADD to the message at the socket. Delivered is the share of all versions that
-came. Processor time is that of the gateway and of the control, with all their threads. The control is a process that reads a stream of
+the process that holds the sockets. A time is from XADD to the message at the socket; a version that
+never came has the time that was waited for it. Delivered is the share of all versions that came, in the worst round. Processor time is that of the gateway and of the control, with all their threads. The control is a process that reads a stream of
 as many ready texts and sends each to its socket: no GraphQL, no permission, no cursor.`;
 
 function measuresOf(found: readonly { ours: Found; control: Found }[]): BenchResult['measures'] {
@@ -100,7 +100,7 @@ function measuresOf(found: readonly { ours: Found; control: Found }[]): BenchRes
       unit: '%',
       control,
       rounds: roundsOf(({ share }) => share * 100),
-      target: { of: 'ours', atLeast: 100 },
+      target: { of: 'ours', atLeast: 100, in: 'every round' },
     },
     { name: 'processor time for one event', unit: 'µs', control, rounds: roundsOf(({ workUs }) => workUs) },
   ];
@@ -119,8 +119,12 @@ async function measure({ open, tell, pid }: Side, first: number, length: number)
   const take = (index: number, payload: Buffer): void => {
     const now = performance.now();
     const version = versionIn(payload);
-    const sent = version < first ? 0 : (toldAt[index * versions + version - first] ?? 0);
-    if (sent > 0) took.push(now - sent);
+    const slot = index * versions + version - first;
+    const sent = version < first ? 0 : (toldAt[slot] ?? 0);
+    if (sent === 0) return;
+    took.push(now - sent);
+    // What comes again is not counted again.
+    toldAt[slot] = 0;
   };
   const opened = await openMany(sockets, (index) => open(index, (payload) => take(index, payload)));
   await inPortions(sockets * versionsBefore, (told) => {
@@ -136,8 +140,12 @@ async function measure({ open, tell, pid }: Side, first: number, length: number)
   const deadline = performance.now() + 5_000;
   while (took.length < sockets * versions && performance.now() < deadline) await wait(50);
   const workUs = ((cpuSeconds(pid) - before) * 1e6) / Math.max(1, took.length);
+  const share = took.length / (sockets * versions);
+  const now = performance.now();
+  // What has not come is as late as can be said, and not left out of the times.
+  for (const sent of toldAt) if (sent > 0) took.push(now - sent);
   await Promise.all(opened.map((socket) => socket.close()));
-  return { p50: percentile(took, 0.5), p99: percentile(took, 0.99), share: took.length / (sockets * versions), workUs };
+  return { p50: percentile(took, 0.5), p99: percentile(took, 0.99), share, workUs };
 }
 
 /** Evenly, as many a second as are to be. */

@@ -23,4 +23,10 @@ describe('a measure', () => {
     expect(summarize({ ...measure, target: { of: 'ours', atMost: 49 } }).isMet).toBe(false);
     expect(summarize(measure).isMet).toBeUndefined();
   });
+
+  it('keeps what is promised of every round only where the worst of them does', () => {
+    expect(summarize({ ...measure, target: { of: 'ratio', atLeast: 0.5, in: 'every round' } }).isMet).toBe(true);
+    expect(summarize({ ...measure, target: { of: 'ratio', atLeast: 0.6, in: 'every round' } }).isMet).toBe(false);
+    expect(summarize({ ...measure, target: { of: 'ratio', atMost: 0.7, in: 'every round' } }).isMet).toBe(false);
+  });
 });

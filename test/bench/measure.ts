@@ -11,6 +11,8 @@ export interface Target {
   of: 'ratio' | 'difference' | 'ours';
   atLeast?: number;
   atMost?: number;
+  /** What is promised of each round and not of the one in the middle. */
+  in?: 'every round';
 }
 
 /** A line of the table. */
@@ -40,12 +42,17 @@ export function summarize({ rounds, target }: Measure): Summary {
     ratio: spreadOf(rounds.map(({ ours, control }) => ours / control)),
     difference: spreadOf(rounds.map(({ ours, control }) => ours - control)),
   };
-  return { ...summary, isMet: target && isWithin(target, summary[target.of].median) };
+  return { ...summary, isMet: target && isMet(target, summary[target.of]) };
 }
 
-export function describeTarget({ of, atLeast, atMost }: Target): string {
+export function describeTarget(target: Target): string {
+  const { of, atLeast, atMost } = target;
   const bounds = [atLeast === undefined ? [] : [`>= ${atLeast}`], atMost === undefined ? [] : [`<= ${atMost}`]].flat();
-  return `${of} ${bounds.join(', ')}`;
+  return [of, bounds.join(', '), target.in === undefined ? [] : [`in ${target.in}`]].flat().join(' ');
+}
+
+function isMet(target: Target, { median, min, max }: Spread): boolean {
+  return target.in === 'every round' ? isWithin(target, min) && isWithin(target, max) : isWithin(target, median);
 }
 
 function isWithin({ atLeast = -Infinity, atMost = Infinity }: Target, value: number): boolean {

@@ -312,4 +312,31 @@ describe('the events of an execution', () => {
     for (const feed of [waiting, reading]) await expect(feed.next()).rejects.toThrow('There is no such execution.');
     expect(world.runs.size).toBe(0);
   });
+
+  it('read no rows for one who lost the right to them while they waited for their turn, and give the turn back', async () => {
+    const world = new World();
+    world.change('RUNNING', false);
+    world.commitRows(9, false);
+    const asked = Promise.withResolvers<void>();
+    const granted = Promise.withResolvers<void>();
+    let turnsHeld = 0;
+    const turn = async (): Promise<() => void> => {
+      asked.resolve();
+      await granted.promise;
+      turnsHeld += 1;
+      return () => {
+        turnsHeld -= 1;
+      };
+    };
+    const reading = world.subscribe({ includeRows: true, nextRow: 0, turn });
+    expect((await reading.next()).value?.__typename).toBe('ExecutionSnapshot');
+    const rows = reading.next();
+    await asked.promise;
+    world.isHidden = true;
+    world.runs.doubtWorkspace('wsp_1');
+    granted.resolve();
+    await expect(rows).rejects.toThrow('There is no such execution.');
+    expect(turnsHeld).toBe(0);
+    expect(world.runs.size).toBe(0);
+  });
 });

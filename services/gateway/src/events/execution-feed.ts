@@ -140,6 +140,8 @@ export class ExecutionFeed {
     this.endTurn = await this.source.turn();
     // Whoever has left while waiting for a turn is read nothing for.
     if (signal.aborted) return undefined;
+    // A turn may take long to come, and whoever may no longer see the execution meanwhile is read no rows.
+    if (!this.takeHeard()) await this.readAgain();
     try {
       const { page, count } = await this.source.readRows(this.now(), this.nextRow);
       if (count === 0) {
