@@ -29,6 +29,7 @@ export class RunSuite {
     readonly admin: pg.Client,
     readonly sources: Record<'postgres' | 'duckdb', SourceConnection>,
     readonly held: HeldRuns,
+    readonly logLines: readonly string[],
     private readonly store: PageStore,
     private readonly serviceFor: (client: RecordingClient) => RunExecutionService,
     private readonly closing: readonly (() => Promise<unknown>)[],
@@ -62,12 +63,14 @@ export class RunSuite {
     const connectors = new ConnectorRegistry(config);
     const store = testPageStore(join(directory, 'store'));
     const held = new HeldRuns();
-    const logger = AppLogger.create({ service: 'worker', instance: 'worker-1', level: 'silent' });
+    const logLines: string[] = [];
+    const destination = { write: (line: string) => void logLines.push(line) };
+    const logger = AppLogger.create({ service: 'worker', instance: 'worker-1', level: 'warn', destination });
     const metrics = new RunMetrics(new MetricsRegistry('worker'), held, config);
     const opener = new SourceOpener(config, { note: () => undefined });
     const serviceFor = (client: RecordingClient) =>
       new RunExecutionService(held, client as never, connectors, opener, store, metrics, logger);
-    return new RunSuite(admin, sources, held, store, serviceFor, [
+    return new RunSuite(admin, sources, held, logLines, store, serviceFor, [
       () => connectors.close(),
       () => admin.end(),
       () => server.stop(),

@@ -82,13 +82,14 @@ describe('a run', () => {
     ['a wrong password', { password: 'hunter2' }, {}, 'source.credentials_wrong', false],
     ['a dead host', { password: 'secret' }, { port: 1 }, 'source.unavailable', true],
   ])(
-    'at a source with %s fails without a claim, and says whether it is worth another try',
+    'at a source with %s fails without a claim, says whether it is worth another try, and is logged with its source',
     async (_what, secrets, change, code, transient) => {
       const source = sourceOf('postgres', { ...suite.sources.postgres.options, ...change }, secrets);
       await suite.execute(suite.planOf('select 1', { source }));
       expect(suite.client.asked).toEqual(['finish']);
       expect(suite.client.outcome).toMatchObject({ case: 'failed', value: { error: { code }, transient } });
-      expect(JSON.stringify(suite.client.outcome)).not.toContain('hunter2');
+      expect(JSON.parse(suite.logLines.at(-1) ?? '{}')).toMatchObject({ msg: 'a run failed', sourceId: source.id });
+      expect(JSON.stringify([suite.client.outcome, suite.logLines])).not.toContain('hunter2');
     },
   );
 

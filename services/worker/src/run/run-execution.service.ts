@@ -157,14 +157,16 @@ export class RunExecutionService {
   private async tellFailure(run: HeldRun, error: unknown, deadline: number): Promise<string> {
     const ending = endingOf(run, error, deadline - performance.now());
     if (!ending) return 'lost';
-    if (ending.error) this.log(ending.error);
+    if (ending.error) this.log(run.plan, ending.error);
     const { state } = await this.client.finish(run.plan, ending.outcome);
     return state.toLowerCase();
   }
 
   /** A caller's own mistake is no matter for an operator. */
-  private log(err: Error & { code: string }): void {
-    if (err.code === 'run.query_failed') this.logger.info({ code: err.code }, 'the source refused a statement');
-    else this.logger.warn({ err }, 'a run failed');
+  private log({ source }: RunPlan, err: Error & { code: string }): void {
+    const sourceId = source?.id;
+    if (err.code === 'run.query_failed')
+      this.logger.info({ code: err.code, sourceId }, 'the source refused a statement');
+    else this.logger.warn({ err, sourceId }, 'a run failed');
   }
 }
