@@ -8,7 +8,7 @@ import { readDashboards } from '../telemetry/observed.ts';
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
 if (!hasPromtool) console.warn('not checked: promtool missing');
 
-const telemetry = resolve(import.meta.dirname, '../telemetry');
+const deploy = resolve(import.meta.dirname, '..');
 const yamlOf = (folder: string): string[] =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.yml'))
@@ -36,8 +36,12 @@ describe.skipIf(!hasPromtool)('promtool', () => {
     expect(promtool('test', 'rules', ...files).match(/SUCCESS/g)).toHaveLength(files.length);
   }, 60_000);
 
-  it.each(['prometheus.compose.yml', 'prometheus.systemd.yml'])('takes %s', (name) => {
-    expect(promtool('check', 'config', '--syntax-only', join(telemetry, name))).toContain('SUCCESS');
+  it.each([
+    'telemetry/prometheus.compose.yml',
+    'telemetry/prometheus.systemd.yml',
+    'compose/observability/prometheus.yml',
+  ])('takes %s', (path) => {
+    expect(promtool('check', 'config', '--syntax-only', join(deploy, path))).toContain('SUCCESS');
   });
 
   it('reads the expression of every panel', () => {

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { runTool, type DeployCheck } from '../tools/deploy-check.ts';
@@ -13,7 +13,8 @@ export const systemdChecks: readonly DeployCheck[] = [
     run: () =>
       inFolder(async (folder) => {
         const units = ['gateway', 'auth', 'worker'].map((service) => join(folder, `sluice@${service}.service`));
-        for (const unit of units)
+        const backups = ['sluice-backup.service', 'sluice-backup-keys.service', 'sluice-backup.timer'];
+        for (const unit of [...units, ...backups.map((name) => join(folder, name))])
           await runTool('systemd-analyze', ['verify', '--man=no', '--recursive-errors=no', unit]);
         const report = await runTool('systemd-analyze', [
           'security',
@@ -48,6 +49,10 @@ async function inFolder(work: (folder: string) => Promise<string>): Promise<stri
     );
     for (const name of ['', 'gateway', 'auth', 'worker'])
       writeFileSync(join(folder, `sluice@${name}.service`), template);
+    for (const name of readdirSync('deploy/backup').filter((each) => /\.(service|timer)$/.test(each))) {
+      const unit = readFileSync(join('deploy/backup', name), 'utf8');
+      writeFileSync(join(folder, name), unit.replaceAll('/opt/sluice/deploy', resolve('deploy')));
+    }
     return await work(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });

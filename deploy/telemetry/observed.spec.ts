@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { metricsIn } from './metrics-in.ts';
 import {
   readAlertTests,
@@ -135,5 +136,40 @@ describe('Dashboards', () => {
 
   it.each(dashboards)('have panels with ids of their own: $file', (dashboard) => {
     expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
+  });
+});
+
+describe("Grafana's own files", () => {
+  it.each([
+    ['of an installation', 'deploy/telemetry/grafana/provisioning/datasources/sluice.yml'],
+    ['of the lab', 'deploy/compose/observability/grafana-sources.yml'],
+  ])('%s have a Prometheus that is asked first, and lead to no data source that they have not', (_whose, path) => {
+    const text = readFileSync(join(root, path), 'utf8');
+    // The form of Grafana's provisioning.
+    const { apiVersion, datasources } = parse(text) as {
+      apiVersion: number;
+      datasources: { uid: string; type: string; url: string; isDefault?: boolean }[];
+    };
+    expect(apiVersion).toBe(1);
+    expect(datasources.filter(({ isDefault }) => isDefault).map(({ type }) => type)).toEqual(['prometheus']);
+    for (const { url } of datasources) expect(URL.canParse(url), url).toBe(true);
+    const named = [...text.matchAll(/datasourceUid: (\w+)/g)].map(([, uid]) => uid);
+    expect(named.filter((uid) => !datasources.some((source) => source.uid === uid))).toEqual([]);
+  });
+
+  it.each([
+    'deploy/telemetry/grafana/provisioning/dashboards/sluice.yml',
+    'deploy/compose/observability/grafana-dashboards.yml',
+  ])('%s reads dashboards from files, which nobody changes but in the files', (path) => {
+    const { apiVersion, providers } = parse(readFileSync(join(root, path), 'utf8')) as {
+      apiVersion: number;
+      providers: object[];
+    };
+    expect({ apiVersion, providers }).toMatchObject({
+      apiVersion: 1,
+      providers: [
+        { type: 'file', allowUiUpdates: false, options: { path: expect.stringMatching(/^\/var\/lib\/grafana/) } },
+      ],
+    });
   });
 });

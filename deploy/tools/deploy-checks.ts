@@ -3,6 +3,7 @@ import { chartChecks } from '../helm/chart-checks.ts';
 import { imageChecks } from '../image/image-checks.ts';
 import { keepalivedChecks } from '../nginx/keepalived-checks.ts';
 import { systemdChecks } from '../systemd/systemd-checks.ts';
+import { telemetryChecks } from '../telemetry/telemetry-checks.ts';
 import { terraformChecks } from '../terraform/terraform-checks.ts';
 import type { DeployCheck } from './deploy-check.ts';
 import { manifestChecks } from './manifest-checks.ts';
@@ -20,6 +21,7 @@ export const deployChecks: readonly DeployCheck[] = [
   ...queryChecks,
   ...keepalivedChecks,
   ...systemdChecks,
+  ...telemetryChecks,
   ...terraformChecks,
   ...workflowChecks,
 ];

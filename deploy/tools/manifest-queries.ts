@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { runTool, type DeployCheck } from './deploy-check.ts';
 import { renderings } from './renderings.ts';
 
@@ -10,14 +10,14 @@ export const queryChecks: readonly DeployCheck[] = [
   {
     name: 'queries of autoscalers and of the canary are PromQL',
     tools: ['promtool'],
-    run: () => checkByPromtool(queriesOf(renderings.flatMap(({ folder }) => manifestsOf(folder)))),
+    run: () => checkByPromtool(allQueries()),
   },
   {
     name: 'metrics that manifests name are in the code',
     tools: [],
     async run() {
       const known = metricsInCode();
-      const queries = queriesOf(renderings.flatMap(({ folder }) => manifestsOf(folder)));
+      const queries = allQueries();
       const named = new Set(queries.join('\n').match(/sluice_[a-z]+_[a-z_]+/g));
       const unknown = [...named].filter(
         (name) => !known.has(name.replace(/^sluice_[a-z]+_/, '').replace(/_bucket$/, '')),
@@ -27,6 +27,24 @@ export const queryChecks: readonly DeployCheck[] = [
     },
   },
 ];
+
+function allQueries(): string[] {
+  return [...queriesOf(renderings.flatMap(({ folder }) => manifestsOf(folder))), ...adapterQueries()];
+}
+
+/** Of prometheus-adapter, which puts in for a template what it stands for. */
+function adapterQueries(): string[] {
+  const { rules } = parse(readFileSync('deploy/kubernetes/prometheus-adapter.yaml', 'utf8')) as {
+    rules: { custom: { seriesQuery: string; metricsQuery: string }[] };
+  };
+  return rules.custom.flatMap(({ seriesQuery, metricsQuery }) => [
+    seriesQuery,
+    metricsQuery
+      .replaceAll('<<.Series>>', seriesQuery.replace(/\{.*/, ''))
+      .replaceAll('<<.LabelMatchers>>', 'namespace="sluice"')
+      .replaceAll('<<.GroupBy>>', 'pod'),
+  ]);
+}
 
 function manifestsOf(folder: string): unknown[] {
   const text = readFileSync(join('deploy', 'kubernetes', folder, 'resources.yaml'), 'utf8');
