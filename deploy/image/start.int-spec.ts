@@ -29,6 +29,19 @@ describe('The program of the image', () => {
     expect(Object.keys((JSON.parse(output) as { stringData: object }).stringData)).toContain('master-keys');
   });
 
+  it('says in a sentence that Node.js is too old', () => {
+    // Without this feature it is as one before 22.18.
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ['--no-experimental-strip-types', 'deploy/image/start.mjs', 'sluice', '--help'],
+      { encoding: 'utf8' },
+    );
+    expect([status, stderr]).toEqual([
+      78,
+      expect.stringMatching(/^Node\.js \S+ is too old: 22\.18 or later is needed\.$/m),
+    ]);
+  });
+
   it('runs a service that a reload does not end while it starts', async () => {
     // A Redis that is there and does not answer.
     await using redis = createServer();

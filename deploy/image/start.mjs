@@ -3,7 +3,12 @@
 const services = ['auth', 'gateway', 'metadata', 'orchestrator', 'results', 'worker'];
 
 const [name] = process.argv.splice(2, 1);
-if (services.includes(name)) {
+if (!process.features.typescript) {
+  // The commands are TypeScript, which an older one reads as an unknown kind of file.
+  console.error(`Node.js ${process.versions.node} is too old: 22.18 or later is needed.`);
+  // sysexits.h: a fault of the installation, which trying again does not mend.
+  process.exitCode = 78;
+} else if (services.includes(name)) {
   await import(`../../dist/services/${name}/src/main.js`);
 } else if (name === 'sluice') {
   await import('../cli/sluice.ts');

@@ -2,9 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseEnv } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadConfig, settingsOf, type ConfigDefinition } from '#libs/config';
+import { defineConfig, loadConfig, redisSettings, settingsOf, type ConfigDefinition } from '#libs/config';
 import { runSluice } from '../cli/run-sluice.ts';
 
 type Environment = Record<string, string>;
@@ -53,12 +54,21 @@ function fromCompose(): [string, Environment][] {
     ]);
 }
 
+function example(name: string): Environment {
+  // Its type has undefined for names that are not there; none is named.
+  return parseEnv(readFileSync(`deploy/systemd/${name}.env.example`, 'utf8')) as Environment;
+}
+
+const fromExamples = (): [string, Environment][] =>
+  services.map((service) => [service, { ...example('common'), ...example(service) }]);
+
 const places: [string, [string, Environment][]][] = [
   ['the base', fromManifests('deploy/kubernetes/base/resources.yaml')],
   ['the lab', fromManifests('deploy/kubernetes/overlays/lab/resources.yaml')],
   ['the canary', fromManifests('deploy/kubernetes/components/canary/resources.yaml')],
   ['the workers on spot machines', fromManifests('deploy/kubernetes/components/spot-workers/resources.yaml')],
   ['compose', fromCompose()],
+  ['the examples for systemd', fromExamples()],
 ];
 
 async function definitionOf(service: string): Promise<ConfigDefinition> {
@@ -96,5 +106,25 @@ describe.each(places)('What %s gives the services', (_place, given) => {
     const names = Object.keys(environment).filter((name) => name.startsWith('SLUICE_'));
     // Some are given to all services, though not all of them ask.
     expect(names.map((name) => name.replace(/_FILE$/, '')).filter((name) => !known.has(name))).toEqual([]);
+  });
+});
+
+describe('The examples for systemd', () => {
+  const operators: [string, Environment][] = [
+    ['doctor', { ...example('common'), ...example('doctor') }],
+    ['operator', example('operator')],
+  ];
+
+  it.each(operators)('give sluice what it needs as %s', (_name, environment) => {
+    const settings = withSecrets(environment);
+    expect(() => loadConfig(defineConfig({ redis: redisSettings }), settings)).not.toThrow();
+  });
+
+  it.each([...services, 'doctor', 'operator'])('name a Redis user for %s that there is', (name) => {
+    const environment = example(name);
+    expect(readFileSync('deploy/redis/users-broker.acl', 'utf8')).toContain(
+      `user ${environment['SLUICE_REDIS_USERNAME'] ?? ''} `,
+    );
+    expect(environment['SLUICE_REDIS_PASSWORD_FILE']).toBe(`/etc/sluice/redis/passwords/${name}`);
   });
 });

@@ -150,6 +150,26 @@ describe('the configuration of a role', () => {
     expect(stdout).toContain('No auth answered within 5 s: nobody took');
   });
 
+  it('lets the operator send dead letters again, and the doctor blames no service whose answer that user cannot hear', async () => {
+    const port = await start(['broker.conf'], 'broker');
+    await upTo(connect(port, 'admin'));
+    const operator = {
+      SLUICE_REDIS_BROKER_URL: `redis://127.0.0.1:${port}`,
+      SLUICE_REDIS_USERNAME: 'sluice-operator',
+      SLUICE_REDIS_PASSWORD: password('operator'),
+    };
+    const { code, stdout } = await runSluice(['redrive', '--area', 'run'], {
+      ...operator,
+      // They stand in the settings of all, and nobody knows the operator there.
+      SLUICE_REDIS_SESSION_URL: 'redis://127.0.0.1:1',
+      SLUICE_REDIS_CACHE_URL: 'redis://127.0.0.1:1',
+    });
+    expect([code, stdout]).toEqual([0, 'run: 0 sent again, 0 left\n']);
+    const { stdout: found } = await runSluice(['doctor'], operator);
+    expect(found).toContain('not checked: Services: services: as this user no answer can be read: NOPERM');
+    expect(found).not.toContain('critical: Service');
+  });
+
   it.each(['broker', 'session', 'cache'])(
     'lets redis_exporter read the figures and limits of the %s that alerts go by, and no key, and no password of others',
     async (role) => {

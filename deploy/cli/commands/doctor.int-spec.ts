@@ -68,6 +68,14 @@ describe('sluice doctor', () => {
     expect(stdout).not.toContain('critical: Service');
   });
 
+  it('blames no service where its user may not hear their answers', async () => {
+    await redis.acl('SETUSER', 'deaf', 'on', '>a-long-enough-password', '~*', '&*', '+@all', '-xinfo');
+    const user = { SLUICE_REDIS_USERNAME: 'deaf', SLUICE_REDIS_PASSWORD: 'a-long-enough-password' };
+    const { stdout } = await doctor([], user);
+    expect(stdout).toContain('not checked: Services: services: as this user no answer can be read: NOPERM');
+    expect(stdout).not.toContain('critical: Service');
+  });
+
   it('says that PostgreSQL was not checked where it is not told of it', async () => {
     const { stdout } = await runSluice(['doctor', '--no-services'], { SLUICE_REDIS_URL: redisServer.url });
     expect(stdout).toContain('not checked: PostgreSQL: postgres: SLUICE_DATABASE_URL is not set');

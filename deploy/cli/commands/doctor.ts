@@ -94,6 +94,12 @@ async function throughServices(redis: RedisConnections, logger: AppLogger): Prom
   }
   const metrics = new BusMetrics(new MetricsRegistry('doctor'));
   const client = new BusClient(`doctor-${process.pid}`, { redis, logger, metrics });
+  const refusal = await refusalOf(redis, client.inbox.key);
+  if (refusal !== undefined) {
+    const examination = new Examination('Services');
+    examination.notChecked('services', refusal);
+    return examination.report;
+  }
   client.start();
   try {
     // They look at PostgreSQL too, as theirs may be another, and what the pooler between does only they see.
@@ -102,6 +108,17 @@ async function throughServices(redis: RedisConnections, logger: AppLogger): Prom
     await client.stop();
   }
 }
+
+/** Who may not read the answers hears of none, which says nothing of the services. Undefined where it may. */
+async function refusalOf(redis: RedisConnections, inbox: string): Promise<string | undefined> {
+  const message = await redis
+    .client('broker')
+    .xinfo('STREAM', inbox)
+    .then(() => '', messageOf);
+  return message.startsWith('NOPERM') ? `as this user no answer can be read: ${message}` : undefined;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function isSerious({ severity }: Finding): boolean {
   return severity !== 'NOTICE';

@@ -18,7 +18,7 @@ export const newSecrets = new Command('new-secrets')
   .addOption(
     new Option(
       '--format <format>',
-      'env: for deploy/compose and deploy/systemd; kubernetes: a Secret for kubectl apply',
+      'env: the .env of deploy/compose, or cut into files for deploy/systemd; kubernetes: a Secret for kubectl apply',
     )
       .choices(['env', 'kubernetes'])
       .default('env'),
@@ -26,8 +26,10 @@ export const newSecrets = new Command('new-secrets')
   .addHelpText(
     'after',
     `
-With kubernetes the URLs of databases are yours to add, but for the lab. Lose the master keys, and what
-they seal is lost: keep a copy apart from the database's backups (docs/keys.md).
+With kubernetes auth-database-url, metadata-database-url, orchestrator-database-url and results-database-url
+are yours to add, but for the lab. With systemd each value is a file that a setting names, and every role
+of PostgreSQL has a password of its own in place of DATABASE_PASSWORD (docs/deploying.md says which).
+Lose the master keys, and what they seal is lost: keep a copy apart from the database's backups (docs/keys.md).
 Exit codes: 0 done, 2 wrong options.`,
   )
   .action(({ format }: { readonly format: string }) => {
