@@ -33,6 +33,16 @@ describe('sluice', () => {
     expect([status, stderr]).toEqual([1, expect.stringMatching(/^Sluice is not built: npm run build\.$/m)]);
   });
 
+  it.each([[['redrive', '--area', 'run']], [['rotate-keys']]])(
+    'says in one line why Redis cannot be used: %j',
+    async (args) => {
+      const { code, stdout, stderr } = await runSluice(args, { SLUICE_REDIS_BROKER_URL: 'redis://127.0.0.1:1' });
+      const told =
+        'The Redis of the broker role (SLUICE_REDIS_BROKER_URL) cannot be used: connect ECONNREFUSED 127.0.0.1:1';
+      expect([code, stdout, stderr]).toEqual([1, '', `${told}\n`]);
+    },
+  );
+
   it('says what is wrong with a word it does not know, and exits with 2', async () => {
     const { code, stderr } = await runSluice(['dcotor']);
     expect([code, stderr]).toEqual([2, expect.stringContaining("unknown command 'dcotor'")]);

@@ -77,7 +77,7 @@ describe('sluice doctor', () => {
     const away = { SLUICE_REDIS_URL: 'redis://127.0.0.1:1', SLUICE_DATABASE_URL: 'postgresql://127.0.0.1:1/none' };
     const { code, stdout } = await doctor([], away);
     expect(code).toBe(3);
-    expect(stdout).toContain('critical: Redis broker: It does not answer');
+    expect(stdout).toContain('critical: Redis broker: It does not answer: connect ECONNREFUSED 127.0.0.1:1');
     expect(stdout).toContain('critical: PostgreSQL: It does not answer');
     expect(stdout).toContain('not checked: Services: services: they are asked through the broker, which is away');
   });

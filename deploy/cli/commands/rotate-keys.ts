@@ -4,6 +4,7 @@ import { defineConfig, loadConfig, redisSettings } from '#libs/config';
 import { dataKeyRequests, secretRequests, type KeyProgress, type RequestContract } from '#libs/contracts';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { reachBroker } from '../reach-broker.ts';
 
 interface Options {
   readonly newDataKeys: boolean;
@@ -70,11 +71,14 @@ async function rotate(client: BusClient, hasNewDataKeys: boolean): Promise<Recor
 async function run({ newDataKeys, json }: Options): Promise<void> {
   const config = loadConfig(defineConfig({ redis: redisSettings }));
   const logger = AppLogger.create({ service: 'rotate-keys', instance: 'rotate-keys', level: 'warn' });
-  const redis = new RedisConnections(config.redis, logger);
+  // What keeps us from Redis is said once, as what the command ends with.
+  const quiet = AppLogger.create({ service: 'rotate-keys', instance: 'rotate-keys', level: 'silent' });
+  const redis = new RedisConnections(config.redis, quiet);
   const metrics = new BusMetrics(new MetricsRegistry('rotate_keys'));
   const client = new BusClient(`rotate-keys-${process.pid}`, { redis, logger, metrics });
-  client.start();
   try {
+    await reachBroker(redis);
+    client.start();
     const tallies = await rotate(client, newDataKeys);
     const lines = Object.entries(tallies).map(
       ([name, { total, resealed, unreadable }]) =>
