@@ -33,6 +33,11 @@ describe('sluice', () => {
     expect([status, stderr]).toEqual([1, expect.stringMatching(/^Sluice is not built: npm run build\.$/m)]);
   });
 
+  it('takes an unknown process for a wrong option of capacity, and says which there are', async () => {
+    const { code, stderr } = await runSluice(['capacity', '--forecast', '--replicas', 'foo=1']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('A process is one of gateway, ')]);
+  });
+
   it.each([[['redrive', '--area', 'run']], [['rotate-keys']]])(
     'says in one line why Redis cannot be used: %j',
     async (args) => {
