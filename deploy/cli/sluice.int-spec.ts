@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { commands } from './commands.ts';
 import { runSluice } from './run-sluice.ts';
@@ -31,6 +33,13 @@ describe('sluice', () => {
     const { status, stderr } = spawnSync(process.execPath, [program, 'config', 'check'], { encoding: 'utf8' });
     rmSync(checkout, { recursive: true });
     expect([status, stderr]).toEqual([1, expect.stringMatching(/^Sluice is not built: npm run build\.$/m)]);
+  });
+
+  it('ends in order where nobody reads what it prints', async () => {
+    const child = spawn(process.execPath, ['deploy/cli/sluice.ts', '--help']);
+    child.stdout.destroy();
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect([code, stderr]).toEqual([0, '']);
   });
 
   it('takes an unknown process for a wrong option of capacity, and says which there are', async () => {
