@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '#libs/testing';
 import { rightSize, verdictOf } from './right-size.ts';
 
 let server: ReturnType<typeof createServer> | undefined;
@@ -26,6 +27,12 @@ describe('rightSize', () => {
     expect(found).toMatchObject({ service: 'worker', memoryMb: 200, verdict: 'too small' });
     // Two answers take a while of their own, which counts.
     expect(Math.abs((found?.utilization ?? 0) - 0.9)).toBeLessThan(0.15);
+  });
+
+  it('names the address that does not answer, and why', async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    const asked = rightSize([`http://${address}/metrics`], 0);
+    await expect(asked).rejects.toThrow(`http://${address}/metrics does not answer: connect ECONNREFUSED ${address}`);
   });
 
   it.each([

@@ -31,7 +31,11 @@ export function verdictOf(utilization: number): ProcessUse['verdict'] {
 }
 
 async function readUse(url: string) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) }).catch((error: Error) => {
+    // What fetch itself says is that it failed.
+    const reason = error.cause instanceof Error ? error.cause.message : error.message;
+    throw new Error(`${url} does not answer: ${reason}`, { cause: error });
+  });
   if (!response.ok) throw new Error(`${url} answers ${response.status}`);
   const text = await response.text();
   const sample = (name: string): { value: number; service: string } => {

@@ -1,13 +1,14 @@
-import type { CapacityCosts, ProcessName } from '../capacity/costs.ts';
+import type { CapacityCosts } from '../capacity/costs.ts';
 import { daysMin, forecast } from '../capacity/forecast.ts';
 import { measureGrowth } from '../capacity/growth.ts';
 import { limitsOf } from '../capacity/limits.ts';
 import { History } from '../history/history.ts';
+import type { Replicas } from './replicas.ts';
 import { shown, table } from './table.ts';
 
 export interface ForecastOptions {
   readonly within: number;
-  readonly replicas: readonly string[];
+  readonly replicas: Replicas;
   readonly utilizationMax: number;
   readonly socketsPerGateway: number;
   readonly databaseGb?: number;
@@ -16,8 +17,8 @@ export interface ForecastOptions {
 
 /** @returns the exit code: 3 where a limit is met soon */
 export async function printForecast(options: ForecastOptions, costs: CapacityCosts): Promise<number> {
-  const { within, utilizationMax, socketsPerGateway, databaseGb, json } = options;
-  const standing = { replicas: replicasOf(options.replicas, costs), utilizationMax, socketsPerGateway, databaseGb };
+  const { within, replicas, utilizationMax, socketsPerGateway, databaseGb, json } = options;
+  const standing = { replicas, utilizationMax, socketsPerGateway, databaseGb };
   const history = await History.open();
   try {
     const measured = await measureGrowth(history);
@@ -42,16 +43,4 @@ export async function printForecast(options: ForecastOptions, costs: CapacityCos
   } finally {
     await history.close();
   }
-}
-
-function replicasOf(given: readonly string[], costs: CapacityCosts): Partial<Record<ProcessName, number>> {
-  return Object.fromEntries(
-    given.map((text) => {
-      const [name = '', count = ''] = text.split('=');
-      if (!Object.hasOwn(costs.cpuSeconds.hit, name) || !/^[1-9]\d*$/.test(count)) {
-        throw new Error(`--replicas ${text}: it is <process>=<number>, such as gateway=3`);
-      }
-      return [name, Number(count)];
-    }),
-  );
 }

@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { commands } from './commands.ts';
 import { runSluice } from './run-sluice.ts';
@@ -32,6 +34,28 @@ describe('sluice', () => {
     rmSync(checkout, { recursive: true });
     expect([status, stderr]).toEqual([1, expect.stringMatching(/^Sluice is not built: npm run build\.$/m)]);
   });
+
+  it('ends in order where nobody reads what it prints', async () => {
+    const child = spawn(process.execPath, ['deploy/cli/sluice.ts', '--help']);
+    child.stdout.destroy();
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  it('takes an unknown process for a wrong option of capacity, and says which there are', async () => {
+    const { code, stderr } = await runSluice(['capacity', '--forecast', '--replicas', 'foo=1']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('A process is one of gateway, ')]);
+  });
+
+  it.each([[['redrive', '--area', 'run']], [['rotate-keys']]])(
+    'says in one line why Redis cannot be used: %j',
+    async (args) => {
+      const { code, stdout, stderr } = await runSluice(args, { SLUICE_REDIS_BROKER_URL: 'redis://127.0.0.1:1' });
+      const told =
+        'The Redis of the broker role (SLUICE_REDIS_BROKER_URL) cannot be used: connect ECONNREFUSED 127.0.0.1:1';
+      expect([code, stdout, stderr]).toEqual([1, '', `${told}\n`]);
+    },
+  );
 
   it('says what is wrong with a word it does not know, and exits with 2', async () => {
     const { code, stderr } = await runSluice(['dcotor']);

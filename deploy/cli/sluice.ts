@@ -37,6 +37,13 @@ function isUnbuilt(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND' && !existsSync(built);
 }
 
+// Who reads no further, such as `head`, keeps the command from neither its work nor its exit code.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 const words = process.argv.slice(2);
 try {
   const program = await programFor(words);

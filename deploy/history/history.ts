@@ -4,8 +4,8 @@ import { databaseSettings, defineConfig, loadConfig } from '#libs/config';
 /** A share of the history that is read in place of all of it, so that a report costs as much in a large one as in a small. */
 export interface Sample {
   readonly percent: number;
-  /** Executions of the whole history, as PostgreSQL estimates it. */
-  readonly executions: number;
+  /** Of the whole history: what PostgreSQL takes it for, where the executions of a report are counted. */
+  readonly executionsEstimated: number;
 }
 
 const rowsMax = 200_000;
@@ -68,6 +68,6 @@ async function sampleOf(client: pg.Client): Promise<Sample> {
      from pg_class where relkind = 'r' and (oid = 'orchestrator.execution'::regclass
        or oid in (select inhrelid from pg_inherits where inhparent = 'orchestrator.execution'::regclass))`,
   );
-  const executions = rows[0]?.executions ?? 0;
-  return { executions, percent: executions <= rowsMax ? 100 : (rowsMax / executions) * 100 };
+  const executions = Math.round(rows[0]?.executions ?? 0);
+  return { executionsEstimated: executions, percent: executions <= rowsMax ? 100 : (rowsMax / executions) * 100 };
 }

@@ -1,11 +1,19 @@
 // The launcher of a local installation; start.mjs has installed and built. Runs until Ctrl-C, then drains and ends all.
 import { spawn } from 'node:child_process';
-import { existsSync, openSync, readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isPortFree } from './free-port.ts';
 import { isInstalled, Mesh } from './mesh.ts';
-import { endLeftovers, forgetRunning, noteRunning, runningLauncher, untilForgotten } from './running.ts';
+import {
+  endLeftovers,
+  forgetRunning,
+  isReady,
+  noteReady,
+  noteRunning,
+  runningLauncher,
+  untilForgotten,
+} from './running.ts';
 import { runStep } from './run-step.ts';
 import type { LocalAccess } from './seed.ts';
 import { StateDirectory } from './state-directory.ts';
@@ -145,7 +153,7 @@ async function runInForeground(): Promise<void> {
     if (access) {
       if (options.tour && !options.json) await showTour(access);
       announce(access, (performance.now() - begun) / 1_000);
-      mesh.state.writePrivate('ready.json', { launcher: process.pid });
+      noteReady(state);
       await Promise.race([stop, untilForgotten(state)]);
     }
   } finally {
@@ -191,11 +199,8 @@ async function runDetached(): Promise<void> {
   const ended = new Promise<never>((_resolve, reject) => {
     launcher.once('exit', () => reject(new Error(`It did not start:\n${readFileSync(logFile, 'utf8')}`)));
   });
-  const ready = state.file('ready.json');
-  const isReady = async (): Promise<boolean> =>
-    existsSync(ready) && (JSON.parse(readFileSync(ready, 'utf8')) as { launcher: number }).launcher === launcher.pid;
   const begun = performance.now();
-  await Promise.race([waitFor('Sluice', isReady, 180_000), ended]);
+  await Promise.race([waitFor('Sluice', async () => isReady(state, launcher.pid), 180_000), ended]);
   const access = readAccess(state);
   if (options.tour && !options.json) await showTour(access);
   announce(access, (performance.now() - begun) / 1_000);

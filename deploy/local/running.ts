@@ -16,6 +16,7 @@ interface Running {
 }
 
 const file = 'running.json';
+const readyFile = 'ready.json';
 
 /** The launcher of an installation that is running, or undefined. */
 export function runningLauncher(state: StateDirectory): number | undefined {
@@ -36,7 +37,18 @@ export function noteRunning(mesh: Mesh): void {
 }
 
 export function forgetRunning(state: StateDirectory): void {
-  rmSync(state.file(file), { force: true });
+  for (const name of [file, readyFile]) rmSync(state.file(name), { force: true });
+}
+
+/** For a start that has left this process to itself and waits for it. */
+export function noteReady(state: StateDirectory): void {
+  state.writePrivate(readyFile, { launcher: process.pid });
+}
+
+export function isReady(state: StateDirectory, launcher: number | undefined): boolean {
+  const path = state.file(readyFile);
+  // Written by noteReady alone.
+  return existsSync(path) && (JSON.parse(readFileSync(path, 'utf8')) as { launcher: number }).launcher === launcher;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { disagreementOf, simulatePlan } from '../../capacity/check-plan.ts';
 import { readCosts, type CapacityCosts } from '../../capacity/costs.ts';
 import type { Demand } from '../../capacity/demand.ts';
@@ -8,6 +8,7 @@ import type { PlanSettings } from '../../capacity/planned-service.ts';
 import { printForecast, type ForecastOptions } from '../capacity-forecast.ts';
 import { printPlan } from '../capacity-plan.ts';
 import { numberWithin } from '../numbers.ts';
+import { replicas } from '../replicas.ts';
 import { rightSize } from '../../capacity/right-size.ts';
 import { shown, table } from '../table.ts';
 import { wholeNumber } from '../whole-number.ts';
@@ -50,11 +51,10 @@ export const capacity = new Command('capacity')
   .option('--seed <n>', 'of the simulation', wholeNumber, 1)
   .option('--forecast', 'name the day on which each limit is met, by the growth in the history', false)
   .option('--within <days>', 'with --forecast: exit with 3 where a limit is met within so many days', wholeNumber, 90)
-  .option(
-    '--replicas <name=n>',
-    'with --forecast: how many of a process run, such as gateway=3; again for each',
-    collect,
-    [],
+  .addOption(
+    new Option('--replicas <name=n>', 'with --forecast: how many of a process run, such as gateway=3; again for each')
+      .argParser(replicas)
+      .default({}, 'one of each'),
   )
   .option('--database-gb <n>', 'with --forecast: the disk of PostgreSQL', wholeNumber)
   .option(

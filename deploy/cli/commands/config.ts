@@ -1,5 +1,12 @@
 import { Command, Option } from 'commander';
-import { configFilePath, configuredEnvironment, effectiveSettings, faultsOf, readConfigFile } from '#libs/config';
+import {
+  configFilePath,
+  configuredEnvironment,
+  effectiveSettings,
+  faultsOf,
+  readConfigFile,
+  type Environment,
+} from '#libs/config';
 import { definitionOf, serviceNames, settingsOfService, type ServiceName } from '../service-settings.ts';
 import { table } from '../table.ts';
 
@@ -47,12 +54,23 @@ async function printSettings({ service: name, json }: Options): Promise<void> {
 
 async function checkSettings({ service: name, json }: Options): Promise<void> {
   const env = await configuredEnvironment();
-  const faults = await Promise.all(
-    (name ? [name] : serviceNames).map(async (each) => faultsOf(await definitionOf(each), env)),
-  );
-  const all = [...new Set([...faults.flat(), ...(name ? [] : await unknownSettings())])];
+  const all = name
+    ? faultsOf(await definitionOf(name), env)
+    : [...(await faultsOfAll(env)), ...(await unknownSettings())];
   console.log(json ? JSON.stringify({ faults: all }) : all.length === 0 ? 'Nothing is wrong.' : all.join('\n'));
   if (all.length > 0) process.exitCode = 1;
+}
+
+/** Each fault once, with the services that have it. */
+async function faultsOfAll(env: Environment): Promise<string[]> {
+  const faults = await Promise.all(
+    serviceNames.map(async (service) =>
+      faultsOf(await definitionOf(service), env).map((fault) => ({ service, fault })),
+    ),
+  );
+  return [...Map.groupBy(faults.flat(), ({ fault }) => fault)].map(
+    ([fault, found]) => `${found.map(({ service }) => service).join(', ')}: ${fault}`,
+  );
 }
 
 /** What stands in the file and no service reads: most often a slip of the pen. */

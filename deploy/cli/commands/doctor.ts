@@ -124,6 +124,10 @@ function isSerious({ severity }: Finding): boolean {
   return severity !== 'NOTICE';
 }
 
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+}
+
 function inWords({ findings, notChecked }: HealthReport): string {
   const lines = findings.map(
     ({ severity, check, subject, what, why, mend }) =>
@@ -131,8 +135,10 @@ function inWords({ findings, notChecked }: HealthReport): string {
   );
   const unseen = notChecked.map(({ check, subject, reason }) => `not checked: ${subject}: ${check}: ${reason}`);
   const count = findings.filter(isSerious).length;
-  const verdict = count === 0 ? 'healthy' : `${count} findings`;
-  return [...lines, ...unseen, `${verdict}, ${findings.length - count} notices, ${notChecked.length} not checked`].join(
-    '\n',
-  );
+  const verdict = count === 0 ? 'healthy' : counted(count, 'finding');
+  return [
+    ...lines,
+    ...unseen,
+    `${verdict}, ${counted(findings.length - count, 'notice')}, ${notChecked.length} not checked`,
+  ].join('\n');
 }

@@ -4,6 +4,7 @@ import { defineConfig, loadConfig, redisSettings } from '#libs/config';
 import { eventStreams, type EventArea } from '#libs/contracts';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger } from '#libs/telemetry';
+import { reachBroker } from '../reach-broker.ts';
 import { wholeNumber } from '../whole-number.ts';
 
 interface Options {
@@ -32,9 +33,11 @@ Exit codes: 0 done, 1 failed, 2 wrong options.`,
 
 async function run({ area, limit, count, json }: Options): Promise<void> {
   const config = loadConfig(defineConfig({ redis: redisSettings }));
-  const logger = AppLogger.create({ service: 'redrive', instance: 'redrive', level: 'warn' });
+  // What keeps us from Redis is said once, as what the command ends with.
+  const logger = AppLogger.create({ service: 'redrive', instance: 'redrive', level: 'silent' });
   const redis = new RedisConnections(config.redis, logger);
   try {
+    await reachBroker(redis);
     const letters = new DeadLetters(redis, redis.keys.events(area, eventStreams[area].version));
     const redriven = count ? 0 : await letters.redrive(limit);
     const left = await letters.count();

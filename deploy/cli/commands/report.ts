@@ -42,7 +42,7 @@ async function reportCost({ by, days, limit, json }: Options): Promise<void> {
     const { sample } = history;
     console.log(json ? JSON.stringify({ by, days, sample, lines, total }) : forPeople({ by, lines, total }));
     if (!json && sample.percent < 100) {
-      console.log(`\nEstimated from ${shown(sample.percent)} % of ${shown(sample.executions)} executions.`);
+      console.log(`\nEstimated from ${shown(sample.percent)} % of ${shown(sample.executionsEstimated)} executions.`);
     }
   } finally {
     await history.close();

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
 import { BusClient, BusMetrics, serviceContext } from '#libs/bus';
 import { defineConfig, loadConfig, redisSettings } from '#libs/config';
-import { dataKeyRequests, secretRequests, type KeyProgress, type RequestContract } from '#libs/contracts';
+import { dataKeyRequests, secretRequests, type RequestContract } from '#libs/contracts';
 import { RedisConnections } from '#libs/redis';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
+import { reachBroker } from '../reach-broker.ts';
+import { workThrough, type Answer, type Tally } from '../work-through.ts';
 
 interface Options {
   readonly newDataKeys: boolean;
@@ -27,31 +29,6 @@ Exit codes: 0 done, 1 failed, 2 wrong options, 3 done but for what could not be 
   )
   .action(run);
 
-interface Tally {
-  readonly total: number;
-  readonly resealed: number;
-  readonly unreadable: number;
-}
-
-interface Answer {
-  readonly progress?: KeyProgress;
-}
-
-/** Asks for piece after piece, and says on standard error how far it is. */
-async function work(name: string, ask: (after: string) => Promise<Answer>): Promise<Tally> {
-  let [seen, resealed, unreadable] = [0, 0, 0];
-  for (let after = ''; ;) {
-    const { progress } = await ask(after);
-    if (!progress) throw new Error(`${name} answered without progress`);
-    seen += progress.seen;
-    resealed += progress.resealed;
-    unreadable += progress.unreadable;
-    console.error(`${name}: ${seen} of ${progress.total}`);
-    if (progress.next === undefined) return { total: seen, resealed, unreadable };
-    after = progress.next;
-  }
-}
-
 async function rotate(client: BusClient, hasNewDataKeys: boolean): Promise<Record<string, Tally>> {
   const context = serviceContext('operator', '');
   const ask = <Input>(contract: RequestContract<Input, Answer>, input: Input): Promise<Answer> =>
@@ -59,10 +36,10 @@ async function rotate(client: BusClient, hasNewDataKeys: boolean): Promise<Recor
   // Of now: who runs it again after a failure goes on with those that have theirs yet to get.
   const madeBeforeMs = hasNewDataKeys ? Date.now() : 0;
   const tallies: Record<string, Tally> = {
-    'data keys': await work('data keys', (after) => ask(dataKeyRequests.renewDataKeys, { after, madeBeforeMs })),
+    'data keys': await workThrough('data keys', (after) => ask(dataKeyRequests.renewDataKeys, { after, madeBeforeMs })),
   };
   for (const [name, { resealSecrets }] of Object.entries(secretRequests)) {
-    tallies[name] = await work(name, (after) => ask(resealSecrets, { after }));
+    tallies[name] = await workThrough(name, (after) => ask(resealSecrets, { after }));
   }
   return tallies;
 }
@@ -70,11 +47,14 @@ async function rotate(client: BusClient, hasNewDataKeys: boolean): Promise<Recor
 async function run({ newDataKeys, json }: Options): Promise<void> {
   const config = loadConfig(defineConfig({ redis: redisSettings }));
   const logger = AppLogger.create({ service: 'rotate-keys', instance: 'rotate-keys', level: 'warn' });
-  const redis = new RedisConnections(config.redis, logger);
+  // What keeps us from Redis is said once, as what the command ends with.
+  const quiet = AppLogger.create({ service: 'rotate-keys', instance: 'rotate-keys', level: 'silent' });
+  const redis = new RedisConnections(config.redis, quiet);
   const metrics = new BusMetrics(new MetricsRegistry('rotate_keys'));
   const client = new BusClient(`rotate-keys-${process.pid}`, { redis, logger, metrics });
-  client.start();
   try {
+    await reachBroker(redis);
+    client.start();
     const tallies = await rotate(client, newDataKeys);
     const lines = Object.entries(tallies).map(
       ([name, { total, resealed, unreadable }]) =>

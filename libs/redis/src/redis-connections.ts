@@ -37,6 +37,7 @@ export class RedisConnections {
   private readonly shared = new Map<RedisRole, RedisClient>();
   private readonly all = new Set<RedisClient>();
   private readonly connected = new Map<RedisRole, Promise<unknown>>();
+  private readonly faults = new Map<RedisRole, string>();
 
   constructor(
     private readonly settings: RedisSettings,
@@ -151,6 +152,11 @@ export class RedisConnections {
     return this.client(role).status === 'ready';
   }
 
+  /** Why a role is away, by what its last connection failed with: commands fail with words of the library's own settings. */
+  whyAway(role: RedisRole): string {
+    return this.faults.get(role) ?? 'no answer to a connection yet, or it has ended';
+  }
+
   /** How another library, such as BullMQ, is to connect: by options, and to a Cluster by a client that is closed with all others. */
   connectionFor(role: RedisRole, options: OtherOptions): ServerOptions | Cluster {
     const { clusterNodes, options: toServer } = this.targetOf(role);
@@ -189,6 +195,7 @@ export class RedisConnections {
   private watch(role: RedisRole, client: RedisClient): void {
     let isDown = false;
     const wentDown = (error: Error): void => {
+      this.faults.set(role, toldOf(error));
       if (isDown) return;
       isDown = true;
       this.logger.warn({ err: safeError(error), role }, 'Redis cannot be reached');
@@ -198,6 +205,7 @@ export class RedisConnections {
     client.on('ready', () => {
       if (isDown) this.logger.info({ role }, 'Redis can be reached again');
       isDown = false;
+      this.faults.delete(role);
     });
     client.on('end', () => this.all.delete(client));
     this.all.add(client);
@@ -213,6 +221,13 @@ const failFast: RedisOptions = {
   autoResendUnfulfilledCommands: false,
   reconnectOnError: (error) => error.message.startsWith('READONLY'),
 };
+
+/** With no arguments of a command; where a name has several addresses and none answers, Node.js says nothing but a code. */
+function toldOf(error: Error): string {
+  return error.message === '' && 'code' in error
+    ? String(error.code)
+    : error.message.replace(/, with args beginning with:.*/s, '');
+}
 
 /** The slot of a Cluster that a key is on. */
 function slotOf(key: string): number {

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HealthReport } from '#libs/contracts';
@@ -13,7 +14,8 @@ let pool: pg.Pool;
 
 beforeAll(async () => {
   // As a production server is; the tests' own are faster and less safe.
-  server = await startPostgres({ flags: ['-c', 'fsync=on', '-c', 'archive_mode=on', '-c', 'archive_command=true'] });
+  const sound = ['-c', 'fsync=on', '-c', 'archive_mode=on', '-c', 'archive_command=true'];
+  server = await startPostgres({ flags: [...sound, '-c', `unix_socket_directories=${tmpdir()}`] });
   url = await server.createDatabase();
   pool = new pg.Pool({ connectionString: url, statement_timeout: 15_000, max: 1 });
   await pool.query('create schema orchestrator; create table orchestrator.run (id integer primary key, state text)');
@@ -53,6 +55,26 @@ describe('the doctor of PostgreSQL', () => {
     const { findings, notChecked, measurements } = await examine();
     expect([findings, notChecked]).toEqual([[], []]);
     expect(measurements.find(({ name }) => name === 'orchestrator.run')).toMatchObject({ unit: 'bytes' });
+  });
+
+  it('is the same server by its socket as by the loopback of its machine', async () => {
+    const subjects: string[] = [];
+    const { port } = server;
+    const { username, password, pathname } = new URL(url);
+    const bySocket = {
+      host: tmpdir(),
+      port,
+      user: username,
+      password,
+      database: pathname.slice(1),
+    };
+    for (const config of [{}, { connectionString: undefined, ...bySocket }]) {
+      await withClient(async (client) => {
+        const { measurements } = await examine({}, client);
+        subjects.push(...new Set(measurements.map(({ subject }) => subject)));
+      }, config);
+    }
+    expect(subjects).toEqual(Array(2).fill(`PostgreSQL ${pathname.slice(1)} at 127.0.0.1:${port}`));
   });
 
   it('finds that few connections are left', async () => {

@@ -49,10 +49,14 @@ async function measure({ query }: PostgresSubject, examination: Examination): Pr
   return [];
 }
 
-/** By its own address, so that services that share it name it alike. */
+/**
+ * By its own address, so that services that share it name it alike: also where some reach it by a socket and others by
+ * the loopback of its machine.
+ */
 async function nameOf(query: Query): Promise<string> {
   const [row] = await query<{ name: string }>(
-    `select current_database() || coalesce(' at ' || host(inet_server_addr()) || ':' || inet_server_port(), '') as name`,
+    `select current_database() || ' at ' || coalesce(host(nullif(inet_server_addr(), '::1')), '127.0.0.1') || ':'
+       || coalesce(inet_server_port()::text, current_setting('port')) as name`,
   );
   return `PostgreSQL ${row?.name ?? ''}`;
 }

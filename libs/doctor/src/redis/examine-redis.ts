@@ -15,10 +15,18 @@ import { speedChecks } from './speed-checks.js';
 const familiesTold = 10;
 const checks = { ...accessChecks, ...memoryChecks, ...durabilityChecks, ...speedChecks };
 
-/** Everything that is to be known of one server in one role. Nothing is written, and no command looks at all keys. */
-export async function examineRedis(client: Redis, role: RedisRole, limits: Thresholds): Promise<HealthReport> {
+/**
+ * Everything that is to be known of one server in one role. Nothing is written, and no command looks at all keys.
+ * `away` is why it could not be reached, where whoever connected knows.
+ */
+export async function examineRedis(
+  client: Redis,
+  role: RedisRole,
+  limits: Thresholds,
+  away?: string,
+): Promise<HealthReport> {
   const examination = new Examination(`Redis ${role}`);
-  const info = await readInfo(client, examination);
+  const info = await readInfo({ client, role, away }, examination);
   if (!info) return examination.report;
   const subject: RedisSubject = { client, role, info, limits };
   for (const [name, check] of Object.entries(checks)) await examination.check(name, () => check(subject));
@@ -30,24 +38,30 @@ export async function examineRedis(client: Redis, role: RedisRole, limits: Thres
   return examination.report;
 }
 
-async function readInfo(client: Redis, examination: Examination): Promise<RedisSubject['info'] | undefined> {
+async function readInfo(
+  { client, role, away }: { client: Redis; role: RedisRole; away: string | undefined },
+  examination: Examination,
+): Promise<RedisSubject['info'] | undefined> {
   try {
     return parseInfo(await client.info());
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = away ?? (error instanceof Error ? error.message : String(error));
     if (message.startsWith('NOPERM')) examination.notChecked('redis.info', message);
-    else examination.found('redis.reachable', unreachable(message));
+    else examination.found('redis.reachable', unreachable(message, role));
     return undefined;
   }
 }
 
-function unreachable(message: string) {
-  return {
-    severity: 'CRITICAL',
-    what: `It does not answer: ${message}`,
-    why: 'Without it nothing is asked, queued or signed in; without the cache every page is read from its store.',
-    mend: 'redis-cli -u <SLUICE_REDIS_*_URL> PING; systemctl status redis',
-  } as const;
+function unreachable(message: string, role: RedisRole) {
+  const severity = 'CRITICAL';
+  const why = 'Without it nothing is asked, queued or signed in; without the cache every page is read from its store.';
+  const names = `SLUICE_REDIS_${role.toUpperCase()}`;
+  if (/^(NOAUTH|WRONGPASS)/.test(message)) {
+    const mend = `Set ${names}_USERNAME and ${names}_PASSWORD to a user of it: redis-cli -u <${names}_URL> ACL WHOAMI`;
+    return { severity, what: `It answers, and does not let us in: ${message}`, why, mend } as const;
+  }
+  const mend = `redis-cli -u <${names}_URL> PING; systemctl status redis`;
+  return { severity, what: `It does not answer: ${message}`, why, mend } as const;
 }
 
 async function examineKeys({ client, limits }: RedisSubject, examination: Examination) {

@@ -181,9 +181,21 @@ describe('the doctor of Redis', () => {
     expect(families).toEqual([expect.objectContaining({ name: 'memory of test:{ws:*}:rev', unit: 'bytes' })]);
   });
 
-  it('finds that a server cannot be reached', async () => {
+  it('finds that a server cannot be reached, and says why', async () => {
     const report = await examine({ urls: { broker: 'redis://127.0.0.1:1' } });
-    expect(foundBy(report, 'redis.reachable')).toEqual([expect.stringMatching(/^CRITICAL It does not answer/)]);
+    expect(foundBy(report, 'redis.reachable')).toEqual([
+      'CRITICAL It does not answer: connect ECONNREFUSED 127.0.0.1:1',
+    ]);
+  });
+
+  it.each([
+    ['no password', {}, 'NOAUTH'],
+    ['a wrong password', { username: 'default', password: 'another' }, 'WRONGPASS'],
+  ])('tells a server that does not let it in by %s from one that is away', async (_what, user, code) => {
+    const { findings } = await examine({ user });
+    const [found] = findings.filter(({ check }) => check === 'redis.reachable');
+    expect(found?.what).toMatch(new RegExp(`^It answers, and does not let us in: ${code}`));
+    expect(found?.mend).toMatch(/^Set SLUICE_REDIS_BROKER_USERNAME and SLUICE_REDIS_BROKER_PASSWORD/);
   });
 
   it('finds a cache that drops nothing, hits nothing, or shares the server of the broker', async () => {

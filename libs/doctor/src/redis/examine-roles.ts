@@ -15,7 +15,11 @@ export async function examineRoles(redis: RedisConnections, limits: Thresholds =
   const used = roles.filter((role) => redis.has(role));
   await Promise.all(used.map((role) => redis.ready(role, connectMs)));
   const ofRoles = await Promise.all(
-    used.flatMap((role) => nodesOf(redis.client(role)).map((node) => examineRedis(node, role, limits))),
+    used.flatMap((role) => {
+      // Asked now, as a connection that comes later takes its reason with it.
+      const away = redis.isReady(role) ? undefined : redis.whyAway(role);
+      return nodesOf(redis.client(role)).map((node) => examineRedis(node, role, limits, away));
+    }),
   );
   const isThere = redis.isReady('broker');
   const others = isThere ? [await examineBus(redis, limits), await examineSharing(redis, used, limits)] : [];
