@@ -1,27 +1,44 @@
-import { createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 
-/** Ports of 127.0.0.1 that were free a moment ago, all different. */
+const lowest = 10_000;
+
+/**
+ * Ports of 127.0.0.1 that were free a moment ago, all different. None is of those that the system gives to connections that go
+ * out: one of them could be taken in the moment in which a service that listened there is started anew.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port was given');
-    return address.port;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const taken: Server[] = [];
+  try {
+    while (taken.length < count) {
+      const server = await listenAt(randomInt(lowest, firstOutgoing()));
+      if (server) taken.push(server);
+    }
+    return taken.map((server) => (server.address() as AddressInfo).port);
+  } finally {
+    await Promise.all(taken.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
 }
 
-export function isPortFree(port: number): Promise<boolean> {
+/** 32768 is Linux's own; others begin higher. */
+function firstOutgoing(): number {
+  const setting = '/proc/sys/net/ipv4/ip_local_port_range';
+  const first = existsSync(setting) ? Number.parseInt(readFileSync(setting, 'utf8'), 10) : 32_768;
+  // Where hardly any are left below, the race is the lesser evil.
+  return first > 2 * lowest ? first : 65_536;
+}
+
+function listenAt(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(server));
   });
+}
+
+export async function isPortFree(port: number): Promise<boolean> {
+  const server = await listenAt(port);
+  await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)));
+  return server !== undefined;
 }

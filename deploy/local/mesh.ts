@@ -213,9 +213,15 @@ export class Mesh {
     return `http://${this.hostOf(name)}:${this.operationsPorts.get(name) ?? 0}`;
   }
 
-  waitForService(name: string): Promise<void> {
+  async waitForService(name: string): Promise<void> {
     const isUp = (): Promise<boolean> => isReady(this.operationsPorts.get(name) ?? 0, this.hostOf(name));
-    return waitFor(`${name} (its log: ${this.log(name)})`, isUp, 60_000);
+    try {
+      await waitFor(`${name} (its log: ${this.log(name)})`, isUp, 60_000);
+    } catch (error) {
+      // An installation of a test takes its logs with it.
+      const state = this.child(name).isRunning ? 'It runs' : 'It has ended';
+      throw new Error(`${(error as Error).message}. ${state}:\n${this.endOfLog(name)}`, { cause: error });
+    }
   }
 
   /** The gateway first, so that nothing new comes in; then the services, then what they stand on. */
