@@ -9,10 +9,11 @@ const lowest = 10_000;
  * out: one of them could be taken in the moment in which a service that listened there is started anew.
  */
 export async function freePorts(count: number): Promise<number[]> {
+  const end = firstOutgoing();
   const taken: Server[] = [];
   try {
     while (taken.length < count) {
-      const server = await listenAt(randomInt(lowest, firstOutgoing()));
+      const server = await listenAt(randomInt(lowest, end));
       if (server) taken.push(server);
     }
     return taken.map((server) => (server.address() as AddressInfo).port);
@@ -29,10 +30,14 @@ function firstOutgoing(): number {
   return first > 2 * lowest ? first : 65_536;
 }
 
+/** Undefined where it is another's. */
 function listenAt(port: number): Promise<Server | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(undefined);
+      else reject(error);
+    });
     server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../deploy/local/free-port.ts';
 import type { LocalSecrets } from '../../deploy/local/state-directory.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -43,7 +43,8 @@ export interface Installation {
 export async function startInstallation(env: Record<string, string> = {}): Promise<Installation> {
   await endLeftover();
   const begun = performance.now();
-  const access = await runStart(await freePort(), env);
+  const [port = 0] = await freePorts(1);
+  const access = await runStart(port, env);
   const readySeconds = (performance.now() - begun) / 1_000;
   const running = readJson<Running>('running.json');
   return {
@@ -119,17 +120,4 @@ function isLauncher(pid: number): boolean {
 function readJson<T>(name: string): T {
   // Written by deploy/local alone.
   return JSON.parse(readFileSync(join(directory, name), 'utf8')) as T;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }
