@@ -47,15 +47,17 @@ describe('sluice', () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining('A process is one of gateway, ')]);
   });
 
-  it.each([[['redrive', '--area', 'run']], [['rotate-keys']]])(
-    'says in one line why Redis cannot be used: %j',
-    async (args) => {
-      const { code, stdout, stderr } = await runSluice(args, { SLUICE_REDIS_BROKER_URL: 'redis://127.0.0.1:1' });
-      const told =
-        'The Redis of the broker role (SLUICE_REDIS_BROKER_URL) cannot be used: connect ECONNREFUSED 127.0.0.1:1';
-      expect([code, stdout, stderr]).toEqual([1, '', `${told}\n`]);
-    },
-  );
+  const redrive = ['redrive', '--area', 'run'];
+  it.each([
+    [redrive, 'redis://127.0.0.1:1', 'connect ECONNREFUSED 127.0.0.1:1'],
+    [redrive, 'redis+cluster://127.0.0.1:1', 'none of its nodes can be reached'],
+    [redrive, 'redis+sentinel://127.0.0.1:1/main', 'none of the sentinels can be reached, or knows the primary'],
+    [['rotate-keys'], 'redis://127.0.0.1:1', 'connect ECONNREFUSED 127.0.0.1:1'],
+  ])('says in one line why Redis cannot be used: %j of %s', async (args, url, why) => {
+    const { code, stdout, stderr } = await runSluice(args, { SLUICE_REDIS_BROKER_URL: url });
+    const told = `The Redis of the broker role (SLUICE_REDIS_BROKER_URL) cannot be used: ${why}`;
+    expect([code, stdout, stderr]).toEqual([1, '', `${told}\n`]);
+  });
 
   it('says what is wrong with a word it does not know, and exits with 2', async () => {
     const { code, stderr } = await runSluice(['dcotor']);

@@ -2,6 +2,7 @@ import { Cluster, Command, Redis, type RedisOptions } from 'ioredis';
 import { delay } from '#libs/kernel';
 import { batchWrites } from './batch-writes.js';
 import { connectOptions, type ConnectOptions, type RoleSettings, type ServerOptions } from './connect-options.js';
+import { areSentinelsAway, failWhileSentinelsAway } from './fail-while-sentinels-away.js';
 import { openCluster } from './open-cluster.js';
 import { RedisKeys } from './redis-keys.js';
 import type { RedisCall } from './redis-script.js';
@@ -188,6 +189,7 @@ export class RedisConnections {
     const { clusterNodes, options: toServer } = this.targetOf(role);
     const all = { ...toServer, ...failFast, ...options };
     const client = clusterNodes ? openCluster(clusterNodes, all) : new Redis(all);
+    if (client instanceof Redis && toServer.sentinels) failWhileSentinelsAway(client);
     this.watch(role, client);
     return client;
   }
@@ -195,7 +197,9 @@ export class RedisConnections {
   private watch(role: RedisRole, client: RedisClient): void {
     let isDown = false;
     const wentDown = (error: Error): void => {
-      this.faults.set(role, toldOf(error));
+      const told = toldOf(error);
+      // What a connection failed with is told before that it has ended.
+      if (told !== connectionEnded || !this.faults.has(role)) this.faults.set(role, told);
       if (isDown) return;
       isDown = true;
       this.logger.warn({ err: safeError(error), role }, 'Redis cannot be reached');
@@ -222,8 +226,19 @@ const failFast: RedisOptions = {
   reconnectOnError: (error) => error.message.startsWith('READONLY'),
 };
 
-/** With no arguments of a command; where a name has several addresses and none answers, Node.js says nothing but a code. */
+/** ioredis' words where a connection is not made again, whatever it failed with. */
+const connectionEnded = 'Connection is closed.';
+
+/**
+ * With no arguments of a command; where a name has several addresses and none answers, Node.js says nothing but a code; of the nodes of
+ * a Cluster and of sentinels what ioredis says of all of them names nobody.
+ */
 function toldOf(error: Error): string {
+  if (areSentinelsAway(error)) return 'none of the sentinels can be reached, or knows the primary';
+  if ('lastNodeError' in error && error.lastNodeError instanceof Error) {
+    const ofNode = toldOf(error.lastNodeError);
+    return ofNode === connectionEnded ? 'none of its nodes can be reached' : ofNode;
+  }
   return error.message === '' && 'code' in error
     ? String(error.code)
     : error.message.replace(/, with args beginning with:.*/s, '');

@@ -103,6 +103,16 @@ describe('the clients of Redis', () => {
     expect(lines).toHaveLength(2);
   });
 
+  it('fail at once while no sentinel can be reached, also what was asked before that was known', async () => {
+    const broker = { url: 'redis+sentinel://127.0.0.1:1/mymaster' };
+    const logger = { info: () => undefined, warn: () => undefined };
+    const redis = new RedisConnections({ prefix: 'test', broker, session: {}, cache: {} }, logger);
+    open.push(redis);
+    for (const _when of ['before it is known', 'then']) {
+      await expect(redis.client('broker').get('a')).rejects.toThrowError('none of the sentinels can be reached');
+    }
+  });
+
   it('log a refused password without the password', async () => {
     const admin = connect().client('broker');
     await admin.config('SET', 'requirepass', 'right-word');

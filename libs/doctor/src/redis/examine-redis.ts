@@ -38,6 +38,13 @@ export async function examineRedis(
   return examination.report;
 }
 
+/** Of a role of which no server is known. */
+export function awayReport(role: RedisRole, away: string): HealthReport {
+  const examination = new Examination(`Redis ${role}`);
+  examination.found('redis.reachable', unreachable(away, role));
+  return examination.report;
+}
+
 async function readInfo(
   { client, role, away }: { client: Redis; role: RedisRole; away: string | undefined },
   examination: Examination,

@@ -189,6 +189,27 @@ describe('the doctor of Redis', () => {
   });
 
   it.each([
+    ['a Cluster', 'redis+cluster://127.0.0.1:1', 'none of its nodes can be reached'],
+    [
+      'sentinels',
+      'redis+sentinel://127.0.0.1:1/mymaster',
+      'none of the sentinels can be reached, or knows the primary',
+    ],
+  ])('finds that %s cannot be reached, and does not wait for it', async (_what, url, why) => {
+    expect(foundBy(await examine({ urls: { broker: url } }), 'redis.reachable')).toEqual([
+      `CRITICAL It does not answer: ${why}`,
+    ]);
+  });
+
+  it('finds that a Cluster does not let it in', async () => {
+    const found = foundBy(
+      await examine({ urls: { broker: broker.url.replace('redis:', 'redis+cluster:') }, user: {} }),
+      'redis.reachable',
+    );
+    expect(found).toEqual([expect.stringMatching(/^CRITICAL It answers, and does not let us in: NOAUTH/)]);
+  });
+
+  it.each([
     ['no password', {}, 'NOAUTH'],
     ['a wrong password', { username: 'default', password: 'another' }, 'WRONGPASS'],
   ])('tells a server that does not let it in by %s from one that is away', async (_what, user, code) => {

@@ -4,7 +4,7 @@ import type { RedisConnections, RedisRole } from '#libs/redis';
 import { Examination, joinReports, type Fault } from '../examination.js';
 import { thresholds, type Thresholds } from '../thresholds.js';
 import { examineBus } from './examine-bus.js';
-import { examineRedis } from './examine-redis.js';
+import { awayReport, examineRedis } from './examine-redis.js';
 import { numberOf, parseInfo } from './redis-info.js';
 
 const roles: readonly RedisRole[] = ['broker', 'session', 'cache'];
@@ -18,7 +18,10 @@ export async function examineRoles(redis: RedisConnections, limits: Thresholds =
     used.flatMap((role) => {
       // Asked now, as a connection that comes later takes its reason with it.
       const away = redis.isReady(role) ? undefined : redis.whyAway(role);
-      return nodesOf(redis.client(role)).map((node) => examineRedis(node, role, limits, away));
+      const nodes = nodesOf(redis.client(role));
+      // A Cluster of which no node has answered knows none.
+      if (nodes.length === 0) return [Promise.resolve(awayReport(role, away ?? redis.whyAway(role)))];
+      return nodes.map((node) => examineRedis(node, role, limits, away));
     }),
   );
   const isThere = redis.isReady('broker');
