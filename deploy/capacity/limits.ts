@@ -12,7 +12,7 @@ export interface Standing {
 
 const hourSeconds = 3_600;
 /** Processes whose processors the load fills first; the others follow them. */
-const byProcessor: readonly ProcessName[] = ['gateway', 'orchestrator', 'postgres', 'redis-broker'];
+export const byProcessor: readonly ProcessName[] = ['gateway', 'orchestrator', 'postgres', 'redis-broker'];
 
 /** What is there of each thing that growth uses up, and how much each day's busiest hour used of it. */
 export function limitsOf(

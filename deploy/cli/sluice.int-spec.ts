@@ -42,8 +42,8 @@ describe('sluice', () => {
     expect([code, stderr]).toEqual([0, '']);
   });
 
-  it('takes an unknown process for a wrong option of capacity, and says which there are', async () => {
-    const { code, stderr } = await runSluice(['capacity', '--forecast', '--replicas', 'foo=1']);
+  it('takes a process whose number changes no forecast for a wrong option of capacity, and says which do', async () => {
+    const { code, stderr } = await runSluice(['capacity', '--forecast', '--replicas', 'worker=1']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('A process is one of gateway, ')]);
   });
 

@@ -3,7 +3,8 @@
 const services = ['auth', 'gateway', 'metadata', 'orchestrator', 'results', 'worker'];
 
 const [name] = process.argv.splice(2, 1);
-if (!process.features.typescript) {
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 18)) {
   // The commands are TypeScript, which an older one reads as an unknown kind of file.
   console.error(`Node.js ${process.versions.node} is too old: 22.18 or later is needed.`);
   // sysexits.h: a fault of the installation, which trying again does not mend.

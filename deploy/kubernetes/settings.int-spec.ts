@@ -99,7 +99,7 @@ const known = new Set(definitions.flatMap(settingsOf).flatMap(({ variable, fallb
 describe.each(places)('What %s gives the services', (_place, given) => {
   it('is something', () => expect(given.length).toBeGreaterThan(0));
 
-  it.each(given)('%s starts with, and knows every name of it', async (service, environment) => {
+  it.each(given)('%s takes for its settings, and knows every name of it', async (service, environment) => {
     const definition = await definitionOf(service);
     const settings = withSecrets(environment);
     expect(() => loadConfig(definition, settings)).not.toThrow();
@@ -126,5 +126,9 @@ describe('The examples for systemd', () => {
       `user ${environment['SLUICE_REDIS_USERNAME'] ?? ''} `,
     );
     expect(environment['SLUICE_REDIS_PASSWORD_FILE']).toBe(`/etc/sluice/redis/passwords/${name}`);
+    const { SLUICE_REDIS_CACHE_USERNAME: cacheUser, SLUICE_REDIS_CACHE_PASSWORD_FILE: cachePassword } = environment;
+    if (cacheUser === undefined) return expect(cachePassword).toBeUndefined();
+    expect(readFileSync('deploy/redis/users-cache.acl', 'utf8')).toContain(`user ${cacheUser} `);
+    expect(cachePassword).toBe(`/etc/sluice/redis/passwords/${name}`);
   });
 });

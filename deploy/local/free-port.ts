@@ -6,7 +6,8 @@ const lowest = 10_000;
 
 /**
  * Ports of 127.0.0.1 that were free a moment ago, all different. None is of those that the system gives to connections that go
- * out: one of them could be taken in the moment in which a service that listened there is started anew.
+ * out, unless it gives nearly all: one of them could be taken while a service that listened there is started anew, even by
+ * whoever looks for that service and is then connected to itself.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const end = firstOutgoing();

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { disagreementOf, simulatePlan } from '../../capacity/check-plan.ts';
 import { readCosts, type CapacityCosts } from '../../capacity/costs.ts';
+import { byProcessor } from '../../capacity/limits.ts';
 import type { Demand } from '../../capacity/demand.ts';
 import { usersOfOneMachine } from '../../capacity/knee.ts';
 import { planFor } from '../../capacity/plan.ts';
@@ -52,7 +53,10 @@ export const capacity = new Command('capacity')
   .option('--forecast', 'name the day on which each limit is met, by the growth in the history', false)
   .option('--within <days>', 'with --forecast: exit with 3 where a limit is met within so many days', wholeNumber, 90)
   .addOption(
-    new Option('--replicas <name=n>', 'with --forecast: how many of a process run, such as gateway=3; again for each')
+    new Option(
+      '--replicas <name=n>',
+      `with --forecast: how many of ${byProcessor.join(', ')} run, such as gateway=3; again for each`,
+    )
       .argParser(replicas)
       .default({}, 'one of each'),
   )
