@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { databaseSettings, defineConfig, loadConfig } from '#libs/config';
+import { databaseAddress } from '#libs/database';
 
 /** A share of the history that is read in place of all of it, so that a report costs as much in a large one as in a small. */
 export interface Sample {
@@ -13,28 +14,24 @@ const statementTimeoutMs = 60_000;
 
 /** The orchestrator's history, read and never written, with the settings that the orchestrator reads. */
 export class History {
-  private readonly client: pg.Client;
+  private readonly pool: pg.Pool;
   readonly sample: Sample;
 
-  private constructor(client: pg.Client, sample: Sample) {
-    this.client = client;
+  private constructor(pool: pg.Pool, sample: Sample) {
+    this.pool = pool;
     this.sample = sample;
   }
 
   static async open(): Promise<History> {
     const { database } = loadConfig(defineConfig({ database: databaseSettings('orchestrator') }));
-    const client = new pg.Client({
-      connectionString: database.url,
-      ...(database.password === undefined ? {} : { password: database.password }),
-      statement_timeout: statementTimeoutMs,
-      application_name: 'sluice report',
-    });
-    await client.connect();
+    const { url: connectionString, ...client } = databaseAddress(database.url, database.password);
+    const pool = new pg.Pool({ ...{ connectionString, ...client }, application_name: 'sluice report', max: 1 });
+    // Without a listener a lost connection would end the process.
+    pool.on('error', () => undefined);
     try {
-      await client.query('set default_transaction_read_only = on');
-      return new History(client, await sampleOf(client));
+      return new History(pool, await sampleOf(pool));
     } catch (error) {
-      await client.end();
+      await pool.end();
       throw error;
     }
   }
@@ -52,18 +49,39 @@ export class History {
     return 100 / this.sample.percent;
   }
 
-  async rows<T extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<T[]> {
-    return (await this.client.query<T>(sql, [...values])).rows;
+  rows<T extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<T[]> {
+    return readOnly<T>(this.pool, sql, values);
   }
 
   async close(): Promise<void> {
-    await this.client.end();
+    await this.pool.end();
   }
 }
 
-async function sampleOf(client: pg.Client): Promise<Sample> {
+/** What is set is the transaction's alone: behind a pooler the connection is another's afterwards. */
+async function readOnly<T extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<T[]> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin read only');
+    await client.query(`set local statement_timeout = ${statementTimeoutMs}`);
+    const { rows } = await client.query<T>(sql, [...values]);
+    await client.query('rollback');
+    client.release();
+    return rows;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}
+
+async function sampleOf(pool: pg.Pool): Promise<Sample> {
   // Of a table with partitions, those hold the rows. Without statistics a row is taken for 300 bytes.
-  const { rows } = await client.query<{ executions: number }>(
+  const rows = await readOnly<{ executions: number }>(
+    pool,
     `select coalesce(sum(case when reltuples >= 0 then reltuples else pg_relation_size(oid) / 300.0 end), 0)::float8 as executions
      from pg_class where relkind = 'r' and (oid = 'orchestrator.execution'::regclass
        or oid in (select inhrelid from pg_inherits where inhparent = 'orchestrator.execution'::regclass))`,

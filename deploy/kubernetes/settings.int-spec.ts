@@ -126,9 +126,13 @@ describe('The examples for systemd', () => {
       `user ${environment['SLUICE_REDIS_USERNAME'] ?? ''} `,
     );
     expect(environment['SLUICE_REDIS_PASSWORD_FILE']).toBe(`/etc/sluice/redis/passwords/${name}`);
-    const { SLUICE_REDIS_CACHE_USERNAME: cacheUser, SLUICE_REDIS_CACHE_PASSWORD_FILE: cachePassword } = environment;
-    if (cacheUser === undefined) return expect(cachePassword).toBeUndefined();
-    expect(readFileSync('deploy/redis/users-cache.acl', 'utf8')).toContain(`user ${cacheUser} `);
-    expect(cachePassword).toBe(`/etc/sluice/redis/passwords/${name}`);
+  });
+
+  it.each([...services, 'doctor'])('name the same user for %s in the cache, where there is one too', (name) => {
+    const environment = example(name);
+    const user = environment['SLUICE_REDIS_USERNAME'];
+    expect(environment['SLUICE_REDIS_CACHE_USERNAME']).toBe(user);
+    expect(environment['SLUICE_REDIS_CACHE_PASSWORD_FILE']).toBe(environment['SLUICE_REDIS_PASSWORD_FILE']);
+    expect(readFileSync('deploy/redis/users-cache.acl', 'utf8')).toContain(`user ${user ?? ''} `);
   });
 });

@@ -10,5 +10,7 @@ it('ports are free, all different, and none that the system would give to a conn
   for (const port of ports) expect(await isPortFree(port)).toBe(true);
   if (!existsSync(setting)) return;
   const [first = 0, last = 0] = readFileSync(setting, 'utf8').split(/\s+/).map(Number);
-  if (first > 20_000) expect(ports.filter((port) => port >= first && port <= last)).toEqual([]);
+  // A machine may give nearly all to connections; then there is no choice.
+  const isChoice = first > 20_000;
+  expect(ports.filter((port) => isChoice && port >= first && port <= last)).toEqual([]);
 });
