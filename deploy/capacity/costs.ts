@@ -39,7 +39,6 @@ const capacityCosts = z.strictObject({
 /** What a question costs, as `npm run bench:capacity` measures it. */
 export type CapacityCosts = z.infer<typeof capacityCosts>;
 export type ProcessName = keyof CapacityCosts['cpuSeconds']['hit'];
-export const processNames = byProcess.keyof().options;
 
 /** @throws Error where the file is none of costs */
 export function readCosts(path: string | URL = new URL('costs.json', import.meta.url)): CapacityCosts {

@@ -8,7 +8,9 @@ describe('--replicas', () => {
   });
 
   it.each([
-    ['foo=1', 'A process is one of gateway, auth, metadata, orchestrator, worker, results, postgres, redis-broker'],
+    ['foo=1', 'A process is one of gateway, orchestrator, postgres, redis-broker.'],
+    // A forecast does not ask how many of these there are.
+    ['worker=1', 'A process is one of gateway'],
     ['toString=1', 'A process is one of gateway'],
     ['gateway', 'It is <process>=<number>, such as gateway=3.'],
     ['gateway=many', 'It is a whole number from 1.'],
