@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Installation } from './installation.ts';
 
 /** Of the fields from the state on. */
 const ownTicks = [11, 12];
@@ -75,4 +76,12 @@ function read(path: string): string {
   } catch {
     return '';
   }
+}
+
+const services = ['gateway', 'auth', 'metadata', 'orchestrator', 'worker', 'results'];
+
+/** The most that any of our services has held since it started, but for those that are told apart. */
+export function largestPeakMb(mesh: Pick<Installation, 'pidOf'>, apart: readonly string[]): number {
+  const others = services.filter((name) => !apart.includes(name));
+  return Math.max(...others.map((name) => peakResidentMb(mesh.pidOf(name))));
 }

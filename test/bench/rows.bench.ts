@@ -4,7 +4,7 @@ import { Api, barePool } from './api.ts';
 import type { BenchResult, Effort, Say } from './bench.ts';
 import type { Installation } from './installation.ts';
 import type { Measure, Round } from './measure.ts';
-import { cpuSeconds, peakResidentMb } from './process-memory.ts';
+import { cpuSeconds, largestPeakMb, peakResidentMb } from './process-memory.ts';
 
 const rowsWanted = 1_000_000;
 const rowsWantedInFull = 5_000_000;
@@ -20,15 +20,16 @@ interface Found {
   first: Round[];
   worker: Round[];
   gateway: Round[];
+  others: Round[];
   behindSlow: Round[];
 }
 
-/** A large result to one subscriber: rows a second, how soon the first come, and what worker and gateway hold at most. */
+/** A large result to one subscriber: rows a second, how soon the first come, and what the services hold at most. */
 export async function benchRows(mesh: Installation, effort: Effort, say: Say): Promise<BenchResult> {
   const api = new Api(mesh);
   const pool = await barePool(api, mesh, 1);
   const count = rowsOf(effort);
-  const found: Found = { rate: [], first: [], worker: [], gateway: [], behindSlow: [] };
+  const found: Found = { rate: [], first: [], worker: [], gateway: [], others: [], behindSlow: [] };
   try {
     const { id: sourceId } = await api.source('flights_pg');
     const pushed = (round: number, onFirst?: () => void) =>
@@ -42,6 +43,7 @@ export async function benchRows(mesh: Installation, effort: Effort, say: Say): P
       const own = process.memoryUsage.rss() / 2 ** 20;
       found.worker.push({ ours: peakResidentMb(mesh.pidOf('worker')), control: own });
       found.gateway.push({ ours: peakResidentMb(mesh.pidOf('gateway')), control: own });
+      found.others.push({ ours: largestPeakMb(mesh, ['worker', 'gateway']), control: own });
       const [rate, control] = [ours.rowsPerSecond, bare.rowsPerSecond].map((each) => each.toFixed(0));
       say(`  round ${round + 1}: ${rate} rows/s, control ${control}; first rows after ${ours.firstMs.toFixed(0)} ms`);
       say(`    processor seconds: ${spent(mesh, before)}`);
@@ -60,7 +62,7 @@ export async function benchRows(mesh: Installation, effort: Effort, say: Say): P
   };
 }
 
-function measuresOf({ rate, first, worker, gateway, behindSlow }: Found): Measure[] {
+function measuresOf({ rate, first, worker, gateway, others, behindSlow }: Found): Measure[] {
   const rows = 'bare cursor and JSON.stringify';
   const resident = { unit: 'MB', target: { of: 'ours', atMost: 250 } } as const;
   const client = 'resident, this client';
@@ -75,6 +77,7 @@ function measuresOf({ rate, first, worker, gateway, behindSlow }: Found): Measur
     },
     { name: 'worker, peak resident', control: client, rounds: worker, ...resident },
     { name: 'gateway, peak resident', control: client, rounds: gateway, ...resident },
+    { name: 'largest of the other services, peak resident', control: client, rounds: others, ...resident },
     {
       ...{ name: 'gateway, peak resident, after a subscriber that stood still', control: 'its peak before' },
       ...{ rounds: behindSlow, ...resident },

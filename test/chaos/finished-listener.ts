@@ -1,6 +1,6 @@
 import { delay } from '#libs/kernel';
 import { until } from '#libs/testing';
-import type { ApiAddress } from '../support/api-client.js';
+import type { ApiAddress, ApiClient } from '../support/api-client.js';
 import { executionsFinished } from '../support/execution-events.js';
 import type { HistoryFile, Recorder } from './history/history-file.js';
 import type { Caller } from './load.js';
@@ -49,8 +49,9 @@ export class FinishedListener {
 
   private async sit(gateway: ApiAddress): Promise<void> {
     const { client, name } = this.caller;
-    const after = this.cursor === undefined ? {} : { after: this.cursor };
-    const events = executionsFinished(client.at(gateway), after);
+    const from = client.at(gateway);
+    this.cursor ??= await cursorOfNow(from);
+    const events = executionsFinished(from, { after: this.cursor });
     this.events = events;
     for await (const { execution, state, cursor, reason = '' } of events) {
       this.cursor = cursor;
@@ -59,4 +60,9 @@ export class FinishedListener {
       this.record({ f: 'finished', type: 'info', caller: name, execution: id, state: state ?? `skipped: ${reason}` });
     }
   }
+}
+
+async function cursorOfNow(client: ApiClient): Promise<string> {
+  const answer = await client.request<{ executionsFinishedCursor: string }>('{ executionsFinishedCursor }');
+  return answer.executionsFinishedCursor;
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { downloaded } from '../support/downloads.js';
+import { addressOf, downloaded, type DownloadFormat } from '../support/downloads.js';
+import { executionEvents } from '../support/execution-events.js';
 import { readPage, run, runToEnd, untilFinal } from '../support/executions.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { unique } from '../support/slow-queries.js';
@@ -11,6 +12,9 @@ import { TestMesh } from '../support/test-mesh.js';
 const isLong = process.env['SLUICE_CHAOS_LONG'] === '1';
 const rowCount = isLong ? 7_500_000 : 750_000;
 const residentMbMax = 350;
+const formats = ['CSV', 'JSON', 'ARROW', 'PARQUET', 'XLSX'] as const;
+/** A workbook of it takes many minutes of a processor. */
+const longFormats = ['CSV', 'ARROW', 'PARQUET'] as const;
 const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
 
 let started: TestMesh;
@@ -35,8 +39,28 @@ function residentMb(name: string, what: 'VmRSS' | 'VmHWM'): number {
   return Number(new RegExp(`${what}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1_024;
 }
 
+/** How many bytes a file has, of which nothing is kept. */
+async function sizeOf(id: string, format: DownloadFormat): Promise<number> {
+  const response = await fetch(await addressOf(mesh.admin, id, { format }));
+  expect(response.status).toBe(200);
+  let bytes = 0;
+  for await (const piece of response.body ?? []) bytes += piece.length;
+  return bytes;
+}
+
+/** Follows all rows of a result; @returns how many came, each in its place */
+async function pushedRows(id: string): Promise<number> {
+  let rows = 0;
+  for await (const { page } of executionEvents(mesh.admin, { id, includeRows: true })) {
+    if (!page) continue;
+    expect(Number(page.rows.at(0)?.at(0))).toBe(rows + 1);
+    rows += page.rows.length;
+  }
+  return rows;
+}
+
 describe(`A result of ${isLong ? '2 GB' : '200 MB'}`, () => {
-  test('is written and read in services with a heap of 256 MB, and none of them grows with it', async () => {
+  test('is written, read, pushed and downloaded in services with a heap of 256 MB, and none of them grows with it', async () => {
     const { id: sourceId } = await mesh.source('flights_pg');
     const text = unique(`select i, repeat(md5(i::text), 8) as digest from generate_series(1, ${rowCount}) t(i)`);
     const limits = { rows: rowCount, bytes: 2 ** 31, timeoutSeconds: 1_200 };
@@ -49,6 +73,8 @@ describe(`A result of ${isLong ? '2 GB' : '200 MB'}`, () => {
       expect(rows.map(([number]) => Number(number))).toEqual(Array.from({ length: 10 }, (_, at) => offset + at + 1));
       for (const [number, digest] of rows) expect(digest).toBe(md5(String(number)).repeat(8));
     }
+    expect(await pushedRows(id)).toBe(rowCount);
+    for (const format of isLong ? longFormats : formats) expect(await sizeOf(id, format)).toBeGreaterThan(rowCount);
     const peaks = ['worker', 'results', 'gateway'].map(
       (name) => [name, Math.round(residentMb(name, 'VmHWM'))] as const,
     );
@@ -66,7 +92,7 @@ describe('A result of 100,000 rows', () => {
     expect(execution.result?.rowCount).toBe(count);
     const takeAll = async (): Promise<number> => {
       let bytes = 0;
-      for (const format of ['CSV', 'JSON', 'PARQUET', 'ARROW', 'XLSX'] as const) {
+      for (const format of formats) {
         bytes += (await downloaded(mesh.admin, execution.id, { format })).length;
       }
       return bytes;

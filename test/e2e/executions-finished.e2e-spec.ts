@@ -53,6 +53,19 @@ async function begun(client: ApiClient): Promise<{ events: AsyncGenerator<Execut
 }
 
 describe('executionsFinished', () => {
+  test('begins at the cursor of now for one who has heard nothing yet: what ended meanwhile is told, once', async () => {
+    const { client } = await newPerson(mesh.admin, 'analyst');
+    await finish(client, 1);
+    const { executionsFinishedCursor: after } = await client.request<{ executionsFinishedCursor: string }>(
+      '{ executionsFinishedCursor }',
+    );
+    const ids = await finish(client, 3);
+    const told = (await readUntilTold(executionsFinished(client, { after }), ids)).map(
+      ({ execution }) => execution?.id,
+    );
+    expect(told.toSorted()).toEqual(ids.toSorted());
+  });
+
   test('tells each execution of the caller that becomes final, once, and nobody else’s', async () => {
     const other = await newPerson(mesh.admin, 'analyst');
     const { events } = await begun(person.client);

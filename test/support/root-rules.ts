@@ -186,5 +186,6 @@ export const rootRules: Readonly<Record<string, RootRule>> = {
   },
 
   'Subscription.executionEvents': { needs: 'signed in', args: id('execution') },
+  'Query.executionsFinishedCursor': { needs: 'signed in' },
   'Subscription.executionsFinished': { needs: 'signed in' },
 };

@@ -1,3 +1,6 @@
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasS3Server, S3Server } from '#libs/testing';
@@ -93,6 +96,61 @@ describe.skipIf(!hasS3Server)('S3', () => {
       await store.create('a/b', Buffer.alloc(objectBytesMax + 1));
       expect(await failureOf(store.read('a/b'))).toMatchObject({ code: 'result.corrupt' });
       await store.close();
+    });
+  });
+
+  describe('an answer', () => {
+    /** Stands before the server and answers some requests in another way. */
+    async function inFrontOf(other: (asked: IncomingMessage, body: Buffer, answer: ServerResponse) => boolean) {
+      const front = createServer((asked, answer) => {
+        const options = { port: server.port, method: asked.method, path: asked.url, headers: asked.headers };
+        const passed = request(options, (found) => {
+          void answerBy(found);
+        });
+        const answerBy = async (found: IncomingMessage): Promise<void> => {
+          const body = await buffer(found);
+          if (!other(asked, body, answer)) answer.writeHead(found.statusCode ?? 500, found.headers).end(body);
+        };
+        asked.pipe(passed);
+      });
+      await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+      const store = new S3Store(placeOf({ endpoint: `http://127.0.0.1:${(front.address() as AddressInfo).port}` }));
+      const close = async (): Promise<void> => {
+        await store.close();
+        front.close();
+        front.closeAllConnections();
+      };
+      return { store, [Symbol.asyncDispose]: close };
+    }
+
+    it('that breaks off is asked for again', async () => {
+      let broken = 0;
+      await using front = await inFrontOf((asked, body, answer) => {
+        if (asked.method !== 'GET' || broken === 2) return false;
+        broken += 1;
+        answer.writeHead(200, { 'content-length': body.length });
+        answer.write(body.subarray(0, 1_000), () => answer.destroy());
+        return true;
+      });
+      const bytes = Buffer.alloc(1_000_000, 'page');
+      await front.store.create('a/b', bytes);
+      expect(Buffer.from((await front.store.read('a/b')) ?? []).equals(bytes)).toBe(true);
+      expect(broken).toBe(2);
+    });
+
+    it('that another write is under way is waited for, until one of the two stands', async () => {
+      let conflicts = 0;
+      await using front = await inFrontOf((asked, _body, answer) => {
+        if (asked.method !== 'PUT' || conflicts === 2) return false;
+        conflicts += 1;
+        answer.writeHead(409, { 'content-type': 'application/xml' });
+        answer.end('<Error><Code>ConditionalRequestConflict</Code><Message>under way</Message></Error>');
+        return true;
+      });
+      // The first of them was ours, and has stood since.
+      expect(await front.store.create('a/b', Buffer.of(1))).toBe(false);
+      expect(await front.store.read('a/b')).toEqual(new Uint8Array([1]));
+      expect(conflicts).toBe(2);
     });
   });
 

@@ -1,5 +1,5 @@
 import type { S3 } from '@aws-sdk/client-s3';
-import { isId } from '#libs/kernel';
+import { backoffMs, delay, isId } from '#libs/kernel';
 import {
   corrupt,
   objectBytesMax,
@@ -18,6 +18,10 @@ interface ListedObject {
 
 /** What stores that can be full say, each in its way. */
 const noRoom = new Set(['XMinioStorageFull', 'QuotaExceeded', 'InsufficientStorage']);
+
+/** How often is asked again what the SDK does not ask again: a write that met another one, and an answer that broke off. */
+const repeatsMax = 4;
+const repeats = { initialMs: 200, maxMs: 2_000 };
 
 /** What S3 lists and deletes with one request. */
 const batchSize = 1_000;
@@ -38,13 +42,21 @@ export class S3Store implements ObjectStore {
     this.name = `s3://${place.bucket}/${place.prefix}`;
   }
 
-  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+  create(key: string, bytes: Uint8Array): Promise<boolean> {
+    return this.put(key, bytes, 0);
+  }
+
+  private async put(key: string, bytes: Uint8Array, repeated: number): Promise<boolean> {
     try {
       await this.ask((s3) => s3.putObject({ ...this.at(key), Body: bytes, IfNoneMatch: '*' }));
       return true;
     } catch (error) {
-      // 409: another write to the key is under way, and one of the two will stand.
-      if ([409, 412].includes(statusOf(error))) return false;
+      if (statusOf(error) === 412) return false;
+      // Another write to the key is under way, such as one of our own that was given up on: one of the two will stand.
+      if (statusOf(error) === 409 && repeated < repeatsMax) {
+        await delay(backoffMs(repeated, repeats));
+        return this.put(key, bytes, repeated + 1);
+      }
       const [what, cause] = [`${key} cannot be written`, withoutRequest(error)];
       throw statusOf(error) === 507 || noRoom.has(nameOf(error))
         ? storeFull(what, cause)
@@ -54,15 +66,25 @@ export class S3Store implements ObjectStore {
 
   async read(key: string): Promise<Uint8Array | undefined> {
     try {
-      return await this.ask(async (s3) => {
-        const { Body, ContentLength = 0 } = await s3.getObject(this.at(key));
-        if (ContentLength <= objectBytesMax) return Body?.transformToByteArray();
-        await Body?.transformToWebStream().cancel();
-        throw corrupt(`${key} has ${ContentLength} bytes`);
-      });
+      return await this.ask((s3) => this.readBody(s3, key, 0));
     } catch (error) {
       if (nameOf(error) === 'NoSuchKey') return undefined;
       throw nameOf(error) === 'AppError' ? error : storeUnavailable(`${key} cannot be read`, withoutRequest(error));
+    }
+  }
+
+  private async readBody(s3: S3, key: string, repeated: number): Promise<Uint8Array | undefined> {
+    const { Body, ContentLength = 0 } = await s3.getObject(this.at(key));
+    if (ContentLength > objectBytesMax) {
+      await Body?.transformToWebStream().cancel();
+      throw corrupt(`${key} has ${ContentLength} bytes`);
+    }
+    try {
+      return await Body?.transformToByteArray();
+    } catch (error) {
+      if (repeated === repeatsMax) throw error;
+      await delay(backoffMs(repeated, repeats));
+      return this.readBody(s3, key, repeated + 1);
     }
   }
 

@@ -73,7 +73,7 @@ export class DownloadOpener {
       grant,
       principal,
       execution,
-      pages: new ResultPages(manifest.columns, grant.columns, pages, signal),
+      pages: new ResultPages(manifest.columns, grant.columns, pages, signal, manifest.byteCount),
       fileName: fileName(title, formats[grant.format].extension),
       tag: tagOf(manifest, grant),
     };

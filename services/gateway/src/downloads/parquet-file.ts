@@ -4,15 +4,20 @@ import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import type { PhysicalType } from './physical-type.js';
 import type { ColumnValues } from './physical-values.js';
 import type { ResultPages } from './result-pages.js';
+import { groupBytesFor, groupsOf } from './row-groups.js';
 import { surveyTypes } from './survey-types.js';
-import { writeTypedPage } from './typed-page.js';
+import { writeTyped } from './typed-page.js';
 
 type SchemaElement = ConstructorParameters<typeof ParquetWriter>[0]['schema'][number];
 
 const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-/** A Parquet file with a row group for each stored page, which is as much as is ever in memory; the footer comes last. */
+/**
+ * A Parquet file, of which one row group is in memory at a time, and what the footer says of each: it comes last.
+ * @throws AppError result.too_large where that would be too much
+ */
 export async function* parquetFile(pages: ResultPages): AsyncGenerator<Uint8Array, void, undefined> {
+  const groupBytes = groupBytesFor(pages);
   const types = await surveyTypes(pages);
   const bytes = new ByteWriter();
   const file = new ParquetWriter({
@@ -25,10 +30,12 @@ export async function* parquetFile(pages: ResultPages): AsyncGenerator<Uint8Arra
     compressors: { ZSTD: (input) => zstdCompressSync(input, compression) },
     createdBy: 'sluice',
   });
-  for (let number = 0; number < pages.pages.length; number++) {
-    yield await writeTypedPage(pages, types, number, async (columns) => {
+  for await (const group of groupsOf(pages, groupBytes)) {
+    yield await writeTyped(pages, types, group, async (columns) => {
       await setImmediate();
       await file.write({ columnData: columnData(pages, types, columns), rowGroupSize: columns[0]?.length ?? 1 });
+      // Places of pages in the file, which no column has asked for; the writer would hold them until its end.
+      file.pendingIndexes.length = 0;
       return taken(bytes);
     });
   }
@@ -44,6 +51,7 @@ function columnData(pages: ResultPages, types: readonly PhysicalType[], columns:
   return columns.map((data, index) => ({
     name: pages.columns[index]?.name ?? '',
     data: [...data],
+    offsetIndex: false,
     statistics: !unbounded.has(types[index]?.kind ?? 'text'),
   }));
 }

@@ -4,21 +4,23 @@ import { memberText, textReader } from './member-text.js';
 import type { PhysicalType, PhysicalValue } from './physical-type.js';
 import type { ResultPages } from './result-pages.js';
 
-/** One page's values of each column. */
+/** The values of each column of some pages. */
 export type ColumnValues = readonly (readonly PhysicalValue[])[];
 
-/** Reads a page's values, column by column, as their physical types say. */
+/** Reads the values of some pages, column by column, as their physical types say. */
 export async function readColumns(
   pages: ResultPages,
   types: readonly PhysicalType[],
-  page: DecodedPage,
+  opened: readonly DecodedPage[],
 ): Promise<ColumnValues> {
   const readers = pages.columns.map((column, index) => valueReader(column, types[index] ?? { kind: 'text' }));
   const columns: PhysicalValue[][] = readers.map(() => []);
-  for await (const rows of pages.chunksIn(page)) {
-    for (const [index, read] of readers.entries()) {
-      const values = columns[index];
-      for (const members of rows) values?.push(read(members[index] ?? 'null'));
+  for (const page of opened) {
+    for await (const rows of pages.chunksIn(page)) {
+      for (const [index, read] of readers.entries()) {
+        const values = columns[index];
+        for (const members of rows) values?.push(read(members[index] ?? 'null'));
+      }
     }
   }
   return columns;

@@ -29,6 +29,8 @@ export class ResultPages {
     readonly pages: readonly ResultPage[],
     /** Ends every reading, also one for which nobody waits yet. */
     private readonly signal?: AbortSignal,
+    /** Of the texts of all rows with all columns, at most. */
+    readonly byteCount = Infinity,
   ) {
     this.columns = indexes === null ? allColumns : indexes.map((index) => present(allColumns[index]));
     this.rowCount = pages.reduce((sum, { rowCount }) => sum + rowCount, 0);

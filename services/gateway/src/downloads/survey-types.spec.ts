@@ -16,7 +16,7 @@ async function surveyed(
   const columns = [{ name: 'c', type, nullable: true }];
   const pages = new ResultPages(columns, null, [{ firstRow: 0, rowCount: values.length, open }]);
   const types = await surveyTypes(pages);
-  const [read] = await readColumns(pages, types, (await pages.open(0)).page);
+  const [read] = await readColumns(pages, types, [(await pages.open(0)).page]);
   return { type: types[0], values: read };
 }
 

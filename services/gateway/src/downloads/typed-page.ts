@@ -1,3 +1,4 @@
+import type { DecodedPage } from '#libs/result-store';
 import { OneAtATime } from './one-at-a-time.js';
 import type { PhysicalType } from './physical-type.js';
 import { readColumns, type ColumnValues } from './physical-values.js';
@@ -18,5 +19,15 @@ export async function writeTypedPage<T>(
 ): Promise<T> {
   // Read outside of the turn: a slow store holds up its own reader alone.
   using loan = await pages.open(number);
-  return await turns.run(async () => write(await readColumns(pages, types, loan.page)));
+  return await writeTyped(pages, types, [loan.page], write);
+}
+
+/** Writes the values of pages that are small together. */
+export function writeTyped<T>(
+  pages: ResultPages,
+  types: readonly PhysicalType[],
+  opened: readonly DecodedPage[],
+  write: (columns: ColumnValues) => T | Promise<T>,
+): Promise<T> {
+  return turns.run(async () => write(await readColumns(pages, types, opened)));
 }

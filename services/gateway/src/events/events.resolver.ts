@@ -1,4 +1,4 @@
-import { Resolver, Subscription } from '@nestjs/graphql';
+import { Query, Resolver, Subscription } from '@nestjs/graphql';
 import type { RequestContext } from '../request/request-context.js';
 import { EventsService, type ExecutionEventsArgs } from './events.service.js';
 import type { ExecutionEvent } from './execution-event.js';
@@ -9,6 +9,11 @@ const resolve = (event: ExecutionEvent): ExecutionEvent => event;
 @Resolver()
 export class EventsResolver {
   constructor(private readonly events: EventsService) {}
+
+  @Query('executionsFinishedCursor')
+  executionsFinishedCursor(_root: unknown, _args: unknown, context: RequestContext): Promise<string> {
+    return this.events.executionsFinishedCursor(context);
+  }
 
   @Subscription('executionEvents', { resolve })
   executionEvents(

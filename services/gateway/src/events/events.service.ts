@@ -68,6 +68,12 @@ export class EventsService {
     );
   }
 
+  async executionsFinishedCursor(context: RequestContext): Promise<string> {
+    const { position } = await context.ask(runRequests.listFinished, { after: undefined, limit: 1 });
+    if (!position) throw new Error('the place of now did not come');
+    return this.cursors.finishedEvent(context.caller.principal.workspaceId, callerIdOf(context.caller), position);
+  }
+
   executionsFinished(after: string | null | undefined, context: RequestContext): Events {
     const { workspaceId } = context.caller.principal;
     const callerId = callerIdOf(context.caller);

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Execution, FinishedPosition } from '#libs/contracts';
 import { FakeClock } from '#libs/testing';
 import type { ExecutionEvent } from './execution-event.js';
@@ -8,6 +9,8 @@ import { Revision } from './revision.js';
 /** A list of ended executions of which the oldest may be gone. */
 class FinishedList {
   readonly revision = new Revision();
+  /** Of each feed its own. */
+  private readonly revisions = new Set([this.revision]);
   readonly ended: { position: FinishedPosition; execution: Execution }[] = [];
   readonly clock = new FakeClock();
   /** What the subscriber may no longer see. */
@@ -17,12 +20,13 @@ class FinishedList {
   finish(sequence: number): void {
     const position = { xid: '1', sequence };
     this.ended.push({ position, execution: executionOf(sequence) });
-    this.revision.raise();
+    for (const revision of this.revisions) revision.raise();
   }
 
-  feed() {
+  feed(revision = this.revision) {
+    this.revisions.add(revision);
     return new FinishedFeed({
-      revision: this.revision,
+      revision,
       clock: this.clock,
       list: async (after, limit) => {
         const last = this.ended.at(-1)?.position ?? { xid: '0', sequence: 0 };
@@ -121,5 +125,108 @@ describe('the finished executions of a caller', () => {
     const next = new FinishedList().feed().events(undefined, leaving.signal).next();
     leaving.abort();
     expect(await next).toMatchObject({ done: true });
+  });
+});
+
+/** One subscriber, who goes on behind the last cursor that came to them. */
+class Subscriber {
+  readonly told: number[] = [];
+  /** Everything before it was said to be gone. */
+  skippedBefore = 0;
+  private position: FinishedPosition = { xid: '1', sequence: 0 };
+  private leaving = new AbortController();
+  private events: AsyncGenerator<ExecutionEvent>;
+  private next: Promise<IteratorResult<ExecutionEvent>> | undefined;
+
+  constructor(private readonly list: FinishedList) {
+    this.events = list.feed(new Revision()).events(this.position, this.leaving.signal);
+  }
+
+  /** What was under way to them is lost. */
+  reconnect(): void {
+    this.leaving.abort();
+    this.next = undefined;
+    this.leaving = new AbortController();
+    this.events = this.list.feed(new Revision()).events(this.position, this.leaving.signal);
+  }
+
+  /** Takes as many events as there are, at most so many. */
+  async draw(count: number): Promise<void> {
+    for (let drawn = 0; drawn < count; drawn++) {
+      let settled: IteratorResult<ExecutionEvent> | undefined;
+      this.next ??= this.events.next();
+      void this.next.then((result) => (settled = result));
+      await vi.advanceTimersByTimeAsync(0);
+      if (!settled) await vi.advanceTimersByTimeAsync(10_000);
+      if (!settled || settled.done) return;
+      this.next = undefined;
+      this.take(settled.value);
+    }
+  }
+
+  leave(): void {
+    this.leaving.abort();
+  }
+
+  private take({ __typename, cursor }: ExecutionEvent): void {
+    this.position = { xid: '1', sequence: Number(cursor) };
+    if (__typename === 'EventsSkipped') this.skippedBefore = Math.max(this.skippedBefore, Number(cursor) + 1);
+    else this.told.push(Number(cursor));
+  }
+}
+
+type Step = (list: FinishedList, subscriber: Subscriber) => void | Promise<void>;
+
+const upTo = (max: number) => fc.integer({ min: 1, max });
+const steps: fc.Arbitrary<{ name: string; do: Step }> = fc.oneof(
+  upTo(130).map((count) => ({
+    name: `${count} end`,
+    do: (list: FinishedList) => {
+      for (let left = count; left > 0; left--) list.finish(list.ended.length + 1);
+    },
+  })),
+  upTo(60).map((count) => ({
+    name: `${count} are trimmed`,
+    do: (list: FinishedList) => {
+      list.keptFrom = Math.min(list.ended.length + 1, list.keptFrom + count);
+    },
+  })),
+  upTo(200).map((sequence) => ({
+    name: `${sequence} is hidden`,
+    do: (list: FinishedList) => void list.hidden.add(`exe_${sequence}`),
+  })),
+  upTo(150).map((count) => ({
+    name: `${count} are drawn`,
+    do: (_list: FinishedList, subscriber: Subscriber) => subscriber.draw(count),
+  })),
+  upTo(3_000).map((ms) => ({ name: `${ms} ms pass`, do: (list: FinishedList) => list.clock.advance(ms) })),
+  fc.constant({
+    name: 'they reconnect',
+    do: (_list: FinishedList, subscriber: Subscriber) => subscriber.reconnect(),
+  }),
+);
+
+describe('whatever ends, is trimmed, hidden, drawn and lost on the way', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it('each end that may be seen is told once, in order, or said to be skipped', async () => {
+    vi.useFakeTimers();
+    await fc.assert(
+      fc.asyncProperty(fc.array(steps, { maxLength: 30 }), async (schedule) => {
+        const list = new FinishedList();
+        const subscriber = new Subscriber(list);
+        for (const step of schedule) await step.do(list, subscriber);
+        await subscriber.draw(Infinity);
+        subscriber.leave();
+        const { told, skippedBefore } = subscriber;
+        expect(told).toEqual([...new Set(told)].toSorted((a, b) => a - b));
+        const missing = list.ended
+          .map(({ position }) => position.sequence)
+          .filter((sequence) => sequence >= skippedBefore && !list.hidden.has(`exe_${sequence}`))
+          .filter((sequence) => !told.includes(sequence));
+        expect(missing).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
   });
 });

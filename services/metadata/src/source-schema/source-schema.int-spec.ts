@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { workerRequests, type Table } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { codeOf, faultOf, MetadataSuite } from '../../test/metadata-suite.js';
+import { SchemaRefreshService } from './schema-refresh.service.js';
 
 let suite: MetadataSuite;
 beforeAll(async () => {
@@ -49,7 +50,11 @@ describe('the schema of a source', () => {
     suite.bus.readSchema = () => new Promise((resolve) => answers.push(resolve));
     const { id } = await suite.createSource();
     await until(() => answers.length === 1);
+    const joined = vi.spyOn(SchemaRefreshService.prototype, 'refresh');
     const all = Promise.all([suite.schemas.refresh(id, suite.caller), suite.schemas.refresh(id, suite.caller)]);
+    // Their rights are looked up first; who comes when it has been read asks anew.
+    await until(() => joined.mock.calls.length === 2);
+    joined.mockRestore();
     answers[0]?.(tables);
     await all;
     expect(suite.bus.count(workerRequests.readSchema)).toBe(1);
