@@ -32,11 +32,12 @@ ask() {
 wait_for() {
   local what="$1" port="$2" expected="$3"
   shift 3
-  for _ in $(seq 300); do
+  # Sentinels turn a primary that comes back into a replica once they have seen it up for 8 s without a break.
+  for _ in $(seq 600); do
     if [[ "$(ask "$port" "$@" 2>/dev/null)" =~ $expected ]]; then return 0; fi
     sleep 0.1
   done
-  echo "$what did not come within 30 s: see $directory/$port/redis.log" >&2
+  echo "$what did not come within 60 s: see $directory/$port/redis.log" >&2
   exit 1
 }
 

@@ -108,7 +108,7 @@ describe('a primary with sentinels', () => {
     expect(await servers.ask(servers.firstPort, true, 'info', 'replication')).toMatch(
       /role:slave[^]*master_link_status:up/,
     );
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('a Redis behind a proxy that ends TLS', () => {
