@@ -99,7 +99,7 @@ const known = new Set(definitions.flatMap(settingsOf).flatMap(({ variable, fallb
 describe.each(places)('What %s gives the services', (_place, given) => {
   it('is something', () => expect(given.length).toBeGreaterThan(0));
 
-  it.each(given)('%s takes for its settings, and knows every name of it', async (service, environment) => {
+  it.each(given)('%s takes it for its settings, and knows every name of it', async (service, environment) => {
     const definition = await definitionOf(service);
     const settings = withSecrets(environment);
     expect(() => loadConfig(definition, settings)).not.toThrow();

@@ -31,7 +31,7 @@ export interface OpenDownload extends AdmittedDownload {
 }
 
 /** Raised where a release writes other bytes than the one before, so that nobody glues two files together. */
-const writersVersion = 1;
+const writersVersion = 2;
 /** The page table answers with 64 pages at most anyway. */
 const lookAheadRows = 1_000_000;
 
