@@ -71,6 +71,7 @@ import { ParameterOptionsService } from './parameters/parameter-options.service.
 import { ParametersResolver } from './parameters/parameters.resolver.js';
 import { CompleteManifests } from './results/complete-manifests.store.js';
 import { DecodedPagesStore } from './results/decoded-pages.store.js';
+import { PageTables } from './results/page-tables.store.js';
 import { GroupsResolver } from './groups/groups.resolver.js';
 import { PreferencesResolver, ViewerPreferencesResolver } from './preferences/preferences.resolver.js';
 import { ResultsResolver } from './results/results.resolver.js';
@@ -172,6 +173,7 @@ const resolvers = [
     },
     BytePlaces,
     CompleteManifests,
+    PageTables,
     Cursors,
     DecodedPagesStore,
     DownloadAddresses,

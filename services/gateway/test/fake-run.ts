@@ -11,6 +11,8 @@ export class FakeRun {
   readonly execution: Execution;
   readonly pages: StoredPage[] = [];
   rowCount = 0;
+  /** How often somebody who asked where rows lie was told of pages. */
+  timesFound = 0;
   expiresAt: Date | undefined;
 
   constructor(private readonly store: PageStore) {
@@ -53,6 +55,15 @@ export class FakeRun {
       inline: this.inline,
       expiresAt: this.expiresAt,
     };
+  }
+
+  /** The pages that hold some of these rows. */
+  locate(fromRow: number, rowCount: number): StoredPage[] {
+    const found = this.pages.filter(
+      (page) => page.firstRow + page.rowCount > fromRow && page.firstRow < fromRow + rowCount,
+    );
+    if (found.length > 0) this.timesFound += 1;
+    return found;
   }
 
   private inline: Uint8Array | undefined;

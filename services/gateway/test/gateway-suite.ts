@@ -216,10 +216,8 @@ function answerForRuns(services: FakeServices, runs: ReadonlyMap<string, FakeRun
     const manifests = runIds.flatMap((id) => runOf(id)?.manifest ?? []);
     return { manifests: withoutRows ? manifests.map((one) => ({ ...one, inline: undefined })) : manifests };
   });
-  services.on(resultsRequests.locatePages, ({ runId, fromRow, rowCount }) => ({
-    manifest: runOf(runId)?.manifest,
-    pages: (runOf(runId)?.pages ?? []).filter(
-      (page) => page.firstRow + page.rowCount > fromRow && page.firstRow < fromRow + rowCount,
-    ),
-  }));
+  services.on(resultsRequests.locatePages, ({ runId, fromRow, rowCount }) => {
+    const run = runOf(runId);
+    return { manifest: run?.manifest, pages: run?.locate(fromRow, rowCount) ?? [] };
+  });
 }

@@ -31,10 +31,12 @@ export class ExecutionReader {
     const { principal } = context.caller;
     const known = this.byPrincipal.get(principal);
     if (known) return known;
+    // A stream that is fed for several reads with the proof of one now and of another later.
+    const pinned = context.pinned();
     let underWay: Promise<unknown> | undefined;
     const loader = new DataLoader(
       (ids: readonly string[]) => {
-        const reading = readAll(ids, context);
+        const reading = readAll(ids, pinned);
         const answered = (): void => {
           if (underWay === reading) underWay = undefined;
         };

@@ -81,6 +81,12 @@ export class RequestContext {
     return new RequestContext(this.bus, this.requestId, this.holder, this.listener);
   }
 
+  /** The same request with the proof that it has now, whatever its holder comes to have. */
+  pinned(): RequestContext {
+    const { credentials } = this.holder;
+    return new RequestContext(this.bus, this.requestId, { credentials }, this.listener);
+  }
+
   get isSignedIn(): boolean {
     return this.holder.credentials.kind === 'good';
   }
@@ -92,6 +98,7 @@ export class RequestContext {
     return credentials.kind === 'good' ? credentials.caller : undefined;
   }
 
+  /** Subscribers of equal rights share events, so a field that is made of the token itself is to be known to their streams. */
   get caller(): Caller {
     const caller = this.callerIfAny;
     if (!caller) throw new AppError('auth.unauthenticated', signInFirst);

@@ -11,6 +11,7 @@ import type { RequestContext } from '../request/request-context.js';
 import { checkColumnsDistinct, columnIndexes } from './column-choice.js';
 import { CompleteManifests } from './complete-manifests.store.js';
 import { DecodedPagesStore } from './decoded-pages.store.js';
+import { PageTables } from './page-tables.store.js';
 import type { RawRows } from './raw-rows.js';
 import { isFinal, resultIdOf, type ResultView } from './result-view.js';
 import { RowSource, type RowsRead } from './row-source.js';
@@ -41,6 +42,7 @@ export class ResultsService implements OnModuleInit {
     private readonly bus: BusClient,
     private readonly pages: DecodedPagesStore,
     private readonly manifests: CompleteManifests,
+    private readonly tables: PageTables,
     private readonly cursors: Cursors,
     private readonly health: HealthRegistry,
     @InjectConfig() private readonly config: Pick<GatewayConfig, 'rows' | 'service'>,
@@ -73,11 +75,13 @@ export class ResultsService implements OnModuleInit {
     manifest: ResultView['manifest'] | undefined = this.manifests.get(execution),
     readsAhead = false,
   ): RowSource {
-    const { runId } = execution;
+    const { runId, workspaceId } = execution;
     return new RowSource(
       {
         locate: async (fromRow, rowCount) => {
-          const located = await context.ask(resultsRequests.locatePages, { runId, fromRow, rowCount });
+          const ask = () => context.ask(resultsRequests.locatePages, { runId, fromRow, rowCount });
+          // Whoever follows an execution has proven that they may see it, and the page table says the same to all.
+          const located = await (readsAhead ? this.tables.locate(`${workspaceId}/${runId}`, fromRow, ask) : ask());
           // So that those who come back together, as after a gateway's end, do not ask one after another.
           if (located.manifest) this.manifests.keep(located.manifest);
           return located;
@@ -93,6 +97,8 @@ export class ResultsService implements OnModuleInit {
   toPage(execution: Execution, source: RowSource, offset: number, { rows, count }: RowsRead): RowPage {
     const { cursors } = this;
     const end = offset + count;
+    // The manifest is as of the last look at the page table; how many rows there are in the end a success says.
+    const rowCount = Math.max(source.manifest?.rowCount ?? 0, execution.state === 'SUCCEEDED' ? execution.rows : 0);
     return {
       offset,
       rows,
@@ -100,7 +106,7 @@ export class ResultsService implements OnModuleInit {
       get endCursor() {
         return cursors.row(resultIdOf(execution), end);
       },
-      hasNextPage: !isFinal(execution.state) || end < (source.manifest?.rowCount ?? 0),
+      hasNextPage: !isFinal(execution.state) || end < rowCount,
     };
   }
 

@@ -2,12 +2,13 @@ import type { Manifest, StoredPage } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import type { DecodedPage } from '#libs/result-store';
 import { columnIndexes } from './column-choice.js';
+import type { LocatedPages } from './page-tables.store.js';
 import { RawRows } from './raw-rows.js';
 
 /** How rows are reached: the page table and the pages. */
 export interface PageAccess {
   /** The pages that hold rows from `fromRow` on, and the manifest as it is now. */
-  locate(fromRow: number, rowCount: number): Promise<{ manifest?: Manifest | undefined; pages: readonly StoredPage[] }>;
+  locate(fromRow: number, rowCount: number): Promise<LocatedPages>;
   open(manifest: Manifest, page: StoredPage): Promise<DecodedPage>;
   openInline(manifest: Manifest, inline: Uint8Array): Promise<DecodedPage>;
 }

@@ -1,4 +1,5 @@
 import type { Caller } from '../identity/caller.js';
+import { rightsOf } from '../identity/rights-of.js';
 import type { Credentials, CredentialsHolder } from '../request/request-context.js';
 import type { ConnectionRoom } from '../streams/connection-room.js';
 
@@ -18,7 +19,7 @@ export interface SessionConnection {
 
 /** One connection that stays open, and who is at its other end. */
 export class Session implements CredentialsHolder {
-  private current: { readonly authorization: string; readonly caller: Caller } | undefined;
+  private current: { readonly authorization: string; readonly caller: Caller; readonly rights: string } | undefined;
   private ended: AbortController | undefined;
   /** Operations under way. */
   operations = 0;
@@ -47,9 +48,14 @@ export class Session implements CredentialsHolder {
     return this.current?.caller;
   }
 
-  /** What the client showed; sessions with the same are checked together, and may share what they are sent. */
+  /** What the client showed; sessions with the same are checked together. */
   get authorization(): string | undefined {
     return this.current?.authorization;
+  }
+
+  /** Sessions with the same may be told the same. It changes where the proof is renewed and proves something else. */
+  get rights(): string | undefined {
+    return this.current?.rights;
   }
 
   /** Fires when the connection is gone. */
@@ -61,7 +67,7 @@ export class Session implements CredentialsHolder {
   }
 
   signIn(authorization: string, caller: Caller): void {
-    this.current = { authorization, caller };
+    this.current = { authorization, caller, rights: rightsOf(caller.principal) };
   }
 
   close(code: number, reason: string): void {

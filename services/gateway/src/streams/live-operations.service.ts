@@ -12,7 +12,7 @@ import { RequestContext } from '../request/request-context.js';
 import { runInScope } from '../request/request-scope.js';
 import type { Session } from '../sessions/session.js';
 import type { Outlet } from './outlet.js';
-import { audienceOf, type StreamOperation } from './stream-operation.js';
+import { askedOf, type StreamOperation } from './stream-operation.js';
 import { StreamsService } from './streams.service.js';
 import type { Subscriber } from './subscriber.js';
 
@@ -62,7 +62,7 @@ export class LiveOperations {
       transport,
       labels: this.metrics.labelsOf(root),
       cost: costOf(document),
-      audience: audienceOf(session, query, args),
+      asked: askedOf(session, query, args),
     };
     return { ...args, operation, outlet };
   }

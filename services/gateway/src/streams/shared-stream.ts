@@ -2,7 +2,8 @@ import { createSourceEventStream, type ExecutionResult } from 'graphql';
 import type { ExecutionEvent } from '../events/execution-event.js';
 import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
 import type { EndTurn } from './connection-room.js';
-import { interruptionOf } from './interruption.js';
+import { asAppError } from '../errors/format-error.js';
+import { interruptionOf, isTokenEnded } from './interruption.js';
 import { Payload } from './payload.js';
 import type { StreamOperation } from './stream-operation.js';
 import type { Subscriber } from './subscriber.js';
@@ -21,41 +22,43 @@ export interface StreamSurroundings {
   meet(stream: SharedStream): SharedStream;
   /** The stream is no longer where it was. */
   forget(stream: SharedStream): void;
-  /** For one who could not take what others were told behind this cursor. */
-  goOnAlone(subscriber: Subscriber, cursor: string): void;
+  /** For those of equal rights who leave a stream together; with no cursor they have been told nothing yet. */
+  goOn(members: ReadonlySet<Subscriber>, cursor: string | undefined): void;
   render(operation: StreamOperation, event: ExecutionEvent, context: RequestContext): Rendered;
 }
 
 /**
- * One source of events and all who are told the same. Each event is made once, as one text, when the last has been sent.
- * Whoever cannot take it leaves, and goes on alone from where they are; whoever alone has come to where others are joins
- * them. So a slow reader slows nobody else, and nothing is queued for them.
+ * One source of events and all who are told the same: they have asked for the same with equal rights. Each event is made once, as one
+ * text, when the last has been sent. Whoever cannot take it leaves, and goes on alone from where they are; whoever alone has come to
+ * where others are joins them. So a slow reader slows nobody else, and nothing is queued for them.
  */
 export class SharedStream implements CredentialsHolder, StreamPace {
   private readonly ended = new AbortController();
   readonly context: RequestContext;
+  private readonly rights: string | undefined;
   private events: AsyncIterator<ExecutionEvent> | undefined;
   /** The cursor of what was told last. */
   private cursor: string | undefined;
-  /** What this stream is to be found by: its audience and how far that has been told; undefined before the first event. */
+  /** What this stream is to be found by: what is told, to whom and how far; undefined before the first event. */
   key: string | undefined;
 
   constructor(
     private readonly streams: StreamSurroundings,
     private readonly members: Set<Subscriber>,
     private readonly operation: StreamOperation,
-    /** Its subscriber has been told all up to here, the snapshot too. */
+    /** Its subscribers have been told all up to here, the snapshot too. */
     readonly continuesAfter?: string | undefined,
   ) {
+    this.rights = operation.session.rights;
     this.context = streams.contextOf(this, operation.requestId, this.ended.signal);
     this.cursor = continuesAfter;
     for (const member of members) member.stream = this;
   }
 
-  /** All members came with the same. */
+  /** Of any member: each proves the same rights. Where none does any more, nothing of what is read is told. */
   get credentials(): Credentials {
-    const [member] = this.members;
-    return (member?.operation ?? this.operation).session.credentials;
+    for (const { operation } of this.members) if (this.mayTell(operation)) return operation.session.credentials;
+    return this.operation.session.credentials;
   }
 
   /** Rows are read for one connection when that has a turn; for several, each takes the text or leaves. */
@@ -85,7 +88,7 @@ export class SharedStream implements CredentialsHolder, StreamPace {
       if (!this.events && !(await this.reopen())) return;
       await this.tellAll();
     } catch (error) {
-      for (const member of this.members) failed(member, error);
+      if (!this.hasParted(error)) for (const member of this.members) failed(member, error);
     }
     await this.close();
   }
@@ -147,16 +150,32 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     const from = this.cursor;
     this.streams.forget(this);
     this.cursor = cursor;
-    this.key = `${this.operation.audience} ${place}`;
+    this.key = `${this.rights} ${this.operation.asked} ${place}`;
     const isAlone = this.members.size === 1;
     for (const member of this.members) {
-      if (isAlone || from === undefined || member.outlet.room.isFree) member.outlet.send(payload);
+      const hasRoom = isAlone || from === undefined || member.outlet.room.isFree;
+      if (hasRoom && this.mayTell(member.operation)) member.outlet.send(payload);
       else {
         this.members.delete(member);
-        this.streams.goOnAlone(member, from);
+        this.streams.goOn(new Set([member]), from);
       }
     }
     if (this.members.size === 0) void this.close();
+  }
+
+  /** Whose proof has been renewed and proves something else now is told nothing that was read by the old. */
+  private mayTell({ session }: StreamOperation): boolean {
+    return session.rights === this.rights;
+  }
+
+  /** The token of one member has ended: whose it was, those who came with each find for themselves. */
+  private hasParted(error: unknown): boolean {
+    if (!isTokenEnded(asAppError(error), this.operation.session)) return false;
+    const parts = Map.groupBy(this.members, ({ operation }) => operation.session.authorization);
+    if (parts.size < 2) return false;
+    this.members.clear();
+    for (const part of parts.values()) this.streams.goOn(new Set(part), this.cursor);
+    return true;
   }
 
   /** Others are at the same place: they take over, and this stream ends. */

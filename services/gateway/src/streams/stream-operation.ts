@@ -12,21 +12,37 @@ export interface StreamOperation {
   readonly transport: Transport;
   readonly labels: OperationLabels;
   readonly cost: Cost;
-  /** The same for all who may be told the same; only the place in the stream is not in it. */
-  readonly audience: string;
+  /** The same for all who ask for the same; only the place in the stream is not in it. */
+  readonly asked: string;
 }
 
 /** Where these arguments of a subscription are variables, they only say where it begins. */
 const placeArguments: ReadonlySet<string> = new Set(['after', 'rowsAfter']);
 const placeVariables = new WeakMap<DocumentNode, ReadonlySet<string>>();
 
-/** Equal for equal credentials, documents and variables, but for those that only say where the subscription begins. */
-export function audienceOf({ authorization }: Session, text: string, args: ExecutionArgs): string {
+/** Fields that are made of the caller's token itself, so that those who come with another are told something else. */
+const tokenFields: ReadonlySet<string> = new Set(['download']);
+const tokenDocuments = new WeakMap<DocumentNode, boolean>();
+
+/**
+ * Equal for equal documents and variables, but for those that only say where the subscription begins. Where something is made of the
+ * token, only those ask for the same who come with the same.
+ */
+export function askedOf({ authorization }: Pick<Session, 'authorization'>, text: string, args: ExecutionArgs): string {
   const isPlace = placeVariablesOf(args.document);
   const variables = Object.entries(args.variableValues ?? {}).filter(([name]) => !isPlace.has(name));
   variables.sort(([one], [other]) => (one < other ? -1 : 1));
-  const identity = [authorization, text, args.operationName ?? null, variables];
-  return hash('sha256', JSON.stringify(identity), 'base64');
+  const token = asksForToken(args.document) ? authorization : null;
+  return hash('sha256', JSON.stringify([text, args.operationName ?? null, variables, token]), 'base64');
+}
+
+function asksForToken(document: DocumentNode): boolean {
+  const known = tokenDocuments.get(document);
+  if (known !== undefined) return known;
+  let isFound = false;
+  visit(document, { Field: ({ name }) => void (isFound ||= tokenFields.has(name.value)) });
+  tokenDocuments.set(document, isFound);
+  return isFound;
 }
 
 /** A variable that is used for something else as well decides over more than the beginning. */

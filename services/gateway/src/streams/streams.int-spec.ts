@@ -5,7 +5,7 @@ import { parse } from 'graphql';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { metadataRequests, runRequests } from '#libs/contracts';
-import { AppError } from '#libs/kernel';
+import { AppError, newId } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { collect, namesOf } from '../../test/execution-events.js';
 import type { FakeRun } from '../../test/fake-run.js';
@@ -145,7 +145,65 @@ describe('Subscribers who may be told the same', () => {
     await Promise.all([first?.client.dispose(), resumed?.client.dispose()]);
   });
 
-  it('are those with the same credentials: another token is proven and read for by itself', async () => {
+  it('are those with the same rights, whatever they prove them by: for all of them it is read once', async () => {
+    const run = suite.newRun();
+    const sessions = [newId('session'), newId('session'), newId('session')];
+    const tokens = await Promise.all(sessions.map((sessionId) => suite.tokenFor({ sessionId })));
+    const clients = tokens.map((token) => suite.gateway.connect(`Bearer ${token}`));
+    const all = clients.map((client) => collect(client, { id: run.execution.id }));
+    await until(() => all.every(({ events }) => events.length === 1));
+    await until(async () => (await suite.gateway.metric('streams')) === 1);
+    suite.forget();
+    await suite.doubt(run);
+    await until(() => all.every(({ events }) => events.length === 2));
+    expect(suite.services.asked.filter((pattern) => pattern === 'GetExecutions')).toHaveLength(1);
+    await Promise.all(clients.map(async (client) => client.dispose()));
+  });
+
+  it('go on without a word where the token of one of them has ended, who alone is sent away', async () => {
+    const run = suite.newRun();
+    const [ended, good] = await Promise.all(
+      [newId('session'), newId('session')].map((sessionId) => suite.tokenFor({ sessionId })),
+    );
+    const clients = [ended, good].map((token) => suite.gateway.connect(`Bearer ${token}`));
+    const [first, second] = clients.map((client) => collect(client, { id: run.execution.id }));
+    await until(() => first?.events.length === 1 && second?.events.length === 1);
+    await until(async () => (await suite.gateway.metric('streams')) === 1);
+    const restore = suite.services.answersWith(runRequests.getExecutions, (_input, { actor }) => {
+      const isEnded = actor.case === 'accessToken' && actor.value === ended;
+      if (isEnded) throw new AppError('auth.token_expired', 'The access token has ended.');
+      return { executions: [run.execution] };
+    });
+    await suite.doubt(run);
+    expect(await first?.done).toMatchObject({ code: 4403 });
+    run.move('SUCCEEDED');
+    await suite.tell(run);
+    expect(await second?.done).toBeUndefined();
+    expect(second?.events.at(-1)).toMatchObject({ state: 'SUCCEEDED' });
+    expect(namesOf(second?.events ?? []).filter((name) => name === 'ExecutionSnapshot')).toHaveLength(1);
+    restore();
+    await Promise.all(clients.map(async (client) => client.dispose()));
+  });
+
+  it('look once where rows lie for all who follow a run, also by rights of their own', async () => {
+    const run = suite.newRun();
+    const groups = ['north', 'south', 'east', 'west'];
+    const tokens = await Promise.all(groups.map((group) => suite.tokenFor({ groups: [group] })));
+    const clients = tokens.map((token) => suite.gateway.connect(`Bearer ${token}`));
+    const all = clients.map((client) => collect(client, { id: run.execution.id, includeRows: true }));
+    await until(() => all.every(({ events }) => events.length === 1));
+    run.move('RUNNING');
+    await suite.tell(run);
+    await until(() => all.every(({ events }) => events.length === 2));
+    expect(await suite.gateway.metric('streams')).toBe(4);
+    await run.commitRows(10);
+    await suite.tellRows(run);
+    await until(() => all.every(({ events }) => events.length === 3));
+    expect(run.timesFound).toBe(1);
+    await Promise.all(clients.map(async (client) => client.dispose()));
+  });
+
+  it('are not those with other rights, which are proven and read for by themselves', async () => {
     const run = suite.newRun();
     const one = suite.gateway.connect(suite.authorization);
     const other = suite.gateway.connect(`Bearer ${await suite.tokenFor({ groups: ['other'] })}`);

@@ -50,8 +50,9 @@ export class StreamsService implements StreamSurroundings {
     return subscriber;
   }
 
-  goOnAlone(subscriber: Subscriber, cursor: string): void {
-    this.run(new SharedStream(this, new Set([subscriber]), subscriber.operation, cursor));
+  goOn(members: ReadonlySet<Subscriber>, cursor: string | undefined): void {
+    const [first] = members;
+    if (first) this.run(new SharedStream(this, new Set(members), first.operation, cursor));
   }
 
   meet(stream: SharedStream): SharedStream {

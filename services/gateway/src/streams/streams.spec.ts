@@ -20,9 +20,20 @@ interface Told {
   cursor: string;
   version: number;
   rows: number[];
+  /** Those by which it was made. */
+  rights: string;
 }
 
-const document = parse('subscription ($after: String) { told(after: $after) { name cursor version rows } }');
+/** Of a session, who it is of; a test has no other proof than the rights themselves. */
+interface SessionOf {
+  rights: string;
+  authorization: string;
+  readonly credentials: unknown;
+}
+
+const rightsNow = (context: RequestContext): string => context.caller.accessToken;
+
+const document = parse('subscription ($after: String) { told(after: $after) { name cursor version rows rights } }');
 
 /** One gateway's streams over a world; what is told are events with their rows. */
 class Gateway {
@@ -35,11 +46,12 @@ class Gateway {
     // Nothing here asks a service: the world answers.
     this.streams = new StreamsService({} as BusClient, format, logger, new MetricsRegistry('gateway'));
     this.schema = buildSchema(
-      'type Query { a: Int } type Told { name: String cursor: String version: Int rows: [Int!] } type Subscription { told(after: String): Told }',
+      'type Query { a: Int } type Told { name: String cursor: String version: Int rows: [Int!] rights: String } type Subscription { told(after: String): Told }',
     );
     const field = this.schema.getSubscriptionType()?.getFields()['told'];
     if (!field) throw new Error('the schema has no such field');
-    field.subscribe = (_root: unknown, { after }: { after?: string }, { pace }: RequestContext) => {
+    field.subscribe = (_root: unknown, { after }: { after?: string }, context: RequestContext) => {
+      const { pace } = context;
       const from = pace?.continuesAfter ?? after ?? undefined;
       const [version = 0, nextRow = 0] = from === undefined ? [] : from.split(' ').map(Number);
       const toldVersion = pace?.continuesAfter === undefined ? undefined : version;
@@ -50,10 +62,11 @@ class Gateway {
         turn: () => pace?.turn() ?? Promise.resolve(() => undefined),
       });
     };
-    field.resolve = (event: ExecutionEvent) => ({
+    field.resolve = (event: ExecutionEvent, _args: unknown, context: RequestContext) => ({
       name: event.__typename,
       cursor: event.cursor,
       version: event.execution?.version,
+      rights: rightsNow(context),
       rows:
         event.__typename === 'RowsAppended' ? event.page.rows.map(({ text }) => (JSON.parse(text) as [number])[0]) : [],
     });
@@ -63,12 +76,12 @@ class Gateway {
     const result = await this.streams.subscribe(
       {
         args: { schema: this.schema, document, variableValues: { after } },
-        session: { credentials: { kind: 'none' } } as unknown as Session,
+        session: client.session as unknown as Session,
         requestId: 'request',
         transport: 'websocket',
         labels: { type: 'subscription', field: 'told' },
         cost: { fields: 1, depth: 1 },
-        audience: 'all',
+        asked: 'all',
       },
       client,
     );
@@ -85,11 +98,24 @@ class Client {
   isComplete = false;
   readonly socket = Object.assign(new EventEmitter(), { writableLength: 0, destroyed: false });
   room = new ConnectionRoom(this.socket as unknown as Socket, 10);
+  readonly session: SessionOf;
+  /** Events that were made by other rights than its own. */
+  wrongRights = 0;
   private connection = 0;
   private isFirst = true;
   private subscriber: Subscriber | undefined;
 
-  constructor(private readonly isStuckFrom: number) {}
+  constructor(
+    private readonly isStuckFrom: number,
+    authorization = 'one',
+  ) {
+    this.session = {
+      ...{ rights: 'all', authorization },
+      get credentials() {
+        return { kind: 'good', caller: { accessToken: this.rights } };
+      },
+    };
+  }
 
   async connect(gateway: Gateway): Promise<void> {
     this.connection += 1;
@@ -114,6 +140,7 @@ class Client {
     const { data } = JSON.parse(text) as { data: { told: Told } };
     if (this.isFirst !== (data.told.name === 'ExecutionSnapshot')) this.wrongBegins += 1;
     this.isFirst = false;
+    if (data.told.rights !== this.session.rights) this.wrongRights += 1;
     this.told.push(data.told);
     // A slow one has its buffer filled by a few events.
     if (this.told.length % this.isStuckFrom === 0) this.socket.writableLength = 10;
@@ -136,7 +163,7 @@ async function settle(): Promise<void> {
 const step = fc.oneof(
   fc.record({ kind: fc.constant('rows' as const), count: fc.integer({ min: 1, max: 8 }), isHeard: fc.boolean() }),
   fc.record({ kind: fc.constantFrom('run' as const, 'trimmed' as const, 'death' as const), isHeard: fc.boolean() }),
-  fc.record({ kind: fc.constantFrom('read' as const, 'leave' as const), who: fc.nat({ max: 3 }) }),
+  fc.record({ kind: fc.constantFrom('read' as const, 'leave' as const, 'rights' as const), who: fc.nat({ max: 3 }) }),
 );
 
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
@@ -153,6 +180,10 @@ async function play(world: World, gateways: Gateway[], clients: readonly Client[
       for (const client of clients) if (!client.isComplete) await client.connect(gateways[0] as Gateway);
     }
     if (one.kind === 'read') clients[one.who]?.read();
+    if (one.kind === 'rights') {
+      const session = clients[one.who]?.session;
+      if (session) session.rights = session.rights === 'all' ? 'few' : 'all';
+    }
     if (one.kind === 'leave') {
       const client = clients[one.who];
       await client?.disconnect();
@@ -164,7 +195,7 @@ async function play(world: World, gateways: Gateway[], clients: readonly Client[
 }
 
 describe('Streams that subscribers share', () => {
-  it('tell each of them every row once and in order and the latest state last, however slow they are and however often they or gateways go', async () => {
+  it('tell each of them every row once and in order and the latest state last, by their own rights, however slow they are and however often they, their rights or gateways go', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { maxLength: 40 }),
@@ -184,8 +215,12 @@ describe('Streams that subscribers share', () => {
             for (const client of clients) client.read();
             await settle();
           }
-          for (const { told, isComplete, wrongBegins } of clients) {
-            expect({ isComplete, wrongBegins }).toEqual({ isComplete: true, wrongBegins: 0 });
+          for (const { told, isComplete, wrongBegins, wrongRights } of clients) {
+            expect({ isComplete, wrongBegins, wrongRights }).toEqual({
+              isComplete: true,
+              wrongBegins: 0,
+              wrongRights: 0,
+            });
             expect(told.flatMap(({ rows }) => rows)).toEqual(Array.from({ length: world.rows }, (_, index) => index));
             expect(told.at(-1)).toMatchObject({ name: 'ExecutionStateChanged', version: world.version });
             const versions = told.map(({ version }) => version);
