@@ -43,6 +43,7 @@ describe('a gateway that sees another result store than the results service', ()
     const address = String(data?.['execution'].result.download.url);
     const refused = await fetch(address);
     expect([refused.status, await refused.text()]).toEqual([503, expect.stringMatching(/^RESULT_STORE_UNAVAILABLE: /)]);
+    expect((await gateway.check('result-store'))?.reason).toContain('is not the result store store-2');
     const client = gateway.connect(suite.authorization);
     const { events, done } = collect(client, { id: run.execution.id, includeRows: true });
     await until(() => events.length === 1);
@@ -55,6 +56,7 @@ describe('a gateway that sees another result store than the results service', ()
     expect(await done).toBeUndefined();
     expect(events.flatMap((event) => event['page']?.rows ?? [])).toHaveLength(4);
     expect(namesOf(events).at(-1)).toBe('ExecutionStateChanged');
+    await until(async () => (await gateway.check('result-store'))?.ok === true);
     await client.dispose();
   });
 
