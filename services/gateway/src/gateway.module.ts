@@ -6,6 +6,7 @@ import { BusClient } from '#libs/bus';
 import { CONFIG } from '#libs/config';
 import { IdentityModule } from '#libs/identity';
 import { AccessRecorder } from '#libs/service';
+import { HealthRegistry } from '#libs/telemetry';
 import { AuditExportController } from './audit/audit-export.controller.js';
 import { AuditSettingsResolver } from './audit/audit-settings.resolver.js';
 import { AuditResolver } from './audit/audit.resolver.js';
@@ -72,6 +73,8 @@ import { ParametersResolver } from './parameters/parameters.resolver.js';
 import { CompleteManifests } from './results/complete-manifests.store.js';
 import { DecodedPagesStore } from './results/decoded-pages.store.js';
 import { PageTables } from './results/page-tables.store.js';
+import { openProvenPages } from './results/open-proven-pages.js';
+import { ProvenPagesStore } from './results/proven-pages.store.js';
 import { GroupsResolver } from './groups/groups.resolver.js';
 import { PreferencesResolver, ViewerPreferencesResolver } from './preferences/preferences.resolver.js';
 import { ResultsResolver } from './results/results.resolver.js';
@@ -196,6 +199,7 @@ const resolvers = [
     OptionsQueries,
     ParameterOptionsService,
     PlainHttp,
+    { provide: ProvenPagesStore, inject: [CONFIG, BusClient, HealthRegistry], useFactory: openProvenPages },
     RepeatedHits,
     OperationsService,
     Refusals,

@@ -12,7 +12,7 @@ import { CONFIG } from '#libs/config';
 import { SystemClock } from '#libs/kernel';
 import { RedisConnections } from '#libs/redis';
 import { CLOCK, Lifecycle } from '#libs/service';
-import { AppLogger, HealthRegistry, MetricsRegistry } from '#libs/telemetry';
+import { AppLogger, HealthRegistry, MetricsRegistry, type CheckOutcome } from '#libs/telemetry';
 import type { GatewayConfig } from '../src/gateway.config.js';
 import { GatewayModule } from '../src/gateway.module.js';
 import { partsOf } from './fake-services.js';
@@ -86,6 +86,11 @@ export class TestGateway {
   async metric(name: string): Promise<number> {
     const metric = await this.metrics.registry.getSingleMetric(`sluice_gateway_${name}`)?.get();
     return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
+  }
+
+  /** What the gateway says of a dependency when it is asked whether it is ready. */
+  async check(name: string): Promise<CheckOutcome | undefined> {
+    return (await this.app.get(HealthRegistry, { strict: false }).readiness()).checks[name];
   }
 
   connect(authorization: string | undefined): Client {

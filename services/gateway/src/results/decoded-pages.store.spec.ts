@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Manifest, StoredPage } from '#libs/contracts';
-import { MasterKeys } from '#libs/encryption';
 import { newId } from '#libs/kernel';
 import { encodePage, PageStore } from '#libs/result-store';
 import { MetricsRegistry } from '#libs/telemetry';
-import { testMasterKeys, testPageStore } from '#libs/testing';
+import { testPageStore } from '#libs/testing';
 import { DecodedPagesStore } from './decoded-pages.store.js';
+import { ProvenPagesStore } from './proven-pages.store.js';
 
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sluice-pages-'));
+  await testPageStore(directory).mark('store-1');
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -28,11 +29,8 @@ describe('unpacked pages', () => {
   it('are given to all who wait for one, also where others have meanwhile filled the memory', async () => {
     const stored = await Promise.all(Array.from({ length: 10 }, (_, number) => storePage(number)));
     const pages = new DecodedPagesStore(
-      {
-        store: { kind: 'directory', path: directory },
-        rows: { cacheBytesMax: 50, responseBytesMax: 1, eventBytesMax: 1 },
-        masterKeys: MasterKeys.parse(testMasterKeys),
-      },
+      new ProvenPagesStore(testPageStore(directory), async () => 'store-1'),
+      { rows: { cacheBytesMax: 50, responseBytesMax: 1, eventBytesMax: 1 } },
       new MetricsRegistry('gateway'),
     );
     const { promise: isSlow, resolve: arrive } = Promise.withResolvers<void>();

@@ -1,27 +1,29 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { InjectConfig } from '#libs/config';
 import type { Manifest, StoredPage } from '#libs/contracts';
-import { DataKeys } from '#libs/encryption';
 import { toAppError } from '#libs/kernel';
-import { decodePage, objectKey, openPageStore, type DecodedPage, type PageStore } from '#libs/result-store';
+import { decodePage, objectKey, type DecodedPage } from '#libs/result-store';
 import { MetricsRegistry } from '#libs/telemetry';
 import type { GatewayConfig } from '../gateway.config.js';
 import { ownPage, sharedPage, type PageLoan } from './page-loan.js';
+import { ProvenPagesStore } from './proven-pages.store.js';
 
 /** Data in memory has a maximum age, also where it never changes: what was deleted for a reason is gone then. */
 const ageMsMax = 10 * 60_000;
 
 /** Stored pages, unpacked, as many as fit into their share of the memory. Each is read once for all who ask at a time. */
 @Injectable()
-export class DecodedPagesStore implements OnApplicationShutdown {
-  private readonly store: PageStore;
+export class DecodedPagesStore {
   private readonly pages: LRUCache<string, DecodedPage, () => Promise<DecodedPage>>;
   private readonly lookups;
   private readonly faults;
 
-  constructor(@InjectConfig() config: Pick<GatewayConfig, 'store' | 'rows' | 'masterKeys'>, metrics: MetricsRegistry) {
-    this.store = openPageStore(config.store, DataKeys.forReading(config.masterKeys));
+  constructor(
+    private readonly store: ProvenPagesStore,
+    @InjectConfig() config: Pick<GatewayConfig, 'rows'>,
+    metrics: MetricsRegistry,
+  ) {
     this.pages = new LRUCache({
       // The cache cannot be of no size; of one byte it holds nothing.
       maxSize: Math.max(config.rows.cacheBytesMax, 1),
@@ -45,10 +47,6 @@ export class DecodedPagesStore implements OnApplicationShutdown {
     metrics.gauge({ name: 'page_cache_bytes', help: 'Bytes of unpacked pages in memory.' }, (gauge) =>
       gauge.set(this.pages.calculatedSize),
     );
-  }
-
-  onApplicationShutdown(): Promise<void> {
-    return this.store.close();
   }
 
   async get(manifest: Manifest, page: StoredPage): Promise<DecodedPage> {
@@ -75,11 +73,6 @@ export class DecodedPagesStore implements OnApplicationShutdown {
     return this.fetch(`${workspaceId}/${runId}/${fence}/inline`, async () =>
       decodePage(this.store.openInline(place, inline)),
     );
-  }
-
-  /** @throws AppError where the directory is not the store that the results service has */
-  async prove(identity: string): Promise<void> {
-    await this.store.prove(identity);
   }
 
   private async fetch(key: string, read: () => Promise<DecodedPage>): Promise<DecodedPage> {

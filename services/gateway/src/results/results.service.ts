@@ -1,9 +1,7 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { BusClient, serviceContext } from '#libs/bus';
+import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
 import { resultsRequests, type Execution } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
-import { HealthRegistry } from '#libs/telemetry';
 import { Cursors } from '../cursors/cursors.js';
 import { invalidInput } from '../errors/user-error.js';
 import type { GatewayConfig } from '../gateway.config.js';
@@ -35,22 +33,14 @@ const rowsMax = 10_000;
 
 /** Reads rows from the page table and the store. */
 @Injectable()
-export class ResultsService implements OnModuleInit {
-  private isStoreProven = false;
-
+export class ResultsService {
   constructor(
-    private readonly bus: BusClient,
     private readonly pages: DecodedPagesStore,
     private readonly manifests: CompleteManifests,
     private readonly tables: PageTables,
     private readonly cursors: Cursors,
-    private readonly health: HealthRegistry,
-    @InjectConfig() private readonly config: Pick<GatewayConfig, 'rows' | 'service'>,
+    @InjectConfig() private readonly config: Pick<GatewayConfig, 'rows'>,
   ) {}
-
-  onModuleInit(): void {
-    this.health.register('result-store', () => this.proveStore());
-  }
 
   /** One page of an execution's rows. */
   async rowsOf(result: ResultView, args: RowsArgs, context: RequestContext): Promise<RowPage> {
@@ -120,17 +110,6 @@ export class ResultsService implements OnModuleInit {
     if (hasAfter) return this.cursors.readRow(after, 'after', id);
     if ((offset ?? 0) < 0) throw invalidInput('offset must not be negative', 'offset');
     return offset ?? 0;
-  }
-
-  private async proveStore(): Promise<void> {
-    if (this.isStoreProven) return;
-    const { identity } = await this.bus.request(
-      resultsRequests.getStore,
-      {},
-      { context: serviceContext('gateway', '') },
-    );
-    await this.pages.prove(identity);
-    this.isStoreProven = true;
   }
 }
 
