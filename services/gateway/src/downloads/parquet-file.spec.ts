@@ -63,9 +63,13 @@ describe('a Parquet file', () => {
   it('leaves nothing of a row group to be written when all of them are: its end is as short for any number', async () => {
     const write = vi.spyOn(ParquetWriter.prototype, 'write');
     const finish = vi.spyOn(ParquetWriter.prototype, 'finish');
-    onTestFinished(() => vi.restoreAllMocks());
-    const held: (number | undefined)[] = [];
-    for await (const _piece of parquetFile(resultOf(5))) held.push(write.mock.contexts.at(-1)?.row_groups.length);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const held: number[] = [];
+    for await (const _piece of parquetFile(resultOf(5))) {
+      // Whose method it is.
+      const file = write.mock.contexts.at(-1) as ParquetWriter;
+      held.push(file.row_groups.length);
+    }
     expect(held).toEqual([0, 0, 0, 0, 0, 0]);
     expect(finish).not.toHaveBeenCalled();
   });
