@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { Global, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { GraphQLSchemaHost } from '@nestjs/graphql';
@@ -86,6 +87,13 @@ export class TestGateway {
   async metric(name: string): Promise<number> {
     const metric = await this.metrics.registry.getSingleMetric(`sluice_gateway_${name}`)?.get();
     return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
+  }
+
+  /** Open connections of HTTP, WebSockets among them. */
+  connections(): Promise<number> {
+    // The adapter's server is one of node:http.
+    const server = this.app.getHttpServer() as Server;
+    return promisify((done: (error: Error | null, count: number) => void) => void server.getConnections(done))();
   }
 
   connect(authorization: string | undefined): Client {
