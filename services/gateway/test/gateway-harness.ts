@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { Global, Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { GraphQLSchemaHost } from '@nestjs/graphql';
@@ -91,6 +92,13 @@ export class TestGateway {
   /** What the gateway says of a dependency when it is asked whether it is ready. */
   async check(name: string): Promise<CheckOutcome | undefined> {
     return (await this.app.get(HealthRegistry, { strict: false }).readiness()).checks[name];
+  }
+
+  /** Open connections of HTTP, WebSockets among them. */
+  connections(): Promise<number> {
+    // The adapter's server is one of node:http.
+    const server = this.app.getHttpServer() as Server;
+    return promisify((done: (error: Error | null, count: number) => void) => void server.getConnections(done))();
   }
 
   connect(authorization: string | undefined): Client {

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { ParquetFooter } from './parquet-footer.js';
 import type { PhysicalType } from './physical-type.js';
 import type { ColumnValues } from './physical-values.js';
 import type { ResultPages } from './result-pages.js';
@@ -19,28 +20,26 @@ const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 export async function* parquetFile(pages: ResultPages): AsyncGenerator<Uint8Array, void, undefined> {
   const groupBytes = groupBytesFor(pages);
   const types = await surveyTypes(pages);
+  const schema = [
+    { name: 'root', num_children: types.length },
+    ...types.map((type, index) => schemaElement(pages.columns[index]?.name ?? '', type)),
+  ];
   const bytes = new ByteWriter();
-  const file = new ParquetWriter({
-    writer: bytes,
-    schema: [
-      { name: 'root', num_children: types.length },
-      ...types.map((type, index) => schemaElement(pages.columns[index]?.name ?? '', type)),
-    ],
-    codec: 'ZSTD',
-    compressors: { ZSTD: (input) => zstdCompressSync(input, compression) },
-    createdBy: 'sluice',
-  });
+  const compressors = { ZSTD: (input: Uint8Array) => zstdCompressSync(input, compression) };
+  const file = new ParquetWriter({ writer: bytes, schema, codec: 'ZSTD', compressors });
+  const footer = new ParquetFooter(schema);
   for await (const group of groupsOf(pages, groupBytes)) {
     yield await writeTyped(pages, types, group, async (columns) => {
       await setImmediate();
       await file.write({ columnData: columnData(pages, types, columns), rowGroupSize: columns[0]?.length ?? 1 });
       // Places of pages in the file, which no column has asked for; the writer would hold them until its end.
       file.pendingIndexes.length = 0;
+      for (const written of file.row_groups.splice(0)) footer.add(written);
       return taken(bytes);
     });
   }
-  await file.finish();
-  yield taken(bytes);
+  // Without rows not even the file's beginning has been taken.
+  yield Buffer.concat([taken(bytes), footer.end()]);
 }
 
 /**

@@ -8,8 +8,10 @@ const groupBytesLeast = 1024 * 1024;
 const groupBytesMost = 4 * groupBytesLeast;
 /** What each page beside its text takes is not nothing. */
 const groupPagesMax = 1_024;
-/** The footer says something of each column of each row group: 850 bytes of memory each until the file ends, and written in one go, some 30 µs each. */
-const columnChunksMax = 25_000;
+/** The footer says something of each column of each row group: of more than so many, the groups are larger. */
+const columnChunksGood = 25_000;
+/** Some 100 bytes of memory each until the file ends, and whoever reads it holds them all, too. */
+const columnChunksMax = 100_000;
 
 /**
  * How much text of the result makes a row group, so that the footer stays small.
@@ -20,8 +22,9 @@ export function groupBytesFor({ pages, columns, byteCount }: ResultPages): numbe
     // Of two groups that follow each other, both are full together.
     Math.min(pages.length, 1 + (2 * byteCount) / groupBytes + pages.length / groupPagesMax);
   for (let groupBytes = groupBytesLeast; groupBytes <= groupBytesMost; groupBytes *= 2) {
-    if (groupsMost(groupBytes) * columns.length <= columnChunksMax) return groupBytes;
+    if (groupsMost(groupBytes) * columns.length <= columnChunksGood) return groupBytes;
   }
+  if (groupsMost(groupBytesMost) * columns.length <= columnChunksMax) return groupBytesMost;
   const columnsMax = Math.max(1, Math.floor(columnChunksMax / groupsMost(groupBytesMost)));
   throw new AppError(
     'result.too_large',

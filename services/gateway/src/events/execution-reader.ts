@@ -18,37 +18,45 @@ const gatherMsMax = 10;
 @Injectable()
 export class ExecutionReader {
   // What may be seen is what one proof allows, and the same token proves the same principal object.
-  private readonly byPrincipal = new WeakMap<Principal, DataLoader<string, Execution | null>>();
+  private readonly byPrincipal = new Map<Principal, Readers>();
 
   /** @throws AppError run.not_found where there is none that the caller may see */
   async read(id: string, context: RequestContext): Promise<Execution> {
-    const execution = await this.loaderOf(context).load(id);
-    if (!execution) throw new AppError('run.not_found', 'There is no such execution.', { path: ['id'] });
-    return execution;
-  }
-
-  private loaderOf(context: RequestContext): DataLoader<string, Execution | null> {
     const { principal } = context.caller;
-    const known = this.byPrincipal.get(principal);
-    if (known) return known;
-    // A stream that is fed for several reads with the proof of one now and of another later.
-    const pinned = context.pinned();
-    let underWay: Promise<unknown> | undefined;
-    const loader = new DataLoader(
-      (ids: readonly string[]) => {
-        const reading = readAll(ids, pinned);
-        const answered = (): void => {
-          if (underWay === reading) underWay = undefined;
-        };
-        underWay = reading;
-        reading.then(answered, answered);
-        return reading;
-      },
-      { cache: false, batchScheduleFn: (dispatch) => gather(underWay, dispatch) },
-    );
-    this.byPrincipal.set(principal, loader);
-    return loader;
+    const readers = this.byPrincipal.get(principal) ?? { loader: loaderFor(context.pinned()), count: 0 };
+    this.byPrincipal.set(principal, readers);
+    readers.count += 1;
+    try {
+      const execution = await readers.loader.load(id);
+      if (!execution) throw new AppError('run.not_found', 'There is no such execution.', { path: ['id'] });
+      return execution;
+    } finally {
+      // A loader holds on to the one it was made for, whose connection may be long gone while the token is remembered.
+      if (--readers.count === 0) this.byPrincipal.delete(principal);
+    }
   }
+}
+
+/** Those of one caller who read at this moment. */
+interface Readers {
+  readonly loader: DataLoader<string, Execution | null>;
+  count: number;
+}
+
+function loaderFor(context: RequestContext): DataLoader<string, Execution | null> {
+  let underWay: Promise<unknown> | undefined;
+  return new DataLoader(
+    (ids: readonly string[]) => {
+      const reading = readAll(ids, context);
+      const answered = (): void => {
+        if (underWay === reading) underWay = undefined;
+      };
+      underWay = reading;
+      reading.then(answered, answered);
+      return reading;
+    },
+    { cache: false, batchScheduleFn: (dispatch) => gather(underWay, dispatch) },
+  );
 }
 
 function gather(underWay: Promise<unknown> | undefined, dispatch: () => void): void {

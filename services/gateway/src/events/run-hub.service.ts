@@ -48,6 +48,9 @@ export class RunHubService implements OnApplicationBootstrap {
     metrics.gauge({ name: 'watches', help: 'Executions that are watched, once for each watcher.' }, (gauge) =>
       gauge.set(this.runs.size),
     );
+    metrics.gauge({ name: 'ears', help: 'Listeners to what ends in a workspace.' }, (gauge) =>
+      gauge.set(this.ears.size),
+    );
   }
 
   onApplicationBootstrap(): void {

@@ -15,6 +15,12 @@ export class WorkspaceEar {
 export class WorkspaceEars {
   private readonly ears = new Map<string, Set<WorkspaceEar>>();
 
+  get size(): number {
+    let size = 0;
+    for (const here of this.ears.values()) size += here.size;
+    return size;
+  }
+
   listen(workspaceId: string): WorkspaceEar {
     const here = this.ears.get(workspaceId) ?? new Set();
     this.ears.set(workspaceId, here);

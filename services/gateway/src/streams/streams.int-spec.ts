@@ -1,8 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Client } from 'graphql-ws';
 import { parse } from 'graphql';
-import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { metadataRequests, runRequests } from '#libs/contracts';
 import { AppError, newId } from '#libs/kernel';
@@ -19,15 +16,6 @@ beforeAll(async () => {
 });
 beforeEach(() => suite.forget());
 afterAll(() => suite.stop());
-
-const gauges = ['sockets', 'subscriptions', 'watches', 'streams'] as const;
-const held = () => Promise.all(gauges.map((name) => suite.gateway.metric(name)));
-
-function gc(): () => void {
-  setFlagsFromString('--expose-gc');
-  // The flag adds it to every new context.
-  return runInNewContext('gc') as () => void;
-}
 
 /** So many subscribers to one run, each on a socket of their own, all of whom have been told the snapshot. */
 async function subscribers(run: FakeRun, count: number, variables: Record<string, unknown> = {}) {
@@ -85,47 +73,6 @@ describe('Subscribers who may be told the same', () => {
     }
     expect((await suite.gateway.metric('events_made_total')) - madeBefore).toBe(3);
     await Promise.all(all.map(async ({ client }) => client.dispose()));
-  });
-
-  it('leave nothing behind when the last of them goes: no stream, no watch, no socket', async () => {
-    const nothing = gauges.map(() => 0);
-    await until(async () => JSON.stringify(await held()) === JSON.stringify(nothing));
-    const run = suite.newRun();
-    const all = await subscribers(run, 20);
-    await until(async () => JSON.stringify(await held()) === JSON.stringify([20, 20, 1, 1]));
-    await Promise.all(all.map(async ({ client }) => client.dispose()));
-    await until(async () => JSON.stringify(await held()) === JSON.stringify(nothing));
-  });
-
-  it('leave Redis and the heap as they found them, however many there were', { timeout: 120_000 }, async () => {
-    const redis = new Redis(suite.redisUrl);
-    const collectGarbage = gc();
-    const cycle = async (): Promise<void> => {
-      const all = await subscribers(suite.newRun(), 90, { includeRows: true });
-      await Promise.all(all.map(async ({ client }) => client.dispose()));
-      await until(async () => (await held()).every((value) => value === 0));
-    };
-    const measure = async () => {
-      collectGarbage();
-      const { heapUsed } = process.memoryUsage();
-      const connections = (await redis.client('LIST')) as string;
-      return { heapUsed, keys: await redis.dbsize(), connections: connections.trim().split('\n').length };
-    };
-    // What is made once, for whoever comes first, is no leak; what the engine makes for itself comes in some windows
-    // only, a leak grows in each of them.
-    for (let warmUp = 0; warmUp < 3; warmUp += 1) await cycle();
-    const growths: number[] = [];
-    for (let window = 0; window < 3; window += 1) {
-      const before = await measure();
-      for (let count = 0; count < 5; count += 1) await cycle();
-      await until(async () => (await redis.dbsize()) <= before.keys);
-      const after = await measure();
-      expect(after.connections).toBe(before.connections);
-      growths.push(after.heapUsed - before.heapUsed);
-    }
-    // Ninety times five that each left a single kilobyte would be seen.
-    expect(Math.min(...growths)).toBeLessThan(450 * 1_024);
-    redis.disconnect();
   });
 
   it('are joined by one who resumes, who hears nothing twice', async () => {
