@@ -11,6 +11,8 @@ export interface WorldStart {
   readonly nextRow: number;
   readonly toldVersion?: number | undefined;
   readonly turn?: FeedSource['turn'] | undefined;
+  /** Throws where its subscriber's proof is no good any more. */
+  readonly prove?: (() => void) | undefined;
 }
 
 /** A run as the services keep it, and the firehose that tells of it, whole or with messages lost. */
@@ -93,6 +95,7 @@ export class World {
       clock: this.clock,
       read: async () => {
         this.reads += 1;
+        start.prove?.();
         if (this.isHidden) throw new AppError('run.not_found', 'There is no such execution.');
         return this.execution();
       },

@@ -51,7 +51,7 @@ export class EventsService {
     const continuesAfter = context.pace?.continuesAfter;
     const place = this.placeOf(
       execution,
-      continuesAfter === undefined ? args : { ...args, after: continuesAfter, rowsAfter: null },
+      continuesAfter === undefined ? args : { ...args, after: continuesAfter.cursor, rowsAfter: null },
     );
     const { id: executionId, runId, workspaceId, version } = execution;
     const watch = this.hub.watch({ executionId, runId, workspaceId }, version);
@@ -59,7 +59,7 @@ export class EventsService {
       execution,
       includeRows: args.includeRows,
       nextRow: place.nextRow,
-      toldVersion: continuesAfter === undefined ? undefined : place.version,
+      toldVersion: continuesAfter && (continuesAfter.version ?? place.version),
     });
     return abortable(
       (signal) => feed.events(signal),
@@ -77,7 +77,7 @@ export class EventsService {
   executionsFinished(after: string | null | undefined, context: RequestContext): Events {
     const { workspaceId } = context.caller.principal;
     const callerId = callerIdOf(context.caller);
-    const from = context.pace?.continuesAfter ?? after;
+    const from = context.pace?.continuesAfter?.cursor ?? after;
     const start = from ? this.cursors.readFinishedEvent(from, workspaceId, callerId) : undefined;
     const ear = this.hub.listen(workspaceId);
     const feed = new FinishedFeed({
@@ -86,6 +86,7 @@ export class EventsService {
       list: (position: FinishedPosition | undefined, limit: number) =>
         persistently(context.signal, () => context.ask(runRequests.listFinished, { after: position, limit })),
       cursor: (position) => this.cursors.finishedEvent(workspaceId, callerId, position),
+      begunAt: (cursor) => context.pace?.begunAt(cursor),
     });
     return abortable(
       (signal) => feed.events(start, signal),

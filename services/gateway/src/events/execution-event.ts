@@ -6,6 +6,8 @@ interface Placed {
   readonly cursor: string;
   /** All that has been told with this event, so that equal places have the same to come. */
   readonly place: string;
+  /** The version of the state that has been told with it; of an event about several executions there is none. */
+  readonly toldVersion?: number;
 }
 
 /** The members of the contract's interface ExecutionEvent, told apart by __typename. */

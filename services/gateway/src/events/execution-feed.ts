@@ -207,11 +207,12 @@ export class ExecutionFeed {
     const cursor = this.source.cursor(execution, this.nextRow);
     // A snapshot and the cursor behind the last row have the final version too, before that has been told.
     const told = event.__typename === 'ExecutionStateChanged' && isFinal(execution.state) ? 'all' : this.toldVersion;
-    return { ...event, execution, cursor, place: `${cursor} ${told} ${this.toldProgress}` };
+    const place = `${cursor} ${told} ${this.toldProgress}`;
+    return { ...event, execution, cursor, place, toldVersion: this.toldVersion };
   }
 }
 
-type WithoutPlace<E> = E extends unknown ? Omit<E, 'cursor' | 'execution' | 'place'> : never;
+type WithoutPlace<E> = E extends unknown ? Omit<E, 'cursor' | 'execution' | 'place' | 'toldVersion'> : never;
 
 function progressOf({ rows, bytes, fraction, queuePosition, estimatedWaitSeconds }: Execution): string {
   const waitSeconds = estimatedWaitSeconds === undefined ? '' : Math.round(estimatedWaitSeconds);

@@ -16,6 +16,8 @@ class FinishedList {
   /** What the subscriber may no longer see. */
   readonly hidden = new Set<string>();
   keptFrom = 0;
+  /** The cursor that the feed begun last went on from. */
+  begunAt: string | undefined;
 
   finish(sequence: number): void {
     const position = { xid: '1', sequence };
@@ -38,6 +40,7 @@ class FinishedList {
         return { finished, position: listed.at(-1)?.position ?? last, skipped };
       },
       cursor: ({ sequence }) => String(sequence),
+      begunAt: (cursor) => void (this.begunAt = cursor),
     });
   }
 }
@@ -75,13 +78,14 @@ async function take(events: AsyncGenerator<ExecutionEvent>, count: number): Prom
 const cursorsOf = (events: readonly ExecutionEvent[]) => events.map(({ cursor }) => Number(cursor));
 
 describe('the finished executions of a caller', () => {
-  it('without a cursor begin with what ends from now on', async () => {
+  it('without a cursor begin with what ends from now on, and say where that is before anything has ended', async () => {
     const list = new FinishedList();
     list.finish(1);
     const events = list.feed().events(undefined, new AbortController().signal);
     const next = events.next();
     await Promise.resolve();
     await Promise.resolve();
+    expect(list.begunAt).toBe('1');
     list.finish(2);
     expect(cursorsOf([(await next).value as ExecutionEvent])).toEqual([2]);
   });

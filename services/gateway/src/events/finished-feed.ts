@@ -13,6 +13,8 @@ export interface FinishedSource {
   /** The caller's executions that ended behind `after`; without it only the position of now. */
   list(after: FinishedPosition | undefined, limit: number): Promise<FinishedPage>;
   cursor(position: FinishedPosition): string;
+  /** Told before the first event, which may be long in coming: what has ended behind this is what the subscriber is owed. */
+  begunAt(cursor: string): void;
 }
 
 const pageRows = 100;
@@ -39,6 +41,7 @@ export class FinishedFeed {
     signal: AbortSignal,
   ): AsyncGenerator<ExecutionEvent, void, undefined> {
     let position = after ?? (await this.now());
+    this.source.begunAt(this.source.cursor(position));
     for (let quiet: number = retryMs.length; !signal.aborted;) {
       const { value: heard } = this.source.revision;
       const page = await this.source.list(position, pageRows);

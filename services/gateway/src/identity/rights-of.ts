@@ -16,7 +16,11 @@ export function rightsOf(principal: Principal): string {
 
 function digestOf(principal: Principal): string {
   const { sessionId: _sessionId, issuedAt: _issuedAt, expiresAt: _expiresAt, ...proven } = principal;
-  const { permissions, groups, ...rest } = proven;
-  const named = Object.entries(rest).sort(([one], [other]) => (one < other ? -1 : 1));
-  return hash('sha256', JSON.stringify([[...permissions].sort(), [...groups].sort(), named]), 'base64');
+  const named = Object.entries(proven).sort(([one], [other]) => (one < other ? -1 : 1));
+  return hash('sha256', JSON.stringify(named, spread), 'base64');
+}
+
+/** As it is, JSON has nothing of what is in a set or a map. */
+function spread(_key: string, value: unknown): unknown {
+  return value instanceof Set || value instanceof Map ? [...(value as Iterable<unknown>)].sort() : value;
 }

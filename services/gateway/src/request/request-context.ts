@@ -16,10 +16,19 @@ export interface CredentialsHolder {
   readonly credentials: Credentials;
 }
 
-/** What the source of a subscription's events may know of the stream that it feeds. */
+/** How far a subscription has been told. */
+export interface ToldPlace {
+  readonly cursor: string;
+  /** Of the state that was told last. A cursor names the version of what was read, which may be newer. */
+  readonly version?: number | undefined;
+}
+
+/** What the source of a subscription's events may know of the stream that it feeds, and tells it. */
 export interface StreamPace {
-  /** The stream has told all up to this cursor, the snapshot too, and goes on from there. */
-  readonly continuesAfter?: string | undefined;
+  /** The stream has told all up to here, the snapshot too, and goes on from there. */
+  readonly continuesAfter?: ToldPlace | undefined;
+  /** Nothing has been told yet, and all behind this cursor is to be. */
+  begunAt(cursor: string): void;
   /** Resolves when something large may be made for it; call what it gives when that has been sent. */
   turn(): Promise<() => void>;
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Manifest, StoredPage } from '#libs/contracts';
+import { AppError } from '#libs/kernel';
+import { FakeClock } from '#libs/testing';
 import { PageTables, type LocatedPages } from './page-tables.store.js';
 
 const page = (number: number): StoredPage => ({
@@ -26,7 +28,7 @@ async function settle(): Promise<void> {
 
 describe('Where the rows of a run lie', () => {
   it('is asked once for all who come to a row together, and not again for the rows behind it', async () => {
-    const [tables, table] = [new PageTables(), new Table()];
+    const [tables, table] = [new PageTables(new FakeClock()), new Table()];
     const all = Array.from({ length: 100 }, () => tables.locate('run', 0, table.ask));
     await settle();
     expect(table.asked).toHaveLength(1);
@@ -40,7 +42,7 @@ describe('Where the rows of a run lie', () => {
   });
 
   it('is asked again where an answer may be older than what its reader has heard', async () => {
-    const [tables, table] = [new PageTables(), new Table()];
+    const [tables, table] = [new PageTables(new FakeClock()), new Table()];
     const first = tables.locate('run', 30, table.ask);
     await settle();
     const behind = Array.from({ length: 100 }, () => tables.locate('run', 30, table.ask));
@@ -54,7 +56,7 @@ describe('Where the rows of a run lie', () => {
   });
 
   it('is not asked again behind the last row of a whole result', async () => {
-    const [tables, table] = [new PageTables(), new Table()];
+    const [tables, table] = [new PageTables(new FakeClock()), new Table()];
     const first = tables.locate('run', 0, table.ask);
     await settle();
     table.asked[0]?.resolve(answer(3, 'COMPLETE'));
@@ -63,15 +65,54 @@ describe('Where the rows of a run lie', () => {
     expect(table.asked).toHaveLength(1);
   });
 
-  it('is asked by each for itself where the question of another fails, and nothing of it is kept', async () => {
-    const [tables, table] = [new PageTables(), new Table()];
+  it('is asked by another where the question of one fails for a reason of their own', async () => {
+    const [tables, table] = [new PageTables(new FakeClock()), new Table()];
     const first = tables.locate('run', 0, table.ask);
     await settle();
-    const second = tables.locate('run', 0, table.ask);
-    table.asked[0]?.reject(new Error('the token has ended'));
-    await expect(first).rejects.toThrow('the token has ended');
+    const others = Array.from({ length: 10 }, () => tables.locate('run', 0, table.ask));
+    table.asked[0]?.reject(new AppError('auth.token_expired', 'The access token has ended.'));
+    await expect(first).rejects.toMatchObject({ code: 'auth.token_expired' });
     await settle();
+    expect(table.asked).toHaveLength(2);
     table.asked[1]?.resolve(answer(1));
-    expect((await second).pages).toHaveLength(1);
+    for (const { pages } of await Promise.all(others)) expect(pages).toHaveLength(1);
+  });
+
+  it('fails at once for all who wait where nobody can answer, and is asked again by the next', async () => {
+    const [tables, table] = [new PageTables(new FakeClock()), new Table()];
+    const all = Array.from({ length: 10 }, () => tables.locate('run', 0, table.ask));
+    await settle();
+    table.asked[0]?.reject(new AppError('bus.unavailable', 'Away.', { retryable: true }));
+    for (const { status } of await Promise.allSettled(all)) expect(status).toBe('rejected');
+    expect(table.asked).toHaveLength(1);
+    void tables.locate('run', 0, table.ask);
+    await settle();
+    expect(table.asked).toHaveLength(2);
+  });
+
+  it('is known for five seconds, and no longer than its result is kept', async () => {
+    const clock = new FakeClock();
+    const [tables, table] = [new PageTables(clock), new Table()];
+    const asksAgain = async (run: string): Promise<boolean> => {
+      const before = table.asked.length;
+      void tables.locate(run, 0, table.ask);
+      await settle();
+      return table.asked.length > before;
+    };
+    const expiresAt = new Date(clock.nowMs() + 1_000);
+    for (const [run, known] of [
+      ['kept', answer(1)],
+      ['ending', { ...answer(1), manifest: { ...answer(1).manifest, expiresAt } as Manifest }],
+    ] as const) {
+      expect(await asksAgain(run)).toBe(true);
+      table.asked.at(-1)?.resolve(known);
+      await settle();
+    }
+    clock.advance(999);
+    expect([await asksAgain('kept'), await asksAgain('ending')]).toEqual([false, false]);
+    clock.advance(1);
+    expect([await asksAgain('kept'), await asksAgain('ending')]).toEqual([false, true]);
+    clock.advance(4_001);
+    expect(await asksAgain('kept')).toBe(true);
   });
 });

@@ -1,6 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Manifest, StoredPage } from '#libs/contracts';
+import { toAppError, toPublicErrorCode, type Clock, type PublicErrorCode } from '#libs/kernel';
+import { CLOCK } from '#libs/service';
 
 /** The pages that hold the rows asked for and those behind them, and the manifest as it was then. */
 export interface LocatedPages {
@@ -18,13 +20,23 @@ const ageMsMax = 5_000;
  */
 @Injectable()
 export class PageTables {
-  private readonly known = new LRUCache<string, LocatedPages>({ max: runsMax, ttl: ageMsMax });
+  private readonly known: LRUCache<string, LocatedPages>;
   private readonly underWay = new Map<string, Promise<LocatedPages>>();
+
+  constructor(@Inject(CLOCK) private readonly clock: Clock) {
+    this.known = new LRUCache({
+      max: runsMax,
+      ttl: ageMsMax,
+      // Otherwise it looks at its own clock, and at that only once in a while.
+      perf: { now: () => clock.monotonicMs() },
+      ttlResolution: 0,
+    });
+  }
 
   /** As of the call or later, as far as `row` is concerned. `ask` is called where nobody else's answer tells that. */
   async locate(run: string, row: number, ask: () => Promise<LocatedPages>): Promise<LocatedPages> {
     const known = this.known.get(run);
-    if (known && tells(known, row)) return known;
+    if (known && tells(known, row) && !this.isExpired(known)) return known;
     const place = `${run} ${row}`;
     // It was asked before this call, whose caller may have heard of the row since.
     const earlier = this.underWay.get(place);
@@ -43,15 +55,27 @@ export class PageTables {
       // Rows that travel in a manifest are kept with it, within a bound of bytes.
       if (!located.manifest?.inline) this.known.set(run, located);
       return located;
+    } catch (error) {
+      this.known.delete(run);
+      throw error;
     } finally {
       if (this.underWay.get(place) === asking) this.underWay.delete(place);
     }
   }
+
+  private isExpired({ manifest }: LocatedPages): boolean {
+    return manifest?.expiresAt !== undefined && manifest.expiresAt.getTime() <= this.clock.nowMs();
+  }
 }
 
-/** Somebody's question may fail for reasons of their own. */
+const personal: ReadonlySet<PublicErrorCode> = new Set(['UNAUTHENTICATED', 'FORBIDDEN']);
+
+/** Undefined where somebody's question failed for reasons of their own; what fails for all fails for whoever waits. */
 function ifAnswered(asking: Promise<LocatedPages>): Promise<LocatedPages | undefined> {
-  return asking.catch(() => undefined);
+  return asking.catch((error: unknown) => {
+    if (personal.has(toPublicErrorCode(toAppError(error).code))) return undefined;
+    throw error;
+  });
 }
 
 /** Whether it says for good where the row lies, or that there is none. */

@@ -86,6 +86,14 @@ describe('the pages of a gateway', () => {
     expect(Buffer.from(await read())).toEqual(bytes);
   });
 
+  it('are given where the disk was away at the first look alone', async () => {
+    await mount();
+    const store = testPageStore(seen);
+    vi.spyOn(store, 'get').mockRejectedValueOnce(new AppError('result.corrupt', 'It is not there.'));
+    pages = new ProvenPagesStore(store, askIdentity);
+    expect(Buffer.from(await read())).toEqual(bytes);
+  });
+
   it('are corrupt where one is missing in the store that is proven, which stays proven', async () => {
     await mount();
     await read();

@@ -29,8 +29,10 @@ export class ProvenPagesStore implements OnApplicationShutdown {
     try {
       return await this.store.get(place, checksum);
     } catch (error) {
-      if (toAppError(error).code === 'result.corrupt') await this.lookAgain(identity);
-      throw error;
+      if (toAppError(error).code !== 'result.corrupt') throw error;
+      await this.lookAgain(identity);
+      // A disk that was away at the first look may have come back before the second.
+      return await this.store.get(place, checksum);
     }
   }
 

@@ -68,13 +68,15 @@ export class ResultsService {
     const { runId, workspaceId } = execution;
     return new RowSource(
       {
-        locate: async (fromRow, rowCount) => {
-          const ask = () => context.ask(resultsRequests.locatePages, { runId, fromRow, rowCount });
+        locate: (fromRow, rowCount) => {
+          const ask = async () => {
+            const located = await context.ask(resultsRequests.locatePages, { runId, fromRow, rowCount });
+            // So that those who come back together, as after a gateway's end, do not ask one after another.
+            if (located.manifest) this.manifests.keep(located.manifest);
+            return located;
+          };
           // Whoever follows an execution has proven that they may see it, and the page table says the same to all.
-          const located = await (readsAhead ? this.tables.locate(`${workspaceId}/${runId}`, fromRow, ask) : ask());
-          // So that those who come back together, as after a gateway's end, do not ask one after another.
-          if (located.manifest) this.manifests.keep(located.manifest);
-          return located;
+          return readsAhead ? this.tables.locate(`${workspaceId}/${runId}`, fromRow, ask) : ask();
         },
         open: (of, page) => this.pages.get(of, page),
         openInline: (of, inline) => this.pages.getInline(of, inline),
@@ -87,8 +89,10 @@ export class ResultsService {
   toPage(execution: Execution, source: RowSource, offset: number, { rows, count }: RowsRead): RowPage {
     const { cursors } = this;
     const end = offset + count;
-    // The manifest is as of the last look at the page table; how many rows there are in the end a success says.
-    const rowCount = Math.max(source.manifest?.rowCount ?? 0, execution.state === 'SUCCEEDED' ? execution.rows : 0);
+    const { state } = execution;
+    // A follower's manifest is as of the last look at the page table; how many rows there are in the end only a success says.
+    const rowCount = Math.max(source.manifest?.rowCount ?? 0, state === 'SUCCEEDED' ? execution.rows : 0);
+    const isCounted = state === 'SUCCEEDED' || (isFinal(state) && !source.readsAhead);
     return {
       offset,
       rows,
@@ -96,7 +100,7 @@ export class ResultsService {
       get endCursor() {
         return cursors.row(resultIdOf(execution), end);
       },
-      hasNextPage: !isFinal(execution.state) || end < rowCount,
+      hasNextPage: !isCounted || end < rowCount,
     };
   }
 

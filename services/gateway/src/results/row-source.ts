@@ -38,7 +38,7 @@ export class RowSource {
   constructor(
     private readonly access: PageAccess,
     private latest?: Manifest,
-    private readonly readsAhead = false,
+    readonly readsAhead = false,
   ) {}
 
   /** As of the last look at the page table. */

@@ -1,6 +1,12 @@
 import { createSourceEventStream, type ExecutionResult } from 'graphql';
 import type { ExecutionEvent } from '../events/execution-event.js';
-import type { Credentials, CredentialsHolder, RequestContext, StreamPace } from '../request/request-context.js';
+import type {
+  Credentials,
+  CredentialsHolder,
+  RequestContext,
+  StreamPace,
+  ToldPlace,
+} from '../request/request-context.js';
 import type { EndTurn } from './connection-room.js';
 import { asAppError } from '../errors/format-error.js';
 import { interruptionOf, isTokenEnded } from './interruption.js';
@@ -22,8 +28,8 @@ export interface StreamSurroundings {
   meet(stream: SharedStream): SharedStream;
   /** The stream is no longer where it was. */
   forget(stream: SharedStream): void;
-  /** For those of equal rights who leave a stream together; with no cursor they have been told nothing yet. */
-  goOn(members: ReadonlySet<Subscriber>, cursor: string | undefined): void;
+  /** For those of equal rights who leave a stream together; without a place they have been told nothing yet. */
+  goOn(members: Iterable<Subscriber>, told: ToldPlace | undefined): void;
   render(operation: StreamOperation, event: ExecutionEvent, context: RequestContext): Rendered;
 }
 
@@ -37,8 +43,10 @@ export class SharedStream implements CredentialsHolder, StreamPace {
   readonly context: RequestContext;
   private readonly rights: string | undefined;
   private events: AsyncIterator<ExecutionEvent> | undefined;
-  /** The cursor of what was told last. */
-  private cursor: string | undefined;
+  /** Whoever leaves goes on from here: undefined before the first event, unless the events themselves have a beginning. */
+  private told: ToldPlace | undefined;
+  /** What was shown with the question asked last. */
+  private shown: string | undefined;
   /** What this stream is to be found by: what is told, to whom and how far; undefined before the first event. */
   key: string | undefined;
 
@@ -47,18 +55,23 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     private readonly members: Set<Subscriber>,
     private readonly operation: StreamOperation,
     /** Its subscribers have been told all up to here, the snapshot too. */
-    readonly continuesAfter?: string | undefined,
+    readonly continuesAfter?: ToldPlace | undefined,
   ) {
     this.rights = operation.session.rights;
     this.context = streams.contextOf(this, operation.requestId, this.ended.signal);
-    this.cursor = continuesAfter;
+    this.told = continuesAfter;
     for (const member of members) member.stream = this;
   }
 
   /** Of any member: each proves the same rights. Where none does any more, nothing of what is read is told. */
   get credentials(): Credentials {
-    for (const { operation } of this.members) if (this.mayTell(operation)) return operation.session.credentials;
-    return this.operation.session.credentials;
+    const { session } = this.prover?.operation ?? this.operation;
+    this.shown = session.authorization;
+    return session.credentials;
+  }
+
+  begunAt(cursor: string): void {
+    this.told ??= { cursor };
   }
 
   /** Rows are read for one connection when that has a turn; for several, each takes the text or leaves. */
@@ -88,7 +101,7 @@ export class SharedStream implements CredentialsHolder, StreamPace {
       if (!this.events && !(await this.reopen())) return;
       await this.tellAll();
     } catch (error) {
-      if (!this.hasParted(error)) for (const member of this.members) failed(member, error);
+      this.fail(error);
     }
     await this.close();
   }
@@ -146,36 +159,54 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     return rendered instanceof Payload ? tell(rendered) : rendered.then(tell);
   }
 
-  private tell({ cursor, place }: ExecutionEvent, payload: Payload): void {
-    const from = this.cursor;
-    this.streams.forget(this);
-    this.cursor = cursor;
-    this.key = `${this.rights} ${this.operation.asked} ${place}`;
+  private tell({ cursor, place, toldVersion }: ExecutionEvent, payload: Payload): void {
+    const { told } = this;
     const isAlone = this.members.size === 1;
+    this.streams.forget(this);
+    this.told = { cursor, version: toldVersion };
+    this.key = `${this.rights} ${this.operation.asked} ${place}`;
+    this.partFromOthers(told);
     for (const member of this.members) {
-      const hasRoom = isAlone || from === undefined || member.outlet.room.isFree;
-      if (hasRoom && this.mayTell(member.operation)) member.outlet.send(payload);
+      if (isAlone || member.outlet.room.isFree) member.outlet.send(payload);
       else {
         this.members.delete(member);
-        this.streams.goOn(new Set([member]), from);
+        this.streams.goOn([member], told);
       }
     }
     if (this.members.size === 0) void this.close();
   }
 
-  /** Whose proof has been renewed and proves something else now is told nothing that was read by the old. */
-  private mayTell({ session }: StreamOperation): boolean {
-    return session.rights === this.rights;
+  /** A member who proves what this stream reads by. */
+  private get prover(): Subscriber | undefined {
+    for (const member of this.members) if (this.isProver(member)) return member;
+    return undefined;
   }
 
-  /** The token of one member has ended: whose it was, those who came with each find for themselves. */
-  private hasParted(error: unknown): boolean {
-    if (!isTokenEnded(asAppError(error), this.operation.session)) return false;
-    const parts = Map.groupBy(this.members, ({ operation }) => operation.session.authorization);
-    if (parts.size < 2) return false;
-    this.members.clear();
-    for (const part of parts.values()) this.streams.goOn(new Set(part), this.cursor);
-    return true;
+  /** Whose proof has been renewed may prove something else now. */
+  private isProver({ operation }: Subscriber): boolean {
+    return operation.session.rights === this.rights;
+  }
+
+  /** Whoever proves something else now is told nothing of what was read by the old proof, and goes on by the new one. */
+  private partFromOthers(told: ToldPlace | undefined): void {
+    const others = [...this.members].filter((member) => !this.isProver(member));
+    for (const member of others) this.members.delete(member);
+    for (const part of Map.groupBy(others, ({ operation }) => operation.session.rights).values()) {
+      this.streams.goOn(part, told);
+    }
+  }
+
+  private fail(error: unknown): void {
+    this.partFromOthers(this.told);
+    if (isTokenEnded(asAppError(error), this.operation.session)) this.partFromEnded();
+    for (const member of this.members) failed(member, error);
+  }
+
+  /** Leaves those alone whose token was found to have ended. The others go on by theirs. */
+  private partFromEnded(): void {
+    const others = [...this.members].filter(({ operation }) => operation.session.authorization !== this.shown);
+    for (const member of others) this.members.delete(member);
+    this.streams.goOn(others, this.told);
   }
 
   /** Others are at the same place: they take over, and this stream ends. */

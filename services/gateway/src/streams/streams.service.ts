@@ -4,7 +4,7 @@ import { BusClient } from '#libs/bus';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { asAppError } from '../errors/format-error.js';
 import type { ExecutionEvent } from '../events/execution-event.js';
-import { RequestContext } from '../request/request-context.js';
+import { RequestContext, type ToldPlace } from '../request/request-context.js';
 import { runInScope } from '../request/request-scope.js';
 import { spliceRowBytes } from '../results/raw-rows.js';
 import { plainData } from './event-plan.js';
@@ -50,9 +50,10 @@ export class StreamsService implements StreamSurroundings {
     return subscriber;
   }
 
-  goOn(members: ReadonlySet<Subscriber>, cursor: string | undefined): void {
-    const [first] = members;
-    if (first) this.run(new SharedStream(this, new Set(members), first.operation, cursor));
+  goOn(members: Iterable<Subscriber>, told: ToldPlace | undefined): void {
+    const all = new Set(members);
+    const [first] = all;
+    if (first) this.run(new SharedStream(this, all, first.operation, told));
   }
 
   meet(stream: SharedStream): SharedStream {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { buildSchema, parse, type GraphQLSchema } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import type { BusClient } from '#libs/bus';
+import { AppError } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { finalStates, World } from '../../test/world.js';
 import type { ExecutionEvent } from '../events/execution-event.js';
@@ -24,23 +25,38 @@ interface Told {
   rights: string;
 }
 
-/** Of a session, who it is of; a test has no other proof than the rights themselves. */
+/** Of a session, who it is of; what a test shows says its rights too. */
 interface SessionOf {
   rights: string;
-  authorization: string;
+  readonly authorization: string;
   readonly credentials: unknown;
 }
 
-const rightsNow = (context: RequestContext): string => context.caller.accessToken;
+const newSession = (rights: string, authorization: string): SessionOf => ({
+  ...{ rights, authorization },
+  get credentials() {
+    return { kind: 'good', caller: { accessToken: `${this.rights} ${authorization}` } };
+  },
+});
+
+const shownNow = ({ caller }: RequestContext): string[] => caller.accessToken.split(' ');
 
 const document = parse('subscription ($after: String) { told(after: $after) { name cursor version rows rights } }');
 
 /** One gateway's streams over a world; what is told are events with their rows. */
 class Gateway {
   readonly streams: StreamsService;
+  readonly endedTokens = new Set<string>();
+  /** By these rights there is nothing to be seen. */
+  readonly hiddenFrom = new Set<string>();
+  /** What happens while somebody waits for the turn to read rows. */
+  atNextTurn: (() => void) | undefined;
   private readonly schema: GraphQLSchema;
 
-  constructor(world: World) {
+  constructor(
+    world: World,
+    eventsOf?: (pace: RequestContext['pace']) => AsyncGenerator<ExecutionEvent, void, undefined>,
+  ) {
     const logger = AppLogger.create({ service: 'gateway', instance: 'gateway', level: 'silent' });
     const format = { result: (_: unknown, result: unknown) => result } as unknown as ResultFormat;
     // Nothing here asks a service: the world answers.
@@ -52,21 +68,33 @@ class Gateway {
     if (!field) throw new Error('the schema has no such field');
     field.subscribe = (_root: unknown, { after }: { after?: string }, context: RequestContext) => {
       const { pace } = context;
-      const from = pace?.continuesAfter ?? after ?? undefined;
+      if (eventsOf) return eventsOf(pace);
+      const from = pace?.continuesAfter?.cursor ?? after ?? undefined;
       const [version = 0, nextRow = 0] = from === undefined ? [] : from.split(' ').map(Number);
-      const toldVersion = pace?.continuesAfter === undefined ? undefined : version;
+      const prove = (): void => {
+        const [rights = '', token = ''] = shownNow(context);
+        if (this.endedTokens.has(token)) throw new AppError('auth.token_expired', 'The access token has ended.');
+        if (this.hiddenFrom.has(rights)) throw new AppError('run.not_found', 'There is no such execution.');
+      };
+      prove();
       return world.subscribe({
         includeRows: true,
         nextRow,
-        toldVersion,
-        turn: () => pace?.turn() ?? Promise.resolve(() => undefined),
+        toldVersion: pace?.continuesAfter && (pace.continuesAfter.version ?? version),
+        prove,
+        turn: async () => {
+          const end = await pace?.turn();
+          this.atNextTurn?.();
+          this.atNextTurn = undefined;
+          return end ?? (() => undefined);
+        },
       });
     };
     field.resolve = (event: ExecutionEvent, _args: unknown, context: RequestContext) => ({
       name: event.__typename,
       cursor: event.cursor,
       version: event.execution?.version,
-      rights: rightsNow(context),
+      rights: shownNow(context)[0],
       rows:
         event.__typename === 'RowsAppended' ? event.page.rows.map(({ text }) => (JSON.parse(text) as [number])[0]) : [],
     });
@@ -98,37 +126,42 @@ class Client {
   isComplete = false;
   readonly socket = Object.assign(new EventEmitter(), { writableLength: 0, destroyed: false });
   room = new ConnectionRoom(this.socket as unknown as Socket, 10);
-  readonly session: SessionOf;
+  session: SessionOf;
   /** Events that were made by other rights than its own. */
   wrongRights = 0;
+  /** How often it was sent away with a token that was good. */
+  wrongInterrupts = 0;
   private connection = 0;
   private isFirst = true;
   private subscriber: Subscriber | undefined;
+  private gateway: Gateway | undefined;
 
   constructor(
     private readonly isStuckFrom: number,
     authorization = 'one',
   ) {
-    this.session = {
-      ...{ rights: 'all', authorization },
-      get credentials() {
-        return { kind: 'good', caller: { accessToken: this.rights } };
-      },
-    };
+    this.session = newSession('all', authorization);
   }
 
   async connect(gateway: Gateway): Promise<void> {
     this.connection += 1;
     this.isFirst = true;
+    this.gateway = gateway;
     const { connection } = this;
+    const { rights, authorization } = this.session;
+    // It comes with a token that is good, on a session of its own.
+    this.session = newSession(rights, gateway.endedTokens.has(authorization) ? `${authorization}+` : authorization);
     const subscriber = await gateway.subscribe(this, this.told.at(-1)?.cursor);
     this.subscriber = subscriber;
     void this.awaitEnd(subscriber, connection);
   }
 
   private async awaitEnd(subscriber: Subscriber, connection: number): Promise<void> {
-    await subscriber.next();
-    if (connection === this.connection) this.isComplete = true;
+    const isComplete = await subscriber.next().then(
+      () => true,
+      () => false,
+    );
+    if (isComplete && connection === this.connection) this.isComplete = true;
   }
 
   async disconnect(): Promise<void> {
@@ -151,9 +184,17 @@ class Client {
     this.socket.emit('drain');
   }
 
+  /** Its token has ended: it comes back with another. */
   interrupt(): void {
-    throw new Error('nothing passing is in the way here');
+    const { gateway } = this;
+    if (!gateway?.endedTokens.has(this.session.authorization)) this.wrongInterrupts += 1;
+    void this.disconnect().then(async () => gateway && this.connect(gateway));
   }
+}
+
+/** The version of the state that was told last as a state. */
+function stateTold(told: readonly Told[]): number | undefined {
+  return told.findLast(({ name }) => name === 'ExecutionSnapshot' || name === 'ExecutionStateChanged')?.version;
 }
 
 async function settle(): Promise<void> {
@@ -163,7 +204,11 @@ async function settle(): Promise<void> {
 const step = fc.oneof(
   fc.record({ kind: fc.constant('rows' as const), count: fc.integer({ min: 1, max: 8 }), isHeard: fc.boolean() }),
   fc.record({ kind: fc.constantFrom('run' as const, 'trimmed' as const, 'death' as const), isHeard: fc.boolean() }),
-  fc.record({ kind: fc.constantFrom('read' as const, 'leave' as const, 'rights' as const), who: fc.nat({ max: 3 }) }),
+  fc.record({ kind: fc.constant('canceling' as const) }),
+  fc.record({
+    kind: fc.constantFrom('read' as const, 'leave' as const, 'rights' as const, 'token' as const),
+    who: fc.nat({ max: 3 }),
+  }),
 );
 
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
@@ -184,6 +229,14 @@ async function play(world: World, gateways: Gateway[], clients: readonly Client[
       const session = clients[one.who]?.session;
       if (session) session.rights = session.rights === 'all' ? 'few' : 'all';
     }
+    if (one.kind === 'token') {
+      const client = clients[one.who];
+      for (const gateway of gateways) gateway.endedTokens.add(client?.session.authorization ?? '');
+    }
+    if (one.kind === 'canceling') {
+      const [gateway] = gateways;
+      if (gateway) gateway.atNextTurn = () => world.state === 'RUNNING' && world.change('CANCELING', true);
+    }
     if (one.kind === 'leave') {
       const client = clients[one.who];
       await client?.disconnect();
@@ -195,7 +248,7 @@ async function play(world: World, gateways: Gateway[], clients: readonly Client[
 }
 
 describe('Streams that subscribers share', () => {
-  it('tell each of them every row once and in order and the latest state last, by their own rights, however slow they are and however often they, their rights or gateways go', async () => {
+  it('tell each of them every row once and in order and the latest state last, by their own rights, however slow they are and however often they, their tokens, their rights or gateways go', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { maxLength: 40 }),
@@ -205,9 +258,15 @@ describe('Streams that subscribers share', () => {
         async (steps, end, stuckFrom, stepsBehind) => {
           const world = new World();
           const gateways = [new Gateway(world), new Gateway(world)];
-          const clients = stuckFrom.map((from) => new Client(from));
+          const clients = stuckFrom.map((from, index) => new Client(from, `token-${index}`));
           for (const client of clients) await client.connect(gateways[0] as Gateway);
           await play(world, gateways, clients, steps);
+          world.reconcile();
+          for (let turn = 0; turn < 100; turn += 1) {
+            for (const client of clients) client.read();
+            await settle();
+          }
+          for (const { told } of clients) expect(stateTold(told)).toBe(world.version);
           world.change(end, false);
           world.reconcile();
           await play(world, gateways, clients, stepsBehind);
@@ -215,12 +274,9 @@ describe('Streams that subscribers share', () => {
             for (const client of clients) client.read();
             await settle();
           }
-          for (const { told, isComplete, wrongBegins, wrongRights } of clients) {
-            expect({ isComplete, wrongBegins, wrongRights }).toEqual({
-              isComplete: true,
-              wrongBegins: 0,
-              wrongRights: 0,
-            });
+          for (const { told, isComplete, wrongBegins, wrongRights, wrongInterrupts } of clients) {
+            const wrong = wrongBegins + wrongRights + wrongInterrupts;
+            expect({ isComplete, wrong }).toEqual({ isComplete: true, wrong: 0 });
             expect(told.flatMap(({ rows }) => rows)).toEqual(Array.from({ length: world.rows }, (_, index) => index));
             expect(told.at(-1)).toMatchObject({ name: 'ExecutionStateChanged', version: world.version });
             const versions = told.map(({ version }) => version);
@@ -270,5 +326,84 @@ describe('Streams that subscribers share', () => {
     world.change('SUCCEEDED', true);
     await settle();
     expect(others.every(({ isComplete }) => isComplete)).toBe(true);
+  });
+
+  it('send away the one alone whose token has ended, and read for the others together by theirs', async () => {
+    const world = new World();
+    const gateway = new Gateway(world);
+    const clients = Array.from({ length: 20 }, (_, index) => new Client(1_000, `token-${index}`));
+    for (const client of clients) await client.connect(gateway);
+    await settle();
+    expect(world.runs.size).toBe(1);
+    for (const index of [0, 1, 7]) gateway.endedTokens.add(`token-${index}`);
+    const reads = world.reads;
+    world.runs.doubtAll();
+    for (let turn = 0; turn < 10; turn += 1) await settle();
+    const sentAway = clients.flatMap(({ session }, index) => (session.authorization.endsWith('+') ? [index] : []));
+    // The seventh is found by its session: no read was made by its token.
+    expect(sentAway).toEqual([0, 1]);
+    expect(clients.map(({ wrongInterrupts }) => wrongInterrupts)).toEqual(clients.map(() => 0));
+    // One read was refused, and with each token less the others began once.
+    expect(world.reads - reads).toBe(1);
+    world.change('RUNNING', true);
+    await settle();
+    expect(clients.map(({ told }) => told.at(-1)?.version)).toEqual(clients.map(() => world.version));
+    expect(world.runs.size).toBe(1);
+  });
+
+  it('read by the proof of one who is there, also where whoever began it has gone and all others prove something else', async () => {
+    const world = new World();
+    const gateway = new Gateway(world);
+    const clients = Array.from({ length: 5 }, (_, index) => new Client(1_000, `token-${index}`));
+    for (const client of clients) await client.connect(gateway);
+    await settle();
+    const [first, ...others] = clients;
+    await first?.disconnect();
+    gateway.endedTokens.add('token-0');
+    for (const { session } of others) session.rights = 'few';
+    world.runs.doubtAll();
+    await settle();
+    world.change('RUNNING', true);
+    await settle();
+    expect(
+      others.map(({ told, wrongInterrupts }) => [told.at(-1)?.version, told.at(-1)?.rights, wrongInterrupts]),
+    ).toEqual(others.map(() => [world.version, 'few', 0]));
+    expect(world.runs.size).toBe(1);
+  });
+
+  it('leave a fault with those whose rights met it: whoever proves something else by then is told what that allows', async () => {
+    const world = new World();
+    const gateway = new Gateway(world);
+    const clients = Array.from({ length: 2 }, (_, index) => new Client(1_000, `token-${index}`));
+    for (const client of clients) await client.connect(gateway);
+    await settle();
+    expect(world.runs.size).toBe(1);
+    gateway.hiddenFrom.add('all');
+    const [before, renewed] = clients;
+    if (renewed) renewed.session.rights = 'more';
+    world.runs.doubtAll();
+    await settle();
+    world.change('RUNNING', true);
+    await settle();
+    expect([before?.told.at(-1)?.version, renewed?.told.at(-1)?.version]).toEqual([1, 2]);
+  });
+
+  it('go on from where the events began where none has come yet, when somebody is renewed to prove something else', async () => {
+    const began: (string | undefined)[] = [];
+    const happens = Promise.withResolvers<ExecutionEvent>();
+    const gateway = new Gateway(new World(), async function* (pace) {
+      began.push(pace?.continuesAfter?.cursor);
+      pace?.begunAt('place of now');
+      // Behind a later beginning it would be missed.
+      if (began.length === 1 || began.at(-1) === 'place of now') yield await happens.promise;
+    });
+    const client = new Client(1_000);
+    await client.connect(gateway);
+    await settle();
+    client.session.rights = 'few';
+    happens.resolve({ __typename: 'EventsSkipped', cursor: '1', place: '1', execution: null, reason: '' });
+    await settle();
+    expect(began).toEqual([undefined, 'place of now']);
+    expect(client.told).toMatchObject([{ cursor: '1', rights: 'few' }]);
   });
 });
