@@ -225,13 +225,25 @@ const others = (): string[] => [
   'user default off resetpass ~* &* +@all',
 ];
 
-/** On the servers of session and cache nothing is kept yet: the services only see that they are there. */
-const copiesUsers = (): string[] => [
-  ...services.map((service) =>
-    userOf(service, looksAtRedis(sourceOf(service)) ? [{ keys: [], commands: examiningCommands }, measuring] : []),
-  ),
+const keepingPages: Use = {
+  keys: [keys.page('*', '*', '*')],
+  commands: commandsIn(['services/gateway/src/results/redis-page-copies.ts']),
+};
+
+function cacheUsesOf(service: Service): Use[] {
+  return /\bRedisPageCopies\b/.test(sourceOf(service)) ? [keepingPages] : [];
+}
+
+/** On the server of sessions nothing is kept yet: the services only see that it is there. */
+const lookingUsers = (usesOf: (service: Service) => Use[]): string[] => [
+  ...services.map((service) => {
+    const looks = looksAtRedis(sourceOf(service)) ? [{ keys: [], commands: examiningCommands }, measuring] : [];
+    return userOf(service, [...looks, ...usesOf(service)]);
+  }),
   ...others(),
 ];
+const sessionUsers = (): string[] => lookingUsers(() => []);
+const cacheUsers = (): string[] => lookingUsers(cacheUsesOf);
 const brokerUsers = (): string[] => [
   ...services.map((service) => {
     const answers = service === 'gateway' ? [] : [replying];
@@ -241,7 +253,7 @@ const brokerUsers = (): string[] => [
   ...others(),
 ];
 
-const usersOf = { broker: brokerUsers, session: copiesUsers, cache: copiesUsers };
+const usersOf = { broker: brokerUsers, session: sessionUsers, cache: cacheUsers };
 const role = process.argv[2];
 if (role !== 'broker' && role !== 'session' && role !== 'cache') {
   throw new Error('usage: redis-users.ts broker | session | cache');

@@ -79,7 +79,8 @@ export const redisSettings = {
   },
   cache: {
     url: setting(variable('cache', 'URL'), redisUrlText.optional(), {
-      describe: 'The Redis of copies that may vanish: allkeys-lru. Not set: no copies are kept.',
+      describe:
+        'The Redis of copies that may vanish (pages of results, with SLUICE_STORE=s3): allkeys-lru. Not set: no copies are kept.',
     }),
     ...loginSettings('cache', true),
     ...tlsSettings('cache'),

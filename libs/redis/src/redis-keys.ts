@@ -34,6 +34,11 @@ export class RedisKeys {
     return this.key(`ws:${workspaceId}`, 'rev');
   }
 
+  /** A copy of a stored page; those of a run lie together. */
+  page(runId: string, fence: number | string, page: number | string): string {
+    return this.key(`page:${runId}`, `${fence}:${page}`);
+  }
+
   /** The tokens that someone has left. */
   bucket(subject: string): string {
     return this.key(`rate:${subject}`, 'bucket');

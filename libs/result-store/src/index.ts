@@ -4,6 +4,7 @@ export { DirectoryStore } from './directory-store.js';
 export type { StoredRun } from './object-store.js';
 export { openPageStore, openResultStore } from './open-page-store.js';
 export { encodeBatches, encodePage, inlineBytesMax, pageTextBytesMax } from './page-encoding.js';
+export type { PageCopies } from './page-copies.js';
 export { objectKey, type PagePlace } from './page-place.js';
 export { PageStore } from './page-store.js';
 export { splitArray } from './split-array.js';

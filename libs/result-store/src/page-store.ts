@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { openBytes, sealBytes, type DataKeys } from '#libs/encryption';
 import { corrupt, storeUnavailable, type ObjectStore } from './object-store.js';
+import type { PageCopies } from './page-copies.js';
 import { objectKey, runKey, wholeNumber, type PagePlace } from './page-place.js';
 import { ResultStore } from './result-store.js';
 
@@ -21,6 +22,7 @@ export class PageStore extends ResultStore {
   constructor(
     objects: ObjectStore,
     private readonly keys: DataKeys,
+    private readonly copies?: PageCopies,
   ) {
     super(objects);
   }
@@ -38,14 +40,18 @@ export class PageStore extends ResultStore {
   }
 
   /**
-   * The bytes of a page, proven to be those that were committed.
+   * The bytes of a page, proven to be those that were committed; of a copy too, which is passed over where it is not the same.
+   * @param isKept whether others are likely to read it soon, so that a copy is kept of it
    * @throws AppError result.corrupt where they are not there or not the same
    */
-  async get(place: PagePlace, checksum: Uint8Array): Promise<Uint8Array> {
+  async get(place: PagePlace, checksum: Uint8Array, isKept = false): Promise<Uint8Array> {
+    const copy = await this.copies?.read(place);
+    if (copy && sha256(copy).equals(checksum)) return this.open(place, String(place.page), copy);
     const key = objectKey(place);
     const sealed = await this.objects.read(key);
     if (sealed === undefined) throw corrupt(`page ${key} is missing`);
     if (!sha256(sealed).equals(checksum)) throw corrupt(`page ${key} is not what was committed`);
+    if (isKept) this.copies?.keep(place, sealed);
     return this.open(place, String(place.page), sealed);
   }
 

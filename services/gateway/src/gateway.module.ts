@@ -75,6 +75,7 @@ import { DecodedPagesStore } from './results/decoded-pages.store.js';
 import { PageTables } from './results/page-tables.store.js';
 import { openProvenPages } from './results/open-proven-pages.js';
 import { ProvenPagesStore } from './results/proven-pages.store.js';
+import { RedisPageCopies } from './results/redis-page-copies.js';
 import { GroupsResolver } from './groups/groups.resolver.js';
 import { PreferencesResolver, ViewerPreferencesResolver } from './preferences/preferences.resolver.js';
 import { ResultsResolver } from './results/results.resolver.js';
@@ -199,7 +200,12 @@ const resolvers = [
     OptionsQueries,
     ParameterOptionsService,
     PlainHttp,
-    { provide: ProvenPagesStore, inject: [CONFIG, BusClient, HealthRegistry], useFactory: openProvenPages },
+    {
+      provide: ProvenPagesStore,
+      inject: [CONFIG, BusClient, HealthRegistry, RedisPageCopies],
+      useFactory: openProvenPages,
+    },
+    RedisPageCopies,
     RepeatedHits,
     OperationsService,
     Refusals,

@@ -219,16 +219,30 @@ describe('the doctor of Redis', () => {
     expect(found?.mend).toMatch(/^Set SLUICE_REDIS_BROKER_USERNAME and SLUICE_REDIS_BROKER_PASSWORD/);
   });
 
-  it('finds a cache that drops nothing, hits nothing, or shares the server of the broker', async () => {
-    const [cache, client] = await startSound({ appendonly: false });
+  it('finds a cache that drops what is asked for again, and blames none for what was never there', async () => {
+    const small: RedisServerOptions = { appendonly: false, maxmemory: '4mb', maxmemoryPolicy: 'allkeys-lru' };
+    const [cache, client] = await startSound(small);
+    const found = async (): Promise<string[]> =>
+      foundBy(await examine({ urls: { cache: cache.url }, limits: { lookupsMin: 10 } }), 'redis.hit-ratio');
     try {
       for (let looks = 0; looks < 20; looks += 1) await client.get('nothing');
+      expect(await found()).toEqual([]);
+      for (let key = 0; key < 100; key += 1) await client.set(`key ${key}`, 'x'.repeat(100_000));
+      expect(await found()).toEqual(['WARNING 0 % of the lookups were answered.']);
+    } finally {
+      client.disconnect();
+      await cache.stop();
+    }
+  });
+
+  it('finds a cache that drops nothing, or shares the server of the broker', async () => {
+    const [cache, client] = await startSound({ appendonly: false });
+    try {
       const urls = { cache: cache.url, session: broker.url };
-      const report = await examine({ urls, limits: { lookupsMin: 10, sharedOperationsMax: 0 } });
+      const report = await examine({ urls, limits: { sharedOperationsMax: 0 } });
       expect(foundBy(report, 'redis.eviction-policy')).toEqual([
         expect.stringMatching(/^WARNING .* cache role .* noeviction/),
       ]);
-      expect(foundBy(report, 'redis.hit-ratio')).toEqual(['WARNING 0 % of the lookups were answered.']);
       expect(foundBy(report, 'redis.shared')).toEqual([expect.stringContaining('WARNING broker and session share')]);
       const shared = await examine({ urls: { cache: broker.url } });
       expect(foundBy(shared, 'redis.shared')).toEqual(['CRITICAL broker and cache share one server.']);

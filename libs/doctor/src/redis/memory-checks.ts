@@ -72,7 +72,9 @@ export const memoryChecks: Readonly<Record<string, (subject: RedisSubject) => Pr
   'redis.hit-ratio': ({ info, role, limits }) => {
     const [hits, misses] = [numberOf(info, 'keyspace_hits'), numberOf(info, 'keyspace_misses')];
     const ratio = hits / (hits + misses);
-    if (role !== 'cache' || hits + misses < limits.lookupsMin || ratio >= limits.hitRatioMin) return [];
+    // What was never dropped was never there: more memory would not have it.
+    if (role !== 'cache' || numberOf(info, 'evicted_keys') === 0) return [];
+    if (hits + misses < limits.lookupsMin || ratio >= limits.hitRatioMin) return [];
     const what = `${percent(ratio)} of the lookups were answered.`;
     const why = 'The rest went to PostgreSQL or to a store, which is slower and dearer.';
     return [{ severity: 'WARNING', what, why, mend: 'Raise maxmemory of the cache; then redis-cli CONFIG RESETSTAT' }];

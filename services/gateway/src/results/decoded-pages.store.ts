@@ -52,7 +52,7 @@ export class DecodedPagesStore {
   async get(manifest: Manifest, page: StoredPage): Promise<DecodedPage> {
     const { workspaceId, runId, fence } = manifest;
     const place = { workspaceId, runId, fence, page: page.number };
-    return this.fetch(objectKey(place), async () => decodePage(await this.store.get(place, page.checksum)));
+    return this.fetch(objectKey(place), async () => decodePage(await this.store.get(place, page.checksum, true)));
   }
 
   /**
