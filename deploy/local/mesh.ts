@@ -111,6 +111,10 @@ export class Mesh {
     return process.env['SLUICE_REDIS_URL'] ?? this.redisUrl(this.ports.broker);
   }
 
+  get cacheUrl(): string {
+    return this.redisUrl(this.ports.cache);
+  }
+
   get secrets(): LocalSecrets {
     if (!this.localSecrets) throw new Error('the stores have not been started');
     return this.localSecrets;

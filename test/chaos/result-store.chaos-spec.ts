@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { delay } from '#libs/kernel';
 import { hasS3Server, S3Server, until } from '#libs/testing';
@@ -109,17 +110,24 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
     await s3[Symbol.asyncDispose]();
   });
 
-  test('a run whose store goes away fails with its own code, and what was sealed is read when the store is back', async () => {
+  test('a run whose store goes away fails with its own code; what was read is read from copies until they vanish, all else when the store is back', async () => {
     const earlier = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
     expect(await countRightRows(earlier)).toBe(pagedCount);
+    const unread = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount + 1).text);
     const writing = await run(mesh.admin, sourceId, slowRowsQuery(20_000, 30_000).text);
     await untilState(mesh.admin, writing.id, ({ result }) => (result?.rowCount ?? 0) > 0);
     await s3.kill();
     const failed = await untilFinal(mesh.admin, writing.id);
     expect(failed).toMatchObject({ state: 'FAILED', error: { code: 'RESULT_STORE_UNAVAILABLE', retryable: true } });
+    await expect(readPage(mesh.admin, unread.id, { first: 10 })).rejects.toThrow(/RESULT_STORE_UNAVAILABLE/);
+    expect(await countRightRows(earlier)).toBe(pagedCount);
+    const cache = new Redis(started.mesh.cacheUrl);
+    await cache.flushall();
+    cache.disconnect();
     await expect(readPage(mesh.admin, earlier.id, { first: 10 })).rejects.toThrow(/RESULT_STORE_UNAVAILABLE/);
     await s3.launch();
     expect(await countRightRows(earlier)).toBe(pagedCount);
+    expect(await countRightRows(unread)).toBe(pagedCount + 1);
     expect(await countRightRows(failed)).toBe(failed.result?.rowCount);
   });
 
