@@ -67,7 +67,8 @@ export function sizesOf({ demand, rates, services, costs, settings }: Known): Si
 
 /**
  * Broker: itself, the events of runs while a reader is away, and a bucket of each active user. Sessions have their truth in
- * PostgreSQL and results theirs in the store, so these roles hold little; 64 MB is the least that is worth a server.
+ * PostgreSQL and results theirs in the store, so these roles hold little; 64 MB is the least that is worth a server. With S3 the cache has copies of pages, as
+ * many as it is given room for: how many are read again nobody knows before.
  */
 function redisSizes({ runsPerSecond, activeUsers }: Rates, { redis }: CapacityCosts): RedisSize[] {
   const broker = redis.brokerBytes + runsPerSecond * lagSeconds * redis.brokerBytesPerRun + activeUsers * bucketBytes;

@@ -52,6 +52,8 @@ class Batch {
 }
 
 function joined(chunks: readonly (string | Buffer)[]): Buffer {
+  const [first] = chunks;
+  if (chunks.length === 1 && Buffer.isBuffer(first)) return first;
   return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)));
 }
 

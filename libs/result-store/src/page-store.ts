@@ -41,17 +41,18 @@ export class PageStore extends ResultStore {
 
   /**
    * The bytes of a page, proven to be those that were committed; of a copy too, which is passed over where it is not the same.
-   * @param isKept whether others are likely to read it soon, so that a copy is kept of it
+   * @param isShared whether others are likely to read it about now: then a copy is looked for, and kept
    * @throws AppError result.corrupt where they are not there or not the same
    */
-  async get(place: PagePlace, checksum: Uint8Array, isKept = false): Promise<Uint8Array> {
-    const copy = await this.copies?.read(place);
+  async get(place: PagePlace, checksum: Uint8Array, isShared = false): Promise<Uint8Array> {
+    const copies = isShared ? this.copies : undefined;
+    const copy = await copies?.read(place);
     if (copy && sha256(copy).equals(checksum)) return this.open(place, String(place.page), copy);
     const key = objectKey(place);
     const sealed = await this.objects.read(key);
     if (sealed === undefined) throw corrupt(`page ${key} is missing`);
     if (!sha256(sealed).equals(checksum)) throw corrupt(`page ${key} is not what was committed`);
-    if (isKept) this.copies?.keep(place, sealed);
+    copies?.keep(place, sealed);
     return this.open(place, String(place.page), sealed);
   }
 

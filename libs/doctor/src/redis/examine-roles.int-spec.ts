@@ -219,15 +219,22 @@ describe('the doctor of Redis', () => {
     expect(found?.mend).toMatch(/^Set SLUICE_REDIS_BROKER_USERNAME and SLUICE_REDIS_BROKER_PASSWORD/);
   });
 
-  it('finds a cache that drops what is asked for again, and blames none for what was never there', async () => {
+  it('finds a cache that drops what is asked for again, and blames none for being full or for what was never there', async () => {
     const small: RedisServerOptions = { appendonly: false, maxmemory: '4mb', maxmemoryPolicy: 'allkeys-lru' };
     const [cache, client] = await startSound(small);
-    const found = async (): Promise<string[]> =>
-      foundBy(await examine({ urls: { cache: cache.url }, limits: { lookupsMin: 10 } }), 'redis.hit-ratio');
+    const found = async (): Promise<string[]> => {
+      const report = await examine({ urls: { cache: cache.url }, limits: { lookupsMin: 10 } });
+      return ['redis.hit-ratio', 'redis.maxmemory'].flatMap((check) => foundBy(report, check));
+    };
+    const fill = async (count: number): Promise<void> => {
+      for (let key = 0; key < count; key += 1) await client.set(`${count} ${key}`, 'x'.repeat(100_000));
+    };
     try {
-      for (let looks = 0; looks < 20; looks += 1) await client.get('nothing');
+      for (let looks = 0; looks < 200; looks += 1) await client.get('nothing');
+      await fill(60);
+      expect(await client.info('stats')).toMatch(/evicted_keys:[1-9]/);
       expect(await found()).toEqual([]);
-      for (let key = 0; key < 100; key += 1) await client.set(`key ${key}`, 'x'.repeat(100_000));
+      await fill(200);
       expect(await found()).toEqual(['WARNING 0 % of the lookups were answered.']);
     } finally {
       client.disconnect();

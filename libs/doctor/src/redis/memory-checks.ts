@@ -19,7 +19,7 @@ export const memoryChecks: Readonly<Record<string, (subject: RedisSubject) => Pr
     return [{ severity: role === 'cache' ? 'WARNING' : 'CRITICAL', what: sentence(fault), why, mend }];
   },
 
-  'redis.maxmemory': ({ info, limits }) => {
+  'redis.maxmemory': ({ info, role, limits }) => {
     const [used, max] = [numberOf(info, 'used_memory'), numberOf(info, 'maxmemory')];
     if (max === 0) {
       return [
@@ -32,7 +32,8 @@ export const memoryChecks: Readonly<Record<string, (subject: RedisSubject) => Pr
       ];
     }
     const share = used / max;
-    if (share < limits.memoryShareWarning) return [];
+    // A cache is full once it has been used for long enough.
+    if (role === 'cache' || share < limits.memoryShareWarning) return [];
     return [
       {
         severity: share < limits.memoryShareCritical ? 'WARNING' : 'CRITICAL',
@@ -72,11 +73,11 @@ export const memoryChecks: Readonly<Record<string, (subject: RedisSubject) => Pr
   'redis.hit-ratio': ({ info, role, limits }) => {
     const [hits, misses] = [numberOf(info, 'keyspace_hits'), numberOf(info, 'keyspace_misses')];
     const ratio = hits / (hits + misses);
-    // What was never dropped was never there: more memory would not have it.
-    if (role !== 'cache' || numberOf(info, 'evicted_keys') === 0) return [];
+    // Most of what was not found was never there, unless about as much was dropped: more memory would not have it.
+    if (role !== 'cache' || numberOf(info, 'evicted_keys') < misses / 2) return [];
     if (hits + misses < limits.lookupsMin || ratio >= limits.hitRatioMin) return [];
     const what = `${percent(ratio)} of the lookups were answered.`;
-    const why = 'The rest went to PostgreSQL or to a store, which is slower and dearer.';
+    const why = 'The rest was read from the result store, which is slower and dearer.';
     return [{ severity: 'WARNING', what, why, mend: 'Raise maxmemory of the cache; then redis-cli CONFIG RESETSTAT' }];
   },
 

@@ -39,7 +39,9 @@ export async function* parquetFile(pages: ResultPages): AsyncGenerator<Uint8Arra
     });
   }
   // Without rows not even the file's beginning has been taken.
-  yield Buffer.concat([taken(bytes), footer.end()]);
+  const beginning = taken(bytes);
+  if (beginning.length > 0) yield beginning;
+  yield footer.end();
 }
 
 /**

@@ -35,10 +35,10 @@ export class ParquetFooter {
   /** The last bytes of the file. */
   end(): Uint8Array {
     const { head, tail } = this.around(this.rowCount);
-    const metadata = Buffer.concat([head, this.listHead(), ...this.groups, tail]);
+    const metadata = [head, this.listHead(), ...this.groups, tail];
     const length = Buffer.alloc(lengthBytes);
-    length.writeUInt32LE(metadata.length);
-    return Buffer.concat([metadata, length, Buffer.from(mark)]);
+    length.writeUInt32LE(metadata.reduce((sum, { byteLength }) => sum + byteLength, 0));
+    return Buffer.concat([...metadata, length, Buffer.from(mark)]);
   }
 
   private listHead(): Uint8Array {

@@ -10,7 +10,7 @@ const groupBytesMost = 4 * groupBytesLeast;
 const groupPagesMax = 1_024;
 /** The footer says something of each column of each row group: of more than so many, the groups are larger. */
 const columnChunksGood = 25_000;
-/** Some 100 bytes of memory each until the file ends, and whoever reads it holds them all, too. */
+/** Some 100 bytes of memory each until the file ends, more where columns have long names, and whoever reads it holds them all, too. */
 const columnChunksMax = 100_000;
 
 /**

@@ -83,8 +83,10 @@ export class EventsService {
     const feed = new FinishedFeed({
       revision: ear.revision,
       clock: this.clock,
-      list: (position: FinishedPosition | undefined, limit: number) =>
-        persistently(context.signal, () => context.ask(runRequests.listFinished, { after: position, limit })),
+      list: (position: FinishedPosition | undefined, limit: number) => {
+        context.pace?.part();
+        return persistently(context.signal, () => context.ask(runRequests.listFinished, { after: position, limit }));
+      },
       cursor: (position) => this.cursors.finishedEvent(workspaceId, callerId, position),
       begunAt: (cursor) => context.pace?.begunAt(cursor),
     });

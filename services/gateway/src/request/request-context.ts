@@ -29,6 +29,8 @@ export interface StreamPace {
   readonly continuesAfter?: ToldPlace | undefined;
   /** Nothing has been told yet, and all behind this cursor is to be. */
   begunAt(cursor: string): void;
+  /** Whoever proves something else by now leaves: what was passed over by the old proof may be for the new one. */
+  part(): void;
   /** Resolves when something large may be made for it; call what it gives when that has been sent. */
   turn(): Promise<() => void>;
 }

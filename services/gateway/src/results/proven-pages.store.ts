@@ -22,18 +22,18 @@ export class ProvenPagesStore implements OnApplicationShutdown {
 
   /**
    * The bytes of a page, as they were committed.
-   * @param isKept whether others are likely to read it soon
+   * @param isShared whether others are likely to read it about now
    * @throws AppError result.corrupt where the store is the right one and does not have them, else result.store_unavailable
    */
-  async get(place: PagePlace, checksum: Uint8Array, isKept = false): Promise<Uint8Array> {
+  async get(place: PagePlace, checksum: Uint8Array, isShared = false): Promise<Uint8Array> {
     const identity = this.identity ?? (await this.prove());
     try {
-      return await this.store.get(place, checksum, isKept);
+      return await this.store.get(place, checksum, isShared);
     } catch (error) {
       if (toAppError(error).code !== 'result.corrupt') throw error;
       await this.lookAgain(identity);
       // A disk that was away at the first look may have come back before the second.
-      return await this.store.get(place, checksum, isKept);
+      return await this.store.get(place, checksum, isShared);
     }
   }
 

@@ -47,7 +47,8 @@ async function gateway(cache: { url?: string } = { url: server.url }) {
   const metrics = new MetricsRegistry('gateway');
   const objects = new DirectoryStore(directory);
   const reads = vi.spyOn(objects, 'read');
-  const copies = new RedisPageCopies(redis, clock, metrics);
+  const warned = vi.fn();
+  const copies = new RedisPageCopies(redis, clock, { warn: warned } as unknown as AppLogger, metrics);
   if (cache.url !== undefined) await redis.ready('cache', 5_000);
   const outcomes = async (): Promise<Record<string, number>> => {
     const found = (await metrics.expose()).body.matchAll(/page_copies_total\{.*?outcome="(\w+)".*?\} (\d+)/g);
@@ -55,7 +56,7 @@ async function gateway(cache: { url?: string } = { url: server.url }) {
       [...found].flatMap(([, name = '', count]) => (count === '0' ? [] : [[name, Number(count)]])),
     );
   };
-  return { pages: new PageStore(objects, testDataKeys(), copies), reads, clock, outcomes };
+  return { pages: new PageStore(objects, testDataKeys(), copies), reads, clock, outcomes, warned };
 }
 
 async function newPage(bytes: Uint8Array = text): Promise<{ place: PagePlace; checksum: Uint8Array }> {
@@ -130,7 +131,7 @@ describe('copies of pages in the cache Redis', () => {
     server.pause();
     try {
       for (let count = 0; count < 5; count += 1) expect(await pages.get(place, checksum, true)).toEqual(text);
-      expect(await outcomes()).toEqual({ away: 5 });
+      expect(await outcomes()).toEqual({ late: 1, passed: 4 });
       expect(asked).toHaveBeenCalledTimes(1);
       clock.advance(2_000);
       expect(await pages.get(place, checksum, true)).toEqual(text);
@@ -140,26 +141,61 @@ describe('copies of pages in the cache Redis', () => {
     }
   });
 
+  it('are asked for eight at a time, those that are late still counted: all others go to the store at once', async () => {
+    const { pages, clock, outcomes } = await gateway();
+    const all = await Promise.all(Array.from({ length: 50 }, () => newPage()));
+    const asked = vi.spyOn(Redis.prototype, 'getBuffer');
+    const readAll = (): Promise<Uint8Array[]> =>
+      Promise.all(all.map(({ place, checksum }) => pages.get(place, checksum, true)));
+    server.pause();
+    try {
+      expect(await readAll()).toEqual(all.map(() => text));
+      expect([asked.mock.calls.length, await outcomes()]).toEqual([8, { late: 8, passed: 42 }]);
+      clock.advance(2_000);
+      await readAll();
+      expect(asked).toHaveBeenCalledTimes(8);
+    } finally {
+      server.resume();
+    }
+  });
+
+  it('that its user may not have are said to be refused, once for each rest', async () => {
+    const { pages, clock, outcomes, warned } = await gateway();
+    const { place, checksum } = await newPage();
+    await admin.call('ACL', 'SETUSER', 'default', '-getex', '-get');
+    try {
+      for (let count = 0; count < 3; count += 1) expect(await pages.get(place, checksum, true)).toEqual(text);
+      expect([await outcomes(), warned.mock.calls.length]).toEqual([{ refused: 1, passed: 2 }, 1]);
+      expect(String(warned.mock.calls[0]?.[0].err)).toContain('NOPERM');
+      clock.advance(2_000);
+      await pages.get(place, checksum, true);
+      expect(warned).toHaveBeenCalledTimes(2);
+    } finally {
+      await admin.call('ACL', 'SETUSER', 'default', '+@all');
+    }
+  });
+
   it('are done without where the Redis is gone, and where there is none', async () => {
     const [losing, without] = [await gateway(), await gateway({})];
     const { place, checksum } = await newPage();
     await server.kill();
     expect(await losing.pages.get(place, checksum, true)).toEqual(text);
     expect(await without.pages.get(place, checksum, true)).toEqual(text);
-    expect([await losing.outcomes(), await without.outcomes()]).toEqual([{ away: 1 }, {}]);
+    expect([await losing.outcomes(), await without.outcomes()]).toEqual([{ passed: 1 }, {}]);
     await server.launch();
     await until(() => admin.ping());
   });
 
   it('are not made of what goes by once, of what is large, or of more than a slow Redis takes', async () => {
-    const { pages } = await gateway();
+    const { pages, outcomes } = await gateway();
     const set = vi.spyOn(Redis.prototype, 'set');
     const once = await newPage();
     await pages.get(once.place, once.checksum);
-    const large = await newPage(randomBytes(5 * 1024 * 1024));
+    expect(await outcomes()).toEqual({});
+    const large = await newPage(randomBytes(3 * 1024 * 1024));
     await pages.get(large.place, large.checksum, true);
     expect(set).not.toHaveBeenCalled();
-    const many = await Promise.all(Array.from({ length: 6 }, () => newPage(randomBytes(3 * 1024 * 1024))));
+    const many = await Promise.all(Array.from({ length: 6 }, () => newPage(randomBytes(1.5 * 1024 * 1024))));
     set.mockImplementation(() => new Promise(() => undefined) as never);
     for (const { place, checksum } of many) await pages.get(place, checksum, true);
     expect(set).toHaveBeenCalledTimes(2);

@@ -45,8 +45,8 @@ export class SharedStream implements CredentialsHolder, StreamPace {
   private events: AsyncIterator<ExecutionEvent> | undefined;
   /** Whoever leaves goes on from here: undefined before the first event, unless the events themselves have a beginning. */
   private told: ToldPlace | undefined;
-  /** What was shown with the question asked last. */
-  private shown: string | undefined;
+  /** The token that was shown with the question asked last. */
+  private tokenShown: string | undefined;
   /** What this stream is to be found by: what is told, to whom and how far; undefined before the first event. */
   key: string | undefined;
 
@@ -66,12 +66,17 @@ export class SharedStream implements CredentialsHolder, StreamPace {
   /** Of any member: each proves the same rights. Where none does any more, nothing of what is read is told. */
   get credentials(): Credentials {
     const { session } = this.prover?.operation ?? this.operation;
-    this.shown = session.authorization;
+    this.tokenShown = tokenOf(session);
     return session.credentials;
   }
 
   begunAt(cursor: string): void {
     this.told ??= { cursor };
+  }
+
+  part(): void {
+    this.partFromOthers(this.told);
+    if (this.members.size === 0) void this.close();
   }
 
   /** Rows are read for one connection when that has a turn; for several, each takes the text or leaves. */
@@ -204,7 +209,7 @@ export class SharedStream implements CredentialsHolder, StreamPace {
 
   /** Leaves those alone whose token was found to have ended. The others go on by theirs. */
   private partFromEnded(): void {
-    const others = [...this.members].filter(({ operation }) => operation.session.authorization !== this.shown);
+    const others = [...this.members].filter(({ operation }) => tokenOf(operation.session) !== this.tokenShown);
     for (const member of others) this.members.delete(member);
     this.streams.goOn(others, this.told);
   }
@@ -224,6 +229,10 @@ export class SharedStream implements CredentialsHolder, StreamPace {
     this.ended.abort(over);
     await this.events?.return?.();
   }
+}
+
+function tokenOf({ credentials }: StreamOperation['session']): string | undefined {
+  return credentials.kind === 'good' ? credentials.caller.accessToken : undefined;
 }
 
 function failed(member: Subscriber, error: unknown): void {

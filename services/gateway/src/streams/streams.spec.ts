@@ -29,13 +29,15 @@ interface Told {
 interface SessionOf {
   rights: string;
   readonly authorization: string;
+  /** What the authorization was exchanged for. */
+  token: string;
   readonly credentials: unknown;
 }
 
 const newSession = (rights: string, authorization: string): SessionOf => ({
-  ...{ rights, authorization },
+  ...{ rights, authorization, token: authorization },
   get credentials() {
-    return { kind: 'good', caller: { accessToken: `${this.rights} ${authorization}` } };
+    return { kind: 'good', caller: { accessToken: `${this.rights} ${this.token}` } };
   },
 });
 
@@ -49,13 +51,15 @@ class Gateway {
   readonly endedTokens = new Set<string>();
   /** By these rights there is nothing to be seen. */
   readonly hiddenFrom = new Set<string>();
+  /** What happens while a refusal is on its way. */
+  atRefusal: (() => void) | undefined;
   /** What happens while somebody waits for the turn to read rows. */
   atNextTurn: (() => void) | undefined;
   private readonly schema: GraphQLSchema;
 
   constructor(
     world: World,
-    eventsOf?: (pace: RequestContext['pace']) => AsyncGenerator<ExecutionEvent, void, undefined>,
+    eventsOf?: (pace: RequestContext['pace'], rights: () => string) => AsyncGenerator<ExecutionEvent, void, undefined>,
   ) {
     const logger = AppLogger.create({ service: 'gateway', instance: 'gateway', level: 'silent' });
     const format = { result: (_: unknown, result: unknown) => result } as unknown as ResultFormat;
@@ -68,12 +72,15 @@ class Gateway {
     if (!field) throw new Error('the schema has no such field');
     field.subscribe = (_root: unknown, { after }: { after?: string }, context: RequestContext) => {
       const { pace } = context;
-      if (eventsOf) return eventsOf(pace);
+      if (eventsOf) return eventsOf(pace, () => shownNow(context)[0] ?? '');
       const from = pace?.continuesAfter?.cursor ?? after ?? undefined;
       const [version = 0, nextRow = 0] = from === undefined ? [] : from.split(' ').map(Number);
       const prove = (): void => {
         const [rights = '', token = ''] = shownNow(context);
-        if (this.endedTokens.has(token)) throw new AppError('auth.token_expired', 'The access token has ended.');
+        if (this.endedTokens.has(token)) {
+          this.atRefusal?.();
+          throw new AppError('auth.token_expired', 'The access token has ended.');
+        }
         if (this.hiddenFrom.has(rights)) throw new AppError('run.not_found', 'There is no such execution.');
       };
       prove();
@@ -386,6 +393,47 @@ describe('Streams that subscribers share', () => {
     world.change('RUNNING', true);
     await settle();
     expect([before?.told.at(-1)?.version, renewed?.told.at(-1)?.version]).toEqual([1, 2]);
+  });
+
+  it('send nobody away whose token was renewed while the old one was refused, though both are for one key', async () => {
+    const world = new World();
+    const gateway = new Gateway(world);
+    const clients = Array.from({ length: 3 }, () => new Client(1_000, 'key'));
+    for (const client of clients) await client.connect(gateway);
+    await settle();
+    gateway.endedTokens.add('key');
+    gateway.atRefusal = () => {
+      for (const { session } of clients) session.token = 'renewed';
+    };
+    world.runs.doubtAll();
+    await settle();
+    world.change('RUNNING', true);
+    await settle();
+    // One who has come back is told the snapshot again.
+    const snapshots = clients.map(({ told }) => told.filter(({ name }) => name === 'ExecutionSnapshot').length);
+    expect(snapshots).toEqual([1, 1, 1]);
+    expect(clients.map(({ told }) => told.at(-1)?.version)).toEqual([2, 2, 2]);
+  });
+
+  it('part before the next look where nothing is told: whoever is renewed to prove something else looks from where the last event was', async () => {
+    const looks: string[] = [];
+    const next = Array.from({ length: 2 }, () => Promise.withResolvers<void>());
+    const gateway = new Gateway(new World(), async function* (pace, rights) {
+      pace?.begunAt('place of now');
+      for (const { promise } of next) {
+        looks.push(`${rights()} from ${pace?.continuesAfter?.cursor ?? 'now'}`);
+        await promise;
+        pace?.part();
+      }
+    });
+    const client = new Client(1_000);
+    await client.connect(gateway);
+    await settle();
+    client.session.rights = 'few';
+    next[0]?.resolve();
+    await settle();
+    expect(looks.slice(0, 3)).toContain('few from place of now');
+    await client.disconnect();
   });
 
   it('go on from where the events began where none has come yet, when somebody is renewed to prove something else', async () => {
