@@ -425,6 +425,7 @@ describe('Streams that subscribers share', () => {
         await promise;
         pace?.part();
       }
+      yield { __typename: 'EventsSkipped', cursor: '1', place: '1', execution: null, reason: '' };
     });
     const client = new Client(1_000);
     await client.connect(gateway);
