@@ -1,3 +1,4 @@
+import { onTestFinished } from 'vitest';
 import { BusClient, BusMetrics, BusServer, type BusContext } from '#libs/bus';
 import {
   accessRequests,
@@ -28,16 +29,18 @@ export class FakeServices {
     this.answers.set(contract.pattern, answer as (input: unknown, context: BusContext) => unknown);
   }
 
-  /** Another answer for the moment; call what it gives to take it back. */
+  /** Another answer until the test is over; call what it gives to take it back earlier. */
   answersWith<Request, Response>(
     contract: RequestContract<Request, Response>,
     answer: (input: Request, context: BusContext) => Response | Promise<Response>,
   ): () => void {
     const before = this.answers.get(contract.pattern);
     this.on(contract, answer);
-    return () => {
+    const takeBack = (): void => {
       if (before) this.answers.set(contract.pattern, before);
     };
+    onTestFinished(takeBack);
+    return takeBack;
   }
 
   start(): void {
