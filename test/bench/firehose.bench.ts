@@ -9,6 +9,10 @@ import { LiveSocket, openMany } from './live-socket.ts';
 import type { Round } from './measure.ts';
 import { cpuSeconds } from './process-memory.ts';
 import { percentile } from './statistics.ts';
+import { manySockets } from './subscriptions.bench.ts';
+
+/** The settings of its mesh: the runs that nobody takes wait for as many rounds as there are. */
+export const waitingRuns = { ...manySockets, SLUICE_ORCHESTRATOR_QUEUE_UNSERVED_MAX_SECONDS: '86400' };
 
 const sockets = 1_000;
 const eventsPerSecond = 10_000;

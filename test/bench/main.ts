@@ -6,7 +6,7 @@ import { benchBus } from './bus.bench.ts';
 import { benchCached } from './cached.bench.ts';
 import { benchCapacity, capacitySlots } from './capacity.bench.ts';
 import { benchEncoding } from './encoding.bench.ts';
-import { benchFirehose } from './firehose.bench.ts';
+import { benchFirehose, waitingRuns } from './firehose.bench.ts';
 import { benchDownload } from './download.bench.ts';
 import { benchFlight } from './flight.bench.ts';
 import { startInstallation } from './installation.ts';
@@ -53,7 +53,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<BenchResult>>
   flight: (effort) => onMesh((mesh) => benchFlight(mesh, effort, say)),
   queue: (effort) => onMesh((mesh) => benchQueue(mesh, effort, say)),
   subscriptions: (effort) => onMesh((mesh) => benchSubscriptions(mesh, effort, say), manySockets),
-  firehose: (effort) => onMesh((mesh) => benchFirehose(mesh, effort, say), manySockets),
+  firehose: (effort) => onMesh((mesh) => benchFirehose(mesh, effort, say), waitingRuns),
   resume: (effort) => onMesh((mesh) => benchResume(mesh, effort, say), manySockets),
   scim: (effort) => onMesh((mesh) => benchScim(mesh, effort, say)),
   capacity: (effort) =>
