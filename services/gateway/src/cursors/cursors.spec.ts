@@ -29,8 +29,11 @@ describe('a cursor', () => {
   it('is read as it was written', () => {
     expect(cursors.readRow(cursors.row('res_1', 12), 'after', 'res_1')).toBe(12);
     expect(cursors.readExecutionEvent(cursors.executionEvent(position), position)).toEqual(position);
-    const finished = cursors.finishedEvent('wsp_1', 'usr_1', { xid: '18446744073709551615', sequence: 7 });
-    expect(cursors.readFinishedEvent(finished, 'wsp_1', 'usr_1')).toEqual({ xid: '18446744073709551615', sequence: 7 });
+    const behindAll = { xid: '18446744073709551615', sequence: 7 };
+    for (const place of [behindAll, { ...behindAll, executionId: 'exe_1' }]) {
+      const finished = cursors.finishedEvent('wsp_1', 'usr_1', place);
+      expect(cursors.readFinishedEvent(finished, 'wsp_1', 'usr_1')).toEqual(place);
+    }
   });
 
   it('of another result, execution, choice of rows, caller or kind is refused', () => {

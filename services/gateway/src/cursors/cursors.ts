@@ -35,7 +35,8 @@ export class Cursors {
     this.finished = new CursorTokens(
       cursorKeys,
       'executionsFinished',
-      z.tuple([z.string(), z.string(), z.string(), z.number().int()]),
+      // Of the release before, and of places that are behind all of their number: without an execution.
+      z.tuple([z.string(), z.string(), z.string(), z.number().int()]).rest(z.string()),
     );
   }
 
@@ -69,16 +70,17 @@ export class Cursors {
     return { ...expected, fence, version, nextRow };
   }
 
-  finishedEvent(workspaceId: string, callerId: string, { xid, sequence }: FinishedPosition): string {
-    return this.finished.encode([workspaceId, callerId, xid, sequence]);
+  finishedEvent(workspaceId: string, callerId: string, { xid, sequence, executionId }: FinishedPosition): string {
+    // Executions that share a run share its number: without its own id the next of them would be passed over.
+    return this.finished.encode([workspaceId, callerId, xid, sequence, ...(executionId ? [executionId] : [])]);
   }
 
   readFinishedEvent(token: string, workspaceId: string, callerId: string): FinishedPosition {
-    const [, , xid, sequence] = this.finished.decode(
+    const [, , xid, sequence, executionId] = this.finished.decode(
       token,
       'after',
       ([workspace, caller]) => workspace === workspaceId && caller === callerId,
     );
-    return { xid, sequence };
+    return { xid, sequence, ...(executionId ? { executionId } : {}) };
   }
 }

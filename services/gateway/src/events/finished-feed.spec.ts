@@ -2,9 +2,16 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Execution, FinishedPosition } from '#libs/contracts';
 import { FakeClock } from '#libs/testing';
+import { CursorKeys } from '../cursors/cursor-keys.js';
+import { Cursors } from '../cursors/cursors.js';
 import type { ExecutionEvent } from './execution-event.js';
 import { FinishedFeed } from './finished-feed.js';
 import { Revision } from './revision.js';
+
+const cursorKeys = CursorKeys.parse(`k1:${Buffer.alloc(32).toString('base64')}`);
+if (!cursorKeys) throw new Error('the key is not good');
+const cursors = new Cursors({ cursorKeys });
+const placeOf = (cursor: string) => cursors.readFinishedEvent(cursor, 'wsp_1', 'usr_1');
 
 /** A list of ended executions of which the oldest may be gone. */
 class FinishedList {
@@ -19,9 +26,12 @@ class FinishedList {
   /** The cursor that the feed begun last went on from. */
   begunAt: string | undefined;
 
-  finish(sequence: number): void {
-    const position = { xid: '1', sequence };
-    this.ended.push({ position, execution: executionOf(sequence) });
+  /** With `isShared` it ends with the run of the one before. */
+  finish(number: number, isShared = false): void {
+    const execution = executionOf(number);
+    const before = this.ended.at(-1)?.position.sequence;
+    const sequence = isShared && before !== undefined ? before : number;
+    this.ended.push({ position: { xid: '1', sequence, executionId: execution.id }, execution });
     for (const revision of this.revisions) revision.raise();
   }
 
@@ -31,23 +41,34 @@ class FinishedList {
       revision,
       clock: this.clock,
       list: async (after, limit) => {
-        const last = this.ended.at(-1)?.position ?? { xid: '0', sequence: 0 };
+        const last = { xid: '1', sequence: this.ended.at(-1)?.position.sequence ?? 0 };
         if (!after) return { finished: [], position: last, skipped: false };
         const kept = this.ended.filter(({ position }) => position.sequence >= this.keptFrom);
-        const listed = kept.filter(({ position }) => position.sequence > after.sequence).slice(0, limit);
+        const listed = kept.filter(({ position }) => isBehind(position, after)).slice(0, limit);
         const finished = listed.filter(({ execution }) => !this.hidden.has(execution.id));
-        const skipped = after.sequence < this.keptFrom - 1;
-        return { finished, position: listed.at(-1)?.position ?? last, skipped };
+        const horizon = Math.max(0, ...this.ended.map(sequenceOf).filter((sequence) => sequence < this.keptFrom));
+        const skipped = horizon > after.sequence || (horizon === after.sequence && after.executionId !== undefined);
+        return { finished, position: listed.length === limit ? listed.at(-1)?.position : last, skipped };
       },
-      cursor: ({ sequence }) => String(sequence),
+      cursor: (position) => cursors.finishedEvent('wsp_1', 'usr_1', position),
       begunAt: (cursor) => void (this.begunAt = cursor),
     });
   }
 }
 
-function executionOf(sequence: number): Execution {
+const sequenceOf = ({ position }: { position: FinishedPosition }): number => position.sequence;
+
+/** As the orchestrator orders them. */
+function isBehind(position: FinishedPosition, after: FinishedPosition): boolean {
+  if (position.sequence !== after.sequence) return position.sequence > after.sequence;
+  return after.executionId !== undefined && (position.executionId ?? '') > after.executionId;
+}
+
+const idOf = (number: number): string => `exe_${String(number).padStart(6, '0')}`;
+
+function executionOf(number: number): Execution {
   return {
-    id: `exe_${sequence}`,
+    id: idOf(number),
     workspaceId: 'wsp_1',
     runId: 'run_1',
     fence: 1,
@@ -75,7 +96,10 @@ async function take(events: AsyncGenerator<ExecutionEvent>, count: number): Prom
   return taken;
 }
 
-const cursorsOf = (events: readonly ExecutionEvent[]) => events.map(({ cursor }) => Number(cursor));
+const numberOf = (event: ExecutionEvent | undefined): number => Number(event?.execution?.id.slice('exe_'.length));
+/** Of which executions they tell; none where they say that something is gone. */
+const numbersOf = (events: readonly ExecutionEvent[]) =>
+  events.filter(({ __typename }) => __typename !== 'EventsSkipped').map(numberOf);
 
 describe('the finished executions of a caller', () => {
   it('without a cursor begin with what ends from now on, and say where that is before anything has ended', async () => {
@@ -85,16 +109,16 @@ describe('the finished executions of a caller', () => {
     const next = events.next();
     await Promise.resolve();
     await Promise.resolve();
-    expect(list.begunAt).toBe('1');
+    expect(placeOf(list.begunAt ?? '')).toEqual({ xid: '1', sequence: 1 });
     list.finish(2);
-    expect(cursorsOf([(await next).value as ExecutionEvent])).toEqual([2]);
+    expect(numbersOf([(await next).value as ExecutionEvent])).toEqual([2]);
   });
 
   it('go on behind a cursor, each once and in order, over many pages', async () => {
     const list = new FinishedList();
     for (let sequence = 1; sequence <= 250; sequence++) list.finish(sequence);
     const events = list.feed().events({ xid: '1', sequence: 20 }, new AbortController().signal);
-    expect(cursorsOf(await take(events, 230))).toEqual(Array.from({ length: 230 }, (_, index) => index + 21));
+    expect(numbersOf(await take(events, 230))).toEqual(Array.from({ length: 230 }, (_, index) => index + 21));
   });
 
   it('say what is gone, and a cursor from there skips nothing more', async () => {
@@ -104,9 +128,9 @@ describe('the finished executions of a caller', () => {
     const signal = new AbortController().signal;
     const [skipped, first] = await take(list.feed().events({ xid: '1', sequence: 2 }, signal), 2);
     expect(skipped).toMatchObject({ __typename: 'EventsSkipped', execution: null });
-    expect(first).toMatchObject({ __typename: 'ExecutionStateChanged', cursor: '10' });
-    const [resumed] = await take(list.feed().events({ xid: '1', sequence: Number(skipped?.cursor) }, signal), 1);
-    expect(resumed).toMatchObject({ __typename: 'ExecutionStateChanged', cursor: '10' });
+    expect(first).toMatchObject({ __typename: 'ExecutionStateChanged', execution: { id: idOf(10) } });
+    const [resumed] = await take(list.feed().events(placeOf(skipped?.cursor ?? ''), signal), 1);
+    expect(resumed).toMatchObject({ __typename: 'ExecutionStateChanged', execution: { id: idOf(10) } });
   });
 
   it('are told no more to a slow subscriber who may no longer see them, and to others each once', async () => {
@@ -118,10 +142,24 @@ describe('the finished executions of a caller', () => {
     for (let count = 0; count < 6; count++) {
       told.push(...(await take(events, 1)));
       list.clock.advance(1_000);
-      if (count === 2) for (const sequence of [5, 6, 7]) list.hidden.add(`exe_${sequence}`);
+      if (count === 2) for (const sequence of [5, 6, 7]) list.hidden.add(idOf(sequence));
     }
-    expect(cursorsOf(told)).toEqual([1, 2, 3, 4, 8, 9]);
+    expect(numbersOf(told)).toEqual([2, 3, 4, 8, 9]);
     expect(told.filter((event) => event.__typename === 'EventsSkipped')).toHaveLength(1);
+  });
+
+  it('that share a run go on behind each of them, with the next of that run', async () => {
+    const list = new FinishedList();
+    list.finish(1);
+    for (const number of [2, 3]) list.finish(number, true);
+    list.finish(4);
+    const signal = new AbortController().signal;
+    const events = await take(list.feed().events({ xid: '1', sequence: 0 }, signal), 4);
+    for (const [index, { cursor }] of events.entries()) {
+      const rest = await take(list.feed().events(placeOf(cursor), signal), events.length - 1 - index);
+      expect(numbersOf(rest)).toEqual([2, 3, 4].slice(index));
+    }
+    expect(new Set(events.map(({ place }) => place)).size).toBe(events.length);
   });
 
   it('end when the subscriber leaves', async () => {
@@ -172,10 +210,11 @@ class Subscriber {
     this.leaving.abort();
   }
 
-  private take({ __typename, cursor }: ExecutionEvent): void {
-    this.position = { xid: '1', sequence: Number(cursor) };
-    if (__typename === 'EventsSkipped') this.skippedBefore = Math.max(this.skippedBefore, Number(cursor) + 1);
-    else this.told.push(Number(cursor));
+  private take(event: ExecutionEvent): void {
+    this.position = placeOf(event.cursor);
+    const { sequence } = this.position;
+    if (event.__typename === 'EventsSkipped') this.skippedBefore = Math.max(this.skippedBefore, sequence + 1);
+    else this.told.push(numberOf(event));
   }
 }
 
@@ -183,10 +222,10 @@ type Step = (list: FinishedList, subscriber: Subscriber) => void | Promise<void>
 
 const upTo = (max: number) => fc.integer({ min: 1, max });
 const steps: fc.Arbitrary<{ name: string; do: Step }> = fc.oneof(
-  upTo(130).map((count) => ({
-    name: `${count} end`,
+  fc.tuple(upTo(130), upTo(4)).map(([count, callers]) => ({
+    name: `${count} end, of runs of ${callers}`,
     do: (list: FinishedList) => {
-      for (let left = count; left > 0; left--) list.finish(list.ended.length + 1);
+      for (let index = 0; index < count; index++) list.finish(list.ended.length + 1, index % callers > 0);
     },
   })),
   upTo(60).map((count) => ({
@@ -197,7 +236,7 @@ const steps: fc.Arbitrary<{ name: string; do: Step }> = fc.oneof(
   })),
   upTo(200).map((sequence) => ({
     name: `${sequence} is hidden`,
-    do: (list: FinishedList) => void list.hidden.add(`exe_${sequence}`),
+    do: (list: FinishedList) => void list.hidden.add(idOf(sequence)),
   })),
   upTo(150).map((count) => ({
     name: `${count} are drawn`,
@@ -225,9 +264,9 @@ describe('whatever ends, is trimmed, hidden, drawn and lost on the way', () => {
         const { told, skippedBefore } = subscriber;
         expect(told).toEqual([...new Set(told)].toSorted((a, b) => a - b));
         const missing = list.ended
-          .map(({ position }) => position.sequence)
-          .filter((sequence) => sequence >= skippedBefore && !list.hidden.has(`exe_${sequence}`))
-          .filter((sequence) => !told.includes(sequence));
+          .filter(({ position, execution }) => position.sequence >= skippedBefore && !list.hidden.has(execution.id))
+          .map(({ execution }) => Number(execution.id.slice('exe_'.length)))
+          .filter((number) => !told.includes(number));
         expect(missing).toEqual([]);
       }),
       { numRuns: 500 },

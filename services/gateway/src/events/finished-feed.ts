@@ -69,7 +69,7 @@ export class FinishedFeed {
     if (skipped) {
       const first = finished[0]?.position;
       // Right before the first that is still kept: what goes on from there is neither skipped again nor missed.
-      const end = first ? { ...first, sequence: first.sequence - 1 } : position;
+      const end = first ? { xid: first.xid, sequence: first.sequence - 1 } : position;
       if (end) yield { event: skippedEvent(this.source.cursor(end)), end };
     }
     for (const { position: place, execution } of finished) {

@@ -60,7 +60,10 @@ export class FinishedRepository {
          from page join orchestrator.execution e on e.id = page.id join orchestrator.run r on r.id = e.run_id
        )
        select views.*, (snapshot.xmin::text::numeric - 1)::text as bound,
-         exists (select 1 from orchestrator.finished_horizon h where h.workspace_id in ($1, '') and (h.xid, h.seq) > ($3::xid8, $4::bigint)) as is_skipped
+         -- Whoever stands among the executions of a run that is gone may have missed the rest of them.
+         exists (select 1 from orchestrator.finished_horizon h where h.workspace_id in ($1, '')
+           and (h.xid, h.seq) >= ($3::xid8, $4::bigint)
+           and ($5::text is not null or (h.xid, h.seq) > ($3::xid8, $4::bigint))) as is_skipped
        from snapshot left join views on true
        order by views.finished_xid, views.finished_seq, views.id collate "C"`,
       [workspaceId, callerId, after.xid, after.sequence, after.executionId ?? null, limit],
