@@ -84,11 +84,15 @@ describe('executionEvents', () => {
     expect(wrongRows(verdict.rows, md5)).toEqual([]);
   });
 
-  test('starts behind rowsAfter where that is given', async () => {
+  test('starts behind rowsAfter where that is given, and resumed behind the cursor', async () => {
     const { id } = await runToEnd(mesh.admin, sourceId, unique('select i from generate_series(1, 10) t(i)'));
     const { endCursor } = await readPage(mesh.admin, id, { first: 7 });
     const events = await collect(executionEvents(mesh.admin, { id, includeRows: true, rowsAfter: endCursor }));
     expect(rowsOf(events)).toEqual([[8], [9], [10]]);
+    const after = events.find(({ __typename }) => __typename === 'RowsAppended')?.cursor;
+    const resumed = await collect(executionEvents(mesh.admin, { id, includeRows: true, rowsAfter: endCursor, after }));
+    expect(rowsOf(resumed)).toEqual([]);
+    expect(resumed.at(-1)).toMatchObject({ __typename: 'ExecutionStateChanged', state: 'SUCCEEDED' });
   });
 
   test('has the columns that are asked for, in that order', async () => {

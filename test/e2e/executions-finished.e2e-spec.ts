@@ -6,7 +6,7 @@ import { executionsFinished } from '../support/execution-events.js';
 import { run, untilFinal } from '../support/executions.js';
 import { newPerson, type Person } from '../support/people.js';
 import { sharedMesh } from '../support/running-mesh.js';
-import { unique } from '../support/slow-queries.js';
+import { slowQuery, unique } from '../support/slow-queries.js';
 
 const mesh = sharedMesh();
 afterAll(() => mesh.close());
@@ -22,6 +22,15 @@ beforeAll(async () => {
 async function finish(client: ApiClient, count: number): Promise<string[]> {
   const begun = await Promise.all(Array.from({ length: count }, () => run(client, sourceId, unique('select 1'))));
   await Promise.all(begun.map(({ id }) => untilFinal(client, id)));
+  return begun.map(({ id }) => id);
+}
+
+/** One run for `count` executions, all of which end with it; their ids. */
+async function finishShared(client: ApiClient, count: number): Promise<string[]> {
+  const { text } = slowQuery(500);
+  const begun = await Promise.all(Array.from({ length: count }, () => run(client, sourceId, text)));
+  const ended = await Promise.all(begun.map(({ id }) => untilFinal(client, id)));
+  expect(ended.filter(({ cache }) => cache.status === 'SHARED')).toHaveLength(count - 1);
   return begun.map(({ id }) => id);
 }
 
@@ -89,10 +98,11 @@ describe('executionsFinished', () => {
     expect(orders[1]).toEqual(orders[0]);
   });
 
-  test('resumed at each cursor in turn tells all, each once', async () => {
+  test('resumed at each cursor in turn tells all, each once, also those that have shared a run', async () => {
     const { events, cursor: start } = await begun(person.client);
     await events.return(undefined);
-    const ids = await finish(person.client, 6);
+    const ids = [...(await finish(person.client, 3)), ...(await finishShared(person.client, 3))];
+    ids.push(...(await finish(person.client, 3)));
     const told: string[] = [];
     let cursor = start;
     while (ids.some((id) => !told.includes(id))) {

@@ -4,7 +4,6 @@ import { runRequests, type Execution, type FinishedPosition } from '#libs/contra
 import { AppError, backoffMs, delay, type Clock } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
 import { Cursors, type ExecutionPosition } from '../cursors/cursors.js';
-import { invalidInput } from '../errors/user-error.js';
 import type { GatewayConfig } from '../gateway.config.js';
 import { callerIdOf } from '../identity/caller.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -130,7 +129,7 @@ export class EventsService {
   ): Pick<ExecutionPosition, 'version' | 'nextRow'> {
     if (columns) checkColumnsDistinct(columns);
     const { id: executionId, workspaceId, runId } = execution;
-    if (after && rowsAfter) throw invalidInput('give after or rowsAfter, not both', 'rowsAfter');
+    // Also beside rowsAfter: whoever resumes may leave the arguments that they began with.
     if (after) {
       return this.cursors.readExecutionEvent(after, { workspaceId, executionId, includeRows, runId });
     }

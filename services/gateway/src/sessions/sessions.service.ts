@@ -209,9 +209,14 @@ export class SessionsService implements OnApplicationBootstrap {
   }
 }
 
-/** How a socket is closed whose credentials were not accepted. */
+/** Bytes of a reason: RFC 6455 gives a close frame 125, of which the code takes two. */
+const reasonBytesMax = 123;
+
+/** How a socket is closed whose credentials were not accepted. A client shows the reason to whoever writes it, as HTTP would the message. */
 export function closeReasonOf(error: unknown): readonly [code: number, reason: string] {
-  const isRefused = error instanceof AppError && toPublicErrorCode(error.code) === 'UNAUTHENTICATED';
-  if (isRefused) return [closeCodes.forbidden, 'Forbidden'];
+  if (error instanceof AppError && toPublicErrorCode(error.code) === 'UNAUTHENTICATED') {
+    const { publicMessage } = error;
+    return [closeCodes.forbidden, Buffer.byteLength(publicMessage) <= reasonBytesMax ? publicMessage : 'Forbidden'];
+  }
   return [closeCodes.tryAgainLater, 'Try again later'];
 }

@@ -39,19 +39,28 @@ describe('the gateway subscribed to', () => {
     await client.dispose();
   });
 
-  it('closes a socket without credentials, with bad ones, and when they have ended', async () => {
-    const closeCodeOf = async (header: string | undefined): Promise<number> => {
+  it('closes a socket without credentials, with bad ones, and when they have ended, and says why', async () => {
+    const closeOf = async (header: string | undefined): Promise<{ code: number; reason: string }> => {
       const socket = new WebSocket(suite.gateway.url.replace('http', 'ws'), 'graphql-transport-ws');
       socket.on('open', () =>
         socket.send(JSON.stringify({ type: 'connection_init', payload: header ? { authorization: header } : {} })),
       );
-      return new Promise((resolve) => socket.on('close', resolve));
+      return new Promise((resolve) => {
+        socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
+      });
     };
-    expect(await closeCodeOf(undefined)).toBe(4401);
-    expect(await closeCodeOf('Bearer nonsense')).toBe(4403);
+    expect(await closeOf(undefined)).toEqual({ code: 4401, reason: 'Unauthorized' });
+    expect(await closeOf('slk_without_its_scheme')).toEqual({
+      code: 4403,
+      reason: expect.stringContaining('"Key <API key>"'),
+    });
+    expect(await closeOf('Bearer nonsense')).toMatchObject({ code: 4403 });
     // Five seconds are allowed for.
     const ending = await suite.tokenFor({ expiresAt: new Date(Date.now() - 3_000) });
-    expect(await closeCodeOf(`Bearer ${ending}`)).toBe(4403);
+    expect(await closeOf(`Bearer ${ending}`)).toEqual({
+      code: 4403,
+      reason: 'The access token has expired. Refresh the session.',
+    });
   });
 
   it('takes only so many sockets of one address that have not said whose they are', async () => {
