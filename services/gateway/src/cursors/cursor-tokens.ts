@@ -10,6 +10,8 @@ export class CursorTokens<T extends readonly unknown[]> {
   constructor(
     private readonly keys: CursorKeys,
     private readonly purpose: string,
+    /** What its cursors are given for, as callers know it. */
+    private readonly place: string,
     private readonly schema: z.ZodType<T>,
   ) {}
 
@@ -25,11 +27,9 @@ export class CursorTokens<T extends readonly unknown[]> {
   decode(token: string, path: string, belongs: (value: T) => boolean): T {
     const value = this.open(token);
     if (value === undefined || !belongs(value)) {
-      throw new AppError(
-        'input.cursor_invalid',
-        `The cursor in ${path} was not given for this list or subscription, with these arguments.`,
-        { path: [path] },
-      );
+      throw new AppError('input.cursor_invalid', `The cursor in ${path} was not given for this ${this.place}.`, {
+        path: [path],
+      });
     }
     return value;
   }

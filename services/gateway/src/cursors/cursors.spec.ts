@@ -50,7 +50,10 @@ describe('a cursor', () => {
 
   it('names the argument that it was given in', () => {
     expect(() => cursors.readRow('nonsense', 'rowsAfter', 'res_1')).toThrowError(
-      expect.objectContaining({ path: ['rowsAfter'] }),
+      expect.objectContaining({
+        path: ['rowsAfter'],
+        publicMessage: 'The cursor in rowsAfter was not given for this result.',
+      }),
     );
   });
 

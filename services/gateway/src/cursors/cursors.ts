@@ -26,15 +26,17 @@ export class Cursors {
   private readonly finished;
 
   constructor(@InjectConfig() { cursorKeys }: Pick<GatewayConfig, 'cursorKeys'>) {
-    this.rows = new CursorTokens(cursorKeys, 'rows', z.tuple([z.string(), count]));
+    this.rows = new CursorTokens(cursorKeys, 'rows', 'result', z.tuple([z.string(), count]));
     this.executionEvents = new CursorTokens(
       cursorKeys,
       'executionEvents',
+      'execution with this includeRows',
       z.tuple([z.string(), z.string(), z.boolean(), z.string(), count, count, count]),
     );
     this.finished = new CursorTokens(
       cursorKeys,
       'executionsFinished',
+      'subscription and this caller',
       // Of the release before, and of places that are behind all of their number: without an execution.
       z.tuple([z.string(), z.string(), z.string(), z.number().int()]).rest(z.string()),
     );

@@ -19,6 +19,20 @@ describe('the gateway asked over HTTP', () => {
     expect(data).toEqual({ viewer: { id: 'viewer-1', workspace: { slug: 'acme' }, attributes: {} } });
   });
 
+  it('repeats no address that it has nothing at: it may hold the signature of a download', async () => {
+    const { origin } = new URL(suite.gateway.url);
+    for (const [method, place] of [
+      ['POST', '/v1/downloads/result.csv'],
+      ['GET', '/v1/nothing'],
+    ] as const) {
+      const response = await fetch(`${origin}${place}?signature=secret-of-a-file`, { method });
+      expect(response.status, place).toBe(404);
+      const body = await response.text();
+      expect(body).toContain('There is nothing at this address for this method.');
+      expect(body).not.toMatch(/secret-of-a-file|v1/);
+    }
+  });
+
   it('has no viewer and no error where nobody is signed in', async () => {
     const { status, data, errors } = await suite.gateway.ask(viewer);
     expect([status, data, errors]).toEqual([200, { viewer: null }, undefined]);

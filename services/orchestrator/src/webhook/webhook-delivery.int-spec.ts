@@ -57,6 +57,7 @@ describe('a receiver that fails', () => {
     ]);
     await expect(suite.webhooks.management.redeliver(failed?.id ?? '', newPrincipal())).rejects.toMatchObject({
       code: 'webhook.not_found',
+      path: ['deliveryId'],
     });
   });
 

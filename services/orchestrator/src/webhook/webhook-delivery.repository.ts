@@ -160,9 +160,11 @@ export class WebhookDeliveryRepository {
       [workspaceId, id],
     );
     const [delivery] = await this.find(workspaceId, [id]);
-    if (!delivery) throw new AppError('webhook.not_found', 'There is no such delivery.', { path: ['id'] });
+    if (!delivery) throw new AppError('webhook.not_found', 'There is no such delivery.', { path: ['deliveryId'] });
     if (rows.length > 0) return delivery;
-    throw new AppError('webhook.not_enabled', 'Its webhook is not enabled, so that nothing is sent.', { path: ['id'] });
+    throw new AppError('webhook.not_enabled', 'Its webhook is not enabled, so that nothing is sent.', {
+      path: ['deliveryId'],
+    });
   }
 
   /** What is too old goes, in batches; also what a deleted webhook has left. */
