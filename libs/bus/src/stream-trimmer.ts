@@ -36,7 +36,8 @@ export class StreamTrimmer {
     const needed = oldestNeeded(groups, eventStreams[this.area].groups.length);
     if (needed !== undefined) await this.client.xtrim(this.key, 'MINID', needed);
     // What is left is needed by somebody, so whatever the limits cut is lost to them.
-    await this.cutOld();
+    // Of an ordered stream nothing is given up for its age: whoever was away for days reads it where they were.
+    if (eventStreams[this.area].ordered !== true) await this.cutOld();
     await this.cutLarge();
     await this.measure(groups);
   }
