@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { delay } from '#libs/kernel';
 import { hasS3Server, S3Server, until } from '#libs/testing';
 import type { Execution } from '../support/api-types.js';
-import { getExecution, readAllRows, readPage, run, runToEnd, untilFinal, untilState } from '../support/executions.js';
+import { readAllRows, readPage, run, runToEnd, untilFinal, untilState } from '../support/executions.js';
 import { wrongRows } from '../support/history.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { manyRowsQuery, slowRowsQuery } from '../support/slow-queries.js';
@@ -41,21 +41,6 @@ async function countRightRows(execution: Execution): Promise<number> {
   const rows = await readAllRows(mesh.admin, execution.id, 10_000);
   expect(wrongRows(rows, md5)).toEqual([]);
   return rows.length;
-}
-
-async function killAndStart(service: 'worker' | 'results' | 'gateway'): Promise<void> {
-  await started.mesh.child(service).kill();
-  started.mesh.child(service).start();
-  await started.mesh.waitForService(service);
-}
-
-/** What a run has come to when something was killed under it: all its rows, or a failure and rows from the first on. */
-async function outcomeOf(execution: Execution, count: number): Promise<string> {
-  const { state, result } = await getExecution(mesh.admin, execution.id);
-  const rows = result ? await countRightRows(execution) : 0;
-  if (rows !== (result?.rowCount ?? 0)) return `${rows} rows are read of ${result?.rowCount}`;
-  if (state === 'SUCCEEDED') return result?.state === 'COMPLETE' && rows === count ? 'whole' : `${rows} of ${count}`;
-  return state === 'FAILED' && (!result || result.state === 'PARTIAL') ? 'failed' : `${state}, ${result?.state}`;
 }
 
 describe.skipIf(isNotTried('the result store on a full disk', missingForMounts()))('On a disk that is full', () => {
@@ -164,36 +149,6 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
     expect(await countRightRows(writing)).toBe(5_000);
   });
 
-  test('R12: kill -9 while pages are written leaves the rows that could be read, and no others', async () => {
-    const writing = await run(mesh.admin, sourceId, slowRowsQuery(20_000, 30_000).text);
-    const { result } = await untilState(mesh.admin, writing.id, (seen) => (seen.result?.rowCount ?? 0) > 0);
-    await killAndStart('worker');
-    const failed = await untilFinal(mesh.admin, writing.id);
-    expect(failed).toMatchObject({ state: 'FAILED', error: { code: 'WORKER_LOST' } });
-    expect(await countRightRows(failed)).toBeGreaterThanOrEqual(result?.rowCount ?? 0);
-    expect(await outcomeOf(failed, 20_000)).toBe('failed');
-  });
-
-  test.each(['worker', 'results'] as const)(
-    'R12: kill -9 of the %s while results are sealed leaves each whole or failed, never in between',
-    async (service) => {
-      const text = (): string => manyRowsQuery(pagedCount).text;
-      const runs = await Promise.all(Array.from({ length: 6 }, () => run(mesh.admin, sourceId, text())));
-      await until(
-        async () => {
-          const all = await Promise.all(runs.map(({ id }) => getExecution(mesh.admin, id)));
-          return all.some(({ result }) => (result?.rowCount ?? 0) > pagedCount / 2);
-        },
-        { what: 'a result that is about to be sealed', intervalMs: 5, timeoutMs: 30_000 },
-      );
-      await killAndStart(service);
-      for (const each of runs) {
-        await untilFinal(mesh.admin, each.id, 60_000);
-        expect(await outcomeOf(each, pagedCount)).toMatch(/^(whole|failed)$/);
-      }
-    },
-  );
-
   test('a worker that sees another store is not ready, says which, and takes no run', async () => {
     const elsewhere = join(started.directory, 'elsewhere');
     mkdirSync(elsewhere);
@@ -213,19 +168,5 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
     const { rows } = await mesh.sluice.query("select 1 from orchestrator.run where worker_id like '%astray%'");
     expect(rows).toEqual([]);
     await started.mesh.child('worker-astray').stop();
-  });
-
-  test('R12: kill -9 of a gateway that is reading costs its readers their answer, and no row', async () => {
-    const sealed = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
-    const before = await Promise.all(Array.from({ length: 8 }, () => countRightRows(sealed)));
-    const reading = Promise.allSettled(Array.from({ length: 8 }, () => countRightRows(sealed)));
-    await delay(50);
-    await killAndStart('gateway');
-    const outcomes = await reading;
-    const read = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-    // Had all been through by then, nothing would have been killed in the middle.
-    expect(read.length).toBeLessThan(outcomes.length);
-    expect([...before, ...read].filter((count) => count !== pagedCount)).toEqual([]);
-    expect(await countRightRows(sealed)).toBe(pagedCount);
   });
 });
