@@ -200,8 +200,9 @@ function answerForCaller(services: FakeServices, jwk: JWK, revocations: Revocati
 }
 
 function answerForRuns(services: FakeServices, runs: ReadonlyMap<string, FakeRun>): void {
+  /** As far as results remembers it. */
   const runOf = (runId: string): FakeRun | undefined =>
-    [...runs.values()].find(({ execution }) => execution.runId === runId);
+    [...runs.values()].find(({ execution, isForgotten }) => execution.runId === runId && !isForgotten);
   services.on(runRequests.getExecutions, ({ ids }) => ({
     executions: ids.flatMap((id) => runs.get(id)?.execution ?? []),
   }));

@@ -40,9 +40,12 @@ export class DownloadsResolver {
   @ResolveField('download')
   download({ execution, manifest }: ResultView, args: DownloadArgs, { caller }: RequestContext): Download | null {
     const { format } = args;
+    const state = resultStateOf(execution, manifest);
+    // Of one that is gone the columns may be gone, too.
+    if (state === 'EXPIRED') return null;
     const columns = args.columns ? columnIndexes(manifest.columns, args.columns) : null;
     if (columns?.length === 0) throw invalidInput('a file needs at least one column', 'columns');
-    if (resultStateOf(execution, manifest) !== 'COMPLETE') return null;
+    if (state !== 'COMPLETE') return null;
     if (format === 'XLSX' && (columns ?? manifest.columns).length > sheetColumnsMax) {
       throw new AppError('result.too_large', `A sheet has at most ${sheetColumnsMax} columns.`);
     }

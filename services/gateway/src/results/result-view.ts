@@ -17,13 +17,36 @@ export async function resultOf(
   manifests: DataLoader<string, Manifest | null>,
 ): Promise<ResultView | null> {
   const manifest = await manifests.load(execution.runId);
-  return manifest && toResultView(execution, manifest);
+  return manifest ? toResultView(execution, manifest) : viewOfForgotten(execution);
 }
 
 export function toResultView(execution: Execution, manifest: Manifest): ResultView | null {
   // A try that failed before its first row leaves a manifest without columns.
   if (manifest.columns.length === 0 && manifest.state !== 'COMPLETE') return null;
   return { id: resultIdOf(execution), execution, manifest };
+}
+
+/**
+ * What is left of the result of a run that nobody remembers: its record goes some months behind its rows, while the history of executions
+ * may be kept for years. A run succeeds behind the sealing of its result, so whoever has no record of it has it no longer.
+ */
+export function forgottenOf({ state, runId, workspaceId, fence, rows, bytes }: Execution): Manifest | undefined {
+  if (state !== 'SUCCEEDED') return undefined;
+  return {
+    runId,
+    workspaceId,
+    fence,
+    state: 'EXPIRED',
+    columns: [],
+    rowCount: rows,
+    byteCount: bytes,
+    truncated: false,
+  };
+}
+
+function viewOfForgotten(execution: Execution): ResultView | null {
+  const manifest = forgottenOf(execution);
+  return manifest ? { id: resultIdOf(execution), execution, manifest } : null;
 }
 
 export function resultIdOf(execution: Execution): string {

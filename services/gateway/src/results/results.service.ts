@@ -11,7 +11,7 @@ import { CompleteManifests } from './complete-manifests.store.js';
 import { DecodedPagesStore } from './decoded-pages.store.js';
 import { PageTables } from './page-tables.store.js';
 import type { RawRows } from './raw-rows.js';
-import { isFinal, resultIdOf, type ResultView } from './result-view.js';
+import { forgottenOf, isFinal, resultIdOf, type ResultView } from './result-view.js';
 import { RowSource, type RowsRead } from './row-source.js';
 
 export interface RowsArgs {
@@ -68,7 +68,7 @@ export class ResultsService {
     const { runId, workspaceId } = execution;
     return new RowSource(
       {
-        locate: (fromRow, rowCount) => {
+        locate: async (fromRow, rowCount) => {
           const ask = async () => {
             const located = await context.ask(resultsRequests.locatePages, { runId, fromRow, rowCount });
             // So that those who come back together, as after a gateway's end, do not ask one after another.
@@ -76,7 +76,8 @@ export class ResultsService {
             return located;
           };
           // Whoever follows an execution has proven that they may see it, and the page table says the same to all.
-          return readsAhead ? this.tables.locate(`${workspaceId}/${runId}`, fromRow, ask) : ask();
+          const located = await (readsAhead ? this.tables.locate(`${workspaceId}/${runId}`, fromRow, ask) : ask());
+          return located.manifest ? located : { ...located, manifest: forgottenOf(execution) };
         },
         open: (of, page) => this.pages.get(of, page),
         openInline: (of, inline) => this.pages.getInline(of, inline),
