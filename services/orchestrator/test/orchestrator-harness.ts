@@ -152,7 +152,7 @@ export function startOrchestrator(
   const questions = new QuestionService(
     runnables,
     access,
-    new PolicyService(metadata, callers, new MaskKeys(dataKeys)),
+    new PolicyService(metadata, callers, new MaskKeys(dataKeys), clock),
     new QueryPlanner(logger),
     new TemplateCallers(callers),
     config,

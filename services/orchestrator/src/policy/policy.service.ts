@@ -1,8 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { MessageContext } from '#libs/bus';
 import type { SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
+import type { Clock } from '#libs/kernel';
+import { CLOCK } from '#libs/service';
 import { SourcePolicies, sqlDialectOf } from '#libs/sql';
 import type { GoverningPolicies } from '../plan/query-plan.js';
 import { MetadataClient } from '../source/metadata.client.js';
@@ -12,6 +14,8 @@ import { sessionIdentity, sessionSettingsOf, type SessionIdentity } from './sess
 
 /** One may hold the columns of 20,000 names, with what was parsed of its policies. */
 const sourcesMax = 100;
+/** Data in memory has a maximum age: what a fingerprint does not tell of is seen after this at the latest. */
+const ageMsMax = 5 * 60_000;
 
 interface Governed {
   readonly source: SourceConnection;
@@ -26,13 +30,22 @@ interface Asked {
 /** The row policies of sources, kept for as long as their fingerprint stands, and what their sessions say of who asks. */
 @Injectable()
 export class PolicyService {
-  private readonly known = new LRUCache<string, Promise<SourcePolicies>>({ max: sourcesMax });
+  private readonly known: LRUCache<string, Promise<SourcePolicies>>;
 
   constructor(
     private readonly metadata: MetadataClient,
     private readonly callers: CallerMemory,
     private readonly maskKeys: MaskKeys,
-  ) {}
+    @Inject(CLOCK) clock: Clock,
+  ) {
+    this.known = new LRUCache({
+      max: sourcesMax,
+      ttl: ageMsMax,
+      // Otherwise it looks at its own clock, and at that only once in a while.
+      perf: { now: () => clock.monotonicMs() },
+      ttlResolution: 0,
+    });
+  }
 
   /** Undefined where the source has none. Where they cannot be had, nothing is answered. */
   async of(

@@ -4,6 +4,7 @@ import type { MessageContext } from '#libs/bus';
 import { authRequests, metadataRequests } from '#libs/contracts';
 import { MasterKeys, newDataKey, wrapDataKey } from '#libs/encryption';
 import { AppError, newId } from '#libs/kernel';
+import { FakeClock } from '#libs/testing';
 import { FakeBus } from '../../test/fake-bus.js';
 import { newPrincipal, newSource } from '../../test/orchestrator-harness.js';
 import { MetadataClient } from '../source/metadata.client.js';
@@ -85,8 +86,9 @@ describe('the key of HASH masks', () => {
 
 describe('the policies of a source', () => {
   const source = newSource(workspaceId);
+  const clock = new FakeClock();
   const newService = () =>
-    new PolicyService(new MetadataClient(bus.asClient()), new CallerMemory(auth), maskKeys(oldKey));
+    new PolicyService(new MetadataClient(bus.asClient()), new CallerMemory(auth), maskKeys(oldKey), clock);
   const of = (service: PolicyService, policiesFingerprint: string | undefined) =>
     service.of({ source, policiesFingerprint }, principal, contextWith('one'), signal);
 
@@ -139,5 +141,23 @@ describe('the policies of a source', () => {
     expect(await sqlOf()).not.toContain("region = 'north'");
     answer("region = 'north'", 'f1');
     expect(await sqlOf()).toContain("region = 'north'");
+  });
+
+  it('are asked for anew after five minutes, though their fingerprint stands', async () => {
+    const service = newService();
+    bus.answer(metadataRequests.getSourcePolicies, () => ({
+      rowPolicies: [],
+      tables: [],
+      searchPath: ['public'],
+      fingerprint: 'f1',
+    }));
+    const asked = (): number => bus.countOf(metadataRequests.getSourcePolicies);
+    await of(service, 'f1');
+    clock.advance(5 * 60_000 - 1);
+    await of(service, 'f1');
+    expect(asked()).toBe(1);
+    clock.advance(2);
+    await of(service, 'f1');
+    expect(asked()).toBe(2);
   });
 });
