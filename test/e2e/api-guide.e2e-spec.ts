@@ -40,6 +40,7 @@ describe('docs/api.md', () => {
     ['source', /"ok":true,.*"errors":\[\]/],
     ['saved', /"state":"SUCCEEDED","parameters":\{(?=.*"origin":"SEA")(?=.*"top":10).*"rows":\[\[/],
     ['idempotent', /^$/],
+    ['rows', /"rows":\{"offset":6,"rows":\[\[/],
     [
       'dashboard',
       /\{"results":\[\{"errors":\[\],.*\{"errors":\[\],.*"PARAMETER_MISSING".*"path":\["query","savedQuery","parameters","origin"\]/,
@@ -52,6 +53,6 @@ describe('docs/api.md', () => {
 
   test('has no commands that no test runs', () => {
     const infos = [...guide.matchAll(/^```sh(.*)$/gm)].map(([, info = '']) => info.trim());
-    expect(infos).toEqual(['', 'sign-in', 'refresh', 'key', 'source', 'saved', 'idempotent', 'dashboard']);
+    expect(infos).toEqual(['', 'sign-in', 'refresh', 'key', 'source', 'saved', 'idempotent', 'rows', 'dashboard']);
   });
 });
