@@ -16,5 +16,5 @@ export class ErrorPasserFilter extends BaseExceptionFilter {
 
 /** Nest's own text repeats the address, and whoever has the address of a download has the file. */
 function nothingHere(): NotFoundException {
-  return new NotFoundException('There is nothing at this address for this method.');
+  return new NotFoundException('Nothing is here for this method.');
 }

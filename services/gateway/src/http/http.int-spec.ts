@@ -28,7 +28,7 @@ describe('the gateway asked over HTTP', () => {
       const response = await fetch(`${origin}${place}?signature=secret-of-a-file`, { method });
       expect(response.status, place).toBe(404);
       const body = await response.text();
-      expect(body).toContain('There is nothing at this address for this method.');
+      expect(body).toContain('Nothing is here for this method.');
       expect(body).not.toMatch(/secret-of-a-file|v1/);
     }
   });
