@@ -1,16 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { delay, newId, type IdKind } from '#libs/kernel';
+import { delay, type IdKind } from '#libs/kernel';
 import { until } from '#libs/testing';
 import type { ApiClient } from '../support/api-client.js';
 import { deleteDataSource, newDataSource, testDataSource, updateDataSource } from '../support/data-sources.js';
 import { collect, executionEvents, executionsFinished } from '../support/execution-events.js';
 import { cancel, findExecution, run, runToEnd, sendRows, sqlInput, tryRun } from '../support/executions.js';
 import { addressOf } from '../support/downloads.js';
-import { newGrant } from '../support/grants.js';
+import { idIn, newNamedThings, type NamedThings } from '../support/named-things.js';
 import { outcomeOf } from '../support/outcomes.js';
 import { newApiKey, newPerson, revokeApiKey, updateUser } from '../support/people.js';
 import { rootRules } from '../support/root-rules.js';
-import { newRowPolicy } from '../support/row-policies.js';
 import { sharedMesh } from '../support/running-mesh.js';
 import { createSavedQuery, newSavedQuery, updateSavedQuery } from '../support/saved-queries.js';
 import { newWorkspace } from '../support/second-workspace.js';
@@ -22,10 +21,15 @@ afterAll(() => mesh.close());
 
 // The strongest caller of another workspace, who knows every id of ours.
 let stranger: ApiClient;
+let admin: ApiClient;
 let sourceId = '';
+let ours: NamedThings;
 beforeAll(async () => {
   stranger = await newWorkspace(mesh);
+  // Of a session, as an API key has none to list.
+  admin = await mesh.signInAdmin();
   sourceId = (await mesh.source('flights_pg')).id;
+  ours = await newNamedThings(mesh);
 });
 
 const readerOptions = () => ({ ...mesh.access.reader, ssl: { mode: 'disable' } });
@@ -119,36 +123,6 @@ describe('An administrator of another workspace who knows our ids', () => {
   });
 });
 
-/** One thing of each kind that callers can name, in our workspace. */
-async function ourThings(): Promise<Partial<Record<IdKind, string>>> {
-  const { client: keyOwner, user } = await newPerson(mesh.admin, 'admin');
-  const source = await newDataSource(mesh.admin, 'postgres', readerOptions());
-  const savedQuery = (await newSavedQuery(mesh.admin, source.id, 'select 1')).id;
-  const execution = (await runToEnd(mesh.admin, sourceId, unique('select 1'))).id;
-  const { createWebhook } = await mesh.admin.request<{ createWebhook: { webhook: { id: string } | null } }>(
-    `mutation { createWebhook(input: { name: "ours", url: "https://hooks.example.com/x", enabled: false }) {
-       webhook { id } errors { code message } } }`,
-  );
-  const { createGroup, createRole, createServiceAccount } = await mesh.admin.request<{
-    createGroup: { group: { id: string } | null };
-    createRole: { role: { id: string } | null };
-    createServiceAccount: { serviceAccount: { id: string } | null };
-  }>(
-    `mutation ($name: String!) {
-       createGroup(input: { name: $name }) { group { id } }
-       createRole(input: { name: $name, permissions: [] }) { role { id } }
-       createServiceAccount(input: { name: $name, roleNames: [] }) { serviceAccount { id } } }`,
-    { name: `ours ${newId('role')}` },
-  );
-  return {
-    ...{ role: createRole.role?.id ?? '', serviceAccount: createServiceAccount.serviceAccount?.id ?? '' },
-    ...{ dataSource: source.id, savedQuery, execution, user: user.id, apiKey: (await newApiKey(keyOwner)).id },
-    ...{ group: createGroup.group?.id ?? '', webhook: createWebhook.webhook?.id ?? '' },
-    rowPolicy: (await newRowPolicy(mesh.admin, sourceId, 'true', { enabled: false })).id,
-    grant: await newGrant(mesh.admin, { assetId: savedQuery, groupName: 'west', level: 'RUN' }),
-  };
-}
-
 /** What is there for nobody: the field was answered with nothing of what it was asked for. */
 function isNothing({ code, answer }: Awaited<ReturnType<typeof outcomeOf>>, countsAs: string | undefined): boolean {
   if (code === 'NOT_FOUND' || code === 'NULL') return true;
@@ -158,14 +132,13 @@ function isNothing({ code, answer }: Awaited<ReturnType<typeof outcomeOf>>, coun
 
 describe('Every query, mutation and subscription that names a thing of ours', () => {
   test('answers the strongest caller of another workspace as if it were not there', async () => {
-    const ours = await ourThings();
     const wrong: string[] = [];
     const tried: string[] = [];
     for (const field of rootFields()) {
       const named: IdKind[] = [];
       const args = rootRules[field.name]?.args?.((kind) => {
         named.push(kind);
-        return ours[kind] ?? newId(kind);
+        return idIn(ours, kind);
       });
       // What takes a service account is refused to every person alike.
       if (!args || named.length === 0 || rootRules[field.name]?.needs === 'a service account') continue;
@@ -178,11 +151,10 @@ describe('Every query, mutation and subscription that names a thing of ours', ()
   });
 
   test('and so does node, for every kind of thing', async () => {
-    const ours = await ourThings();
     const { workspace } = (
       await mesh.admin.request<{ viewer: { workspace: { id: string } } }>('{ viewer { workspace { id } } }')
     ).viewer;
-    for (const id of [...Object.values(ours), workspace.id]) {
+    for (const id of [...ours.values(), workspace.id]) {
       const { data, errors } = await stranger.send<{ node: unknown }>('query ($id: ID!) { node(id: $id) { id } }', {
         id,
       });
@@ -197,13 +169,17 @@ describe('Every cursor of ours', () => {
   );
 
   test.each(lists)('of $field is INVALID_INPUT to a caller of another workspace', async (field) => {
-    const ours = await ourThings();
-    const named = rootRules[field.name]?.args?.((kind) => ours[kind] ?? newId(kind)) ?? {};
+    const named = rootRules[field.name]?.args?.((kind) => idIn(ours, kind)) ?? {};
     // Everyone's executions, so that there is one.
     const args = field.field === 'executions' ? { first: 1 } : { ...named, first: 1 };
-    const { answer } = await outcomeOf(mesh.admin, field, args);
-    const { endCursor: after } = (answer?.['pageInfo'] ?? {}) as { endCursor?: string | null };
-    if (after === null || after === undefined) return;
+    // Some are told of what was made only a moment later.
+    const after = await until(
+      async () => {
+        const { answer } = await outcomeOf(admin, field, args);
+        return (answer?.['pageInfo'] as { endCursor?: string | null } | undefined)?.endCursor;
+      },
+      { what: `a cursor of ${field.field}` },
+    );
     const { code } = await outcomeOf(stranger, field, { ...args, after });
     expect(['INVALID_INPUT', 'NOT_FOUND']).toContain(code);
   });
