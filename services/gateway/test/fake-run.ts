@@ -14,8 +14,6 @@ export class FakeRun {
   /** How often somebody who asked where rows lie was told of pages. */
   timesFound = 0;
   expiresAt: Date | undefined;
-  /** Results no longer has any record of it. */
-  isForgotten = false;
 
   constructor(private readonly store: PageStore) {
     this.execution = {

@@ -200,9 +200,8 @@ function answerForCaller(services: FakeServices, jwk: JWK, revocations: Revocati
 }
 
 function answerForRuns(services: FakeServices, runs: ReadonlyMap<string, FakeRun>): void {
-  /** As far as results remembers it. */
   const runOf = (runId: string): FakeRun | undefined =>
-    [...runs.values()].find(({ execution, isForgotten }) => execution.runId === runId && !isForgotten);
+    [...runs.values()].find(({ execution }) => execution.runId === runId);
   services.on(runRequests.getExecutions, ({ ids }) => ({
     executions: ids.flatMap((id) => runs.get(id)?.execution ?? []),
   }));

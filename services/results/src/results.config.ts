@@ -36,7 +36,8 @@ export const resultsConfig = defineConfig({
     }),
     recordDays: setting('SLUICE_RESULTS_RECORD_DAYS', integerText(1, 10 * 365), {
       default: 90,
-      describe: 'How long it is remembered that there was a result; longer than executions are kept.',
+      describe:
+        'How long the columns and counts of an expired result are remembered; behind that its execution alone tells of it.',
     }),
     expirySweepSeconds: setting('SLUICE_RESULTS_EXPIRY_SWEEP_SECONDS', integerText(1, day), {
       default: 60,

@@ -144,31 +144,6 @@ describe('the gateway subscribed to', () => {
     await client.dispose();
   });
 
-  it('tells that rows are skipped, and the result EXPIRED, where results no longer has any record of it', async () => {
-    const run = suite.newRun();
-    run.move('RUNNING');
-    await run.commitRows(4);
-    run.move('SUCCEEDED');
-    run.execution.rows = run.rowCount;
-    run.isForgotten = true;
-    const client = suite.gateway.connect(suite.authorization);
-    const told = collect(client, { id: run.execution.id, includeRows: true });
-    expect(await told.done).toBeUndefined();
-    expect(namesOf(told.events)).toEqual(['ExecutionSnapshot', 'EventsSkipped', 'ExecutionStateChanged']);
-    await client.dispose();
-    const fields =
-      'state rowCount columns { name } rows(first: 1) { rows } download(format: CSV, columns: ["n"]) { url }';
-    const query = `query ($id: ID!) { execution(id: $id) { state result { ${fields} } } }`;
-    const { data, errors } = await suite.gateway.ask(
-      query,
-      { id: run.execution.id },
-      { authorization: suite.authorization },
-    );
-    const result = { state: 'EXPIRED', rowCount: 4, columns: [], rows: null, download: null };
-    expect(data).toEqual({ execution: { state: 'SUCCEEDED', result } });
-    expect(errors?.map(({ extensions }) => extensions['code'])).toEqual(['RESULT_EXPIRED']);
-  });
-
   it('tells no row of a small result whose time is over, though it was kept in memory', async () => {
     const run = suite.newRun();
     run.move('RUNNING');

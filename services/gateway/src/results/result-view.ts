@@ -16,7 +16,10 @@ export async function resultOf(
   execution: Execution,
   manifests: DataLoader<string, Manifest | null>,
 ): Promise<ResultView | null> {
-  const manifest = await manifests.load(execution.runId);
+  const { runId, state } = execution;
+  let manifest = await manifests.load(runId);
+  // The same operation may have looked for it before the run's end.
+  if (!manifest && state === 'SUCCEEDED') manifest = await manifests.clear(runId).load(runId);
   return manifest ? toResultView(execution, manifest) : viewOfForgotten(execution);
 }
 
