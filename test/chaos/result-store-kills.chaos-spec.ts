@@ -1,20 +1,18 @@
-import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { delay } from '#libs/kernel';
 import { hasS3Server, S3Server, until } from '#libs/testing';
 import type { Execution } from '../support/api-types.js';
 import { addressOf, downloaded } from '../support/downloads.js';
-import { getExecution, readAllRows, run, runToEnd, untilFinal, untilState } from '../support/executions.js';
-import { wrongRows } from '../support/history.js';
+import { getExecution, run, runToEnd, untilFinal, untilState } from '../support/executions.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { manyRowsQuery, slowRowsQuery } from '../support/slow-queries.js';
 import { TestMesh } from '../support/test-mesh.js';
+import { countRightRows } from './right-rows.js';
 
 // In `npm test` the store is a directory. `npm run chaos` sets SLUICE_CHAOS_LONG=1: then S3 has its turn, too.
 const isLong = process.env['SLUICE_CHAOS_LONG'] === '1';
 const stores = isLong && hasS3Server ? (['a directory', 'S3'] as const) : (['a directory'] as const);
 
-const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
 /** Some 2 MB as stored, in pages. */
 const pagedCount = 50_000;
 /** More, as a CSV, than the buffers between a gateway and who downloads it. */
@@ -23,13 +21,6 @@ const downloadCount = 600_000;
 let started: TestMesh;
 let mesh: RunningMesh;
 let sourceId = '';
-
-/** Every row that is there, each proven to be the one it must be. */
-async function countRightRows(execution: Execution): Promise<number> {
-  const rows = await readAllRows(mesh.admin, execution.id, 10_000);
-  expect(wrongRows(rows, md5)).toEqual([]);
-  return rows.length;
-}
 
 async function killAndStart(service: 'worker' | 'results' | 'gateway'): Promise<void> {
   await started.mesh.child(service).kill();
@@ -40,7 +31,7 @@ async function killAndStart(service: 'worker' | 'results' | 'gateway'): Promise<
 /** What a run has come to when something was killed under it: all its rows, or a failure and rows from the first on. */
 async function outcomeOf(execution: Execution, count: number): Promise<string> {
   const { state, result } = await getExecution(mesh.admin, execution.id);
-  const rows = result ? await countRightRows(execution) : 0;
+  const rows = result ? await countRightRows(mesh.admin, execution) : 0;
   if (rows !== (result?.rowCount ?? 0)) return `${rows} rows are read of ${result?.rowCount}`;
   if (state === 'SUCCEEDED') return result?.state === 'COMPLETE' && rows === count ? 'whole' : `${rows} of ${count}`;
   return state === 'FAILED' && (!result || result.state === 'PARTIAL') ? 'failed' : `${state}, ${result?.state}`;
@@ -86,7 +77,7 @@ describe.each(stores)('With its results in %s', (store) => {
     await killAndStart('worker');
     const failed = await untilFinal(mesh.admin, writing.id);
     expect(failed).toMatchObject({ state: 'FAILED', error: { code: 'WORKER_LOST' } });
-    expect(await countRightRows(failed)).toBeGreaterThanOrEqual(result?.rowCount ?? 0);
+    expect(await countRightRows(mesh.admin, failed)).toBeGreaterThanOrEqual(result?.rowCount ?? 0);
     expect(await outcomeOf(failed, 20_000)).toBe('failed');
   });
 
@@ -112,8 +103,8 @@ describe.each(stores)('With its results in %s', (store) => {
 
   test('R12: kill -9 of a gateway that is reading costs its readers their answer, and no row', async () => {
     const sealed = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
-    const before = await Promise.all(Array.from({ length: 8 }, () => countRightRows(sealed)));
-    const reading = Promise.allSettled(Array.from({ length: 8 }, () => countRightRows(sealed)));
+    const before = await Promise.all(Array.from({ length: 8 }, () => countRightRows(mesh.admin, sealed)));
+    const reading = Promise.allSettled(Array.from({ length: 8 }, () => countRightRows(mesh.admin, sealed)));
     await delay(50);
     await killAndStart('gateway');
     const outcomes = await reading;
@@ -121,7 +112,7 @@ describe.each(stores)('With its results in %s', (store) => {
     // Had all been through by then, nothing would have been killed in the middle.
     expect(read.length).toBeLessThan(outcomes.length);
     expect([...before, ...read].filter((count) => count !== pagedCount)).toEqual([]);
-    expect(await countRightRows(sealed)).toBe(pagedCount);
+    expect(await countRightRows(mesh.admin, sealed)).toBe(pagedCount);
   });
 
   test('R12: kill -9 of a gateway in mid-download breaks it visibly, and another gateway goes on at the same byte', async () => {

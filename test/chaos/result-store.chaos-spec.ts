@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,16 +6,14 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { delay } from '#libs/kernel';
 import { hasS3Server, S3Server, until } from '#libs/testing';
-import type { Execution } from '../support/api-types.js';
-import { readAllRows, readPage, run, runToEnd, untilFinal, untilState } from '../support/executions.js';
-import { wrongRows } from '../support/history.js';
+import { readPage, run, runToEnd, untilFinal, untilState } from '../support/executions.js';
 import { RunningMesh } from '../support/running-mesh.js';
 import { manyRowsQuery, slowRowsQuery } from '../support/slow-queries.js';
 import { TestMesh } from '../support/test-mesh.js';
 import { missingForMounts } from './mounts.js';
 import { isNotTried } from './not-tried.js';
+import { countRightRows } from './right-rows.js';
 
-const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
 /** Some 2 MB as stored, in pages. */
 const pagedCount = 50_000;
 
@@ -34,13 +31,6 @@ async function startMesh(env: Record<string, string>): Promise<void> {
 async function stopMesh(): Promise<void> {
   await mesh.close();
   await started.stop();
-}
-
-/** Every row that is there, each proven to be the one it must be. */
-async function countRightRows(execution: Execution): Promise<number> {
-  const rows = await readAllRows(mesh.admin, execution.id, 10_000);
-  expect(wrongRows(rows, md5)).toEqual([]);
-  return rows.length;
 }
 
 describe.skipIf(isNotTried('the result store on a full disk', missingForMounts()))('On a disk that is full', () => {
@@ -67,8 +57,8 @@ describe.skipIf(isNotTried('the result store on a full disk', missingForMounts()
       error: { code: 'RESULT_STORE_UNAVAILABLE', retryable: true },
       result: { state: 'PARTIAL' },
     });
-    expect(await countRightRows(failed)).toBe(failed.result?.rowCount);
-    expect(await countRightRows(earlier)).toBe(pagedCount);
+    expect(await countRightRows(mesh.admin, failed)).toBe(failed.result?.rowCount);
+    expect(await countRightRows(mesh.admin, earlier)).toBe(pagedCount);
     const files = readdirSync(disk, { recursive: true }).map(String);
     expect(files.filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
@@ -78,7 +68,7 @@ describe.skipIf(isNotTried('the result store on a full disk', missingForMounts()
     expect((await runToEnd(mesh.admin, sourceId, manyRowsQuery(10).text)).state).toBe('SUCCEEDED');
     execFileSync('mount', ['-o', 'remount,size=64m', disk]);
     const later = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
-    expect(await countRightRows(later)).toBe(pagedCount);
+    expect(await countRightRows(mesh.admin, later)).toBe(pagedCount);
   });
 });
 
@@ -97,7 +87,7 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
 
   test('a run whose store goes away fails with its own code; what was read is read from copies until they vanish, all else when the store is back', async () => {
     const earlier = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount).text);
-    expect(await countRightRows(earlier)).toBe(pagedCount);
+    expect(await countRightRows(mesh.admin, earlier)).toBe(pagedCount);
     const unread = await runToEnd(mesh.admin, sourceId, manyRowsQuery(pagedCount + 1).text);
     const writing = await run(mesh.admin, sourceId, slowRowsQuery(20_000, 30_000).text);
     await untilState(mesh.admin, writing.id, ({ result }) => (result?.rowCount ?? 0) > 0);
@@ -105,15 +95,15 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
     const failed = await untilFinal(mesh.admin, writing.id);
     expect(failed).toMatchObject({ state: 'FAILED', error: { code: 'RESULT_STORE_UNAVAILABLE', retryable: true } });
     await expect(readPage(mesh.admin, unread.id, { first: 10 })).rejects.toThrow(/RESULT_STORE_UNAVAILABLE/);
-    expect(await countRightRows(earlier)).toBe(pagedCount);
+    expect(await countRightRows(mesh.admin, earlier)).toBe(pagedCount);
     const cache = new Redis(started.mesh.cacheUrl);
     await cache.flushall();
     cache.disconnect();
     await expect(readPage(mesh.admin, earlier.id, { first: 10 })).rejects.toThrow(/RESULT_STORE_UNAVAILABLE/);
     await s3.launch();
-    expect(await countRightRows(earlier)).toBe(pagedCount);
-    expect(await countRightRows(unread)).toBe(pagedCount + 1);
-    expect(await countRightRows(failed)).toBe(failed.result?.rowCount);
+    expect(await countRightRows(mesh.admin, earlier)).toBe(pagedCount);
+    expect(await countRightRows(mesh.admin, unread)).toBe(pagedCount + 1);
+    expect(await countRightRows(mesh.admin, failed)).toBe(failed.result?.rowCount);
   });
 
   test('R12: a page that was changed is told as RESULT_CORRUPT, is counted, and all other pages are read', async () => {
@@ -146,7 +136,7 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
     await delay(1_500);
     s3.resume();
     expect((await untilFinal(mesh.admin, writing.id)).state).toBe('SUCCEEDED');
-    expect(await countRightRows(writing)).toBe(5_000);
+    expect(await countRightRows(mesh.admin, writing)).toBe(5_000);
   });
 
   test('a worker that sees another store is not ready, says which, and takes no run', async () => {
@@ -164,7 +154,7 @@ describe.skipIf(!hasS3Server)('With its results in S3', () => {
     const runs = await Promise.all(
       Array.from({ length: 10 }, () => runToEnd(mesh.admin, sourceId, manyRowsQuery(20_000).text)),
     );
-    for (const each of runs) expect(await countRightRows(each)).toBe(20_000);
+    for (const each of runs) expect(await countRightRows(mesh.admin, each)).toBe(20_000);
     const { rows } = await mesh.sluice.query("select 1 from orchestrator.run where worker_id like '%astray%'");
     expect(rows).toEqual([]);
     await started.mesh.child('worker-astray').stop();
