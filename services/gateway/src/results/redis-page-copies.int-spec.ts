@@ -178,12 +178,19 @@ describe('copies of pages in the cache Redis', () => {
   it('are done without where the Redis is gone, and where there is none', async () => {
     const [losing, without] = [await gateway(), await gateway({})];
     const { place, checksum } = await newPage();
-    await server.kill();
-    expect(await losing.pages.get(place, checksum, true)).toEqual(text);
-    expect(await without.pages.get(place, checksum, true)).toEqual(text);
-    expect([await losing.outcomes(), await without.outcomes()]).toEqual([{ passed: 1 }, {}]);
-    await server.launch();
-    await until(() => admin.ping());
+    // Before and after the client has noticed.
+    const killed = server.kill();
+    try {
+      expect(await losing.pages.get(place, checksum, true)).toEqual(text);
+      await killed;
+      expect(await losing.pages.get(place, checksum, true)).toEqual(text);
+      expect(await without.pages.get(place, checksum, true)).toEqual(text);
+      expect([await losing.outcomes(), await without.outcomes()]).toEqual([{ passed: 2 }, {}]);
+    } finally {
+      await killed;
+      await server.launch();
+      await until(() => admin.ping());
+    }
   });
 
   it('are not made of what goes by once, of what is large, or of more than a slow Redis takes', async () => {

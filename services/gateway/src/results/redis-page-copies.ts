@@ -73,7 +73,7 @@ export class RedisPageCopies implements PageCopies {
       .then((copy): Found => (copy ? { outcome: 'hit', copy } : { outcome: 'miss' }))
       .catch((error: unknown): Found => {
         this.rest(error);
-        return { outcome: 'refused' };
+        return this.redis.isReady('cache') ? { outcome: 'refused' } : passed;
       })
       .finally(() => (this.readsUnderWay -= 1));
     const waiting = new AbortController();
