@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keyManagementOf } from '#libs/encryption';
-import { until } from '#libs/testing';
+import { needsVaultServer, until, VaultServer } from '#libs/testing';
 import { fencedBlocks } from '../support/readme-blocks.js';
 import { newPerson, refresh, signIn } from '../support/people.js';
 import { RunningMesh } from '../support/running-mesh.js';
@@ -14,15 +13,28 @@ import { TestMesh } from '../support/test-mesh.js';
 
 const run = promisify(execFile);
 
+/** By a local key, or as `npm run test:vault` says. */
+const vault = needsVaultServer ? await VaultServer.start() : undefined;
 /** The master keys stand sealed in the settings. */
-const kmsKey = randomBytes(32).toString('base64');
-const masterKey = async (id: string) =>
-  `${id}:${(await keyManagementOf({ kind: 'local', key: kmsKey })?.seal(randomBytes(32), id)) ?? ''}`;
+const kms: Readonly<Record<string, string>> = vault
+  ? {
+      SLUICE_KMS: 'vault',
+      SLUICE_KMS_VAULT_URL: vault.url,
+      SLUICE_KMS_VAULT_TOKEN: await vault.tokenFor('transit/decrypt/sluice'),
+    }
+  : { SLUICE_KMS: 'local', SLUICE_KMS_LOCAL_KEY: randomBytes(32).toString('base64') };
+const masterKey = async (id: string) => {
+  const sealing = vault && { SLUICE_KMS_VAULT_TOKEN: await vault.tokenFor('transit/encrypt/sluice') };
+  const env = { PATH: process.env['PATH'], ...kms, ...sealing };
+  return (await run('node', ['deploy/cli/sluice.ts', 'new-master-key', '--id', id], { env })).stdout.trim();
+};
 const signingKey = (kid: string) => ({
   ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }),
   kid,
 });
-const [k1, k2] = [await masterKey('k1'), await masterKey('k2')];
+const k1 = await masterKey('k1');
+await vault?.rotate();
+const k2 = await masterKey('k2');
 const [s1, s2] = [signingKey('s1'), signingKey('s2')];
 
 let folder: string;
@@ -34,8 +46,7 @@ beforeAll(async () => {
   writeKeys([k1], [s1]);
   started = await TestMesh.start({
     env: {
-      SLUICE_KMS: 'local',
-      SLUICE_KMS_LOCAL_KEY: kmsKey,
+      ...kms,
       SLUICE_MASTER_KEYS: '',
       SLUICE_MASTER_KEYS_FILE: join(folder, 'master'),
       SLUICE_AUTH_SIGNING_KEYS: '',
@@ -45,6 +56,7 @@ beforeAll(async () => {
   mesh = new RunningMesh(started.accessData);
 });
 afterAll(async () => {
+  await vault?.stop();
   await mesh.close();
   await started.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -107,6 +119,8 @@ describe('key rotation over a running installation', () => {
     // Keys that nobody has seen are asked for once a second, as anybody can make up their names.
     expect((await until(() => viewerBy(renewed.accessToken), { timeoutMs: 3_000 })).viewer).toBeTruthy();
 
+    // Services have opened the master keys at their start, and do not need Vault after that.
+    await vault?.seal();
     const sealed = await sealedByOld();
     expect(sealed).toBeGreaterThan(1);
     expect(await rotate('--new-data-keys')).toMatchObject({
@@ -114,6 +128,7 @@ describe('key rotation over a running installation', () => {
       metadata: { resealed: sealed - 1, unreadable: 0 },
     });
     expect(await sealedByOld()).toBe(0);
+    await vault?.unseal();
 
     writeKeys([k2], [s2]);
     await restart('auth', 'metadata', 'worker', 'orchestrator', 'gateway');

@@ -44,7 +44,7 @@ export class VaultKeyManagement implements KeyManagement {
     return value;
   }
 
-  /** One that is sealed, in standby or not there yet is asked again for some seconds. */
+  /** One that is sealed, in standby, not there yet or asked too often is asked again for some seconds. */
   private async post(verb: string, body: string): Promise<Response> {
     const { url, token, mount, key } = this.settings;
     const address = new URL(`/v1/${mount}/${verb}/${encodeURIComponent(key)}`, url);
@@ -55,11 +55,16 @@ export class VaultKeyManagement implements KeyManagement {
         (cause: unknown) => new Error('Vault cannot be reached', { cause }),
       );
       const isOver = attempt >= attemptsMax;
-      if (outcome instanceof Response && (outcome.status < 500 || isOver)) return outcome;
+      if (outcome instanceof Response && (isOver || !isForNow(outcome.status))) return outcome;
       if (outcome instanceof Error && isOver) throw outcome;
       await delay(backoffMs(attempt, pauses));
     }
   }
+}
+
+/** 429 comes of a quota of requests: all services of an installation may ask at once. */
+function isForNow(status: number): boolean {
+  return status >= 500 || status === 429;
 }
 
 function memberOf(value: unknown, name: string): unknown {

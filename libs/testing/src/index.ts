@@ -11,5 +11,6 @@ export { SystemPostgres, unprivileged, unprivilegedDirectory } from './system-po
 export { selfSigned } from './self-signed.js';
 export { TcpProxy } from './tcp-proxy.js';
 export { testDataKeys, testMasterKeys, testPageStore } from './test-page-store.js';
+export { hasVaultServer, needsVaultServer, VaultServer, type TestVault } from './vault-server.js';
 export { until, type UntilOptions } from './until.js';
 export { newIssuerKey, OidcIssuer, type IssuerAccount, type IssuerClient } from './oidc-issuer.js';
