@@ -51,7 +51,8 @@ export const resultsConfig = defineConfig({
     }),
     limitSweepSeconds: setting('SLUICE_RESULTS_LIMIT_SWEEP_SECONDS', integerText(1, day), {
       default: 300,
-      describe: 'How often workspaces are held to their limits of days and bytes.',
+      describe:
+        'How often workspaces are held to their limits of days and bytes, and the bytes of all kept results are summed up.',
     }),
     orphanSweepSeconds: setting('SLUICE_RESULTS_ORPHAN_SWEEP_SECONDS', integerText(60, 30 * day), {
       default: 6 * 60 * 60,

@@ -4,8 +4,7 @@ import { databaseModule, DatabaseState } from '#libs/database';
 import { IdentityModule } from '#libs/identity';
 import { openResultStore, ResultStore } from '#libs/result-store';
 import { HealthRegistry } from '#libs/telemetry';
-import { CreateResults1795219200000 } from './database/migrations/1795219200000-create-results.js';
-import { StoredBytes1795350000000 } from './database/migrations/1795350000000-stored-bytes.js';
+import { migrations } from './database/migrations/migrations.js';
 import { ManifestController } from './manifest/manifest.controller.js';
 import { ManifestRepository } from './manifest/manifest.repository.js';
 import { ManifestService } from './manifest/manifest.service.js';
@@ -28,10 +27,7 @@ import { WritingRepository } from './writing/writing.repository.js';
 import { WritingService } from './writing/writing.service.js';
 
 @Module({
-  imports: [
-    IdentityModule,
-    databaseModule({ entities: [], migrations: [CreateResults1795219200000, StoredBytes1795350000000] }),
-  ],
+  imports: [IdentityModule, databaseModule({ entities: [], migrations })],
   controllers: [WritingController, RunFinishedConsumer, ManifestController, StoreController, HealthController],
   providers: [
     {

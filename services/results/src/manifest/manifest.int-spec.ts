@@ -4,8 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Column, StoredPage } from '#libs/contracts';
 import { newId } from '#libs/kernel';
 import { startPostgres, testPoolingExtra, type PostgresServer } from '#libs/testing';
-import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
-import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
+import { migrations } from '../database/migrations/migrations.js';
 import { WritingRepository } from '../writing/writing.repository.js';
 import { locatePages, ManifestRepository } from './manifest.repository.js';
 import { ManifestService } from './manifest.service.js';
@@ -29,7 +28,6 @@ let service: ManifestService;
 
 beforeAll(async () => {
   server = await startPostgres();
-  const migrations = [CreateResults1795219200000, StoredBytes1795350000000];
   const url = await server.createDatabase();
   dataSource = await new DataSource({
     type: 'postgres',

@@ -4,7 +4,7 @@ import type { Clock } from '#libs/kernel';
 import { CLOCK, PeriodicTask, PeriodicTasks } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
 import type { ResultsConfig } from '../results.config.js';
-import { RetentionRepository } from './retention.repository.js';
+import { keptBytesSweep, RetentionRepository } from './retention.repository.js';
 import { RetentionService } from './retention.service.js';
 
 /** Does the periodic work for as long as the process serves; of all processes one takes each turn. */
@@ -28,6 +28,7 @@ export class RetentionLoop extends PeriodicTasks {
     super(
       inTurn('expiry', retention.expirySweepSeconds, (signal) => service.expire(signal)),
       inTurn('limits', retention.limitSweepSeconds, () => service.holdToLimits()),
+      inTurn(keptBytesSweep, retention.limitSweepSeconds, () => service.measureKeptBytes()),
       inTurn('orphans', retention.orphanSweepSeconds, (signal) => service.sweepOrphans(clock.nowMs(), signal)),
     );
   }

@@ -9,8 +9,7 @@ import { newId } from '#libs/kernel';
 import type { PageStore } from '#libs/result-store';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, testPoolingExtra, testPageStore, type PostgresServer } from '#libs/testing';
-import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
-import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
+import { migrations } from '../database/migrations/migrations.js';
 import { loadConfig } from '#libs/config';
 import { ManifestRepository } from '../manifest/manifest.repository.js';
 import { resultsConfig, type ResultsConfig } from '../results.config.js';
@@ -37,6 +36,7 @@ let root: string;
 let store: PageStore;
 let writing: WritingRepository;
 let retention: RetentionService;
+let registry: MetricsRegistry;
 let config: ResultsConfig;
 let ends: RunEndService;
 
@@ -53,7 +53,6 @@ beforeEach(async () => {
   metadata.own = [];
   await (dataSource as DataSource | undefined)?.destroy();
   root = await mkdtemp(join(tmpdir(), 'sluice-retention-'));
-  const migrations = [CreateResults1795219200000, StoredBytes1795350000000];
   const url = await server.createDatabase();
   dataSource = await new DataSource({
     type: 'postgres',
@@ -79,8 +78,10 @@ beforeEach(async () => {
 
 function newRetention(config: ConstructorParameters<typeof RetentionService>[5]): RetentionService {
   const logger = AppLogger.create({ service: 'results', instance: 'r1', level: 'silent' });
-  const metrics = new RetentionMetrics(new MetricsRegistry('results'));
-  return new RetentionService(new RetentionRepository(dataSource), store, metadata as never, metrics, logger, config);
+  const repository = new RetentionRepository(dataSource);
+  registry = new MetricsRegistry('results');
+  const metrics = new RetentionMetrics(registry, repository);
+  return new RetentionService(repository, store, metadata as never, metrics, logger, config);
 }
 
 function newTry(fence = 1): RunTry {
@@ -177,6 +178,48 @@ describe('an expired result', () => {
     await commitPage(retried);
     await retention.expire(signal);
     expect(await stateOf(retried)).toBe('WRITING');
+  });
+});
+
+/** Of a metric by the value of its label, or by none. */
+async function told(name: string): Promise<Record<string, number>> {
+  const metric = await registry.registry.getSingleMetric(`sluice_results_${name}`)?.get();
+  return Object.fromEntries((metric?.values ?? []).map(({ labels, value }) => [labels['reason'] ?? '', value]));
+}
+
+describe('the metrics', () => {
+  it('tell why rows were deleted, and count no fence mark for a result', async () => {
+    const workspaceId = newId('workspace');
+    const ours = (): RunTry => ({ ...newTry(), workspaceId });
+    const [old, large, over] = [ours(), ours(), ours()];
+    for (const each of [old, large]) await sealInline(each, 30 * 24 * 3_600);
+    await sealInline(over, -1);
+    await writing.closeFence(newTry());
+    await dataSource.query(
+      `update results.manifest set created_at = now() - make_interval(days => case run_id when $1 then 9 else 4 end),
+         expires_at = case state when 'NONE' then now() - interval '1 hour' else expires_at end`,
+      [old.runId],
+    );
+    expect(await told('expired_total')).toEqual({ age: 0, days: 0, bytes: 0 });
+    metadata.own = [{ workspaceId, days: 5, bytesMax: 0 }];
+    expect(await retention.holdToLimits()).toBe(2);
+    expect(await retention.expire(signal)).toBe(4);
+    expect(await told('expired_total')).toEqual({ age: 1, days: 1, bytes: 1 });
+  });
+
+  it('tell the bytes of all kept results as they were found by the last look of any process', async () => {
+    const [inline, paged, over] = [newTry(), newTry(), newTry()];
+    expect(await told('kept_bytes')).toEqual({});
+    await sealInline(inline, 60);
+    await commitPage(paged);
+    await sealPage(paged, 60);
+    await sealInline(over, -1);
+    await retention.measureKeptBytes();
+    expect(await told('kept_bytes')).toEqual({ '': 3 * bytes.length });
+    await retention.expire(signal);
+    expect(await told('kept_bytes')).toEqual({ '': 3 * bytes.length });
+    await newRetention(config).measureKeptBytes();
+    expect(await told('kept_bytes')).toEqual({ '': 2 * bytes.length });
   });
 });
 

@@ -3,11 +3,16 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { resultTables, type ResultTables } from '../database/result-tables.js';
 
+/** Why the rows of a result go: their time is over, or their workspace keeps results for fewer days, or fewer bytes of them. */
+export type EndReason = 'age' | 'days' | 'bytes';
+
 /** A run whose rows are gone from the database, and may have pages in the store. */
 export interface PurgedRun {
   readonly workspaceId: string;
   readonly runId: string;
   readonly hadPages: boolean;
+  /** Undefined where there was no result, but a mere fence mark. */
+  readonly reason: EndReason | undefined;
 }
 
 /** Which files of a run are still wanted. */
@@ -31,7 +36,11 @@ interface PurgedRow {
   run_id: string;
   workspace_id: string;
   had_pages: boolean;
+  reason: EndReason | null;
 }
+
+/** Of the look at what all results take; it is kept with its turn. */
+export const keptBytesSweep = 'kept bytes';
 
 /** What is over and may go. */
 @Injectable()
@@ -61,13 +70,19 @@ export class RetentionRepository {
        ), purged as (
          update ${this.tables.manifest} m set purged_at = now(), inline = null from due
          where m.run_id = due.run_id and m.state <> 'NONE'
-         returning m.run_id, m.workspace_id, m.page_count > 0 as had_pages
+         returning m.run_id, m.workspace_id, m.page_count > 0 as had_pages, coalesce(m.ended_by, 'age') as reason
        )
        select * from purged
-       union all select m.run_id, m.workspace_id, false from ${this.tables.manifest} m join due using (run_id) where m.state = 'NONE'`,
+       union all select m.run_id, m.workspace_id, false, null
+       from ${this.tables.manifest} m join due using (run_id) where m.state = 'NONE'`,
       [limit, graceSeconds],
     );
-    return rows.map((row) => ({ workspaceId: row.workspace_id, runId: row.run_id, hadPages: row.had_pages }));
+    return rows.map((row) => ({
+      workspaceId: row.workspace_id,
+      runId: row.run_id,
+      hadPages: row.had_pages,
+      reason: row.reason ?? undefined,
+    }));
   }
 
   /**
@@ -85,7 +100,8 @@ export class RetentionRepository {
          from ${this.tables.manifest}
          where purged_at is null and state in ('COMPLETE', 'PARTIAL')
        ), ended as (
-         update ${this.tables.manifest} m set expires_at = now()
+         update ${this.tables.manifest} m set expires_at = now(),
+           ended_by = case when held.created_at < now() - make_interval(days => own.days) then 'days' else 'bytes' end
          from held left join own using (workspace_id)
          where m.run_id = held.run_id and held.expires_at > now()
            and held.created_at < now() - make_interval(secs => $5)
@@ -103,6 +119,27 @@ export class RetentionRepository {
       ],
     );
     return rows.length;
+  }
+
+  /** Sums up what all kept results take, for whoever asks until the next time: it reads an entry of each. */
+  async measureKeptBytes(): Promise<void> {
+    await this.dataSource.query(
+      `insert into ${this.tables.sweep} as s (name, next_at, found)
+       select $1, now(), coalesce(sum(stored_bytes), 0) from ${this.tables.manifest}
+       where purged_at is null and state in ('COMPLETE', 'PARTIAL')
+       on conflict (name) do update set found = excluded.found`,
+      [keptBytesSweep],
+    );
+  }
+
+  /** As measured last; undefined where that was never done. */
+  async keptBytes(): Promise<number | undefined> {
+    const [row]: { found: string | null }[] = await this.dataSource.query(
+      `select found from ${this.tables.sweep} where name = $1`,
+      [keptBytesSweep],
+    );
+    // node-postgres gives bigint as text.
+    return typeof row?.found === 'string' ? Number(row.found) : undefined;
   }
 
   /** Deletes what is left of results whose rows went so long ago, at most `limit`. @returns how many */

@@ -33,11 +33,11 @@ export class RetentionService {
     let total = 0;
     for (let taken = batchSize; taken === batchSize && !signal.aborted; total += taken) {
       const purged = await this.repository.purge(batchSize, graceSeconds);
+      for (const { reason } of purged) if (reason) this.metrics.expired(reason);
       await this.deleteFiles(purged);
       taken = purged.length;
     }
     while (!signal.aborted && (await this.repository.forget(batchSize, recordDays)) === batchSize);
-    this.metrics.expired(total);
     return total;
   }
 
@@ -48,6 +48,10 @@ export class RetentionService {
     const limits = { bytesMax, own: await this.metadata.listResultLimits() };
     if (bytesMax === undefined && limits.own.length === 0) return 0;
     return this.repository.endBeyondLimits(limits, answeringSeconds(retention));
+  }
+
+  measureKeptBytes(): Promise<void> {
+    return this.repository.measureKeptBytes();
   }
 
   /** Deletes files that no manifest names. What a broken off expiry or a lost worker left behind goes here. */

@@ -4,8 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Column, StoredPage } from '#libs/contracts';
 import { newId } from '#libs/kernel';
 import { startPostgres, testPoolingExtra, type PostgresServer } from '#libs/testing';
-import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
-import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
+import { migrations } from '../database/migrations/migrations.js';
 import { WritingRepository } from './writing.repository.js';
 import type { NewPage, NewSeal, RunTry } from './writing.types.js';
 
@@ -19,7 +18,6 @@ let run: RunTry;
 
 beforeAll(async () => {
   server = await startPostgres();
-  const migrations = [CreateResults1795219200000, StoredBytes1795350000000];
   const url = await server.createDatabase();
   dataSource = await new DataSource({
     extra: testPoolingExtra,

@@ -5,8 +5,7 @@ import { rowsCommitted, type Column } from '#libs/contracts';
 import { newId } from '#libs/kernel';
 import { MetricsRegistry } from '#libs/telemetry';
 import { startPostgres, testPoolingExtra, type PostgresServer } from '#libs/testing';
-import { CreateResults1795219200000 } from '../database/migrations/1795219200000-create-results.js';
-import { StoredBytes1795350000000 } from '../database/migrations/1795350000000-stored-bytes.js';
+import { migrations } from '../database/migrations/migrations.js';
 import type { ResultsConfig } from '../results.config.js';
 import { WritingMetrics } from './writing.metrics.js';
 import { WritingRepository } from './writing.repository.js';
@@ -23,7 +22,6 @@ let run: RunTry;
 
 beforeAll(async () => {
   server = await startPostgres();
-  const migrations = [CreateResults1795219200000, StoredBytes1795350000000];
   const url = await server.createDatabase();
   dataSource = await new DataSource({
     type: 'postgres',
