@@ -43,6 +43,8 @@ import { SampleRows1795450000000 } from './migrations/1795450000000-sample-rows.
 import { WorkspaceSettings1795310100000 } from './migrations/1795310100000-workspace-settings.js';
 import { PartitionAudit1796000000000 } from './migrations/1796000000000-partition-audit.js';
 import { AppendAuditAtOnce1797040000000 } from './migrations/1797040000000-append-audit-at-once.js';
+import { DurableHits1797060000000 } from './migrations/1797060000000-durable-hits.js';
+import { SamplableTables1797060100000 } from './migrations/1797060100000-samplable-tables.js';
 import { AuditLog1795441000001 } from './migrations/1795441000001-audit-log.js';
 import { Grants1795431000000 } from './migrations/1795431000000-grants.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
@@ -64,6 +66,7 @@ import { MASTER_KEYS } from './secret/master-keys.js';
 import { SecretService } from './secret/secret.service.js';
 import { SchemaRefreshService } from './source-schema/schema-refresh.service.js';
 import { SourceSchemaController } from './source-schema/source-schema.controller.js';
+import { SamplableTablesService } from './source-schema/samplable-tables.service.js';
 import { SourceSchemaService } from './source-schema/source-schema.service.js';
 import { SourceTableEntity } from './source-schema/source-table.entity.js';
 import { SourceTableRepository } from './source-schema/source-table.repository.js';
@@ -90,6 +93,8 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
         SampleRows1795450000000,
         PartitionAudit1796000000000,
         AppendAuditAtOnce1797040000000,
+        DurableHits1797060000000,
+        SamplableTables1797060100000,
         Grants1795431000000,
       ],
     }),
@@ -137,6 +142,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
     SavedQueryService,
     SchemaRefreshService,
     SecretService,
+    SamplableTablesService,
     SourceSchemaService,
     SourceTableRepository,
     WorkerClient,

@@ -16,6 +16,11 @@ import { sqlLengthMax } from '#libs/sql';
 
 const hour = 3_600;
 const day = 24 * hour;
+/**
+ * No result answers that is older, whatever is set, but a stale one by as much again. What was invalidated is forgotten by it: a release
+ * that raises it must let kept results of before be no older than they were.
+ */
+export const cacheTtlDaysMax = 7;
 const mebibyte = 1024 * 1024;
 const quotaMax = Number.MAX_SAFE_INTEGER;
 const byteCountMax = 1024 * 1024 * mebibyte;
@@ -91,7 +96,7 @@ export const orchestratorConfig = defineConfig({
       default: day,
       describe: 'How old a kept result may be for saved queries that do not say.',
     }),
-    ttlMaxSeconds: setting('SLUICE_ORCHESTRATOR_CACHE_TTL_MAX_SECONDS', integerText(0, 7 * day), {
+    ttlMaxSeconds: setting('SLUICE_ORCHESTRATOR_CACHE_TTL_MAX_SECONDS', integerText(0, cacheTtlDaysMax * day), {
       default: day,
       describe: 'The greatest age that anybody may ask for; results must be kept for twice as long.',
     }),

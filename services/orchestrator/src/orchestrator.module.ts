@@ -30,6 +30,8 @@ import { FinishedRepository } from './execution/finished.repository.js';
 import { HealthController } from './health/health.controller.js';
 import { WorkHealthRepository } from './health/work-health.repository.js';
 import { WorkHealth } from './health/work-health.service.js';
+import { RevisionHistoryRepository } from './cache/revision-history.repository.js';
+import { RevisionHistoryService } from './cache/revision-history.service.js';
 import { HistoryRepository } from './history/history.repository.js';
 import { sealedPlaces } from './key-rotation/sealed-places.js';
 import { migrations } from './migrations/migrations.js';
@@ -154,6 +156,7 @@ import { WarmUpService } from './warm-up/warm-up.service.js';
     ...[WorkerClient, ResultsClient],
     ...[LostAccessLoop, LostAccessService, LostAccessRepository],
     ...[HistoryLoop, HistoryService, HistoryRepository],
+    ...[RevisionHistoryService, RevisionHistoryRepository],
     ...[StateMetrics, StateRepository],
     ...[WarmUpLoop, WarmUpService, WarmUpRepository],
     ...[WebhookLoop, WebhookService, WebhookRepository],

@@ -30,6 +30,8 @@ import { CancelService } from '../src/execution/cancel.service.js';
 import { ExecutionRepository } from '../src/execution/execution.repository.js';
 import { ExecutionService } from '../src/execution/execution.service.js';
 import { FinishedRepository } from '../src/execution/finished.repository.js';
+import { RevisionHistoryRepository } from '../src/cache/revision-history.repository.js';
+import { RevisionHistoryService } from '../src/cache/revision-history.service.js';
 import { HistoryRepository } from '../src/history/history.repository.js';
 import { HistoryService } from '../src/history/history.service.js';
 import { WorkHealthRepository } from '../src/health/work-health.repository.js';
@@ -155,6 +157,7 @@ export function startOrchestrator(
     new PolicyService(metadata, callers, new MaskKeys(dataKeys), clock),
     new QueryPlanner(logger),
     new TemplateCallers(callers),
+    metadata,
     config,
     clock,
   );
@@ -169,7 +172,15 @@ export function startOrchestrator(
     logger,
     config,
   );
-  const history = new HistoryService(new HistoryRepository(dataSource), deliveries, metadata, logger, config, metrics);
+  const history = new HistoryService(
+    new HistoryRepository(dataSource),
+    deliveries,
+    new RevisionHistoryService(new RevisionHistoryRepository(dataSource)),
+    metadata,
+    logger,
+    config,
+    metrics,
+  );
   return {
     bus,
     jobs,

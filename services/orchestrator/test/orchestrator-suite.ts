@@ -15,6 +15,7 @@ const tables = [
   'spent',
   'finished_horizon',
   'cache_revision',
+  'cache_horizon',
   'warm_up',
   'webhook',
   'webhook_delivery',

@@ -3,7 +3,8 @@ import { proveReadOnly, type SqlDialect } from '../prove-read-only.js';
 import { isSampled, sampleStatement } from './sample-statement.js';
 
 const dialects: readonly SqlDialect[] = ['postgres', 'duckdb'];
-const free = { rows: 10, mayBeGoverned: false };
+const free = { rows: 10, mayBeGoverned: false, isSamplable: async () => true };
+const ofView = { ...free, isSamplable: async () => false };
 
 describe.each(dialects)('a sample in %s', (dialect) => {
   const sample = (sql: string): Promise<string> => sampleStatement(dialect, sql, free);
@@ -34,10 +35,19 @@ describe.each(dialects)('a sample in %s', (dialect) => {
 });
 
 it('where row policies may come in, PostgreSQL samples what is left by them', async () => {
-  const sampled = await sampleStatement('postgres', 'select * from t', { rows: 10, mayBeGoverned: true });
+  const sampled = await sampleStatement('postgres', 'select * from t', { ...ofView, mayBeGoverned: true });
   expect(sampled).toBe(
     'select * from (select sluice_sample.* from "t" as sluice_sample order by random() limit 10) as "t"',
   );
+});
+
+it('PostgreSQL takes none of a view, which the refusal names, and DuckDB does', async () => {
+  const sql = 'select * from reports."Daily sales"';
+  await expect(sampleStatement('postgres', sql, ofView)).rejects.toMatchObject({
+    ...{ code: 'run.sample_unsound', path: ['limits', 'sampleRows'] },
+    publicMessage: expect.stringContaining('"reports"."Daily sales"'),
+  });
+  expect(isSampled(await sampleStatement('duckdb', sql, ofView))).toBe(true);
 });
 
 it('a statement with a sample of its own gets no second one', async () => {

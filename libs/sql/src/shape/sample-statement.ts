@@ -3,6 +3,7 @@ import { duckdbPolicyDialect } from '../policy/duckdb-policy-dialect.js';
 import { quoted } from '../policy/fence.js';
 import type { PolicyDialect, Reference } from '../policy/policy-dialect.js';
 import { postgresPolicyDialect } from '../policy/postgres-policy-dialect.js';
+import type { TableName } from '../policy/policy-types.js';
 import { spliceFences } from '../policy/splice.js';
 import { isSameTree } from '../policy/syntax-tree.js';
 import type { SqlDialect } from '../prove-read-only.js';
@@ -12,6 +13,8 @@ export interface SampleOptions {
   readonly rows: number;
   /** Row policies may come into the statement: then it is their rows that are sampled, not those of the table. */
   readonly mayBeGoverned: boolean;
+  /** Whether the source takes a sample of it. Asked of PostgreSQL alone, which takes none of views and foreign tables. */
+  readonly isSamplable: (table: TableName) => Promise<boolean>;
 }
 
 /** The name of the sampled table, by which a statement with a sample is known. */
@@ -48,6 +51,11 @@ export async function sampleStatement(dialect: SqlDialect, sql: string, options:
       'A common table expression that is NOT MATERIALIZED may be read twice, and be sampled anew each time.',
     );
   }
+  // What is sampled behind policies is a subquery.
+  const needsTable = dialect === 'postgres' && !options.mayBeGoverned;
+  if (needsTable && !(await options.isSamplable(reference))) {
+    throw unsound(`The source takes no sample of ${nameOf(reference)}, which is a view or a foreign table.`);
+  }
   const text = sampleText[dialect](reference, options);
   const [sample] = await grammar.parse(text);
   if (!sample) throw new Error('a sample does not parse');
@@ -65,7 +73,9 @@ export function isSampled(sql: string): boolean {
   return sql.includes(sampleAlias);
 }
 
-const sampleText: Readonly<Record<SqlDialect, (reference: Reference, options: SampleOptions) => string>> = {
+const sampleText: Readonly<
+  Record<SqlDialect, (reference: Reference, options: Pick<SampleOptions, 'rows' | 'mayBeGoverned'>) => string>
+> = {
   // How many rows of a TABLESAMPLE are left behind a policy would tell how many it hides.
   postgres: (reference, { rows, mayBeGoverned }) => {
     const from = `select ${sampleAlias}.* from ${reference.isOnly ? 'only ' : ''}${nameOf(reference)} as ${sampleAlias}`;

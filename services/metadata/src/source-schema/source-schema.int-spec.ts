@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { workerRequests, type Table } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { until } from '#libs/testing';
-import { codeOf, faultOf, MetadataSuite } from '../../test/metadata-suite.js';
+import { codeOf, faultOf, MetadataSuite, sourceOptions } from '../../test/metadata-suite.js';
+import { SamplableTablesService } from './samplable-tables.service.js';
 import { SchemaRefreshService } from './schema-refresh.service.js';
 
 let suite: MetadataSuite;
@@ -88,6 +89,28 @@ describe('the schema of a source', () => {
     const refreshed = await suite.schemas.refresh(id, suite.caller);
     expect(refreshed.version).toBe(1);
     expect((await suite.schemas.list({ dataSourceId: id, page: { first: 1 } }, suite.caller)).totalCount).toBe(1_200);
+  });
+
+  it('says of what a sample can be taken, by the search path of the source, and of nothing that it does not tell', async () => {
+    const service = suite.app.get(SamplableTablesService);
+    suite.bus.readSchema = async () => [
+      { schema: 'public', name: 'orders', columns: [column], samplable: true },
+      { schema: 'sales', name: 'orders', columns: [column], samplable: false },
+      { schema: 'public', name: 'items', columns: [column], samplable: true },
+      { schema: 'public', name: 'untold', columns: [column] },
+    ];
+    const { id, workspaceId } = await suite.connectionOf(
+      (await suite.createSource('Sales', { options: { ...sourceOptions, schemas: ['sales', 'public'] } })).id,
+    );
+    const isSamplable = (name: string, schema?: string) =>
+      service.isSamplable(workspaceId, { dataSourceId: id, schema, name });
+    await suite.schemas.refresh(id, suite.caller);
+    expect(await isSamplable('orders')).toBe(false);
+    expect(await isSamplable('orders', 'public')).toBe(true);
+    expect(await isSamplable('items')).toBe(true);
+    for (const [name, schema] of [['items', 'sales'], ['untold'], ['absent']] as const) {
+      expect(await isSamplable(name, schema)).toBeUndefined();
+    }
   });
 
   it('does not keep a caller beyond the time of the request', async () => {

@@ -25,4 +25,8 @@ export class SourceTableEntity {
 
   @Column({ type: 'jsonb' })
   columns!: TableColumn[];
+
+  /** Whether the source can take a sample of it; null where that is not known. */
+  @Column({ type: 'boolean', nullable: true })
+  samplable!: boolean | null;
 }

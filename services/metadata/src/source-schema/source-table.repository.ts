@@ -41,6 +41,14 @@ export class SourceTableRepository {
     return this.database.manager.find(SourceTableEntity, { where: { dataSourceId }, order: { sortKey: 'asc' } });
   }
 
+  /** Those of this name, in whatever schema. */
+  named(dataSourceId: string, name: string): Promise<Pick<SourceTableEntity, 'schema' | 'samplable'>[]> {
+    return this.database.manager.find(SourceTableEntity, {
+      select: { schema: true, samplable: true },
+      where: { dataSourceId, name },
+    });
+  }
+
   /**
    * Puts what was read in the place of what was known, all at once.
    * @returns false where the source has changed since `version`, so that this may be another source's schema
@@ -71,11 +79,11 @@ export class SourceTableRepository {
 // A name too long for the index is none that anybody could type; of two equal tables one is enough.
 function rowsOf(dataSourceId: string, tables: readonly Table[]): SourceTableEntity[] {
   const rows = new Map<string, SourceTableEntity>();
-  for (const { catalog = null, schema = null, name, columns } of tables) {
+  for (const { catalog = null, schema = null, name, columns, samplable = null } of tables) {
     const sortKey = [catalog ?? '', schema ?? '', name].join(separator);
     if (Buffer.byteLength(sortKey) > sortKeyBytesMax) continue;
     const searchKey = keyOf(schema === null ? name : `${schema}.${name}`);
-    rows.set(sortKey, { dataSourceId, sortKey, catalog, schema, name, searchKey, columns });
+    rows.set(sortKey, { dataSourceId, sortKey, catalog, schema, name, searchKey, columns, samplable });
   }
   return [...rows.values()];
 }

@@ -7,7 +7,7 @@ import { checkCleared } from '../input/text.js';
 const daysMax = 3_650;
 const clearable = [
   ...['timeZone', 'cacheTtlSeconds', 'historyDays', 'resultDays', 'resultBytesMax', 'sampleRows'],
-  ...['userQuotas', 'workspaceQuotas'],
+  ...['durableHits', 'userQuotas', 'workspaceQuotas'],
 ];
 
 /** By the names of the columns; what is absent stays, null is the installation's. */
@@ -18,6 +18,7 @@ export interface SettingsChange {
   readonly result_days?: number | null;
   readonly result_bytes_max?: number | null;
   readonly sample_rows?: number | null;
+  readonly durable_hits?: boolean;
   readonly user_quotas?: QuotaLimits;
   readonly workspace_quotas?: QuotaLimits;
 }
@@ -45,6 +46,7 @@ export function parseSettingsChange(input: Input): SettingsChange {
     result_days: given<number | null>('resultDays', input.resultDays, null),
     result_bytes_max: given<number | null>('resultBytesMax', input.resultBytesMax, null),
     sample_rows: given<number | null>('sampleRows', input.sampleRows, null),
+    durable_hits: given<boolean>('durableHits', input.durableHits, false),
     user_quotas: given<QuotaLimits>('userQuotas', input.userQuotas, {}),
     workspace_quotas: given<QuotaLimits>('workspaceQuotas', input.workspaceQuotas, {}),
   };

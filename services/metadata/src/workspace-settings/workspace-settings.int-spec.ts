@@ -54,13 +54,14 @@ async function faultsOf(work: Promise<unknown>): Promise<[string, string][]> {
 
 describe('the settings of a workspace', () => {
   it('are the installation’s until it sets its own, and what is not named stays', async () => {
-    expect(await get()).toEqual({ userQuotas: {}, workspaceQuotas: {}, version: 1 });
+    expect(await get()).toEqual({ durableHits: false, userQuotas: {}, workspaceQuotas: {}, version: 1 });
     await update({ timeZone: 'Asia/Tokyo', cacheTtlSeconds: 0, userQuotas: { executions: 5 } });
     const own = {
       historyDays: 7,
       resultDays: 3,
       resultBytesMax: 2 ** 40,
       sampleRows: 50_000,
+      durableHits: true,
       workspaceQuotas: { rows: 0 },
     };
     const settings = await update({ version: 2, ...own });
@@ -73,7 +74,7 @@ describe('the settings of a workspace', () => {
   });
 
   it('are the installation’s again once they are cleared', async () => {
-    const results = { resultDays: 3, resultBytesMax: 0, sampleRows: 1 };
+    const results = { resultDays: 3, resultBytesMax: 0, sampleRows: 1, durableHits: true };
     await update({ timeZone: 'UTC', historyDays: 7, cacheTtlSeconds: 9, userQuotas: { executions: 5 }, ...results });
     const cleared = [
       'timeZone',
@@ -83,8 +84,11 @@ describe('the settings of a workspace', () => {
       'resultDays',
       'resultBytesMax',
       'sampleRows',
+      'durableHits',
     ];
-    expect(await update({ version: 2, cleared })).toEqual({ userQuotas: {}, workspaceQuotas: {}, version: 3 });
+    expect(await update({ version: 2, cleared })).toEqual({
+      ...{ durableHits: false, userQuotas: {}, workspaceQuotas: {}, version: 3 },
+    });
   });
 
   it('are changed by one of many who have read the same', async () => {

@@ -17,6 +17,7 @@ interface Row {
   /** node-postgres gives bigint as text. */
   result_bytes_max: string | number | null;
   sample_rows: number | null;
+  durable_hits: boolean;
   user_quotas: QuotaLimits;
   workspace_quotas: QuotaLimits;
   version: number;
@@ -24,7 +25,7 @@ interface Row {
 
 const unset: Row = {
   ...{ time_zone: null, cache_ttl_seconds: null, history_days: null, result_days: null, result_bytes_max: null },
-  ...{ sample_rows: null, user_quotas: {}, workspace_quotas: {}, version: 1 },
+  ...{ sample_rows: null, durable_hits: false, user_quotas: {}, workspace_quotas: {}, version: 1 },
 };
 
 @Injectable()
@@ -52,12 +53,13 @@ export class WorkspaceSettingsRepository {
       const next = { ...current, ...change };
       await manager.query(
         `update metadata.workspace_settings set time_zone = $2, cache_ttl_seconds = $3, history_days = $4,
-           user_quotas = $5, workspace_quotas = $6, result_days = $7, result_bytes_max = $8, sample_rows = $9, version = version + 1
+           user_quotas = $5, workspace_quotas = $6, result_days = $7, result_bytes_max = $8, sample_rows = $9, durable_hits = $10,
+           version = version + 1
          where workspace_id = $1`,
         [
           ...[workspaceId, next.time_zone, next.cache_ttl_seconds, next.history_days],
           ...[JSON.stringify(next.user_quotas), JSON.stringify(next.workspace_quotas)],
-          ...[next.result_days, next.result_bytes_max, next.sample_rows],
+          ...[next.result_days, next.result_bytes_max, next.sample_rows, next.durable_hits],
         ],
       );
       const changed = toSettings({ ...next, version: version + 1 });
@@ -93,7 +95,7 @@ export class WorkspaceSettingsRepository {
   private async row(manager: EntityManager, workspaceId: string, lock: '' | 'for update'): Promise<Row> {
     const [row]: Row[] = await manager.query(
       `select time_zone, cache_ttl_seconds, history_days, result_days, result_bytes_max, sample_rows,
-         user_quotas, workspace_quotas, version
+         durable_hits, user_quotas, workspace_quotas, version
        from metadata.workspace_settings where workspace_id = $1 ${lock}`,
       [workspaceId],
     );
@@ -109,6 +111,7 @@ function toSettings(row: Row): WorkspaceSettings {
     resultDays: row.result_days ?? undefined,
     resultBytesMax: bytesOf(row.result_bytes_max),
     sampleRows: row.sample_rows ?? undefined,
+    durableHits: row.durable_hits,
     userQuotas: row.user_quotas,
     workspaceQuotas: row.workspace_quotas,
     version: row.version,

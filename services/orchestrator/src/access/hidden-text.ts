@@ -12,7 +12,8 @@ export function withoutText(execution: Execution): Execution {
 }
 
 function hidden(error: RunError): RunError {
-  return tellingCodes.includes(error.code) ? { ...error, message } : error;
+  // What the source calls the failure tells of the statement as well.
+  return tellingCodes.includes(error.code) ? { ...error, message, sourceCode: undefined } : error;
 }
 
 /** What a statement is refused with, for those who may not read it. What is said of parameters is theirs to know. */
@@ -21,6 +22,10 @@ export function refusalWithoutText(error: unknown): unknown {
   const origin = { path: error.path, internalMessage: error.publicMessage, cause: error };
   // Without its details: what the source calls the failure tells of the statement as well.
   if (error.code === 'run.query_failed') return new AppError(error.code, message, origin);
+  // It names what the statement reads.
+  if (error.code === 'run.sample_unsound') {
+    return new AppError(error.code, 'No sample can be taken of this saved query.', origin);
+  }
   if (!error.code.startsWith('sql.')) return error;
   return new AppError('sql.rejected', 'The saved query cannot be run. Those who may edit it are told why.', origin);
 }

@@ -215,7 +215,7 @@ describe('quotas', () => {
   });
 
   it('of the workspace itself win over the installation’s, and are told', async () => {
-    const settings = { userQuotas: { executions: 1 }, workspaceQuotas: { rows: 9 }, version: 2 };
+    const settings = { userQuotas: { executions: 1 }, workspaceQuotas: { rows: 9 }, durableHits: false, version: 2 };
     start({ allowance: { userExecutions: 100, workspaceRows: 1 } });
     orchestrator.bus.answer(metadataRequests.resolveRunnable, () => ({ source, settings, revision: 1 }));
     orchestrator.bus.answer(metadataRequests.getWorkspaceSettings, () => ({ settings }));

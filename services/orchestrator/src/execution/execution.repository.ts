@@ -1,17 +1,33 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { DataSource } from 'typeorm';
-import type { ResponseOf, runRequests, RunState } from '#libs/contracts';
-import { accessCondition, escapeLike, queryPrepared, ReplicaReader, type ReachedAssets } from '#libs/database';
-import { fenceAlias } from '#libs/sql';
+import type { DataSource, EntityManager } from 'typeorm';
+import type { ResponseOf, runRequests } from '#libs/contracts';
+import { queryPrepared, ReplicaReader } from '#libs/database';
 import { placeColumns, toPlace, toView, viewColumns, type Place, type ViewRow } from './execution.row.js';
 import type { ExecutionView, ListFilter, Sight } from './execution.types.js';
+import {
+  isNotBehind,
+  isOfUnfinished,
+  isSifted,
+  siftConditions,
+  stretchConditions,
+  unfinishedCondition,
+  type Placed,
+  type Position,
+} from './list-conditions.js';
 
 type Versions = ResponseOf<typeof runRequests.getVersions>['versions'];
 
-interface Position {
-  readonly micros: number;
-  readonly id: string;
+/**
+ * How many executions a page looks at for those that a filter wants, where no index has them in their order. At most so many runs
+ * are read for a page, however long the history is.
+ */
+export const lookedAtMax = 10_000;
+
+export interface Listed {
+  readonly views: ExecutionView[];
+  /** Where looking has ended, with more behind it; undefined where the list ends here or has more than the page takes. */
+  readonly lookedTo: Position | undefined;
 }
 
 /** Reads executions as callers see them. Nothing here writes. */
@@ -36,50 +52,32 @@ export class ExecutionRepository {
   }
 
   /** Newest first, behind `after`. */
-  async list(filter: ListFilter, limit: number, after: Position | undefined): Promise<ExecutionView[]> {
-    const conditions = ['e.workspace_id = $1'];
-    const parameters: unknown[] = [filter.workspaceId];
-    const where = (condition: (place: string) => string, value: unknown): void => {
-      parameters.push(value);
-      conditions.push(condition(`$${parameters.length}`));
-    };
-    const reached = (assets: ReachedAssets): string =>
-      accessCondition(assets, { source: 'r.source_id', query: 'e.saved_query_id' }, (ids) => {
-        parameters.push(ids);
-        return `$${parameters.length}`;
-      });
-    if (filter.reached) conditions.push(reached(filter.reached));
-    // Nor what stands in a saved query that one may only run.
-    if (filter.search !== undefined && filter.readable) {
-      conditions.push(`(e.saved_query_id is null or ${reached(filter.readable)})`);
-    }
-    if (filter.callerId !== undefined) where((place) => `e.caller_id = ${place}`, filter.callerId);
-    if (filter.submittedById !== undefined) where((place) => `e.caller_id = ${place}`, filter.submittedById);
-    if (filter.savedQueryId !== undefined) where((place) => `e.saved_query_id = ${place}`, filter.savedQueryId);
-    if (filter.dataSourceId !== undefined) where((place) => `r.source_id = ${place}`, filter.dataSourceId);
-    // By searching one would find out what the policies in a statement are.
-    if (filter.search !== undefined && !filter.readsPolicies)
-      where((place) => `position(${place} in r.sql) = 0`, fenceAlias);
-    if (filter.search !== undefined) where((place) => `r.sql ilike ${place}`, `%${escapeLike(filter.search)}%`);
-    if (filter.submittedFrom) where((place) => `e.submitted_at >= ${place}`, filter.submittedFrom);
-    if (filter.submittedTo) where((place) => `e.submitted_at < ${place}`, filter.submittedTo);
-    if (filter.states.length > 0) {
-      where((place) => `coalesce(e.own_state, r.state) = any (${place})`, storedStates(filter.states));
-    }
-    if (after) {
-      where((place) => `e.submitted_at <= 'epoch'::timestamptz + ${place} * interval '1 microsecond'`, after.micros);
-      const micros = `$${parameters.length}`;
-      where(
-        (place) => `(e.submitted_at, e.id) < ('epoch'::timestamptz + ${micros} * interval '1 microsecond', ${place})`,
-        after.id,
+  list(filter: ListFilter, limit: number, after: Position | undefined): Promise<Listed> {
+    return this.replica.read(async (on) => {
+      const parameters: unknown[] = [];
+      const place: Placed = (value) => `$${parameters.push(value)}`;
+      const stretch = stretchConditions(filter, after, place);
+      const isShort = isOfUnfinished(filter);
+      const lookedTo = isSifted(filter) && !isShort ? await endOfLook(on, stretch, parameters) : undefined;
+      const conditions = [
+        ...stretch,
+        ...(lookedTo ? [isNotBehind(lookedTo, place)] : []),
+        ...(isShort ? [unfinishedCondition] : []),
+        ...siftConditions(filter, place),
+      ];
+      // The runs are fetched for the executions, one by one: for a text that seems rare all runs would be read for it first. Those that
+      // have not ended are few, and come first.
+      const runs = isShort
+        ? 'join orchestrator.run r on r.id = e.run_id'
+        : 'cross join lateral (select * from orchestrator.run where id = e.run_id offset 0) r';
+      const rows = await on.query<ViewRow[]>(
+        `select ${viewColumns} from orchestrator.execution e ${runs}
+         where ${conditions.join(' and ')}
+         order by e.submitted_at desc, e.id desc limit ${place(limit)}`,
+        parameters,
       );
-    }
-    parameters.push(limit);
-    const statement = `select ${viewColumns} from orchestrator.execution e join orchestrator.run r on r.id = e.run_id
-       where ${conditions.join(' and ')}
-       order by e.submitted_at desc, e.id desc limit $${parameters.length}`;
-    const rows = await this.replica.read((on) => on.query<ViewRow[]>(statement, parameters));
-    return rows.map(toView);
+      return { views: rows.map(toView), lookedTo: rows.length < limit ? lookedTo : undefined };
+    });
   }
 
   async versions(ids: readonly string[]): Promise<Versions> {
@@ -107,7 +105,16 @@ export class ExecutionRepository {
   }
 }
 
-/** DISPATCHED is told as QUEUED, so who asks for QUEUED asks for both. */
-function storedStates(states: readonly RunState[]): RunState[] {
-  return states.includes('QUEUED') ? [...states, 'DISPATCHED'] : [...states];
+/** The last of the executions that a page may look at; undefined where the list ends before. */
+async function endOfLook(
+  on: EntityManager,
+  stretch: readonly string[],
+  parameters: readonly unknown[],
+): Promise<Position | undefined> {
+  const [last] = await on.query<{ id: string; micros: string }[]>(
+    `select e.id, (extract(epoch from e.submitted_at) * 1000000)::bigint as micros from orchestrator.execution e
+     where ${stretch.join(' and ')} order by e.submitted_at desc, e.id desc offset ${lookedAtMax - 1} limit 1`,
+    [...parameters],
+  );
+  return last && { id: last.id, micros: Number(last.micros) };
 }

@@ -55,8 +55,15 @@ export class ExecutionService {
       ['number', 'string'],
     );
     const after = page.after && { micros: page.after[0], id: page.after[1] };
-    const views = isKnowable(filter) ? await this.repository.list(filter, page.limit, after) : [];
-    const { rows, cursors, pageInfo } = toPage(views, page, (view) => [view.submittedMicros, view.execution.id]);
+    const { views, lookedTo } = isKnowable(filter)
+      ? await this.repository.list(filter, page.limit, after)
+      : { views: [], lookedTo: undefined };
+    const { rows, cursors, pageInfo } = toPage(
+      views,
+      page,
+      (view) => [view.submittedMicros, view.execution.id],
+      lookedTo && [lookedTo.micros, lookedTo.id],
+    );
     return { executions: rows.map((view) => toExecution(view, principal, access)), cursors, pageInfo };
   }
 

@@ -3,6 +3,7 @@ import { InjectConfig } from '#libs/config';
 import { delay } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { OrchestratorConfig } from '../orchestrator.config.js';
+import { RevisionHistoryService } from '../cache/revision-history.service.js';
 import { MetadataClient } from '../source/metadata.client.js';
 import { WebhookDeliveryRepository } from '../webhook/webhook-delivery.repository.js';
 import { HistoryRepository } from './history.repository.js';
@@ -17,6 +18,7 @@ export class HistoryService {
   constructor(
     private readonly repository: HistoryRepository,
     private readonly deliveries: WebhookDeliveryRepository,
+    private readonly revisions: RevisionHistoryService,
     private readonly metadata: MetadataClient,
     private readonly logger: AppLogger,
     @InjectConfig() private readonly config: OrchestratorConfig,
@@ -37,6 +39,7 @@ export class HistoryService {
     await this.repeat('idle', () => this.repository.purgeIdle(), signal);
     const { logDays } = this.config.webhooks;
     await this.repeat('webhook_delivery', () => this.deliveries.purge(logDays, this.repository.batchMax), signal);
+    this.purged.inc({ kind: 'cache_revision' }, await this.revisions.purge(signal));
   }
 
   /** Without knowing what the workspaces want nothing is deleted. */

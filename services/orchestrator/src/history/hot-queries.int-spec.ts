@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Execution, RequestOf, runRequests, SourceConnection } from '#libs/contracts';
+import { newId } from '#libs/kernel';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { openDatabase } from '../../test/data-source.js';
 import {
@@ -14,11 +15,12 @@ import {
   type Orchestrator,
 } from '../../test/orchestrator-harness.js';
 import { repeatInHistory } from '../../test/long-history.js';
-import { PlanLog, planLogFlags } from '../../test/plan-log.js';
+import { PlanLog, planLogFlags, type TableRead } from '../../test/plan-log.js';
+import { lookedAtMax } from '../execution/execution.repository.js';
 
 // .ci/nightly sets SLUICE_TEST_LONG=1; fewer are enough to see a table that is read whole.
 const historyLength = process.env['SLUICE_TEST_LONG'] === '1' ? 1_000_000 : 50_000;
-/** A batch of the retention, or a page of a list with the row behind each of its executions; no statement looks at more. */
+/** A batch of the retention, or a page of a list with the row behind each of its executions; no other statement looks at more. */
 const rowsMax = 1_000;
 
 const principal = newPrincipal({ permissions: new Set(['query.run', 'execution.read']) });
@@ -39,6 +41,7 @@ beforeAll(async () => {
   await worker.announce(100);
   const finished = await finish(await ask('select 0'));
   await repeatInHistory(database, finished, historyLength);
+  await invalidateOften(5_000);
 }, 600_000);
 afterAll(async () => {
   await database.destroy();
@@ -46,6 +49,18 @@ afterAll(async () => {
 });
 
 const ask = (text: string): Promise<Execution> => submitSql(orchestrator, principal, source, text);
+
+/** So many names, and a note that is old enough for them to be looked at. */
+async function invalidateOften(count: number): Promise<void> {
+  await database.query(
+    `insert into orchestrator.cache_revision (workspace_id, subject, revision)
+     select $1, 'tag:' || n, 2 from generate_series(1, ${count}) n`,
+    [principal.workspaceId],
+  );
+  await database.query(
+    `insert into orchestrator.cache_horizon (revision, noted_at) values (1, now() - interval '20 days')`,
+  );
+}
 
 async function finish(execution: Execution): Promise<Execution> {
   await worker.claim({ runId: execution.runId, fence: 1 });
@@ -89,15 +104,63 @@ const paths: Record<string, () => Promise<unknown>> = {
   'the retention, where nothing is too old': () => orchestrator.history.purge(),
 };
 
+const sifted: Record<string, Partial<ListInput>> = {
+  'a text that no statement has': { search: 'nowhere' },
+  'a text that the oldest statement has': { search: `select ${historyLength}` },
+  'a state that none has': { states: ['TIMED_OUT'] },
+  'a data source that none is of': { dataSourceId: newId('dataSource') },
+  'a saved query that none is of': { savedQueryId: newId('savedQuery') },
+};
+
 describe(`With ${historyLength.toLocaleString('en')} executions kept`, () => {
   it.each(Object.keys(paths))('%s looks at few rows', async (path) => {
     log.take();
     await paths[path]?.();
-    // The log comes by a pipe, after the answer; it has come when it has what is asked for last.
-    await database.query(`select '${path}' from orchestrator.finished_horizon`);
-    await until(() => log.has(path));
-    const reads = log.take();
+    const reads = await readsUpTo(path);
     expect(reads.length).toBeGreaterThan(1);
     expect(reads.filter(({ rows }) => rows > rowsMax)).toEqual([]);
   });
+
+  it.each(Object.keys(sifted))('a page of executions for %s looks at a bounded stretch of them', async (what) => {
+    log.take();
+    await list({ ...sifted[what] });
+    const reads = await readsUpTo(what);
+    expect(reads.filter(({ rows }) => rows > lookedAtMax)).toEqual([]);
+  });
+
+  it('what has not ended is found by its state behind any number of others, in one page and by few rows', async () => {
+    const waiting = await ask('select 4');
+    // So that all others are newer.
+    await database.query(`update orchestrator.execution set submitted_at = now() - interval '100 days' where id = $1`, [
+      waiting.id,
+    ]);
+    log.take();
+    const { executions, pageInfo } = await list({ states: ['QUEUED', 'RUNNING', 'CANCELING'] });
+    expect([executions.map(({ id }) => id), pageInfo?.hasNextPage]).toEqual([[waiting.id], false]);
+    const reads = await readsUpTo('what has not ended');
+    expect(reads.filter(({ rows }) => rows > rowsMax)).toEqual([]);
+    await orchestrator.cancels.cancel(waiting.id, principal);
+  });
+
+  it('a search goes on behind what a page has looked at, to the oldest execution, and tells it once', async () => {
+    const found: unknown[] = [];
+    let pages = 0;
+    for (let after: string | undefined, isMore = true; isMore; pages += 1) {
+      const { executions, pageInfo } = await list({
+        ...{ search: `select ${historyLength}`, page: { first: 100, ...(after === undefined ? {} : { after }) } },
+      });
+      found.push(...executions.map(({ sql }) => sql));
+      [after, isMore] = [pageInfo?.endCursor, pageInfo?.hasNextPage ?? false];
+    }
+    expect(found).toEqual([`select ${historyLength}`]);
+    expect(pages).toBeGreaterThanOrEqual(historyLength / lookedAtMax);
+    expect(pages).toBeLessThanOrEqual(historyLength / lookedAtMax + 1);
+  });
 });
+
+/** The log comes by a pipe, after the answer; it has come when it has what is asked for last. */
+async function readsUpTo(what: string): Promise<TableRead[]> {
+  await database.query(`select '${what}' from orchestrator.finished_horizon`);
+  await until(() => log.has(what));
+  return log.take();
+}

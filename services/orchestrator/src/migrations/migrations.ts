@@ -4,6 +4,7 @@ import { AcceptInOneStatement1795240000000 } from './1795240000000-accept-in-one
 import { GuestsCountAsTheirAccount1795500000000 } from './1795500000000-guests-count-as-their-account.js';
 import { FairQueue1795280000000 } from './1795280000000-fair-queue.js';
 import { GuestsJoinWithTheirAccount1797030000000 } from './1797030000000-guests-join-with-their-account.js';
+import { OldCacheRevisionsGo1797050000000 } from './1797050000000-old-cache-revisions-go.js';
 import { HitsMayBeRepeatedAgain1796480000000 } from './1796480000000-hits-may-be-repeated-again.js';
 import { KeepResults1795250000000 } from './1795250000000-keep-results.js';
 import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
@@ -39,4 +40,5 @@ export const migrations = [
   RepeatedRequestsAreAnsweredAsRecorded1797010000000,
   HowLongRunsTake1797020000000,
   GuestsJoinWithTheirAccount1797030000000,
+  OldCacheRevisionsGo1797050000000,
 ];

@@ -28,6 +28,10 @@ export interface PlanInput {
   /** By parameter: what its options query answers now. */
   readonly queryOptions?: ReadonlyMap<string, readonly JsonValue[]> | undefined;
   readonly places: PlanPlaces;
+  /** Of the workspace's assets, its source's tables among them. */
+  readonly revision: number;
+  /** Whether the source can take a sample of a table; undefined where nobody knows. Asked where one is to be taken. */
+  readonly isSamplable: (table: TableName) => Promise<boolean | undefined>;
   readonly limits: Pick<ResolvedLimits, 'rows' | 'sampleRows' | 'isSampleByDefault'>;
   /** Something that the source itself goes by is not known of the caller: no row may be shown. */
   readonly isClosed?: boolean | undefined;

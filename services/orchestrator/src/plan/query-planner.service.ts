@@ -36,8 +36,9 @@ export class QueryPlanner {
       const dialect = dialectOf(input.source);
       const { sql: written, values, parameters } = this.templates.bind(input, dialect);
       const mayBeGoverned = input.policies !== undefined;
-      const { limits, isClosed } = input;
-      const sql = await this.shaper.shape(dialect, written, { ...limits, mayBeGoverned, isClosed });
+      const { source, revision, isSamplable, limits, isClosed } = input;
+      const known = { version: `${source.id}/${revision}`, isSamplable };
+      const sql = await this.shaper.shape(dialect, written, { ...limits, mayBeGoverned, isClosed, tables: known });
       if (input.policies) return { parameters, ...(await this.govern(input.policies, sql, values, input.source)) };
       const tables = await this.prove(dialect, sql, values.length);
       return { sql, values, parameters, tables, policyFingerprint: '', reach: undefined };

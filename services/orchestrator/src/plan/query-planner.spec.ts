@@ -18,6 +18,8 @@ const input: PlanInput = {
   timeZone: 'UTC',
   nowMs: Date.parse('2026-11-21T23:59:30Z'),
   places: { text: ['query', 'sql', 'text'], parameters: ['query', 'sql', 'parameters'] },
+  revision: 1,
+  isSamplable: async () => true,
   limits: { rows: 1_000_000 },
 };
 
@@ -55,6 +57,23 @@ describe('a plan', () => {
     const joined = 'select * from a, b';
     expect(await sqlOf(joined, true)).toBe(joined);
     await expect(sqlOf(joined, false)).rejects.toMatchObject({ code: 'run.sample_unsound' });
+  });
+
+  it('samples what nobody knows where that is asked for, and never by default; with the next revision it is asked anew', async () => {
+    const sqlOf = async (change: Partial<PlanInput>, isSampleByDefault: boolean): Promise<string> => {
+      const limits = { rows: 1_000_000, sampleRows: 10, isSampleByDefault };
+      return (await plan({ text: 'select * from a', given: {}, definitions: [], limits, ...change })).sql;
+    };
+    const isView = { isSamplable: async () => false, revision: 2 };
+    const isUnknown = { isSamplable: async () => undefined, revision: 3 };
+    expect(await sqlOf({}, true)).toContain('tablesample');
+    expect(await sqlOf(isView, true)).toBe('select * from a');
+    await expect(sqlOf(isView, false)).rejects.toMatchObject({
+      ...{ code: 'run.sample_unsound', path: ['limits', 'sampleRows'] },
+      publicMessage: expect.stringContaining('"a"'),
+    });
+    expect(await sqlOf(isUnknown, true)).toBe('select * from a');
+    expect(await sqlOf(isUnknown, false)).toContain('tablesample');
   });
 
   it('reads an attribute by its own value, and none where there is none', async () => {

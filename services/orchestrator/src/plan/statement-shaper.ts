@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { AppError } from '#libs/kernel';
-import { emptyStatement, pushRowLimit, sampleStatement, type SqlDialect } from '#libs/sql';
+import { emptyStatement, pushRowLimit, sampleStatement, type SqlDialect, type TableName } from '#libs/sql';
 
 export interface StatementShape {
   /** The most rows of the answer. */
@@ -12,6 +12,11 @@ export interface StatementShape {
   readonly mayBeGoverned: boolean;
   /** No row may be shown, whatever the statement. */
   readonly isClosed?: boolean | undefined;
+  /** What is known of the source's tables. Under an equal version the answers are equal. */
+  readonly tables: {
+    readonly version: string;
+    readonly isSamplable: (table: TableName) => Promise<boolean | undefined>;
+  };
 }
 
 /**
@@ -29,10 +34,11 @@ export class StatementShaper {
   });
 
   async shape(dialect: SqlDialect, sql: string, shape: StatementShape): Promise<string> {
-    const { rows, sampleRows, isSampleByDefault = false, mayBeGoverned, isClosed = false } = shape;
+    const { rows, sampleRows, isSampleByDefault = false, mayBeGoverned, isClosed = false, tables } = shape;
     if (isClosed) return emptyStatement(sql);
     if (sampleRows === undefined && rows > pushedRowsMax) return sql;
-    const key = `${dialect} ${rows} ${sampleRows ?? ''} ${isSampleByDefault} ${mayBeGoverned} ${sql}`;
+    const sample = sampleRows === undefined ? '' : `${sampleRows} ${isSampleByDefault} ${tables.version}`;
+    const key = `${dialect} ${rows} ${mayBeGoverned} ${sample} ${sql}`;
     const known = this.shaped.get(key);
     if (known !== undefined) return known;
     const sampled = await this.sampled(dialect, sql, shape);
@@ -43,10 +49,13 @@ export class StatementShaper {
   }
 
   private async sampled(dialect: SqlDialect, sql: string, shape: StatementShape): Promise<string> {
-    const { sampleRows, isSampleByDefault = false, mayBeGoverned } = shape;
+    const { sampleRows, isSampleByDefault = false, mayBeGoverned, tables } = shape;
     if (sampleRows === undefined) return sql;
+    // Of what nobody knows, the source is to say whether it can where somebody asks for it, and is not tried where nobody does.
+    const isSamplable = async (table: TableName): Promise<boolean> =>
+      (await tables.isSamplable(table)) ?? !isSampleByDefault;
     try {
-      return await sampleStatement(dialect, sql, { rows: sampleRows, mayBeGoverned });
+      return await sampleStatement(dialect, sql, { rows: sampleRows, mayBeGoverned, isSamplable });
     } catch (error) {
       if (isSampleByDefault && error instanceof AppError && error.code === 'run.sample_unsound') return sql;
       throw error;

@@ -8,6 +8,7 @@ import {
   type WarmUp,
   type WorkspaceSettings,
 } from '#libs/contracts';
+import type { TableName } from '#libs/sql';
 
 /** So many are read at once. */
 const warmUpsMax = 1_000;
@@ -35,6 +36,17 @@ export class MetadataClient {
   ): Promise<ResponseOf<typeof metadataRequests.getSourcePolicies>> {
     const context = serviceContext('orchestrator', workspaceId, requestId);
     return this.bus.request(metadataRequests.getSourcePolicies, { dataSourceId }, { context });
+  }
+
+  /** Whether a source can take a sample of a table; undefined where that is not known. */
+  async isSamplable(
+    { id, workspaceId }: Pick<SourceConnection, 'id' | 'workspaceId'>,
+    { schema, name }: TableName,
+    requestId: string,
+  ): Promise<boolean | undefined> {
+    const context = serviceContext('orchestrator', workspaceId, requestId);
+    return (await this.bus.request(metadataRequests.isSamplable, { dataSourceId: id, schema, name }, { context }))
+      .samplable;
   }
 
   /** What the caller's workspace sets for itself. */

@@ -15,6 +15,7 @@ import { TemplateCallers } from '../plan/template-callers.service.js';
 import { toTemplateDefinitions } from '../plan/template-definitions.js';
 import { PolicyService } from '../policy/policy.service.js';
 import type { SessionIdentity } from '../policy/session-identity.js';
+import { MetadataClient } from '../source/metadata.client.js';
 import { RunnableMemory } from '../source/runnable.memory.js';
 import { givenBy } from './given-by.js';
 import { resolveLimits, type ResolvedLimits } from './limits.js';
@@ -64,6 +65,7 @@ export class QuestionService {
     private readonly policies: PolicyService,
     private readonly planner: QueryPlanner,
     private readonly callers: TemplateCallers,
+    private readonly metadata: MetadataClient,
     @InjectConfig() private readonly config: OrchestratorConfig,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -104,6 +106,7 @@ export class QuestionService {
       policies,
       queryOptions,
       caller,
+      isSamplable: (table) => this.metadata.isSamplable(question.source, table, context.requestId),
       timeZone: input.timeZone ?? principal.guest?.timeZone ?? question.settings?.timeZone ?? defaultTimeZone,
       nowMs,
     });

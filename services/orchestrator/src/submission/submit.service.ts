@@ -29,7 +29,7 @@ import type { AskingContext, BegunRun, Idempotency, Submission, SubmitInput } fr
 /** The caller's execution, and what an equal question may go by. */
 export interface Submitted {
   readonly execution: Execution;
-  /** Set for a hit: the revision of the workspace's assets that it stands on. */
+  /** Set for a hit that may be repeated in a batch: the revision of the workspace's assets that it stands on. */
   readonly repeatableAtRevision?: number;
 }
 
@@ -95,7 +95,11 @@ export class SubmitService {
     };
     const execution = await this.accept(submission, { principal, access }, sourcePathOf(input));
     const isRepeatable =
-      execution.cacheStatus === 'HIT' && !idempotency && staysEqual(question.definitions, plan, nowMs);
+      execution.cacheStatus === 'HIT' &&
+      !idempotency &&
+      // What is repeated does not wait for the disk.
+      !settings?.durableHits &&
+      staysEqual(question.definitions, plan, nowMs);
     return isRepeatable ? { execution, repeatableAtRevision: revision } : { execution };
   }
 

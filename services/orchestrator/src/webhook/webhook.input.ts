@@ -4,6 +4,7 @@ import { isFinal, type FinalState } from '../run/transitions.js';
 
 const nameMax = 200;
 const urlMax = 2_000;
+const searchMax = 200;
 const idsMax = 100;
 const names: Record<'savedQuery' | 'dataSource', string> = { savedQuery: 'saved query', dataSource: 'data source' };
 const controls = /[\p{Cc}\p{Zl}\p{Zp}]/u;
@@ -58,6 +59,16 @@ export function parseWebhookChange(input: RequestOf<typeof webhookRequests.updat
   };
   throwIfAny(issues);
   return change;
+}
+
+/** What a list is searched for; undefined: for nothing. */
+export function checkSearch(text: string | undefined): string | undefined {
+  const search = text?.trim().normalize('NFC') ?? '';
+  if (search.length > searchMax || controls.test(search)) {
+    const message = `search must be one line of plain text of at most ${searchMax} characters.`;
+    throw new AppError('input.invalid', message, { path: ['search'] });
+  }
+  return search === '' ? undefined : search;
 }
 
 const noFilter: WebhookFilter = { states: [], savedQueryIds: [], dataSourceIds: [] };

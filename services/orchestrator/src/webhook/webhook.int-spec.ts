@@ -144,6 +144,29 @@ describe('what is asked of a webhook', () => {
     });
   });
 
+  it('is found by its name and by the host of its receiver, literally, and not by what lets one in there', async () => {
+    const [first, second] = [
+      (await suite.make({}, 'https://one.example.com/token-of-it')).webhook,
+      (await suite.make({}, 'https://two.example.com/')).webhook,
+    ];
+    const { management } = suite.webhooks;
+    await management.update({ id: first.id, version: 1, name: '100%_', cleared: [] }, suite.principal);
+    const find = async (search: string, by = suite.principal) => {
+      const { webhooks, totalCount } = await management.list({ page: { first: 10 }, search }, by);
+      expect(totalCount).toBe(webhooks.length);
+      return webhooks.map(({ id }) => id);
+    };
+    expect(await find('0%_')).toEqual([first.id]);
+    expect(await find('0__')).toEqual([]);
+    expect(await find('TWO.example')).toEqual([second.id]);
+    expect(await find('of-it')).toEqual([]);
+    expect(await find('example', newPrincipal())).toEqual([]);
+    await expect(find('x'.repeat(201))).rejects.toMatchObject({ code: 'input.invalid', path: ['search'] });
+    const page = await management.list({ page: { first: 1 }, search: 'example' }, suite.principal);
+    const other = { page: { first: 1, after: page.cursors[0] ?? '' }, search: 'two' };
+    await expect(management.list(other, suite.principal)).rejects.toMatchObject({ code: 'input.cursor_invalid' });
+  });
+
   it('is bounded: a workspace has at most 50', async () => {
     for (let count = 0; count < 50; count += 1) await suite.make();
     await expect(suite.make()).rejects.toMatchObject({ code: 'input.too_large' });

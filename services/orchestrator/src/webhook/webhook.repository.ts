@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Webhook } from '#libs/contracts';
-import { AuditRepository, inTransaction, type ParsedPage } from '#libs/database';
+import { AuditRepository, escapeLike, hostOf, inTransaction, type ParsedPage } from '#libs/database';
 import { AppError, changedMeanwhile } from '#libs/kernel';
 import type { NewWebhook, WebhookChange } from './webhook.input.js';
 import { toWebhook, webhookColumns, type WebhookRow } from './webhook.row.js';
@@ -38,15 +38,21 @@ export class WebhookRepository {
   }
 
   /** The oldest first. */
-  async list(workspaceId: string, page: ParsedPage): Promise<{ webhooks: Webhook[]; totalCount: number }> {
+  async list(
+    workspaceId: string,
+    search: string | undefined,
+    page: ParsedPage,
+  ): Promise<{ webhooks: Webhook[]; totalCount: number }> {
+    const pattern = search === undefined ? null : `%${escapeLike(search)}%`;
+    const filter = `w.workspace_id = $1 and ($2::text is null or w.name ilike $2 or ${hostOf('w.url')} ilike $2)`;
     const rows: WebhookRow[] = await this.dataSource.query(
       `select ${webhookColumns} from orchestrator.webhook w
-       where w.workspace_id = $1 and ($2::text is null or w.id collate "C" > $2) order by w.id collate "C" limit $3`,
-      [workspaceId, page.after?.[0] ?? null, page.limit],
+       where ${filter} and ($3::text is null or w.id collate "C" > $3) order by w.id collate "C" limit $4`,
+      [workspaceId, pattern, page.after?.[0] ?? null, page.limit],
     );
     const [count]: { n: number }[] = await this.dataSource.query(
-      'select count(*)::integer as n from orchestrator.webhook where workspace_id = $1',
-      [workspaceId],
+      `select count(*)::integer as n from orchestrator.webhook w where ${filter}`,
+      [workspaceId, pattern],
     );
     return { webhooks: rows.map(toWebhook), totalCount: count?.n ?? 0 };
   }

@@ -7,7 +7,7 @@ import type { Principal } from '#libs/identity';
 import { newWebhookSecret, ReceiverClient } from '#libs/receivers';
 import { DataKeys } from '../policy/data-keys.js';
 import { WebhookDeliveryRepository } from './webhook-delivery.repository.js';
-import { parseNewWebhook, parseWebhookChange, refusedUrl } from './webhook.input.js';
+import { checkSearch, parseNewWebhook, parseWebhookChange, refusedUrl } from './webhook.input.js';
 import { WebhookRepository } from './webhook.repository.js';
 
 type Requests = typeof webhookRequests;
@@ -32,11 +32,12 @@ export class WebhookService {
   }
 
   async list(
-    { page: args }: RequestOf<Requests['listWebhooks']>,
+    input: RequestOf<Requests['listWebhooks']>,
     { workspaceId }: Principal,
   ): Promise<ResponseOf<Requests['listWebhooks']>> {
-    const page = parsePage(args, 'webhooks', { workspaceId });
-    const { webhooks, totalCount } = await this.webhooks.list(workspaceId, page);
+    const search = checkSearch(input.search);
+    const page = parsePage(input.page, 'webhooks', { workspaceId, search: search ?? null });
+    const { webhooks, totalCount } = await this.webhooks.list(workspaceId, search, page);
     const { rows, cursors, pageInfo } = toPage(webhooks, page, ({ id }) => [id]);
     return { webhooks: rows, cursors, pageInfo, totalCount };
   }

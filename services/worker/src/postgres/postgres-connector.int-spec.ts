@@ -183,13 +183,16 @@ describe('the schema of a PostgreSQL source', () => {
     await postgres.admin.query(`
       create table if not exists typed (id bigint primary key, name varchar(20), amount numeric(10, 2)[], feeling mood, price cents, at timestamptz);
       grant select (id, name, amount, feeling, price) on typed to reader;
+      create materialized view if not exists kept as select n from numbers; grant select on kept to reader;
       create or replace view seen as select n from numbers; grant select on seen to reader;`);
     const tables = await postgres.connector.readSchema(postgres.source);
     expect(tables.map(({ schema, name }) => `${schema}.${name}`)).toEqual([
+      'public.kept',
       'public.numbers',
       'public.seen',
       'public.typed',
     ]);
+    expect(tables.map(({ samplable }) => samplable)).toEqual([true, true, false, true]);
     expect(tables.at(-1)?.columns).toEqual([
       { name: 'id', type: 'BIGINT', sourceType: 'bigint', nullable: false },
       { name: 'name', type: 'TEXT', sourceType: 'character varying(20)', nullable: true },

@@ -11,6 +11,7 @@ interface CatalogColumn {
   readonly type_name: string;
   readonly type_kind: string;
   readonly is_array: boolean;
+  readonly samplable: boolean;
 }
 
 /** More than this is no longer a list that people look through, nor one message. */
@@ -21,7 +22,8 @@ const catalogQuery = `
   select n.nspname as schema, c.relname as table, a.attname as column,
          pg_catalog.format_type(a.atttypid, a.atttypmod) as source_type, not a.attnotnull as nullable,
          coalesce(b.typname, t.typname) as type_name, coalesce(b.typtype, t.typtype) as type_kind,
-         coalesce(b.typcategory, t.typcategory) = 'A' as is_array
+         coalesce(b.typcategory, t.typcategory) = 'A' as is_array,
+         c.relkind in ('r', 'p', 'm') as samplable
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -39,7 +41,7 @@ export async function readPostgresSchema(client: pg.Client, schemas: readonly st
   const tables = new Map<string, Table>();
   for (const row of rows) {
     const key = JSON.stringify([row.schema, row.table]);
-    const table = tables.get(key) ?? { schema: row.schema, name: row.table, columns: [] };
+    const table = tables.get(key) ?? { schema: row.schema, name: row.table, columns: [], samplable: row.samplable };
     tables.set(key, table);
     table.columns.push({
       name: row.column,
