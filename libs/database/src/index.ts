@@ -12,6 +12,7 @@ export { OutboxEntity } from './outbox/outbox.entity.js';
 export { OutboxRepository, type EventContext } from './outbox/outbox.repository.js';
 export { OutboxStore, type OutboxBacklog, type OutboxMessage } from './outbox/outbox.store.js';
 export { escapeLike } from './pagination/escape-like.js';
+export { hostOf } from './pagination/host-of.js';
 export { parsePage, toPage, type Page, type ParsedPage } from './pagination/page.js';
 export { isForeignKeyViolation, isUniqueViolation, postgresCode, postgresDetail } from './postgres-errors.js';
 export { queryPrepared } from './query-prepared.js';

@@ -35,6 +35,17 @@ it('has one connection for requests that follow each other', async () => {
   expect(connections).toBe(1);
 });
 
+it('gives up an answer that does not end in its time, and keeps no timer of one that did', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const fetch = guardedFetch({ guard: new NetworkGuard(['127.0.0.0/8']), timeoutMs: 300, bytesMax: 1_000 });
+  const before = timers();
+  await fetch(`http://127.0.0.1:${port}/`);
+  expect(timers()).toBe(before);
+  server.removeAllListeners('request');
+  server.on('request', (_request, response: ServerResponse) => void response.write('the beginning'));
+  await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
+});
+
 it('checks the address of each connection, when it is made, and uses the one that it has checked', async () => {
   const addresses = ['127.0.0.1', '10.0.0.1'];
   const asked: string[] = [];

@@ -33,7 +33,7 @@ export function guardedFetch({ guard, timeoutMs, bytesMax }: GuardedFetchOptions
     const { Agent, request } = url.protocol === 'https:' ? await import('node:https') : await import('node:http');
     const agent = agents.get(url.protocol) ?? new Agent({ keepAlive: true, timeout: idleMs });
     agents.set(url.protocol, agent);
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const timeout = new AbortController();
     const options = {
       ...(await guard.optionsFor(url)),
       agent,
@@ -45,7 +45,7 @@ export function guardedFetch({ guard, timeoutMs, bytesMax }: GuardedFetchOptions
         ...(text === undefined ? {} : { 'content-length': Buffer.byteLength(text) }),
       },
       maxHeaderSize: 16 * 1_024,
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      signal: signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal,
     };
     const send = (): Promise<IncomingMessage> =>
       new Promise((resolve, reject) => {
@@ -62,8 +62,14 @@ export function guardedFetch({ guard, timeoutMs, bytesMax }: GuardedFetchOptions
         });
         sent.end(text);
       });
-    const answer = await send();
-    return responseOf(answer, await read(answer, bytesMax));
+    // Ends with its request: AbortSignal.timeout would go on, and cost an exception with its stack for each request that is long over.
+    const timer = setTimeout(() => timeout.abort(new DOMException('no answer in time', 'TimeoutError')), timeoutMs);
+    try {
+      const answer = await send();
+      return responseOf(answer, await read(answer, bytesMax));
+    } finally {
+      clearTimeout(timer);
+    }
   };
 }
 

@@ -36,7 +36,8 @@ export class MetricsRegistry {
 
   /** Adds the process's own: memory, CPU, event-loop delay, garbage collection. */
   collectProcess(): void {
-    collectDefaultMetrics({ register: this.registry });
+    // The delay is found by a timer. Every 10 ms, its default, took a twentieth to a tenth of an idle installation's processor time more.
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 50 });
   }
 
   counter<Label extends string = never>({

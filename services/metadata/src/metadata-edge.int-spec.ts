@@ -121,6 +121,7 @@ const rules: {
   ),
   rule(metadataRequests.updateRowPolicy, { id: rowPolicyId, version: 1, cleared: [] }, ['row_policy.manage']),
   rule(metadataRequests.deleteRowPolicy, { id: rowPolicyId }, ['row_policy.manage']),
+  rule(metadataRequests.isSamplable, { dataSourceId: id, name: 'orders' }, 'orchestrator'),
   rule(metadataRequests.getSourcePolicies, { dataSourceId: id }, 'orchestrator'),
   rule(metadataRequests.resolveRunnable, { subject: { case: undefined } }, ['query.run', 'saved_query.run']),
   rule(metadataRequests.getSourceConnections, { ids: [] }, 'orchestrator'),

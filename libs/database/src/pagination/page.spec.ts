@@ -78,6 +78,16 @@ describe('toPage', () => {
     });
   });
 
+  it('goes on behind the last row that was looked at, also where none of them is shown', () => {
+    const page = parsePage({ first: 2 }, 'l', {});
+    for (const found of [[], ['qry_1']]) {
+      const { pageInfo } = toPage(found, page, (row) => [row], ['qry_9']);
+      expect(pageInfo.hasNextPage).toBe(true);
+      const next = parsePage({ first: 2, ...(pageInfo.endCursor ? { after: pageInfo.endCursor } : {}) }, 'l', {});
+      expect(next.after).toEqual(['qry_9']);
+    }
+  });
+
   it('has no cursors where there are no rows', () => {
     expect(toPage([], parsePage({ first: 2 }, 'l', {}), () => ['x']).pageInfo).toEqual({
       hasNextPage: false,

@@ -44,21 +44,27 @@ export function parsePage<const Shape extends CursorShape = readonly ['string']>
   return { first, limit: first + 1, after, scope };
 }
 
-/** Makes the answer out of up to `limit` rows in the list's order; `keyOf` gives the order's values of a row. */
+/**
+ * Makes the answer out of up to `limit` rows in the list's order; `keyOf` gives the order's values of a row. `lookedTo` is the place of
+ * the last row that was looked at, where there are more behind it that were not: the next page goes on there.
+ */
 export function toPage<Row, Shape extends CursorShape>(
   rows: readonly Row[],
   page: ParsedPage<Shape>,
   keyOf: (row: Row) => CursorKey<Shape>,
+  lookedTo?: CursorKey<Shape>,
 ): Page<Row> {
   const shown = rows.slice(0, page.first);
   const cursors = shown.map((row) => encodeCursor(page.scope, keyOf(row)));
+  const endCursor = lookedTo === undefined ? cursors.at(-1) : encodeCursor(page.scope, lookedTo);
   return {
     rows: shown,
     cursors,
     pageInfo: {
-      hasNextPage: rows.length > page.first,
+      hasNextPage: rows.length > page.first || lookedTo !== undefined,
       hasPreviousPage: page.after !== undefined,
-      ...(cursors.length === 0 ? {} : { startCursor: cursors[0], endCursor: cursors.at(-1) }),
+      ...(cursors.length === 0 ? {} : { startCursor: cursors[0] }),
+      ...(endCursor === undefined ? {} : { endCursor }),
     },
   };
 }

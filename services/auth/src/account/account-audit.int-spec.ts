@@ -93,4 +93,21 @@ describe('the audit log of accounts', () => {
       { after: { secondFactorRequired: false } },
     ]);
   });
+
+  it('tells of an API key of another that was revoked by whom it was and whose it is', async () => {
+    const admin = await auth.admin();
+    const { user: administrator } = await auth.ask(authRequests.getViewer, {}, admin);
+    const user = await auth.createUser(admin, {});
+    const own = await auth.as((await auth.signIn(user)).accessToken);
+    const { apiKey } = await auth.ask(authRequests.createApiKey, { name: 'Leaked' }, own);
+    await auth.ask(authRequests.revokeApiKey, { id: apiKey?.id ?? '' }, admin);
+    const revoked = (await allEntries()).filter(({ action }) => action === 'api_key.revoked');
+    expect(revoked).toMatchObject([
+      {
+        actor: { id: administrator?.id },
+        target: { type: 'api_key', id: apiKey?.id, name: 'Leaked' },
+        before: { userId: user.id },
+      },
+    ]);
+  });
 });

@@ -14,6 +14,7 @@ import { refuseStronger } from './refuse-stronger.js';
 import { toApiKey } from './to-api-key.js';
 
 const overlapSecondsMax = 30 * 86_400;
+const managesNobody = { serviceAccounts: false, persons: false };
 
 /** Gives an API key a new secret, while the old one goes on working for as long as it takes to hand the new one out. */
 @Injectable()
@@ -57,7 +58,7 @@ export class ApiKeyRotationService {
         const record = { action: 'api_key.rotated', target: { type: 'api_key', id }, workspaceId: owner.workspaceId };
         await this.audit.add(transaction, { ...record, after: { overlapSeconds } });
         // Before the commit: once the old secret has gone, nothing is to keep the new one from its owner.
-        const [rotated] = await this.keys.find(owner, [id], false, transaction);
+        const [rotated] = await this.keys.find(owner, [id], managesNobody, transaction);
         return rotated;
       }));
     if (!row) throw new AppError('auth.api_key_not_found', 'There is no such API key.', { path: ['id'] });

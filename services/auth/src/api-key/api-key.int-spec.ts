@@ -203,7 +203,7 @@ describe('revoking', () => {
     const id = apiKey?.id ?? '';
     const revoke = (key: string, context: MessageContext) => auth.ask(authRequests.revokeApiKey, { id: key }, context);
     expect((await auth.refusal(revoke(id, await person('analyst')))).code).toBe('auth.api_key_not_found');
-    expect((await auth.refusal(revoke(id, admin))).code).toBe('auth.api_key_not_found');
+    expect((await auth.refusal(revoke(id, await person('editor')))).code).toBe('auth.api_key_not_found');
     expect((await auth.refusal(revoke('key_\0', analyst))).code).toBe('auth.api_key_not_found');
     await expect(exchange(secret)).resolves.toBeDefined();
     await revoke(id, analyst);
@@ -233,6 +233,27 @@ describe('the list of keys', () => {
     const { cursors } = await auth.ask(authRequests.listApiKeys, { page: { first: 1 } }, owner);
     const foreign = auth.ask(authRequests.listApiKeys, { page: { first: 1, after: cursors[0] ?? '' } }, admin);
     expect((await auth.refusal(foreign)).code).toBe('input.cursor_invalid');
+  });
+
+  it('is searched by names and prefixes literally, in pages of that search, and never in the keys of others', async () => {
+    const owner = await person('viewer');
+    const made = [];
+    for (const name of ['Étage 100%_a', 'étage 100%_b', '100 of b']) made.push((await create({ name }, owner)).apiKey);
+    await create({ name: '100%_c' });
+    const find = async (search: string, page = { first: 10 }) =>
+      auth.ask(authRequests.listApiKeys, { page, search }, owner);
+    const namesOf = async (search: string) => (await find(search)).apiKeys.map(({ name }) => name);
+    expect(await namesOf(' 100%_ ')).toEqual(['étage 100%_b', 'Étage 100%_a']);
+    expect(await namesOf('TAGE 100%_A')).toEqual(['Étage 100%_a']);
+    expect(await namesOf('Étage 100%_a')).toEqual(['Étage 100%_a']);
+    expect(await namesOf('100__')).toEqual([]);
+    expect(await namesOf(made[2]?.prefix ?? '')).toEqual(['100 of b']);
+    const first = await find('100%', { first: 1 });
+    expect(first).toMatchObject({ totalCount: 2, pageInfo: { hasNextPage: true } });
+    const after = first.cursors[0] ?? '';
+    expect((await find('100%', { first: 1, ...{ after } })).apiKeys.map(({ id }) => id)).toEqual([made[0]?.id]);
+    expect((await auth.refusal(find('100', { first: 1, ...{ after } }))).code).toBe('input.cursor_invalid');
+    expect(await auth.refusal(find('\0'))).toMatchObject({ code: 'input.invalid', path: ['search'] });
   });
 
   it('and every other use of keys needs api_key.manage', async () => {

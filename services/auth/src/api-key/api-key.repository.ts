@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { ParsedPage } from '#libs/database';
+import { escapeLike, type ParsedPage } from '#libs/database';
 import type { Permission, Reach } from '#libs/identity';
 import { newId } from '#libs/kernel';
 import type { Transaction } from '../transaction/transaction.repository.js';
@@ -40,6 +40,19 @@ export interface NewApiKey {
   readonly secret: NewSecret;
 }
 
+/** As the audit log names it. */
+export interface RevokedKey {
+  readonly id: string;
+  readonly name: string;
+  readonly userId: string;
+}
+
+/** Whose keys one sees beside one's own. */
+export interface Manages {
+  readonly serviceAccounts: boolean;
+  readonly persons: boolean;
+}
+
 const columns = `
   id, name, prefix, permissions, data_source_ids as "dataSourceIds", saved_query_ids as "savedQueryIds", networks,
   created_at as "createdAt", expires_at as "expiresAt", last_used_at as "lastUsedAt"`;
@@ -50,34 +63,42 @@ const good = `revoked_at is null and (expires_at is null or expires_at > now())`
 export class ApiKeyRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  /** The owner's, and those of service accounts for one who manages them. */
+  /** The owner's, and those of service accounts and of persons for one who manages them. */
   find(
     { workspaceId, id }: UserKey,
     ids: readonly string[],
-    isManager: boolean,
+    manages: Manages,
     on: Transaction = this.database.manager,
   ): Promise<ApiKeyRow[]> {
     return on.query<ApiKeyRow[]>(
       `select ${columns} from auth.api_key
-       where workspace_id = $1 and (user_id = $2 or ($4 and user_id like 'svc\\_%')) and id = any ($3::text[])
-         and revoked_at is null`,
-      [workspaceId, id, ids, isManager],
+       where workspace_id = $1
+         and (user_id = $2 or ($4 and user_id like 'svc\\_%') or ($5 and user_id like 'usr\\_%'))
+         and id = any ($3::text[]) and revoked_at is null`,
+      [workspaceId, id, ids, manages.serviceAccounts, manages.persons],
     );
   }
 
   /** The newest first. Expired ones are in it, so that their owner sees why they no longer work. */
   async list(
     { workspaceId, id }: UserKey,
+    search: string | undefined,
     page: ParsedPage<readonly ['string']>,
   ): Promise<{ rows: ApiKeyRow[]; totalCount: number }> {
-    const filter = `workspace_id = $1 and user_id = $2 and revoked_at is null`;
+    const pattern = search === undefined ? null : `%${escapeLike(search)}%`;
+    const filter = `workspace_id = $1 and user_id = $2 and revoked_at is null
+      and ($3::text is null or name ilike $3 or prefix ilike $3)`;
     const [rows, counted] = await Promise.all([
       this.database.query<ApiKeyRow[]>(
-        `select ${columns} from auth.api_key where ${filter} and ($3::text is null or id < $3)
-         order by id desc limit $4`,
-        [workspaceId, id, page.after?.[0] ?? null, page.limit],
+        `select ${columns} from auth.api_key where ${filter} and ($4::text is null or id < $4)
+         order by id desc limit $5`,
+        [workspaceId, id, pattern, page.after?.[0] ?? null, page.limit],
       ),
-      this.database.query<{ count: string }[]>(`select count(*) from auth.api_key where ${filter}`, [workspaceId, id]),
+      this.database.query<{ count: string }[]>(`select count(*) from auth.api_key where ${filter}`, [
+        workspaceId,
+        id,
+        pattern,
+      ]),
     ]);
     return { rows, totalCount: Number(counted[0]?.count ?? 0) };
   }
@@ -141,15 +162,15 @@ export class ApiKeyRepository {
     );
   }
 
-  /** Revokes one of the owner's keys, and the keys that were made with it. @returns the ids of all of them */
-  async revoke(transaction: Transaction, { workspaceId, id: userId }: UserKey, id: string): Promise<string[]> {
+  /** Revokes one of the owner's keys, and the keys that were made with it. @returns all of them */
+  async revoke(transaction: Transaction, { workspaceId, id: userId }: UserKey, id: string): Promise<RevokedKey[]> {
     const found = await transaction.query<unknown[]>(
       `select 1 from auth.api_key
        where id = $1 and workspace_id = $2 and user_id = $3 and revoked_at is null for update`,
       [id, workspaceId, userId],
     );
     if (found.length === 0) return [];
-    const all: string[] = [];
+    const all: RevokedKey[] = [];
     // Each round locks what it finds, so that a key which one of them is making meanwhile is found by the next.
     for (;;) {
       const revoked = await this.revokeMade(transaction, id);
@@ -158,17 +179,17 @@ export class ApiKeyRepository {
     }
   }
 
-  private async revokeMade(transaction: Transaction, id: string): Promise<string[]> {
-    const [revoked] = await transaction.query<[{ id: string }[], number]>(
+  private async revokeMade(transaction: Transaction, id: string): Promise<RevokedKey[]> {
+    const [revoked] = await transaction.query<[RevokedKey[], number]>(
       `with recursive made as (
          select id from auth.api_key where id = $1
          union
          select k.id from auth.api_key k join made on k.maker_key_id = made.id
        )
        update auth.api_key k set revoked_at = now() from made where k.id = made.id and k.revoked_at is null
-       returning k.id`,
+       returning k.id, k.name, k.user_id as "userId"`,
       [id],
     );
-    return revoked.map((row) => row.id);
+    return revoked;
   }
 }

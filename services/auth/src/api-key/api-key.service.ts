@@ -5,7 +5,9 @@ import type { Principal } from '#libs/identity';
 import { AppError, isId, type Clock } from '#libs/kernel';
 import { CLOCK } from '#libs/service';
 import { AppLogger } from '#libs/telemetry';
-import { checkIds } from '../input/text.js';
+import { ManagedUserService } from '../account/managed-user.service.js';
+import { Issues } from '../input/issues.js';
+import { checkIds, checkSearchText } from '../input/text.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
@@ -17,12 +19,13 @@ import { newSecret } from './api-key-secret.js';
 import { refuseStronger } from './refuse-stronger.js';
 import { toApiKey } from './to-api-key.js';
 
-/** A caller's own API keys. */
+/** A caller's own API keys, and those of others for who manages them: persons' to see and revoke alone. */
 @Injectable()
 export class ApiKeyService {
   constructor(
     private readonly keys: ApiKeyRepository,
     private readonly users: UserRepository,
+    private readonly managed: ManagedUserService,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
     private readonly audit: AuditRepository,
@@ -33,17 +36,25 @@ export class ApiKeyService {
   async get(ids: readonly string[], caller: Principal): Promise<ApiKey[]> {
     const known = checkIds('apiKey', ids);
     if (known.length === 0) return [];
-    const isManager = caller.permissions.has('service_account.manage');
-    return (await this.keys.find(ownerOf(caller), known, isManager)).map(toApiKey);
+    const manages = {
+      serviceAccounts: caller.permissions.has('service_account.manage'),
+      persons: caller.permissions.has('user.manage'),
+    };
+    return (await this.keys.find(ownerOf(caller), known, manages)).map(toApiKey);
   }
 
   async list(
     input: RequestOf<typeof authRequests.listApiKeys>,
     caller: Principal,
   ): Promise<ResponseOf<typeof authRequests.listApiKeys>> {
-    const owner = await this.ownerFor(input.serviceAccountId, caller);
-    const page = parsePage(input.page, 'apiKeys', { workspaceId: owner.workspaceId, userId: owner.id });
-    const { rows, totalCount } = await this.keys.list(owner, page);
+    const { serviceAccountId, userId } = input;
+    const owner = userId === undefined ? await this.ownerFor(serviceAccountId, caller) : personFor(userId, caller);
+    const issues = new Issues();
+    const search = checkSearchText(input.search, issues);
+    issues.throwIfAny();
+    const filters = { workspaceId: owner.workspaceId, userId: owner.id, search: search ?? null };
+    const page = parsePage(input.page, 'apiKeys', filters);
+    const { rows, totalCount } = await this.keys.list(owner, search, page);
     const { rows: shown, cursors, pageInfo } = toPage(rows, page, ({ id }) => [id]);
     return { apiKeys: shown.map(toApiKey), cursors, pageInfo, totalCount };
   }
@@ -87,7 +98,7 @@ export class ApiKeyService {
     return { workspaceId, id: serviceAccountId };
   }
 
-  /** Whose key it is where the caller may manage it as another's, else the caller. */
+  /** Whose key it is where the caller may manage it as a service account's, else the caller. */
   async ownerOfKey(id: string, caller: Principal): Promise<UserKey> {
     const owner = isId('apiKey', id) ? await this.keys.ownerOf(caller.workspaceId, id) : undefined;
     const isManaged = owner && isId('serviceAccount', owner.id) && caller.permissions.has('service_account.manage');
@@ -95,28 +106,50 @@ export class ApiKeyService {
   }
 
   async revoke(id: string, caller: Principal): Promise<void> {
-    const owner = await this.ownerOfKey(id, caller);
+    const owner = (await this.otherPerson(id, caller)) ?? (await this.ownerOfKey(id, caller));
+    const isOfAnother = isId('user', owner.id) && owner.id !== caller.userId;
     const revoked = await this.transactions.run(async (transaction) => {
-      const ids = isId('apiKey', id) ? await this.keys.revoke(transaction, owner, id) : [];
+      if (isOfAnother) await this.managed.lock(transaction, owner.id, caller);
+      const keys = isId('apiKey', id) ? await this.keys.revoke(transaction, owner, id) : [];
+      // Those that were made with it are of service accounts, too, which may do more than its owner does by now.
+      const owners = new Set(isOfAnother ? keys.map(({ userId }) => userId) : []);
+      for (const userId of owners) await this.managed.lock(transaction, userId, caller);
       const { workspaceId } = owner;
-      const records = ids.map((keyId) => ({
+      const records = keys.map(({ id: keyId, name, userId }) => ({
         action: 'api_key.revoked',
-        target: { type: 'api_key', id: keyId },
+        target: { type: 'api_key', id: keyId, name },
         workspaceId,
+        before: { userId },
       }));
       await this.audit.add(transaction, ...records);
+      const ids = keys.map((key) => key.id);
       await this.revocations.add(transaction, 'API_KEY', ids);
       return ids;
     });
     if (revoked.length === 0) {
       throw new AppError('auth.api_key_not_found', 'There is no such API key.', { path: ['id'] });
     }
-    this.logger.info({ userId: owner.id, keyIds: revoked }, 'API keys were revoked');
+    this.logger.info({ userId: owner.id, byUserId: caller.userId, keyIds: revoked }, 'API keys were revoked');
+  }
+
+  /** Whose key it is where it is another person's and the caller manages users. */
+  private async otherPerson(id: string, caller: Principal): Promise<UserKey | undefined> {
+    if (!isId('apiKey', id) || !caller.permissions.has('user.manage')) return undefined;
+    const owner = await this.keys.ownerOf(caller.workspaceId, id);
+    return owner && isId('user', owner.id) && owner.id !== caller.userId ? owner : undefined;
   }
 }
 
 function ownerOf({ workspaceId, userId }: Principal): UserKey {
   return { workspaceId, id: userId };
+}
+
+/** The one of this id, of whom nothing is found where he is no person of the workspace. */
+function personFor(userId: string, { workspaceId, userId: callerId, permissions }: Principal): UserKey {
+  if (userId !== callerId && !permissions.has('user.manage')) {
+    throw new AppError('auth.forbidden', 'Only administrators see the API keys of others.', { path: ['userId'] });
+  }
+  return { workspaceId, id: userId === callerId || isId('user', userId) ? userId : '' };
 }
 
 function noLongerGood(): AppError {

@@ -84,8 +84,11 @@ describe('an identity provider', () => {
     const provider = await create();
     const renamed = await update(provider, { options: { issuer: options.issuer, clientId: 'renamed' } });
     expect(renamed.secretNames).toEqual(['clientSecret']);
-    const moved = await update(renamed, { options: { issuer: 'https://other.example.com', clientId: 'renamed' } });
-    expect(moved.secretNames).toEqual([]);
+    const elsewhere = { issuer: 'https://other.example.com', clientId: 'renamed' };
+    const refusal = await auth.refusal(update(renamed, { options: elsewhere }));
+    expect([refusal.code, refusal.path]).toEqual(['input.invalid', ['options', 'clientSecret']]);
+    const moved = await update(renamed, { options: { ...elsewhere, clientSecret: 'another' } });
+    expect(moved.secretNames).toEqual(['clientSecret']);
   });
 
   it.each<[string, Partial<Create>, string[][]]>([

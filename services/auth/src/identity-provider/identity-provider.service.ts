@@ -155,7 +155,10 @@ export class IdentityProviderService {
     issues.throwIfAny();
   }
 
-  /** Secrets that are not given stay, unless what says where they go changes: then they would be told to somebody else. */
+  /**
+   * Secrets that are not given stay, unless what says where they go changes: then they would be told to somebody else, and have to be
+   * given again. Without them, unasked, a confidential client would be a public one.
+   */
   private async changedOptions(current: ProviderRow, given: JsonObject): Promise<ProviderChange> {
     const kind = this.kinds.get(current.kind);
     const { options, secrets } = splitOptions(kind, given);
@@ -164,6 +167,9 @@ export class IdentityProviderService {
     );
     const all = { ...(goesElsewhere ? {} : this.secrets.open(current)), ...secrets };
     const issues = new Issues();
+    for (const name of current.secretNames.filter((each) => !Object.hasOwn(all, each))) {
+      issues.add(['options', name], `Give it again, as ${kind.destination.join(' or ')} changes.`);
+    }
     checkOptions(kind, { ...options, ...all }, issues);
     issues.throwIfAny();
     return { options, ...(await this.secrets.seal(current, all)) };

@@ -18,12 +18,21 @@ export function checkName(text: string, path: readonly string[], issues: Issues,
   return name;
 }
 
-/** What a list is searched for; undefined: for nothing. */
+/** What a list is searched for in columns that hold keys; undefined: for nothing. */
 export function checkSearch(text: string | undefined, issues: Issues): string | undefined {
-  const search = text?.trim() ?? '';
+  const search = checkSearchText(text, issues);
+  return search === undefined ? undefined : keyOf(search);
+}
+
+/**
+ * The same for columns that hold texts as they were given, which are compared by `ilike`. Not every database knows the other
+ * case of each letter: the text itself is found in all of them.
+ */
+export function checkSearchText(text: string | undefined, issues: Issues): string | undefined {
+  const search = text?.trim().normalize('NFC') ?? '';
   if (search.length > searchMax) issues.add(['search'], `search must have at most ${searchMax} characters.`);
   else if (controls.test(search)) issues.add(['search'], 'search must be one line of plain text.');
-  return search === '' ? undefined : keyOf(search);
+  return search === '' ? undefined : search;
 }
 
 /** Those that are ids of this kind: what is none names nothing, and may hold what PostgreSQL cannot take. */

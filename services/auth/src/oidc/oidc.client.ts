@@ -92,6 +92,8 @@ export class OidcClient {
         ...(issuer.startsWith('http:') ? [oidc.allowInsecureRequests] : []),
       ],
     });
+    // The fetch has its own.
+    configuration.timeout = undefined;
     const { jwks_uri: keysUri } = configuration.serverMetadata();
     if (keysUri === undefined) throw new Error('the provider names no keys');
     const keys = createRemoteJWKSet(new URL(keysUri), {

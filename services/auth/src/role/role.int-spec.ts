@@ -128,6 +128,15 @@ describe('a custom role', () => {
     await auth.ask(roleRequests.deleteRole, { id: first.id }, admin);
   });
 
+  it('is found by its name as it is written, whatever cases the database knows', async () => {
+    const permissions: string[] = [];
+    const { role } = await auth.ask(roleRequests.createRole, { name: 'Ärzte 100%_', permissions }, admin);
+    const find = async (search: string) =>
+      (await auth.ask(roleRequests.listRoles, { page: { first: 10 }, search }, admin)).roles;
+    expect(await find('Ärzte 100%')).toEqual([role]);
+    expect(await find('Ärzte 100_')).toEqual([]);
+  });
+
   it('is found by its name, and a change behind another’s is CONFLICT', async () => {
     const role = await newRole([]);
     const { roles } = await auth.ask(roleRequests.listRoles, { page: { first: 10 }, search: role.name }, admin);

@@ -42,7 +42,7 @@ export class RoleRepository {
     search: string | undefined,
     page: ParsedPage<readonly ['string']>,
   ): Promise<{ rows: Role[]; totalCount: number }> {
-    const filter = `workspace_id = $1 and ($2::text is null or lower(name) like $2)`;
+    const filter = `workspace_id = $1 and ($2::text is null or name ilike $2)`;
     const pattern = search === undefined ? null : `%${escapeLike(search)}%`;
     const [rows, counted] = await Promise.all([
       this.database.query<Role[]>(

@@ -5,7 +5,7 @@ import { isPermission, isRoleName, type Permission, type Principal } from '#libs
 import { AppError, changedMeanwhile } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
-import { checkIds, checkName, checkSearch } from '../input/text.js';
+import { checkIds, checkName, checkSearchText } from '../input/text.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { RoleRepository } from './role.repository.js';
@@ -34,7 +34,7 @@ export class RoleService {
     { workspaceId }: Principal,
   ): Promise<ResponseOf<typeof roleRequests.listRoles>> {
     const issues = new Issues();
-    const search = checkSearch(input.search, issues);
+    const search = checkSearchText(input.search, issues);
     issues.throwIfAny();
     const page = parsePage(input.page, 'roles', { workspaceId, search: search ?? null });
     const { rows, totalCount } = await this.roles.list(workspaceId, search, page);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { ParsedPage } from '#libs/database';
+import { escapeLike, type ParsedPage } from '#libs/database';
 import type { UserKey } from '../user/user.types.js';
 
 export interface ListedSession {
@@ -28,19 +28,23 @@ export class SessionListRepository {
   /** The newest first. */
   async list(
     { workspaceId, id }: UserKey,
+    search: string | undefined,
     page: ParsedPage<readonly ['string']>,
   ): Promise<{ rows: ListedSession[]; totalCount: number }> {
-    const filter = `s.workspace_id = $1 and s.user_id = $2 and ${good}`;
+    const pattern = search === undefined ? null : `%${escapeLike(search)}%`;
+    const filter = `s.workspace_id = $1 and s.user_id = $2 and ${good}
+      and ($3::text is null or s.user_agent ilike $3 or s.client_address ilike $3)`;
     const [rows, counted] = await Promise.all([
       this.database.query<ListedSession[]>(
         `select s.id, s.created_at as "createdAt", s.last_used_at as "lastUsedAt", s.expires_at as "expiresAt",
            s.user_agent as "userAgent", s.client_address as "clientAddress"
-         from auth.session s where ${filter} and ($3::text is null or s.id < $3) order by s.id desc limit $4`,
-        [workspaceId, id, page.after?.[0] ?? null, page.limit],
+         from auth.session s where ${filter} and ($4::text is null or s.id < $4) order by s.id desc limit $5`,
+        [workspaceId, id, pattern, page.after?.[0] ?? null, page.limit],
       ),
       this.database.query<{ count: string }[]>(`select count(*) from auth.session s where ${filter}`, [
         workspaceId,
         id,
+        pattern,
       ]),
     ]);
     return { rows, totalCount: Number(counted[0]?.count ?? 0) };

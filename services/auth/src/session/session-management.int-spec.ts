@@ -65,6 +65,26 @@ describe('the list of sessions', () => {
     expect(Date.now() - (sessions[0]?.lastUsedAt?.getTime() ?? 0)).toBeLessThan(60_000);
   });
 
+  it('is searched literally by what the client said of itself and by where it was opened, among those of one user', async () => {
+    const user = await newUser();
+    const from = (userAgent: string, clientAddress: string, who = user) =>
+      auth.ask(authRequests.signIn, { ...who, userAgent, clientAddress });
+    const phone = await sessionIdOf((await from('Phone 100%_x', '203.0.113.9')).accessToken);
+    const laptop = await from('Laptop 100 x', '198.51.100.7');
+    await from('Phone 100%_x', '203.0.113.9', await newUser());
+    const context = await auth.as(laptop.accessToken);
+    const find = async (search: string) => {
+      const page = { first: 10 };
+      const { sessions, totalCount } = await auth.ask(accountRequests.listSessions, { page, search }, context);
+      expect(totalCount).toBe(sessions.length);
+      return sessions.map(({ id }) => id);
+    };
+    expect(await find('phone 100%_')).toEqual([phone]);
+    expect(await find('100__')).toEqual([]);
+    expect(await find('198.51.')).toEqual([await sessionIdOf(laptop.accessToken)]);
+    expect(await find('nowhere')).toEqual([]);
+  });
+
   it('of another is for administrators, and of a user of another workspace it is empty', async () => {
     const user = await newUser();
     await auth.signIn(user);

@@ -5,6 +5,8 @@ import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { ManagedUserService } from '../account/managed-user.service.js';
+import { Issues } from '../input/issues.js';
+import { checkSearchText } from '../input/text.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
 import { UserRepository } from '../user/user.repository.js';
@@ -35,9 +37,12 @@ export class SessionManagementService {
     if (userId !== caller.userId && !caller.permissions.has('user.manage')) {
       throw new AppError('auth.forbidden', 'Only administrators see the sessions of others.', { path: ['userId'] });
     }
-    const page = parsePage(input.page, 'sessions', { workspaceId, userId });
+    const issues = new Issues();
+    const search = checkSearchText(input.search, issues);
+    issues.throwIfAny();
+    const page = parsePage(input.page, 'sessions', { workspaceId, userId, search: search ?? null });
     const key = { workspaceId, id: isId('user', userId) ? userId : '' };
-    const { rows, totalCount } = await this.list.list(key, page);
+    const { rows, totalCount } = await this.list.list(key, search, page);
     const { rows: shown, cursors, pageInfo } = toPage(rows, page, ({ id }) => [id]);
     return { sessions: shown.map((row) => toSession(row, caller)), cursors, pageInfo, totalCount };
   }

@@ -94,6 +94,16 @@ describe('a group', () => {
     expect(next.groups.map(({ name }) => name)).toEqual([`${stem} c`]);
   });
 
+  it('is found by its name as it is written, whatever cases the database knows', async () => {
+    const { name } = await newGroup(`Évry 100%_${newId('group')}`);
+    const find = async (search: string) =>
+      (await auth.ask(groupRequests.listGroups, { page: { first: 2 }, search }, admin)).groups.map(
+        (group) => group.name,
+      );
+    expect(await find(name)).toEqual([name]);
+    expect(await find(name.replace('%', '_'))).toEqual([]);
+  });
+
   it('has a name of its own, and the one in the way is told', async () => {
     const { id, name } = await newGroup();
     const { code, details } = await auth.refusal(newGroup(name));

@@ -31,7 +31,7 @@ export class ManagedGroupRepository {
     search: string | undefined,
     page: ParsedPage<readonly ['string']>,
   ): Promise<{ rows: Group[]; totalCount: number }> {
-    const filter = `g.workspace_id = $1 and ($2::text is null or lower(g.name) like $2)`;
+    const filter = `g.workspace_id = $1 and ($2::text is null or g.name ilike $2)`;
     const pattern = search === undefined ? null : `%${escapeLike(search)}%`;
     const [rows, counted] = await Promise.all([
       this.database.query<Group[]>(

@@ -5,7 +5,7 @@ import type { Principal } from '#libs/identity';
 import { AppError, isId } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
-import { checkIds, checkSearch } from '../input/text.js';
+import { checkIds, checkSearchText } from '../input/text.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { permissionsOf } from '../role/permissions-of.js';
 import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
@@ -42,7 +42,7 @@ export class ManagedGroupService {
     { workspaceId }: Principal,
   ): Promise<ResponseOf<Requests['listGroups']>> {
     const issues = new Issues();
-    const search = checkSearch(input.search, issues);
+    const search = checkSearchText(input.search, issues);
     issues.throwIfAny();
     const page = parsePage(input.page, 'groups', { workspaceId, search: search ?? null });
     const { rows, totalCount } = await this.groups.list(workspaceId, search, page);

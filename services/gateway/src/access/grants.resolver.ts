@@ -1,6 +1,6 @@
 import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { accessRequests, type AccessLevel, type Grant, type Grantee } from '#libs/contracts';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import { invalidInput } from '../errors/user-error.js';
 import { loadActor, loadAsset, type NodeLike } from '../node/node-kinds.js';
@@ -11,7 +11,7 @@ interface GranteeArgs {
   readonly groupName?: string | null;
 }
 
-type GrantsArgs = ListArgs & GranteeArgs & { readonly assetId?: string | null };
+type GrantsArgs = SearchArgs & GranteeArgs & { readonly assetId?: string | null };
 
 interface CreateGrantArgs {
   readonly input: GranteeArgs & { readonly assetId: string; readonly level: AccessLevel };
@@ -28,8 +28,9 @@ type RestrictionPayload = Payload<{ asset: NodeLike | null }>;
 export class GrantsResolver {
   @Query('grants')
   async grants(_root: unknown, args: GrantsArgs, context: RequestContext): Promise<Connection<Grant>> {
-    const request = { page: pageArgs(args), assetId: args.assetId ?? undefined, grantee: granteeOf(args) };
-    const answer = await context.ask(accessRequests.listGrants, request);
+    const { assetId, search } = args;
+    const filter = { assetId: assetId ?? undefined, grantee: granteeOf(args), search: search ?? undefined };
+    const answer = await context.ask(accessRequests.listGrants, { page: pageArgs(args), ...filter });
     return toConnection(answer.grants, answer);
   }
 

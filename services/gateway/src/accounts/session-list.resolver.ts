@@ -1,6 +1,6 @@
 import { Mutation, Query, Resolver } from '@nestjs/graphql';
 import { accountRequests, type ResponseOf } from '#libs/contracts';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -12,11 +12,12 @@ export class SessionListResolver {
   @Query('sessions')
   async sessions(
     _root: unknown,
-    args: ListArgs & { readonly userId?: string | null },
+    args: SearchArgs & { readonly userId?: string | null },
     context: RequestContext,
   ): Promise<Connection<Session>> {
-    const page = pageArgs(args);
-    const answer = await context.ask(accountRequests.listSessions, { page, userId: args.userId ?? undefined });
+    const { userId, search } = args;
+    const request = { page: pageArgs(args), userId: userId ?? undefined, search: search ?? undefined };
+    const answer = await context.ask(accountRequests.listSessions, request);
     return toConnection(answer.sessions, answer);
   }
 

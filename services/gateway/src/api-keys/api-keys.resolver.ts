@@ -1,7 +1,7 @@
 import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { authRequests, type ApiKey } from '#libs/contracts';
 import { listOf } from '../common/cleared.js';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -20,8 +20,16 @@ interface CreateApiKeyArgs {
 @Resolver('ApiKey')
 export class ApiKeysResolver {
   @Query('apiKeys')
-  async apiKeys(_root: unknown, args: ListArgs, context: RequestContext): Promise<Connection<ApiKey>> {
-    const answer = await context.ask(authRequests.listApiKeys, { page: pageArgs(args) });
+  async apiKeys(
+    _root: unknown,
+    args: SearchArgs & { readonly userId?: string | null },
+    context: RequestContext,
+  ): Promise<Connection<ApiKey>> {
+    const answer = await context.ask(authRequests.listApiKeys, {
+      page: pageArgs(args),
+      userId: args.userId ?? undefined,
+      search: args.search ?? undefined,
+    });
     return toConnection(answer.apiKeys, answer);
   }
 

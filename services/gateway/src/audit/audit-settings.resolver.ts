@@ -1,6 +1,6 @@
 import { Mutation, Query, Resolver } from '@nestjs/graphql';
 import { auditRequests, type AuditForwarder } from '#libs/contracts';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -20,8 +20,13 @@ interface UpdateArgs {
 @Resolver('AuditForwarder')
 export class AuditSettingsResolver {
   @Query('auditForwarders')
-  async auditForwarders(_root: unknown, args: ListArgs, context: RequestContext): Promise<Connection<AuditForwarder>> {
-    const answer = await context.ask(auditRequests.listAuditForwarders, { page: pageArgs(args) });
+  async auditForwarders(
+    _root: unknown,
+    args: SearchArgs,
+    context: RequestContext,
+  ): Promise<Connection<AuditForwarder>> {
+    const request = { page: pageArgs(args), search: args.search ?? undefined };
+    const answer = await context.ask(auditRequests.listAuditForwarders, request);
     return toConnection(answer.forwarders, answer);
   }
 

@@ -6,6 +6,11 @@ export interface ListArgs {
   readonly after?: string | null;
 }
 
+/** The same of a list that is searched. */
+export interface SearchArgs extends ListArgs {
+  readonly search?: string | null;
+}
+
 const firstMax = 100;
 
 /** A list's arguments as services take them; they check the cursor. */

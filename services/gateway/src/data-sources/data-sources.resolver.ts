@@ -3,7 +3,7 @@ import { metadataRequests, type DataSource, type Table } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import { findSourceType, sourceTypes, type SourceType } from '#libs/source-types';
 import { clearedIn } from '../common/cleared.js';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 import { sourceTestPayload, type SourceTestPayload } from './source-test.js';
@@ -36,7 +36,6 @@ interface IdArgs {
   readonly id: string;
 }
 
-type SearchArgs = ListArgs & { readonly search?: string | null };
 type DataSourcePayload = Payload<{ dataSource: DataSource | undefined | null }>;
 
 /** Asking a source itself may take as long as a connection does. */

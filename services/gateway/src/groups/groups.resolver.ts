@@ -1,7 +1,7 @@
 import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { accessRequests, groupRequests, type Group, type User } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type ListArgs, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -14,11 +14,7 @@ type GroupPayload = Payload<{ group: Group | undefined | null }>;
 @Resolver('Group')
 export class GroupsResolver {
   @Query('groups')
-  async groups(
-    _root: unknown,
-    args: ListArgs & { readonly search?: string | null },
-    context: RequestContext,
-  ): Promise<Connection<Group>> {
+  async groups(_root: unknown, args: SearchArgs, context: RequestContext): Promise<Connection<Group>> {
     const request = { page: pageArgs(args), search: args.search ?? undefined };
     const answer = await context.ask(groupRequests.listGroups, request);
     return toConnection(answer.groups, answer);

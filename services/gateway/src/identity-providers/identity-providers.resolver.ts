@@ -1,7 +1,7 @@
 import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { identityProviderRequests, type IdentityProvider } from '#libs/contracts';
 import { clearedIn, listOf } from '../common/cleared.js';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 import { ssoPathOf } from '../sso/sso-paths.js';
@@ -25,7 +25,7 @@ export class IdentityProvidersResolver {
   @Query('identityProviders')
   async identityProviders(
     _root: unknown,
-    args: ListArgs & { readonly search?: string | null },
+    args: SearchArgs,
     context: RequestContext,
   ): Promise<Connection<IdentityProvider>> {
     const request = { page: pageArgs(args), search: args.search ?? undefined };

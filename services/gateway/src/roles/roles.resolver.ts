@@ -1,6 +1,6 @@
 import { Mutation, Query, Resolver } from '@nestjs/graphql';
 import { roleRequests, type Role } from '#libs/contracts';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -17,11 +17,7 @@ type RolePayload = Payload<{ role: Role | undefined | null }>;
 @Resolver('Role')
 export class RolesResolver {
   @Query('roles')
-  async roles(
-    _root: unknown,
-    args: ListArgs & { readonly search?: string | null },
-    context: RequestContext,
-  ): Promise<Connection<Role>> {
+  async roles(_root: unknown, args: SearchArgs, context: RequestContext): Promise<Connection<Role>> {
     const request = { page: pageArgs(args), search: args.search ?? undefined };
     const answer = await context.ask(roleRequests.listRoles, request);
     return toConnection(answer.roles, answer);

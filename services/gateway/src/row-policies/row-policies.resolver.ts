@@ -2,7 +2,7 @@ import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { metadataRequests, type ColumnMask, type DataSource, type RowPolicy } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 import { clearedIn, listOf } from '../common/cleared.js';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -51,10 +51,11 @@ export class RowPoliciesResolver {
   @Query('rowPolicies')
   async rowPolicies(
     _root: unknown,
-    args: ListArgs & { readonly dataSourceId?: string | null },
+    args: SearchArgs & { readonly dataSourceId?: string | null },
     context: RequestContext,
   ): Promise<Connection<RowPolicy>> {
-    const request = { page: pageArgs(args), dataSourceId: args.dataSourceId ?? undefined };
+    const { dataSourceId, search } = args;
+    const request = { page: pageArgs(args), dataSourceId: dataSourceId ?? undefined, search: search ?? undefined };
     const answer = await context.ask(metadataRequests.listRowPolicies, request);
     return toConnection(answer.rowPolicies, answer);
   }

@@ -2,7 +2,7 @@ import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { authRequests, serviceAccountRequests, type ApiKey, type ServiceAccount } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import { clearedIn, listOf } from '../common/cleared.js';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type ListArgs, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -34,7 +34,7 @@ export class ServiceAccountsResolver {
   @Query('serviceAccounts')
   async serviceAccounts(
     _root: unknown,
-    args: ListArgs & { readonly search?: string | null },
+    args: SearchArgs,
     context: RequestContext,
   ): Promise<Connection<ServiceAccount>> {
     const request = { page: pageArgs(args), search: args.search ?? undefined };

@@ -2,7 +2,7 @@ import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { authRequests, type User } from '#libs/contracts';
 import type { JsonObject } from '#libs/kernel';
 import { clearedIn, listOf } from '../common/cleared.js';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -34,11 +34,7 @@ type UserPayload = Payload<{ user: User | undefined | null; invitationUrl?: stri
 @Resolver('User')
 export class UsersResolver {
   @Query('users')
-  async users(
-    _root: unknown,
-    args: ListArgs & { readonly search?: string | null },
-    context: RequestContext,
-  ): Promise<Connection<User>> {
+  async users(_root: unknown, args: SearchArgs, context: RequestContext): Promise<Connection<User>> {
     const page = pageArgs(args);
     const answer = await context.ask(authRequests.listUsers, { page, search: args.search ?? undefined });
     return toConnection(answer.users, answer);

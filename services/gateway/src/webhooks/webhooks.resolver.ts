@@ -1,7 +1,7 @@
 import { Mutation, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { webhookRequests, type Webhook, type WebhookDelivery, type WebhookFilter } from '#libs/contracts';
 import { clearedIn, listOf } from '../common/cleared.js';
-import { pageArgs, toConnection, type Connection, type ListArgs } from '../common/pages.js';
+import { pageArgs, toConnection, type Connection, type ListArgs, type SearchArgs } from '../common/pages.js';
 import { payloadOf, type Payload } from '../errors/payload.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -28,8 +28,9 @@ type SecretPayload = Payload<{ webhook: Webhook | undefined; secret: string }>;
 @Resolver('Webhook')
 export class WebhooksResolver {
   @Query('webhooks')
-  async webhooks(_root: unknown, args: ListArgs, context: RequestContext): Promise<Connection<Webhook>> {
-    const answer = await context.ask(webhookRequests.listWebhooks, { page: pageArgs(args) });
+  async webhooks(_root: unknown, args: SearchArgs, context: RequestContext): Promise<Connection<Webhook>> {
+    const request = { page: pageArgs(args), search: args.search ?? undefined };
+    const answer = await context.ask(webhookRequests.listWebhooks, request);
     return toConnection(answer.webhooks, answer);
   }
 

@@ -50,6 +50,7 @@ export class WorkspaceResolver {
           resultDays: input.resultDays ?? undefined,
           resultBytesMax: input.resultBytesMax ?? undefined,
           sampleRows: input.sampleRows ?? undefined,
+          durableHits: input.durableHits ?? undefined,
           userQuotas: quotasOf(input.userQuotas),
           workspaceQuotas: quotasOf(input.workspaceQuotas),
           cleared: clearedIn(input),

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AccessLevel, Grant, Grantee } from '#libs/contracts';
-import type { ParsedPage } from '#libs/database';
+import { escapeLike, type ParsedPage } from '#libs/database';
 import { newId } from '#libs/kernel';
 
 export interface NewGrant {
@@ -18,6 +18,14 @@ export interface GrantFilter {
   readonly workspaceId: string;
   readonly assetId: string | undefined;
   readonly grantee: Grantee | undefined;
+  readonly search: GrantSearch | undefined;
+}
+
+/** By searching, nobody learns the names of things that are not shown. */
+export interface GrantSearch {
+  readonly text: string;
+  readonly inSources: boolean;
+  readonly inQueries: boolean;
 }
 
 interface Row {
@@ -63,16 +71,22 @@ export class GrantRepository {
 
   /** The newest first. */
   async list(
-    { workspaceId, assetId, grantee }: GrantFilter,
+    { workspaceId, assetId, grantee, search }: GrantFilter,
     page: ParsedPage<readonly ['string']>,
   ): Promise<{ rows: Grant[]; totalCount: number }> {
     const filter = `workspace_id = $1 and ($2::text is null or asset_id = $2)
-      and ($3::text is null or (grantee_kind = $3 and grantee_key = $4))`;
-    const values = [workspaceId, assetId ?? null, grantee?.kind ?? null, grantee?.key ?? null];
+      and ($3::text is null or (grantee_kind = $3 and grantee_key = $4))
+      and ($5::text is null or (grantee_kind = 'GROUP' and grantee_key ilike $5)
+        or ($6 and exists (select from metadata.data_source where id = asset_id and name ilike $5))
+        or ($7 and exists (select from metadata.saved_query where id = asset_id and name ilike $5)))`;
+    const values = [
+      ...[workspaceId, assetId ?? null, grantee?.kind ?? null, grantee?.key ?? null],
+      ...[search ? `%${escapeLike(search.text)}%` : null, search?.inSources ?? false, search?.inQueries ?? false],
+    ];
     const [rows, [counted]] = await Promise.all([
       this.database.query<Row[]>(
-        `select ${columns} from metadata.asset_grant where ${filter} and ($5::text is null or id < $5)
-         order by id desc limit $6`,
+        `select ${columns} from metadata.asset_grant where ${filter} and ($8::text is null or id < $8)
+         order by id desc limit $9`,
         [...values, page.after?.[0] ?? null, page.limit],
       ),
       this.database.query<{ count: string }[]>(`select count(*) from metadata.asset_grant where ${filter}`, values),

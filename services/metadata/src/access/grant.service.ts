@@ -7,12 +7,12 @@ import { AppError } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import type { Caller } from '../caller.js';
 import { Issues } from '../input/issues.js';
-import { checkIds } from '../input/text.js';
+import { checkIds, checkSearchText } from '../input/text.js';
 import { WorkspaceRevisions, type Transaction } from '../revision/workspace-revisions.repository.js';
 import { AccessService } from './access.service.js';
 import { AssetRepository, managingPermission, type Asset } from './asset.repository.js';
 import { GranteeClient } from './grantee.client.js';
-import { GrantRepository, type NewGrant } from './grant.repository.js';
+import { GrantRepository, type GrantSearch, type NewGrant } from './grant.repository.js';
 import { RestrictionRepository } from './restriction.repository.js';
 
 /** All of a workspace's travel to each service that asks who reaches what. */
@@ -90,7 +90,7 @@ export class GrantService {
 
   /** Of one asset, for those who manage it; of all, for those who manage all. */
   async list(
-    { page: pageArgs, assetId, grantee }: RequestOf<typeof accessRequests.listGrants>,
+    { page: pageArgs, assetId, grantee, search: searched }: RequestOf<typeof accessRequests.listGrants>,
     caller: Caller,
   ): Promise<ResponseOf<typeof accessRequests.listGrants>> {
     const { workspaceId } = caller;
@@ -98,13 +98,18 @@ export class GrantService {
     else if (!caller.permissions.has('grant.manage') || caller.reach) {
       throw new AppError('auth.forbidden', 'Name an asset that you manage, or have the permission grant.manage.');
     }
+    const issues = new Issues();
+    const text = checkSearchText(searched, issues);
+    issues.throwIfAny();
     const filters = {
       workspaceId,
       assetId: assetId ?? null,
       grantee: grantee ? `${grantee.kind} ${grantee.key}` : null,
+      search: text ?? null,
     };
     const page = parsePage(pageArgs, 'grants', filters);
-    const { rows, totalCount } = await this.grants.list({ workspaceId, assetId, grantee }, page);
+    const search = text === undefined ? undefined : searchOf(text, caller);
+    const { rows, totalCount } = await this.grants.list({ workspaceId, assetId, grantee, search }, page);
     const { rows: grants, cursors, pageInfo } = toPage(rows, page, ({ id }) => [id]);
     return { grants, cursors, pageInfo, totalCount };
   }
@@ -202,6 +207,11 @@ function reaches(access: WorkspaceAccess, asset: Asset, caller: Caller, level: A
 
 function levelOf(access: WorkspaceAccess, asset: Asset, caller: Caller): AccessLevel | undefined {
   return levels.find((each) => reaches(access, asset, caller, each));
+}
+
+function searchOf(text: string, { permissions }: Caller): GrantSearch {
+  const inQueries = permissions.has('saved_query.read') || permissions.has('saved_query.run');
+  return { text, inSources: permissions.has('data_source.read'), inQueries };
 }
 
 function targetOf({ id }: Grant): { type: string; id: string } {

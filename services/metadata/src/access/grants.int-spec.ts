@@ -303,6 +303,26 @@ describe('grants', () => {
     expect((await suite.grants.list({ page, grantee: west }, above)).grants).toEqual([grant]);
   });
 
+  it('are searched literally by the names of things and of groups, as far as the caller sees those', async () => {
+    const other = await suite.createSource('West 100%_');
+    // By that it is given to the caller.
+    await restrict(query.id);
+    const ofSource = await give(other.id, 'RUN', { kind: 'GROUP', key: 'chiefs' });
+    const ofGroup = await give(query.id, 'RUN', { kind: 'GROUP', key: 'West 100%_ side' });
+    const find = async (search: string, by = somebody({}, 'grant.manage'), assetId?: string) => {
+      const { grants, totalCount } = await suite.grants.list({ page: { first: 10 }, search, assetId }, by);
+      expect(totalCount).toBe(grants.length);
+      return grants.map(({ id }) => id);
+    };
+    expect(await find('west 100%_')).toEqual([ofGroup.id, ofSource.id]);
+    expect(await find('west 100__')).toEqual([]);
+    expect(await find(query.name)).toHaveLength(2);
+    expect(await find('west', suite.caller, other.id)).toEqual([ofSource.id]);
+    const blind = callerOf(suite.caller.workspaceId, ['grant.manage']);
+    expect([await find('west', blind), await find(query.name, blind)]).toEqual([[ofGroup.id], []]);
+    expect(await find('west', callerOf(newId('workspace'), [...analyst, 'grant.manage']))).toEqual([]);
+  });
+
   it('given again to the same group change their level and are no second one', async () => {
     await restrict(source.id);
     const first = await give(source.id, 'RUN');

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AuditForwarder } from '#libs/contracts';
-import { AuditRepository, inTransaction, type ParsedPage } from '#libs/database';
+import { AuditRepository, escapeLike, hostOf, inTransaction, type ParsedPage } from '#libs/database';
 import { AppError, changedMeanwhile } from '#libs/kernel';
 
 export interface NewForwarder {
@@ -50,17 +50,20 @@ export class AuditForwarderRepository {
 
   async list(
     workspaceId: string,
+    search: string | undefined,
     page: ParsedPage<readonly ['string']>,
   ): Promise<{ rows: AuditForwarder[]; totalCount: number }> {
+    const pattern = search === undefined ? null : `%${escapeLike(search)}%`;
+    const filter = `f.workspace_id = $1 and ($2::text is null or f.name ilike $2 or ${hostOf('f.url')} ilike $2)`;
     const [rows, counted] = await Promise.all([
       this.database.query<Row[]>(
-        `select ${columns} from ${source} where f.workspace_id = $1 and f.id > $2 order by f.id limit $3`,
-        [workspaceId, page.after?.[0] ?? '', page.limit],
+        `select ${columns} from ${source} where ${filter} and f.id > $3 order by f.id limit $4`,
+        [workspaceId, pattern, page.after?.[0] ?? '', page.limit],
       ),
-      this.database.query<{ count: string }[]>(
-        `select count(*) from metadata.audit_forwarder where workspace_id = $1`,
-        [workspaceId],
-      ),
+      this.database.query<{ count: string }[]>(`select count(*) from metadata.audit_forwarder f where ${filter}`, [
+        workspaceId,
+        pattern,
+      ]),
     ]);
     return { rows: rows.map(toForwarder), totalCount: Number(counted[0]?.count ?? 0) };
   }

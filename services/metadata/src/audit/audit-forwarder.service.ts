@@ -6,7 +6,7 @@ import { newId } from '#libs/kernel';
 import { newWebhookSecret, ReceiverClient } from '#libs/receivers';
 import type { Caller } from '../caller.js';
 import { Issues } from '../input/issues.js';
-import { checkName } from '../input/text.js';
+import { checkName, checkSearchText } from '../input/text.js';
 import { DataKeyClient } from '../secret/data-key.client.js';
 import { AuditForwarderRepository } from './audit-forwarder.repository.js';
 
@@ -34,11 +34,14 @@ export class AuditForwarderService {
   ) {}
 
   async list(
-    { page: args }: RequestOf<Requests['listAuditForwarders']>,
+    input: RequestOf<Requests['listAuditForwarders']>,
     { workspaceId }: Caller,
   ): Promise<ResponseOf<Requests['listAuditForwarders']>> {
-    const page = parsePage(args, 'auditForwarders', { workspaceId });
-    const { rows, totalCount } = await this.forwarders.list(workspaceId, page);
+    const issues = new Issues();
+    const search = checkSearchText(input.search, issues);
+    issues.throwIfAny();
+    const page = parsePage(input.page, 'auditForwarders', { workspaceId, search: search ?? null });
+    const { rows, totalCount } = await this.forwarders.list(workspaceId, search, page);
     const { rows: forwarders, cursors, pageInfo } = toPage(rows, page, ({ id }) => [id]);
     return { forwarders, cursors, pageInfo, totalCount };
   }

@@ -227,6 +227,9 @@ describe('the audit log', () => {
     const first = await audit.list({ page: { first: 2 } }, suite.caller);
     const rest = await audit.list({ page: { first: 2, after: first.pageInfo?.endCursor } }, suite.caller);
     expect([first.pageInfo?.hasNextPage, rest.entries.length]).toEqual([true, 1]);
+    // As it is written, whatever cases the database knows.
+    await append(anEntry(workspaceId, { action: 'place.made', target: { type: 'place', id: 'x', name: 'Évry' } }));
+    expect(await actionsOf({ search: 'Évry', targetType: 'place' })).toEqual(['place.made']);
   });
 
   it('tells that it was exported, in pages of bounded size', async () => {
@@ -303,5 +306,25 @@ describe('forwarding', () => {
     expect(await codeOf(forwarders.delete(key.id, suite.stranger))).toBe('audit.forwarder_not_found');
     await forwarders.delete(key.id, suite.caller);
     expect((await forwarders.list({ page: { first: 10 } }, suite.caller)).forwarders).toEqual([]);
+  });
+
+  it('is found by its name and by the host of its receiver, literally, and not by what lets one in there', async () => {
+    for (const [name, url] of [
+      ['100%_', 'https://siem.example.com/token-of-it?key=of-it'],
+      ['100 %', 'https://other.example.com/'],
+    ] as const) {
+      await forwarders.create({ name, url, fromBeginning: false }, suite.caller);
+    }
+    const find = async (search: string, by = suite.caller) => {
+      const { forwarders: found, totalCount } = await forwarders.list({ page: { first: 10 }, search }, by);
+      expect(totalCount).toBe(found.length);
+      return found.map(({ name }) => name);
+    };
+    expect(await find('0%_')).toEqual(['100%_']);
+    expect(await find('0__')).toEqual([]);
+    expect(await find('SIEM.')).toEqual(['100%_']);
+    expect(await find('example.com')).toEqual(['100%_', '100 %']);
+    expect([await find('of-it'), await find('https')]).toEqual([[], []]);
+    expect(await find('100', suite.stranger)).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { AuditRepository, parsePage, toPage } from '#libs/database';
 import { AppError, type JsonObject } from '#libs/kernel';
 import type { Caller } from '../caller.js';
 import { Issues } from '../input/issues.js';
-import { checkSearch } from '../input/text.js';
+import { checkSearchText } from '../input/text.js';
 import { entryOf, lineOf } from './audit-body.js';
 import { AuditChainRepository } from './audit-chain.repository.js';
 import { AuditEntryRepository } from './audit-entry.repository.js';
@@ -120,7 +120,7 @@ export class AuditService {
 
 function checkedFilter(filter: AuditFilter | undefined): AuditFilter {
   const issues = new Issues();
-  const search = checkSearch(filter?.search, issues);
+  const search = checkSearchText(filter?.search, issues);
   for (const field of ['actorId', 'action', 'targetType', 'targetId'] as const) {
     if ((filter?.[field]?.length ?? 0) > 200) issues.add([field], `${field} must have at most 200 characters.`);
   }

@@ -31,10 +31,19 @@ export function checkDescription(text: string | undefined, issues: Issues): stri
 
 /** What a list is searched for, as the search columns have it; undefined: for nothing. */
 export function checkSearch(text: string | undefined, issues: Issues): string | undefined {
-  const search = text?.trim() ?? '';
+  const search = checkSearchText(text, issues);
+  return search === undefined ? undefined : keyOf(search);
+}
+
+/**
+ * The same for columns that hold texts as they were given, which are compared by `ilike`. Not every database knows the other
+ * case of each letter: the text itself is found in all of them.
+ */
+export function checkSearchText(text: string | undefined, issues: Issues): string | undefined {
+  const search = text?.trim().normalize('NFC') ?? '';
   if (search.length > searchMax) issues.add(['search'], `search must have at most ${searchMax} characters.`);
   else if (controls.test(search)) issues.add(['search'], 'search must be one line of plain text.');
-  return search === '' ? undefined : keyOf(search);
+  return search === '' ? undefined : search;
 }
 
 export function checkIds(ids: readonly string[], issues: Issues): void {

@@ -131,6 +131,28 @@ describe('a row policy', () => {
     expect(await policies.get([made.id], caller)).toEqual([]);
   });
 
+  it('is searched literally by its name, its key, its table and its predicate, and only among those that the caller sees', async () => {
+    const named = await create({ name: 'A 100%_' });
+    const keyed = await create({ name: 'B', key: 'K 100%_', table: { schema: 'public', name: 'sales' } });
+    const read = await create({ name: 'C', predicate: `email = 'a 100%_ b'`, table: undefined });
+    const find = async (search: string, by = caller) => {
+      const { rowPolicies, totalCount } = await policies.list({ page: { first: 10 }, search }, by);
+      expect(totalCount).toBe(rowPolicies.length);
+      return rowPolicies.map(({ id }) => id);
+    };
+    expect(await find('100%_')).toEqual([named.id, keyed.id, read.id]);
+    expect(await find('100__')).toEqual([]);
+    expect(await find('k 100')).toEqual([keyed.id]);
+    expect(await find('PUBLIC.sal')).toEqual([keyed.id]);
+    expect(await find('user.region')).toEqual([named.id, keyed.id]);
+    expect(await find('100%_', { ...caller, workspaceId: newId('workspace') })).toEqual([]);
+    const first = await policies.list({ page: { first: 1 }, search: '100%_' }, caller);
+    const next = { page: { first: 1, after: first.cursors[0] ?? '' }, search: '100' };
+    expect((await faultOf(policies.list(next, caller))).code).toBe('input.cursor_invalid');
+    await app.get(GrantService).setRestricted({ assetId: dataSourceId, restricted: true }, caller);
+    expect(await find('100%_', { ...caller, userId: newId('user') })).toEqual([]);
+  });
+
   it('is nobody’s outside of its workspace', async () => {
     const { id } = await create();
     const stranger = { ...caller, workspaceId: newId('workspace') };

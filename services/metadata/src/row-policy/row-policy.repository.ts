@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In } from 'typeorm';
-import { accessWhere, AuditRepository, type AuditRecord, type ParsedPage, type ReachedAssets } from '#libs/database';
+import {
+  accessWhere,
+  AuditRepository,
+  escapeLike,
+  type AuditRecord,
+  type ParsedPage,
+  type ReachedAssets,
+} from '#libs/database';
 import { AppError } from '#libs/kernel';
 import { DataSourceEntity } from '../data-source/data-source.entity.js';
 import { WorkspaceRevisions } from '../revision/workspace-revisions.repository.js';
@@ -15,6 +22,7 @@ export interface RowPolicyKey {
 interface RowPolicyFilter {
   readonly workspaceId: string;
   readonly dataSourceId: string | undefined;
+  readonly search: string | undefined;
   /** Undefined: all. */
   readonly reached: ReachedAssets | undefined;
 }
@@ -24,6 +32,14 @@ type RowChange = Partial<Omit<RowPolicyEntity, 'id' | 'workspaceId' | 'version' 
 
 /** All of a source's policies travel together, and each is put into every query. */
 const policiesOfSourceMax = 200;
+
+/** Whoever sees a policy sees all of this. */
+const searched = [
+  'policy.name ilike :search',
+  'policy.key ilike :search',
+  'policy.predicate ilike :search',
+  `concat_ws('.', policy.table ->> 'catalog', policy.table ->> 'schema', policy.table ->> 'name') ilike :search`,
+];
 
 /** Row policies in PostgreSQL. */
 @Injectable()
@@ -53,7 +69,7 @@ export class RowPolicyRepository {
   }
 
   async list(
-    { workspaceId, dataSourceId, reached }: RowPolicyFilter,
+    { workspaceId, dataSourceId, search, reached }: RowPolicyFilter,
     page: ParsedPage<readonly ['string', 'string']>,
   ): Promise<{ rows: RowPolicyEntity[]; totalCount: number }> {
     const all = this.database
@@ -61,6 +77,7 @@ export class RowPolicyRepository {
       .createQueryBuilder('policy')
       .where('policy.workspaceId = :workspaceId', { workspaceId });
     if (dataSourceId !== undefined) all.andWhere('policy.dataSourceId = :dataSourceId', { dataSourceId });
+    if (search !== undefined) all.andWhere(`(${searched.join(' or ')})`, { search: `%${escapeLike(search)}%` });
     if (reached) accessWhere(all, reached, { source: 'policy.dataSourceId' });
     const rows = all.clone().orderBy('policy.nameKey').addOrderBy('policy.id').limit(page.limit);
     if (page.after) {

@@ -8,7 +8,7 @@ import type { Caller } from '../caller.js';
 import type { DataSourceEntity } from '../data-source/data-source.entity.js';
 import { DataSourceRepository } from '../data-source/data-source.repository.js';
 import { Issues } from '../input/issues.js';
-import { checkIds, keyOf } from '../input/text.js';
+import { checkIds, checkSearchText, keyOf } from '../input/text.js';
 import { SchemaRefreshService } from '../source-schema/schema-refresh.service.js';
 import { GroupClient } from './group.client.js';
 import { parseNewRowPolicy, parseRowPolicyChange, type NewRowPolicy } from './row-policy.input.js';
@@ -46,10 +46,13 @@ export class RowPolicyService {
   ): Promise<ResponseOf<typeof metadataRequests.listRowPolicies>> {
     const { workspaceId } = caller;
     const { dataSourceId } = input;
-    const filters = { workspaceId, dataSourceId: dataSourceId ?? null };
+    const issues = new Issues();
+    const search = checkSearchText(input.search, issues);
+    issues.throwIfAny();
+    const filters = { workspaceId, dataSourceId: dataSourceId ?? null, search: search ?? null };
     const page = parsePage(input.page, 'rowPolicies', filters, ['string', 'string']);
     const reached = (await this.access.of(caller)).filterFor(caller, 'DISCOVER');
-    const { rows, totalCount } = await this.policies.list({ workspaceId, dataSourceId, reached }, page);
+    const { rows, totalCount } = await this.policies.list({ workspaceId, dataSourceId, search, reached }, page);
     const { rows: shown, cursors, pageInfo } = toPage(rows, page, (row) => [row.nameKey, row.id]);
     return { rowPolicies: shown.map(toRowPolicy), cursors, pageInfo, totalCount };
   }
