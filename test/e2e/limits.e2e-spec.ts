@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ApiClient } from '../support/api-client.js';
 import type { UserError } from '../support/api-types.js';
-import { newDataSource, updateDataSource, type DataSource } from '../support/data-sources.js';
+import { newDataSource, refreshSchema, updateDataSource, type DataSource } from '../support/data-sources.js';
 import { cancel, getExecution, readAllRows, run, runToEnd, sqlInput, tryRun } from '../support/executions.js';
 import { newPerson, type Person } from '../support/people.js';
 import { fencedBlocks } from '../support/readme-blocks.js';
@@ -222,6 +222,22 @@ describe.each(kinds)('sampleRows at a %s source', (kind) => {
       expect(await resultOf(mesh.admin, execution?.id ?? '')).toMatchObject({ sampled });
     }
   });
+});
+
+test('sampleRows of a view of PostgreSQL is refused at its place, naming the view', async () => {
+  const { warehouse } = mesh;
+  await warehouse.query('create or replace view airports_of_limits as select iata from airports');
+  await warehouse.query(`grant select on airports_of_limits to "${mesh.access.reader.user}"`);
+  try {
+    const { id } = await newSource('postgres');
+    await refreshSchema(mesh.admin, id);
+    const text = unique('select iata from airports_of_limits');
+    const { errors } = await tryRun(analyst.client, sqlInput(id, text, { limits: { sampleRows: 10 } }));
+    expect(errors).toMatchObject([{ code: 'INVALID_INPUT', path: ['limits', 'sampleRows'] }]);
+    expect(errors[0]?.message).toContain('"airports_of_limits"');
+  } finally {
+    await warehouse.query('drop view airports_of_limits');
+  }
 });
 
 describe.each(kinds)('A row limit at a %s source', (kind) => {

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '#libs/testing';
 import type { ApiClient } from '../support/api-client.js';
@@ -78,7 +79,11 @@ describe.each(['postgres', 'duckdb'] as const)('A row policy of a %s source', (k
     const again = await runToEnd(texan.client, sourceId, text);
     expect(await statusOf(texan.client, again)).toBe('HIT');
     expect(await readAllRows(texan.client, again.id)).toEqual([ofTexan]);
-    const stale = { cache: { maxAgeSeconds: 0, staleWhileRevalidateSeconds: 600 } };
+    const stale = { cache: { maxAgeSeconds: 1, staleWhileRevalidateSeconds: 600 } };
+    await wait(1_100);
+    const aged = await runToEnd(texan.client, sourceId, text, stale);
+    expect(await statusOf(texan.client, aged)).toBe('STALE');
+    expect(await readAllRows(texan.client, aged.id)).toEqual([ofTexan]);
     for (const options of [stale, stale, { cache: { maxAgeSeconds: 0 } }]) {
       const [one, other] = await Promise.all([
         answer(texan.client, sourceId, text, options),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ApiClient } from '../support/api-client.js';
 import type { UserError } from '../support/api-types.js';
-import { newDataSource } from '../support/data-sources.js';
+import { newDataSource, refreshSchema } from '../support/data-sources.js';
 import { tryRun } from '../support/executions.js';
 import { newPerson } from '../support/people.js';
 import { fencedBlocks } from '../support/readme-blocks.js';
@@ -74,6 +74,19 @@ describe('updateWorkspace', () => {
     expect(viewer.workspace.settings).toEqual({ ...settings, historyDays: null, cacheTtlSeconds: 60, version: 3 });
   });
 
+  test('makes hits durable where it is named, and null takes it back', async () => {
+    const setTo = async (version: number, durableHits: boolean | null): Promise<boolean> => {
+      await update({ version, durableHits });
+      const { viewer } = await admin.request<{ viewer: { workspace: { settings: { durableHits: boolean } } } }>(
+        '{ viewer { workspace { settings { durableHits } } } }',
+      );
+      return viewer.workspace.settings.durableHits;
+    };
+    expect(await setTo(1, false)).toBe(false);
+    expect(await setTo(2, true)).toBe(true);
+    expect(await setTo(3, null)).toBe(false);
+  });
+
   test('of another version is CONFLICT, with the workspace as it is', async () => {
     await update({ version: 1, historyDays: 7 });
     const { workspace, errors } = await update({ version: 1, historyDays: 8 });
@@ -127,16 +140,36 @@ describe('what a workspace has set', () => {
     expect(await today('UTC')).toEqual(utc);
   });
 
+  const sampled = async (text: string, limits?: { sampleRows: number }): Promise<boolean> => {
+    const sql = { dataSourceId: sourceId, text };
+    const { execution } = await tryRun(admin, { query: { sql }, waitSeconds: 20, ...(limits ? { limits } : {}) });
+    return (await read<{ result: { sampled: boolean } }>(execution?.id, 'result { sampled }')).result.sampled;
+  };
+
   test('is the sample of SQL that says nothing of one and of which one can be taken', async () => {
+    await refreshSchema(admin, sourceId);
     await update({ version: 1, sampleRows: 20 });
-    const sampled = async (text: string, limits?: { sampleRows: number }): Promise<boolean> => {
-      const sql = { dataSourceId: sourceId, text };
-      const { execution } = await tryRun(admin, { query: { sql }, waitSeconds: 20, ...(limits ? { limits } : {}) });
-      return (await read<{ result: { sampled: boolean } }>(execution?.id, 'result { sampled }')).result.sampled;
-    };
     expect(await sampled(unique('select iata from airports'))).toBe(true);
     expect(await sampled(unique('select iata from airports'), { sampleRows: 0 })).toBe(false);
     expect(await sampled(unique('select a.iata from airports a join airports b using (iata)'))).toBe(false);
+  });
+
+  test('is no sample of a view, whose rows are all read, nor of what its source does not tell', async () => {
+    const { warehouse } = mesh;
+    await warehouse.query('create or replace view airports_of_default as select iata from airports');
+    await warehouse.query(`grant select on airports_of_default to "${mesh.access.reader.user}"`);
+    try {
+      await refreshSchema(admin, sourceId);
+      await update({ version: 1, sampleRows: 20 });
+      const all = unique('select count(*) > 1000 as all from airports_of_default');
+      const { id } = await ask(all);
+      expect(await read(id, 'state result { sampled rows(first: 1) { rows } }')).toEqual({
+        ...{ state: 'SUCCEEDED', result: { sampled: false, rows: { rows: [[true]] } } },
+      });
+      expect(await sampled(unique('select count(*) from pg_catalog.pg_tables'))).toBe(false);
+    } finally {
+      await warehouse.query('drop view airports_of_default');
+    }
   });
 
   test('is how old a kept result may be with the next question, unless something nearer says so', async () => {

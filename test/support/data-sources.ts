@@ -54,6 +54,15 @@ export async function newDataSource(
   return dataSource;
 }
 
+/** Reads its tables now; they are read behind its making otherwise. */
+export async function refreshSchema(client: ApiClient, id: string): Promise<void> {
+  const { refreshDataSourceSchema } = await client.request<{ refreshDataSourceSchema: Failures }>(
+    `mutation ($id: ID!) { refreshDataSourceSchema(id: $id) { ${errorFields} } }`,
+    { id },
+  );
+  if (refreshDataSourceSchema.errors.length > 0) throw new Error(JSON.stringify(refreshDataSourceSchema.errors));
+}
+
 export async function deleteDataSource(
   client: ApiClient,
   id: string,

@@ -14,6 +14,8 @@ export interface MeshAccess {
   brokerUrl: string;
   operationsUrls: Record<string, string>;
   directory: string;
+  /** Where a test may put the files of a DuckDB source; made by whoever puts one there. */
+  duckdbDirectory: string;
   secrets: LocalSecrets;
   /** Where the spans of the installation can be read; see OtlpReceiver. */
   spansUrl?: string;

@@ -7,6 +7,7 @@ import {
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLOutputType,
+  type GraphQLSchema,
 } from 'graphql';
 
 export interface RootField {
@@ -19,9 +20,27 @@ export interface RootField {
   readonly argumentNames: readonly string[];
 }
 
+export function servedSchema(): GraphQLSchema {
+  return buildSchema(readFileSync('services/gateway/schema.graphql', 'utf8'));
+}
+
+/** Every object type of the schema but the roots. */
+export function objectTypes(): { name: string; fields: string[]; interfaces: string[] }[] {
+  const schema = servedSchema();
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  return Object.values(schema.getTypeMap())
+    .filter(isObjectType)
+    .filter((type) => !type.name.startsWith('__') && !roots.includes(type))
+    .map((type) => ({
+      name: type.name,
+      fields: Object.keys(type.getFields()),
+      interfaces: type.getInterfaces().map(({ name }) => name),
+    }));
+}
+
 /** Every root field of the schema as it is served, with a document that asks for it. */
 export function rootFields(): RootField[] {
-  const schema = buildSchema(readFileSync('services/gateway/schema.graphql', 'utf8'));
+  const schema = servedSchema();
   const roots = [
     ['query', schema.getQueryType()],
     ['mutation', schema.getMutationType()],

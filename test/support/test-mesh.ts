@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { administrator } from '../../deploy/local/administrator.ts';
+import { dataDirectory } from '../../deploy/local/bundled-data.ts';
 import { loadFlightsIntoPostgres, reader } from '../../deploy/local/flights.ts';
 import { freePorts } from '../../deploy/local/free-port.ts';
 import { Mesh, services, type MeshOptions } from '../../deploy/local/mesh.ts';
@@ -62,7 +63,11 @@ export class TestMesh implements AsyncDisposable {
     const mesh = new Mesh({
       directory,
       gatewayPort: port,
-      env: { ...quickSettings, ...env },
+      env: {
+        ...quickSettings,
+        SLUICE_WORKER_DUCKDB_DIRECTORIES: `${dataDirectory},${duckdbDirectory(directory)}`,
+        ...env,
+      },
       withIssuer,
       ...(redisArgs ? { redisArgs } : {}),
       ...(postgresArgs ? { postgresArgs } : {}),
@@ -154,14 +159,18 @@ export class TestMesh implements AsyncDisposable {
         [...services, ...this.gatewayNames, ...this.workerNames].map((name) => [name, mesh.operationsUrl(name)]),
       ),
       directory: this.directory,
+      duckdbDirectory: duckdbDirectory(this.directory),
       secrets: { databasePassword, redisPassword, readerPassword, adminPassword, ...keys },
     };
   }
 }
 
+const duckdbDirectory = (directory: string): string => join(directory, 'duckdb-files');
+
 /** What a developer has set for an installation of their own must not reach this one, least of all a Redis to be flushed. */
 function forgetSettings(): void {
   for (const name of Object.keys(process.env)) {
-    if (name.startsWith('SLUICE_') && !/^SLUICE_(TEST|CHAOS)_/.test(name)) Reflect.deleteProperty(process.env, name);
+    if (name.startsWith('SLUICE_') && !/^SLUICE_(TEST|CHAOS|POLICY)_/.test(name))
+      Reflect.deleteProperty(process.env, name);
   }
 }
