@@ -37,6 +37,8 @@ export interface Installation {
   secrets(): LocalSecrets;
   /** The socket of the Redis that carries bus, queue and sessions. */
   brokerSocket(): string;
+  /** Where PostgreSQL's socket lies. */
+  databaseSocketDirectory(): string;
   stop(): Promise<void>;
 }
 
@@ -59,6 +61,7 @@ export async function startInstallation(env: Record<string, string> = {}): Promi
     },
     readerPassword: () => readJson<LocalSecrets>('secrets.json').readerPassword,
     secrets: () => readJson<LocalSecrets>('secrets.json'),
+    databaseSocketDirectory: () => join(directory, 'postgres'),
     brokerSocket: () => join(directory, 'redis-broker', 'redis.sock'),
     stop: () => end(running.launcher),
   };
