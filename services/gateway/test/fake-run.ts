@@ -14,6 +14,8 @@ export class FakeRun {
   /** How often somebody who asked where rows lie was told of pages. */
   timesFound = 0;
   expiresAt: Date | undefined;
+  /** Whoever asks has left the run, and others go on with it. */
+  goesOnForOthers = false;
 
   constructor(private readonly store: PageStore) {
     this.execution = {
@@ -44,7 +46,7 @@ export class FakeRun {
       runId: this.execution.runId,
       workspaceId,
       fence: 1,
-      state: this.isFinal ? 'COMPLETE' : 'WRITING',
+      state: this.isFinal && !this.goesOnForOthers ? 'COMPLETE' : 'WRITING',
       columns: [
         { name: 'n', type: 'INTEGER', nullable: false },
         { name: 'carrier', type: 'TEXT', nullable: true },

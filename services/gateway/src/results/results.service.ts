@@ -93,7 +93,9 @@ export class ResultsService {
     const { state } = execution;
     // A follower's manifest is as of the last look at the page table; how many rows there are in the end only a success says.
     const rowCount = Math.max(source.manifest?.rowCount ?? 0, state === 'SUCCEEDED' ? execution.rows : 0);
-    const isCounted = state === 'SUCCEEDED' || (isFinal(state) && !source.readsAhead);
+    // Whoever left a shared run goes on seeing what comes for the others.
+    const mayGrow = source.readsAhead || source.manifest?.state === 'WRITING';
+    const isCounted = state === 'SUCCEEDED' || (isFinal(state) && !mayGrow);
     return {
       offset,
       rows,
