@@ -53,6 +53,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['{libs,services,deploy}/**/*.int-spec.ts', 'test/support/**/*.int-spec.ts'],
+          globalSetup: ['test/support/postgres-files.setup.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
