@@ -4,6 +4,13 @@ import { defineConfig } from 'vitest/config';
 
 const root = resolve(import.meta.dirname, '..');
 
+/** They start installations of their own, or none, so they can run beside those that share one. */
+const apartSpecs = [
+  'test/browser/*.e2e-spec.ts',
+  'test/e2e/{graphql-cop,key-rotation,live-settings,local-installation}.e2e-spec.ts',
+  'test/e2e/{readme,sign-in-limits,startup,webhooks}.e2e-spec.ts',
+];
+
 /** They start and stop meshes of their own again and again; `npm run test:long` runs them. */
 const longSpecs = process.env['SLUICE_TEST_LONG'] === '1' ? [] : ['test/e2e/key-rotation.e2e-spec.ts'];
 
@@ -53,6 +60,11 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['{libs,services,deploy}/**/*.int-spec.ts', 'test/support/**/*.int-spec.ts'],
+          globalSetup: ['test/support/postgres-files.setup.ts'],
+          // Two of these leave a third of two cores idle, as they wait for servers and for time to pass.
+          maxWorkers: 3,
+          // Projects of different maxWorkers run one after the other; `npm run fuzz` has unit tests too.
+          sequence: { groupOrder: 1 },
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
@@ -61,10 +73,21 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/{e2e,browser}/**/*.e2e-spec.ts'],
-          exclude: longSpecs,
+          include: ['test/e2e/**/*.e2e-spec.ts'],
+          exclude: apartSpecs,
           globalSetup: ['test/support/shared-mesh.setup.ts'],
-          // A mesh takes two cores by itself.
+          // Each has the mesh to itself.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e-apart',
+          include: apartSpecs,
+          exclude: longSpecs,
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -19,12 +19,16 @@ const checkSteps = [
   'test:unit',
 ];
 
-// Static checks run two at a time, for two cores. What starts servers runs alone, so that its timings mean something.
+// For two cores, two at a time: static checks, and what asks an installation of its own, which leaves a part of them idle. The
+// others take both: integration has workers enough of its own, and chaos loads an installation as far as it goes.
 const suites = {
   check: [{ steps: checkSteps, parallel: 2 }],
   test: [
     { steps: [...checkSteps, 'check:deploy'], parallel: 2 },
-    { steps: ['test:integration', 'test:e2e', 'test:chaos'], parallel: 1 },
+    // This one builds too, for all after it.
+    { steps: ['test:integration'], parallel: 1 },
+    { steps: ['test:e2e:shared', 'test:e2e:apart', 'test:chaos:queue'], parallel: 2 },
+    { steps: ['test:chaos:mesh'], parallel: 1 },
   ],
 };
 
