@@ -87,11 +87,13 @@ describe('docs/embedding.md', () => {
     expect([file.status, (await file.text()).split('\n')[1]?.startsWith('acme,west')]).toEqual([200, true]);
   });
 
-  test('lets it choose no fixed value, and run nothing else: no other query, and never SQL', async () => {
+  test('lets it choose no fixed value, though repeat it, and run nothing else: no other query, and never SQL', async () => {
     const { client } = await mint('acme');
     const codeOf = async (input: Record<string, unknown>) => (await tryRun(client, input)).errors[0]?.code;
     const other = { query: { savedQuery: { id: savedQueryId, parameters: { customer: 'other' } } } };
     expect(await codeOf(other)).toBe('PARAMETER_INVALID');
+    const same = { query: { savedQuery: { id: savedQueryId, parameters: { customer: 'acme' } } } };
+    expect(await codeOf(same)).toBeUndefined();
     expect(await codeOf(sqlInput(sourceId, 'select 1'))).toBe('FORBIDDEN');
     const another = await newSavedQuery(mesh.admin, sourceId, 'select 1');
     expect(await codeOf({ query: { savedQuery: { id: another.id } } })).toBe('NOT_FOUND');

@@ -1,8 +1,9 @@
 import type { authRequests, RequestOf } from '#libs/contracts';
-import { isPermission, type Permission, type Reach } from '#libs/identity';
+import type { Permission, Reach } from '#libs/identity';
 import { isId, type IdKind } from '#libs/kernel';
 import { Issues } from '../input/issues.js';
 import { isNetwork } from '../input/network.js';
+import { checkPermissions } from '../input/permissions.js';
 import { checkName } from '../input/text.js';
 import type { ApiKeyRow } from './api-key.repository.js';
 import { permissionsOfKey } from './permissions-of-key.js';
@@ -32,7 +33,7 @@ export function parseApiKey(
   if (expiresAt && !(expiresAt.getTime() > nowMs)) issues.add(['expiresAt'], 'expiresAt must lie in the future.');
   const parsed = {
     name: checkName(input.name, ['name'], issues),
-    permissions: input.permissions && checkPermissions(input.permissions.values, maker, issues),
+    permissions: input.permissions && checkPermissions(input.permissions.values, maker.permissions, issues),
     reach: checkReach(input, issues),
     networks: checkNetworks(input.networks?.values ?? maker.key?.networks ?? undefined, issues),
     expiresAt,
@@ -41,15 +42,6 @@ export function parseApiKey(
   refusePowerless(parsed, maker.permissions, issues);
   issues.throwIfAny();
   return parsed;
-}
-
-function checkPermissions(names: readonly string[], { permissions }: Maker, issues: Issues): readonly Permission[] {
-  for (const [index, name] of names.entries()) {
-    const path = ['permissions', String(index)];
-    if (!isPermission(name)) issues.add(path, `There is no permission ${JSON.stringify(name.slice(0, 100))}.`);
-    else if (!permissions.has(name)) issues.forbid(path, `You do not have the permission ${name} yourself.`);
-  }
-  return [...new Set(names.filter(isPermission))];
 }
 
 /** What is looked at beside the reach alone would be a key that may do nothing, and looks as if it could. */

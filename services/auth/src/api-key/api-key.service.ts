@@ -48,6 +48,10 @@ export class ApiKeyService {
     caller: Principal,
   ): Promise<ResponseOf<typeof authRequests.listApiKeys>> {
     const { serviceAccountId, userId } = input;
+    if (serviceAccountId !== undefined && userId !== undefined) {
+      const message = 'Keys are of a service account or of a person: give serviceAccountId or userId, not both.';
+      throw new AppError('input.invalid', message, { path: ['userId'] });
+    }
     const owner = userId === undefined ? await this.ownerFor(serviceAccountId, caller) : personFor(userId, caller);
     const issues = new Issues();
     const search = checkSearchText(input.search, issues);

@@ -128,6 +128,13 @@ describe('an API key of another person', () => {
     expect(kept).toHaveLength(1);
   });
 
+  it('is listed by its owner alone, who is either a person or a service account', async () => {
+    const { userId } = await ownerOfKey();
+    const both = { userId, serviceAccountId: newId('serviceAccount'), page: { first: 10 } };
+    const refusal = await auth.refusal(auth.ask(authRequests.listApiKeys, both, admin));
+    expect([refusal.code, refusal.path]).toEqual(['input.invalid', ['userId']]);
+  });
+
   it('is given no new secret by an administrator', async () => {
     const { keyId, secret } = await ownerOfKey();
     const rotated = auth.ask(accountRequests.rotateApiKey, { id: keyId, overlapSeconds: 0 }, admin);

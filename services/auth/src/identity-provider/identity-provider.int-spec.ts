@@ -93,6 +93,11 @@ describe('an identity provider', () => {
 
   it.each<[string, Partial<Create>, string[][]]>([
     ['an unknown option', { options: { ...options, colour: 'red' } }, [['input.invalid', 'options', 'colour']]],
+    [
+      'scopes by which nobody is named',
+      { options: { ...options, scopes: ['email'] } },
+      [['input.invalid', 'options', 'scopes']],
+    ],
     ['no client', { options: { issuer: options.issuer } }, [['input.invalid', 'options', 'clientId']]],
     [
       'an issuer that is no address',

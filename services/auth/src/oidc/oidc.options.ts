@@ -19,6 +19,7 @@ export const oidcOptions = z
     scopes: z
       .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,100}$/))
       .max(50)
+      .refine((scopes) => scopes.includes('openid'), 'Without the scope openid a provider does not say who signs in.')
       .default(['openid', 'email', 'profile']),
     /** Take every address of this provider for verified: for providers that have no `email_verified`. */
     trustEmail: z.boolean().default(false),

@@ -20,7 +20,9 @@ export function parsePreferencesChange(
 ): PreferencesChange {
   const issues = new Issues();
   const { timeZone, locale, defaultDataSourceId, cleared } = input;
-  if (timeZone !== undefined && !isTimeZone(timeZone)) issues.add(['timeZone'], 'There is no such time zone.');
+  if (timeZone !== undefined && !isTimeZone(timeZone)) {
+    issues.add(['timeZone'], 'timeZone must be the IANA name of a time zone, such as Europe/Berlin.');
+  }
   if (locale !== undefined && !isLocale(locale)) issues.add(['locale'], 'This is no language tag.');
   if (defaultDataSourceId !== undefined && !isId('dataSource', defaultDataSourceId)) {
     issues.add(['defaultDataSourceId'], 'This is no id of a data source.');

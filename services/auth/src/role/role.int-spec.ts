@@ -55,6 +55,7 @@ describe('a custom role', () => {
       ['auth.forbidden', 'permissions', '0'],
       ['input.invalid', 'permissions', '1'],
     ]);
+    expect((await auth.refusal(newRole(['nonsense']))).message).toMatch(/"nonsense".*Permissions are .*query\.run/);
     expect((await newRole(['saved_query.run'], context)).permissions).toEqual(['saved_query.run']);
     expect(await codeOf(newRole([], admin, maker.name))).toBe('entity.name_taken');
     expect(await codeOf(newRole([], admin, 'admin'))).toBe('input.invalid');

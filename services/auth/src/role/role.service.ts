@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestOf, ResponseOf, Role, roleRequests } from '#libs/contracts';
 import { AuditRepository, parsePage, toPage } from '#libs/database';
-import { isPermission, isRoleName, type Permission, type Principal } from '#libs/identity';
+import { isPermission, isRoleName, type Principal } from '#libs/identity';
 import { AppError, changedMeanwhile } from '#libs/kernel';
 import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
+import { checkPermissions } from '../input/permissions.js';
 import { checkIds, checkName, checkSearchText } from '../input/text.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
@@ -47,7 +48,7 @@ export class RoleService {
     const issues = new Issues();
     const name = checkName(input.name, ['name'], issues, nameMax);
     if (isRoleName(name)) issues.add(['name'], 'This is the name of a built-in role.');
-    const permissions = checkPermissions(input.permissions, caller, issues);
+    const permissions = checkPermissions(input.permissions, caller.permissions, issues);
     issues.throwIfAny();
     const role = await this.transactions.run(async (transaction) => {
       if ((await this.roles.count(transaction, workspaceId)) >= rolesMax) {
@@ -65,7 +66,7 @@ export class RoleService {
   async update(input: RequestOf<typeof roleRequests.updateRole>, caller: Principal): Promise<Role> {
     const { workspaceId, userId } = caller;
     const issues = new Issues();
-    const permissions = checkPermissions(input.permissions, caller, issues);
+    const permissions = checkPermissions(input.permissions, caller.permissions, issues);
     issues.throwIfAny();
     const role = await this.transactions.run(async (transaction) => {
       const current = await this.roles.lock(transaction, workspaceId, input.id);
@@ -109,17 +110,7 @@ export class RoleService {
   }
 }
 
-/** Nobody gives what he does not have. */
-function checkPermissions(names: readonly string[], { permissions }: Principal, issues: Issues): Permission[] {
-  for (const [index, name] of names.entries()) {
-    const path = ['permissions', String(index)];
-    if (!isPermission(name)) issues.add(path, `There is no permission ${JSON.stringify(name.slice(0, 100))}.`);
-    else if (!permissions.has(name)) issues.forbid(path, `You do not have the permission ${name} yourself.`);
-  }
-  return [...new Set(names.filter(isPermission))];
-}
-
-/** Nor takes it from those who have more. */
+/** Nobody takes from those who have more. */
 function refuseHigher({ permissions }: Role, caller: Principal): void {
   const excess = permissions.filter(isPermission).find((permission) => !caller.permissions.has(permission));
   if (excess === undefined) return;

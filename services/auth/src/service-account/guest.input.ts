@@ -38,7 +38,9 @@ export function parseGuest(
     if (Buffer.byteLength(JSON.stringify(value)) > bytesMax)
       issues.add([name], `${name} have at most ${bytesMax} bytes.`);
   }
-  if (timeZone !== undefined && !isTimeZone(timeZone)) issues.add(['timeZone'], 'There is no such time zone.');
+  if (timeZone !== undefined && !isTimeZone(timeZone)) {
+    issues.add(['timeZone'], 'timeZone must be the IANA name of a time zone, such as Europe/Berlin.');
+  }
   if (locale !== undefined && !isLocale(locale)) issues.add(['locale'], 'This is no language tag.');
   if (ttlSeconds < secondsMin || ttlSeconds > secondsMax) {
     issues.add(['expiresInSeconds'], `expiresInSeconds must be from ${secondsMin} to ${secondsMax}.`);

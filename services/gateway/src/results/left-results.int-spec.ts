@@ -22,9 +22,9 @@ describe('the result of an execution that left a run which goes on for others', 
         { authorization: suite.authorization },
       );
       expect(errors).toBeUndefined();
-      const { state, result } = data?.['execution'];
-      expect([state, result.state]).toEqual(['CANCELED', 'PARTIAL']);
-      return [result.rows.rows.length, result.rows.hasNextPage];
+      const execution = data?.['execution'];
+      expect([execution?.state, execution?.result.state]).toEqual(['CANCELED', 'PARTIAL']);
+      return [execution?.result.rows.rows.length, execution?.result.rows.hasNextPage];
     };
     expect(await read()).toEqual([2, true]);
     await run.commitRows(1);

@@ -21,6 +21,8 @@ const kinds: Readonly<Record<string, 'WEBHOOK' | 'SYSLOG'>> = {
   'syslog+tcp:': 'SYSLOG',
 };
 const encrypted = ['https:', 'syslog+tls:'];
+const plain =
+  'What url names is not encrypted: use https:// or syslog+tls://. An operator may allow plain receivers inside by SLUICE_METADATA_AUDIT_ALLOWED_NETWORKS.';
 const refusedAddress =
   'The audit log is forwarded to public addresses only; an operator may allow the networks of receivers inside by SLUICE_METADATA_AUDIT_ALLOWED_NETWORKS.';
 
@@ -89,7 +91,7 @@ export class AuditForwarderService {
     }
     if (kind === 'SYSLOG' && (url.hostname === '' || url.port === '')) return refuse('url must name host and port.');
     if (await this.receivers.isRefused(url)) return refuse(refusedAddress);
-    if (!encrypted.includes(url.protocol) && !this.receivers.allowsPlainHttp) return refuse(refusedAddress);
+    if (!encrypted.includes(url.protocol) && !this.receivers.allowsPlainHttp) return refuse(plain);
     return url;
   }
 }

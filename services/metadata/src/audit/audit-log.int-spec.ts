@@ -288,11 +288,19 @@ describe('forwarding', () => {
   });
 
   it('begins where it was made, and goes to no address that the operator has not allowed', async () => {
-    const refused = ['http://10.0.0.1/', 'https://169.254.169.254/', 'syslog+tcp://10.0.0.1:514', 'ftp://example.com'];
-    for (const url of refused) {
-      expect(await codeOf(forwarders.create({ name: 'In', url, fromBeginning: false }, suite.caller)), url).toBe(
-        'input.invalid',
-      );
+    const refused = [
+      ['http://10.0.0.1/', 'public addresses'],
+      ['https://169.254.169.254/', 'public addresses'],
+      ['syslog+tcp://10.0.0.1:514', 'public addresses'],
+      ['http://192.0.2.1/', 'public addresses'],
+      ['ftp://example.com', 'must begin with'],
+    ] as const;
+    for (const [url, why] of refused) {
+      const creating = forwarders.create({ name: 'In', url, fromBeginning: false }, suite.caller);
+      await expect(creating, url).rejects.toMatchObject({
+        code: 'input.invalid',
+        message: expect.stringContaining(why),
+      });
     }
     await aChain(2);
     const input = { name: 'Out', url: 'https://siem.example.com/in', fromBeginning: false };
