@@ -125,7 +125,11 @@ test('the guide’s policy can be made as it stands, and holds: people and their
     const { createRowPolicy } = await mesh.admin.request<{ createRowPolicy: unknown }>(
       mutation.replace('src_…', source.id),
     );
-    expect(createRowPolicy).toEqual({ rowPolicy: { id: expect.any(String), version: 1 }, errors: [] });
+    expect(createRowPolicy).toEqual({
+      rowPolicy: { id: expect.any(String), version: 1 },
+      untriedReason: null,
+      errors: [],
+    });
     const north = await newPerson(mesh.admin, 'analyst', { attributes: { region: 'north' } });
     const key = await newApiKey(north.client);
     const head = await newPerson(mesh.admin, 'analyst', { groupNames: ['head office'] });

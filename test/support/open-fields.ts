@@ -75,7 +75,7 @@ export const openFields: Readonly<Record<string, string>> = {
   RolePayload: 'errors role',
   RowPage: 'endCursor hasNextPage offset rows',
   RowPolicy: 'enabled exemptGroupNames groupNames id key masks name predicate table version',
-  RowPolicyPayload: 'errors rowPolicy',
+  RowPolicyPayload: 'errors rowPolicy untriedReason',
   RowsAppended: 'cursor execution page',
   RunQueriesPayload: 'results',
   RunQueryPayload: 'errors execution',

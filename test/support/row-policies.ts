@@ -18,6 +18,7 @@ export interface RowPolicy {
 
 export interface RowPolicyPayload extends Failures {
   rowPolicy: RowPolicy | null;
+  untriedReason: string | null;
 }
 
 export const rowPolicyFields = `id name predicate groupNames exemptGroupNames key enabled version
@@ -25,7 +26,7 @@ export const rowPolicyFields = `id name predicate groupNames exemptGroupNames ke
 
 export async function createRowPolicy(client: ApiClient, input: Record<string, unknown>): Promise<RowPolicyPayload> {
   const data = await client.request<{ createRowPolicy: RowPolicyPayload }>(
-    `mutation ($input: CreateRowPolicyInput!) { createRowPolicy(input: $input) { rowPolicy { ${rowPolicyFields} } ${errorFields} } }`,
+    `mutation ($input: CreateRowPolicyInput!) { createRowPolicy(input: $input) { rowPolicy { ${rowPolicyFields} } untriedReason ${errorFields} } }`,
     { input },
   );
   return data.createRowPolicy;
@@ -33,7 +34,7 @@ export async function createRowPolicy(client: ApiClient, input: Record<string, u
 
 export async function updateRowPolicy(client: ApiClient, input: Record<string, unknown>): Promise<RowPolicyPayload> {
   const data = await client.request<{ updateRowPolicy: RowPolicyPayload }>(
-    `mutation ($input: UpdateRowPolicyInput!) { updateRowPolicy(input: $input) { rowPolicy { ${rowPolicyFields} } ${errorFields} } }`,
+    `mutation ($input: UpdateRowPolicyInput!) { updateRowPolicy(input: $input) { rowPolicy { ${rowPolicyFields} } untriedReason ${errorFields} } }`,
     { input },
   );
   return data.updateRowPolicy;

@@ -18,6 +18,7 @@ export { emptyStatement } from './shape/empty-statement.js';
 export { pushRowLimit } from './shape/push-row-limit.js';
 export { isSampled, sampleStatement } from './shape/sample-statement.js';
 export { faultOfPolicy } from './policy/fault-of-policy.js';
+export { trialsOfPolicy, type PolicyTrial } from './policy/trials-of-policy.js';
 export { duckdbReachFault, duckdbViewsQuery, type DuckdbView } from './policy/duckdb-reach.js';
 export { postgresReachCheck, postgresReachFault, type ReachCheck, type ReachRow } from './policy/postgres-reach.js';
 export type {

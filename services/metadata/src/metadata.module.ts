@@ -49,6 +49,7 @@ import { AuditLog1795441000001 } from './migrations/1795441000001-audit-log.js';
 import { Grants1795431000000 } from './migrations/1795431000000-grants.js';
 import { WorkspaceRevisions } from './revision/workspace-revisions.repository.js';
 import { GroupClient } from './row-policy/group.client.js';
+import { PolicyTrialService } from './row-policy/policy-trial.service.js';
 import { RowPolicyController } from './row-policy/row-policy.controller.js';
 import { RowPolicyEntity } from './row-policy/row-policy.entity.js';
 import { RowPolicyRepository } from './row-policy/row-policy.repository.js';
@@ -134,6 +135,7 @@ import { WorkspaceSettingsService } from './workspace-settings/workspace-setting
       useFactory: (redis: RedisConnections) => new RevisionCopies(redis),
     },
     GroupClient,
+    PolicyTrialService,
     RowPolicyRepository,
     RowPolicyService,
     SourcePoliciesService,

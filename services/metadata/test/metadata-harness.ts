@@ -6,6 +6,8 @@ import {
   authRequests,
   workerRequests,
   type AnyRequestContract,
+  type RequestOf,
+  type ResponseOf,
   type SourceConnection,
   type Table,
 } from '#libs/contracts';
@@ -30,10 +32,13 @@ export class FakeBus {
     latencyMs: 1,
     serverVersion: '18',
   });
+  tryStatements: (
+    input: RequestOf<typeof workerRequests.tryStatements>,
+  ) => Promise<ResponseOf<typeof workerRequests.tryStatements>> = async () => ({});
 
   async request(
     contract: AnyRequestContract,
-    input: { workspaceId: string; source: SourceConnection },
+    input: RequestOf<typeof workerRequests.tryStatements> & { workspaceId: string; source: SourceConnection },
     { ttlMs, context }: { ttlMs?: number; context: { actor: { case: string; value: string } } },
   ): Promise<unknown> {
     this.asked.push({ pattern: contract.pattern, input, ttlMs });
@@ -51,6 +56,8 @@ export class FakeBus {
         return { tables: await this.readSchema(input.source) };
       case workerRequests.testSource.pattern:
         return this.testSource(input.source);
+      case workerRequests.tryStatements.pattern:
+        return this.tryStatements(input);
       default:
         throw new Error(`nobody answers ${contract.pattern}`);
     }

@@ -26,7 +26,9 @@ import { SourceController } from './source/source.controller.js';
 import { SecretReads } from './source/secret-reads.js';
 import { SourceOpener } from './source/source-opener.js';
 import { SourceService } from './source/source.service.js';
+import { SourceSessions } from './source/source-sessions.js';
 import { StoreCheckService } from './source/store-check.service.js';
+import { TrialService } from './source/trial.service.js';
 import type { WorkerConfig } from './worker.config.js';
 
 @Module({
@@ -58,6 +60,8 @@ import type { WorkerConfig } from './worker.config.js';
     },
     ConnectorRegistry,
     EstimateService,
+    SourceSessions,
+    TrialService,
     SecretReads,
     SourceOpener,
     SourceService,

@@ -67,7 +67,7 @@ export class RunSuite {
     const destination = { write: (line: string) => void logLines.push(line) };
     const logger = AppLogger.create({ service: 'worker', instance: 'worker-1', level: 'warn', destination });
     const metrics = new RunMetrics(new MetricsRegistry('worker'), held, config);
-    const opener = new SourceOpener(config, { note: () => undefined });
+    const opener = openerFor(config);
     const serviceFor = (client: RecordingClient) =>
       new RunExecutionService(held, client as never, connectors, opener, store, metrics, logger);
     return new RunSuite(admin, sources, held, logLines, store, serviceFor, [
@@ -147,4 +147,9 @@ export function sealedFor(runId: string, text: string): RunPlan['values'][number
 
 function newKey(): ReturnType<typeof newDataKey> {
   return newDataKey(MasterKeys.parse(masterKeys), workspaceId);
+}
+
+/** Opens the secrets of `sourceOf`. */
+export function openerFor(config: WorkerConfig): SourceOpener {
+  return new SourceOpener({ ...config, masterKeys }, { note: () => undefined });
 }

@@ -1,7 +1,7 @@
 import { AppError } from '#libs/kernel';
 import { quoted } from './fence.js';
-import type { KnownTable, PolicyCaller, RowPolicy, TypedValue } from './policy-types.js';
-import { parsePredicateTemplate } from './predicate-template.js';
+import type { KnownTable, RowPolicy } from './policy-types.js';
+import { sampleCaller } from './sample-caller.js';
 import { SourcePolicies, type SourcePoliciesOptions } from './source-policies.js';
 
 /** Why a policy cannot be enforced on a source, in words for its author; undefined where it can. */
@@ -36,16 +36,4 @@ function fittingTables({ masks }: RowPolicy, tables: readonly KnownTable[]): rea
     ({ column }) => tables.find(({ columns }) => columns.some(({ name }) => name === column)) ?? [],
   );
   return [...masked, ...tables].slice(0, masked.length + 1);
-}
-
-/** Someone who has a value for everything that the predicate names. */
-function sampleCaller({ predicate }: RowPolicy): PolicyCaller {
-  const names = parsePredicateTemplate(predicate).parts.flatMap((part) => (typeof part === 'string' ? [] : part.name));
-  const value: TypedValue = { type: 'text', value: '' };
-  return {
-    id: '',
-    email: '',
-    groupNames: ['sample'],
-    attributes: Object.fromEntries(names.map((name) => [name, value])),
-  };
 }

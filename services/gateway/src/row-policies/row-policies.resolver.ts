@@ -44,7 +44,7 @@ interface UpdateRowPolicyArgs {
   };
 }
 
-type RowPolicyPayload = Payload<{ rowPolicy: RowPolicy | undefined | null }>;
+type RowPolicyPayload = Payload<{ rowPolicy: RowPolicy | undefined | null; untriedReason?: string | undefined }>;
 
 @Resolver('RowPolicy')
 export class RowPoliciesResolver {

@@ -38,7 +38,7 @@ export class RowPolicyController {
     @Payload() input: RequestOf<typeof metadataRequests.createRowPolicy>,
     @Ctx() context: BusContext,
   ): Promise<ResponseOf<typeof metadataRequests.createRowPolicy>> {
-    return { rowPolicy: await this.service.create(input, callerOf(context)) };
+    return this.service.create(input, callerOf(context));
   }
 
   @HandlesRequest(metadataRequests.updateRowPolicy)
@@ -47,7 +47,7 @@ export class RowPolicyController {
     @Payload() input: RequestOf<typeof metadataRequests.updateRowPolicy>,
     @Ctx() context: BusContext,
   ): Promise<ResponseOf<typeof metadataRequests.updateRowPolicy>> {
-    return { rowPolicy: await this.service.update(input, callerOf(context)) };
+    return this.service.update(input, callerOf(context));
   }
 
   @HandlesRequest(metadataRequests.deleteRowPolicy)

@@ -1,7 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { authRequests, type metadataRequests, type RequestOf, type Table } from '#libs/contracts';
+import { authRequests, workerRequests, type metadataRequests, type RequestOf, type Table } from '#libs/contracts';
 import { AppError, newId } from '#libs/kernel';
 import type { RedisConnections } from '#libs/redis';
 import { startPostgres, startRedis, type PostgresServer, type RedisServer } from '#libs/testing';
@@ -49,6 +49,7 @@ const options = { host: '127.0.0.1', database: 'sales', user: 'reader' };
 
 beforeEach(async () => {
   bus.readSchema = async () => [sales];
+  bus.tryStatements = async () => ({});
   bus.asked.length = 0;
   caller = {
     workspaceId: newId('workspace'),
@@ -64,7 +65,11 @@ beforeEach(async () => {
 
 type Input = RequestOf<typeof metadataRequests.createRowPolicy>;
 
-function create(more: Partial<Input> = {}) {
+async function create(more: Partial<Input> = {}) {
+  return (await save(more)).rowPolicy;
+}
+
+function save(more: Partial<Input> = {}) {
   const predicate = 'region = {{ user.region }}';
   return policies.create(
     {
@@ -117,7 +122,8 @@ describe('a row policy', () => {
   it('is kept as it was made, and changed only by who has read it', async () => {
     const made = await create({ groupNames: ['sales '], exemptGroupNames: ['chiefs'], key: 'region' });
     expect(made).toMatchObject({ groupNames: ['sales'], exemptGroupNames: ['chiefs'], key: 'region', version: 1 });
-    const renamed = await policies.update({ id: made.id, version: 1, name: 'Regions', cleared: ['key'] }, caller);
+    const change = { id: made.id, version: 1, name: 'Regions', cleared: ['key'] };
+    const { rowPolicy: renamed } = await policies.update(change, caller);
     expect(renamed).toEqual({ ...made, key: undefined, name: 'Regions', version: 2 });
     expect(
       await faultOf(policies.update({ id: made.id, version: 1, name: 'Late', cleared: [] }, caller)),
@@ -216,8 +222,85 @@ describe('a row policy', () => {
     const rename = { id, version: 1, name: 'Regions', cleared: [] };
     expect((await faultOf(policies.update(rename, caller))).code).toBe('sql.rejected');
     expect(await policies.update({ id, version: 1, enabled: false, cleared: [] }, caller)).toMatchObject({
-      enabled: false,
+      rowPolicy: { enabled: false },
     });
+  });
+});
+
+describe('the trial of a row policy at its source', () => {
+  const fixed = { column: 'email', kind: 'FIXED', value: 'x' } as const;
+
+  it('is made of each part, with values that nobody knows as NULL, and its fault is the author’s, at the part', async () => {
+    const asked: RequestOf<typeof workerRequests.tryStatements>[] = [];
+    bus.tryStatements = async (input) => {
+      asked.push(input);
+      return { fault: { trial: 1, message: 'invalid input syntax' } };
+    };
+    const made = await faultOf(create({ masks: [mask('region'), fixed] }));
+    expect(made).toEqual({ code: 'sql.rejected', path: 'masks.1.value', message: 'invalid input syntax' });
+    expect(asked[0]).toMatchObject({
+      source: { id: dataSourceId },
+      submittedById: caller.userId,
+      trials: [
+        { values: [{ type: 'text' }], controlSql: 'select * from "public"."sales"', reach: { relations: [{}] } },
+        { values: [{ type: 'text', value: 'x' }] },
+      ],
+    });
+    expect((await policies.list({ page: { first: 10 } }, caller)).totalCount).toBe(0);
+  });
+
+  it('keeps what a change does not pass from being changed, and names the table where the policy does not', async () => {
+    const { id } = await create({ table: undefined });
+    bus.tryStatements = async () => ({ fault: { trial: 0, message: 'it is not boolean' } });
+    const change = { id, version: 1, predicate: 'region', cleared: [] };
+    expect(await faultOf(policies.update(change, caller))).toEqual({
+      ...{ code: 'sql.rejected', path: 'predicate' },
+      message: 'it is not boolean (table "public"."sales")',
+    });
+    expect((await policies.get([id], caller))[0]).toMatchObject({
+      version: 1,
+      predicate: 'region = {{ user.region }}',
+    });
+    bus.tryStatements = async () => ({});
+    expect((await policies.update(change, caller)).rowPolicy.version).toBe(2);
+  });
+
+  it.each([
+    ['has no worker', new AppError('bus.timeout', 'No answer.'), /did not answer in time/],
+    ['is served by workers of the release before', new AppError('bus.unimplemented', 'Unknown.'), /did not answer/],
+    ['cannot be reached', new AppError('source.unavailable', 'It refused the connection.'), /refused the connection/],
+    ['does not answer in time', new AppError('run.timed_out', 'It was stopped.'), /was stopped/],
+  ])('is told to have failed where the source %s, and the policy is saved', async (_how, error, reason) => {
+    bus.tryStatements = () => Promise.reject(error);
+    const { rowPolicy, untriedReason } = await save();
+    expect(untriedReason).toMatch(reason);
+    expect(untriedReason).toMatch(/The policy is saved/);
+    const changed = await policies.update({ id: rowPolicy.id, version: 1, predicate: 'true', cleared: [] }, caller);
+    expect(changed).toMatchObject({ rowPolicy: { version: 2 }, untriedReason });
+  });
+
+  it('takes seconds at most, and leaves half of the time to save the policy', async () => {
+    const ttls = () => bus.asked.filter(({ pattern }) => pattern === workerRequests.tryStatements.pattern);
+    await create();
+    caller = { ...caller, remainingMs: () => 3_000 };
+    await create();
+    expect(ttls().map(({ ttlMs }) => ttlMs)).toEqual([4_000, 1_250]);
+  });
+
+  it('is not made for a policy that is turned off with what it was, nor at a paused source', async () => {
+    const { id } = await create();
+    await policies.update({ id, version: 1, name: 'Off', enabled: false, cleared: [] }, caller);
+    expect(bus.count(workerRequests.tryStatements)).toBe(1);
+    await app.get(DataSourceService).update({ id: dataSourceId, version: 1, paused: true, cleared: [] }, caller);
+    expect((await save()).untriedReason).toMatch(/is paused/);
+    expect(bus.count(workerRequests.tryStatements)).toBe(1);
+  });
+
+  it('is not made for those who may not change the source', async () => {
+    await app.get(GrantService).setRestricted({ assetId: dataSourceId, restricted: true }, caller);
+    caller = { ...caller, userId: newId('user') };
+    expect((await faultOf(create())).code).toMatch(/forbidden|not_found/);
+    expect(bus.count(workerRequests.tryStatements)).toBe(0);
   });
 });
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { metadataRequests, RequestOf, ResponseOf, RowPolicy } from '#libs/contracts';
 import { parsePage, toPage } from '#libs/database';
 import { AppError, newId } from '#libs/kernel';
-import { faultOfPolicy, sqlDialectOf } from '#libs/sql';
+import { faultOfPolicy, sqlDialectOf, trialsOfPolicy } from '#libs/sql';
 import { AccessService } from '../access/access.service.js';
 import type { Caller } from '../caller.js';
 import type { DataSourceEntity } from '../data-source/data-source.entity.js';
@@ -11,11 +11,18 @@ import { Issues } from '../input/issues.js';
 import { checkIds, checkSearchText, keyOf } from '../input/text.js';
 import { SchemaRefreshService } from '../source-schema/schema-refresh.service.js';
 import { GroupClient } from './group.client.js';
+import { PolicyTrialService } from './policy-trial.service.js';
 import { parseNewRowPolicy, parseRowPolicyChange, type NewRowPolicy } from './row-policy.input.js';
 import { assertVersion, rowPolicyNotFound, RowPolicyRepository, sourceNotFound } from './row-policy.repository.js';
 import type { RowPolicyEntity } from './row-policy.entity.js';
 import { SourcePoliciesService } from './source-policies.service.js';
 import { toRowPolicy } from './to-row-policy.js';
+
+interface SavedRowPolicy {
+  readonly rowPolicy: RowPolicy;
+  /** Why it was not tried at its source, for its author. */
+  readonly untriedReason: string | undefined;
+}
 
 /** Row policies of a workspace, as those see and manage them who may. */
 @Injectable()
@@ -24,6 +31,7 @@ export class RowPolicyService {
     private readonly policies: RowPolicyRepository,
     private readonly sources: DataSourceRepository,
     private readonly sourcePolicies: SourcePoliciesService,
+    private readonly trials: PolicyTrialService,
     private readonly refreshes: SchemaRefreshService,
     private readonly groups: GroupClient,
     private readonly access: AccessService,
@@ -58,10 +66,10 @@ export class RowPolicyService {
   }
 
   /** @throws AppError with the reason, for the author, where it cannot be enforced on its source */
-  async create(input: RequestOf<typeof metadataRequests.createRowPolicy>, caller: Caller): Promise<RowPolicy> {
+  async create(input: RequestOf<typeof metadataRequests.createRowPolicy>, caller: Caller): Promise<SavedRowPolicy> {
     const { workspaceId, userId } = caller;
     const policy = parseNewRowPolicy(input);
-    await this.assertEnforceable(policy, caller);
+    const untriedReason = await this.assertEnforceable(policy, caller);
     await this.groups.ensure(workspaceId, [...policy.groupNames, ...policy.exemptGroupNames]);
     const row = await this.policies.insert({
       id: newId('rowPolicy'),
@@ -71,11 +79,11 @@ export class RowPolicyService {
       createdById: userId,
       updatedById: userId,
     });
-    return toRowPolicy(row);
+    return { rowPolicy: toRowPolicy(row), untriedReason };
   }
 
   /** @throws AppError with the reason, for the author, where it cannot be enforced on its source */
-  async update(input: RequestOf<typeof metadataRequests.updateRowPolicy>, caller: Caller): Promise<RowPolicy> {
+  async update(input: RequestOf<typeof metadataRequests.updateRowPolicy>, caller: Caller): Promise<SavedRowPolicy> {
     const { workspaceId, userId } = caller;
     const change = parseRowPolicyChange(input);
     const key = { workspaceId, id: input.id };
@@ -92,7 +100,7 @@ export class RowPolicyService {
     };
     // One that no longer fits its table can still be renamed or turned off.
     const isRead = next.enabled || change.predicate !== undefined || change.masks !== undefined;
-    if (isRead) await this.assertEnforceable({ ...current, ...next }, caller);
+    const untriedReason = isRead ? await this.assertEnforceable({ ...current, ...next }, caller) : undefined;
     await this.groups.ensure(workspaceId, [...(change.groupNames ?? []), ...(change.exemptGroupNames ?? [])]);
     // The version that was read above: who changed it meanwhile is not overwritten.
     const row = await this.policies.update(key, input.version, {
@@ -100,7 +108,7 @@ export class RowPolicyService {
       nameKey: keyOf(next.name),
       updatedById: userId,
     });
-    return toRowPolicy(row);
+    return { rowPolicy: toRowPolicy(row), untriedReason };
   }
 
   async delete(id: string, caller: Caller): Promise<void> {
@@ -123,16 +131,19 @@ export class RowPolicyService {
     return row;
   }
 
-  private async assertEnforceable(policy: NewRowPolicy, caller: Caller): Promise<void> {
+  /** The answer is why the source could not be asked, where that is so: saving waits for no source that is asleep. */
+  private async assertEnforceable(policy: NewRowPolicy, caller: Caller): Promise<string | undefined> {
     const source = await this.sourceOf(policy.dataSourceId, caller);
     const dialect = sqlDialectOf(source.type);
     if (!dialect)
       throw new AppError('input.invalid', 'This kind of data source has no row policies.', { path: ['dataSourceId'] });
-    const fault = await faultOfPolicy(
+    const [tried, options] = [
       { ...policy, id: '' },
       { dialect, ...(await this.sourcePolicies.namesOf(source)) },
-    );
+    ];
+    const fault = await faultOfPolicy(tried, options);
     if (fault !== undefined) throw new AppError('sql.rejected', fault, { path: ['predicate'] });
+    return this.trials.attempt(await trialsOfPolicy(tried, options), source, caller);
   }
 
   /** With its tables known: what a predicate names is looked for among them. */

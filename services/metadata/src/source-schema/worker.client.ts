@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { BusClient, serviceContext } from '#libs/bus';
-import { workerRequests, type ResponseOf, type SourceConnection, type Table } from '#libs/contracts';
+import { workerRequests, type RequestOf, type ResponseOf, type SourceConnection, type Table } from '#libs/contracts';
 import { AppError } from '#libs/kernel';
 
 const answerMaxMs = 20_000;
+/** Planning takes milliseconds; who waits for more waits for a source in trouble, or one that wakes up. */
+const trialMaxMs = 4_000;
 /** What is left to bring our own answer back in time. */
 const reserveMs = 250;
 
@@ -28,12 +30,33 @@ export class WorkerClient {
     );
     return tables;
   }
+
+  /** What the source refuses first of these statements; undefined where it could run them all. */
+  async tryStatements(
+    source: SourceConnection,
+    trials: Trials,
+    submittedById: string,
+    call: WorkerCall,
+  ): Promise<TrialFault | undefined> {
+    const options = optionsOf(source, call, trialMaxMs);
+    const timeoutMs = Math.max(1, options.ttlMs - reserveMs);
+    const asked = { source, trials: [...trials], timeoutMs, submittedById };
+    const { fault } = await refuseSilence(this.bus.request(workerRequests.tryStatements, asked, options));
+    return fault;
+  }
 }
 
-function optionsOf({ workspaceId }: SourceConnection, { requestId, remainingMs = Infinity }: WorkerCall) {
+type Trials = readonly RequestOf<typeof workerRequests.tryStatements>['trials'][number][];
+type TrialFault = NonNullable<ResponseOf<typeof workerRequests.tryStatements>['fault']>;
+
+function optionsOf(
+  { workspaceId }: SourceConnection,
+  { requestId, remainingMs = Infinity }: WorkerCall,
+  maxMs = answerMaxMs,
+) {
   return {
     context: serviceContext('metadata', workspaceId, requestId),
-    ttlMs: Math.max(1, Math.floor(Math.min(answerMaxMs, remainingMs - reserveMs))),
+    ttlMs: Math.max(1, Math.floor(Math.min(maxMs, remainingMs - reserveMs))),
   };
 }
 

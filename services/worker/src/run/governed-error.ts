@@ -23,7 +23,12 @@ export function governedError(error: unknown, plan: Pick<RunPlan, 'reach'>): unk
   const sourceCode = error.details?.['sourceCode'];
   const message =
     typeof sourceCode === 'string' && aboutStatement.test(sourceCode)
-      ? error.publicMessage.replace(place, '')
+      ? withoutPlace(error.publicMessage)
       : 'The data source could not compute a value. Its own message is not told where row policies apply.';
   return new AppError(error.code, message, { details: error.details, cause: error });
+}
+
+/** A source's message for somebody who knows another text than the source does. */
+export function withoutPlace(message: string): string {
+  return message.replace(place, '');
 }

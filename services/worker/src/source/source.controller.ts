@@ -7,12 +7,14 @@ import { HeldRuns } from '../run/held-runs.js';
 import { TakingRuns } from '../run/taking-runs.js';
 import { EstimateService } from './estimate.service.js';
 import { given, SourceService } from './source.service.js';
+import { TrialService } from './trial.service.js';
 
 @Controller()
 export class SourceController {
   constructor(
     private readonly sources: SourceService,
     private readonly estimates: EstimateService,
+    private readonly trials: TrialService,
     private readonly held: HeldRuns,
     private readonly taking: TakingRuns,
   ) {}
@@ -32,6 +34,15 @@ export class SourceController {
     @Ctx() { signal }: BusContext,
   ): Promise<ResponseOf<typeof workerRequests.estimateStatement>> {
     return this.estimates.estimate(input, given(input.source), signal);
+  }
+
+  @HandlesRequest(workerRequests.tryStatements)
+  @AllowService('metadata')
+  async tryStatements(
+    @Payload() input: RequestOf<typeof workerRequests.tryStatements>,
+    @Ctx() { signal }: BusContext,
+  ): Promise<ResponseOf<typeof workerRequests.tryStatements>> {
+    return { fault: await this.trials.firstFault(input, given(input.source), signal) };
   }
 
   @HandlesRequest(workerRequests.readSchema)

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sluice/worker/v1/worker.proto.
  */
 export const file_sluice_worker_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zbHVpY2Uvd29ya2VyL3YxL3dvcmtlci5wcm90bxIQc2x1aWNlLndvcmtlci52MSI4ChJTZXREcmFpbmluZ1JlcXVlc3QSEAoIZHJhaW5pbmcYASABKAgSEAoIcmV2aXNpb24YAiABKAUiIwoTU2V0RHJhaW5pbmdSZXNwb25zZRIMCgRydW5zGAEgASgFIkkKEVRlc3RTb3VyY2VSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uIkAKElRlc3RTb3VyY2VSZXNwb25zZRISCgpsYXRlbmN5X21zGAEgASgBEhYKDnNlcnZlcl92ZXJzaW9uGAIgASgJIvEBChhFc3RpbWF0ZVN0YXRlbWVudFJlcXVlc3QSNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SCwoDc3FsGAIgASgJEikKBnZhbHVlcxgDIAMoCzIZLnNsdWljZS5ydW4udjEuQm91bmRWYWx1ZRIwCgVyZWFjaBgEIAEoCzIcLnNsdWljZS5ydW4udjEuUmVhY2hQcmVtaXNlc0gAiAEBEhIKCnRpbWVvdXRfbXMYBSABKAUSFwoPc3VibWl0dGVkX2J5X2lkGAYgASgJQggKBl9yZWFjaCKXAQoZRXN0aW1hdGVTdGF0ZW1lbnRSZXNwb25zZRIRCgRyb3dzGAEgASgDSACIAQESEgoFYnl0ZXMYAiABKANIAYgBARIRCgRjb3N0GAMgASgBSAKIAQESJAoEcGxhbhgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIHCgVfcm93c0IICgZfYnl0ZXNCBwoFX2Nvc3QiSQoRUmVhZFNjaGVtYVJlcXVlc3QSNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24iPwoSUmVhZFNjaGVtYVJlc3BvbnNlEikKBnRhYmxlcxgBIAMoCzIZLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZSJ6ChVDYW5jZWxBdFNvdXJjZVJlcXVlc3QSNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SKwoGaGFuZGxlGAIgASgLMhsuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUiKgoWQ2FuY2VsQXRTb3VyY2VSZXNwb25zZRIQCghjYW5jZWxlZBgBIAEoCCJCCg5TdG9wUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSEQoJdGltZWRfb3V0GAMgASgIIiMKD1N0b3BSdW5SZXNwb25zZRIQCghzdG9wcGluZxgBIAEoCDLKBAoNV29ya2VyU2VydmljZRJXCgpUZXN0U291cmNlEiMuc2x1aWNlLndvcmtlci52MS5UZXN0U291cmNlUmVxdWVzdBokLnNsdWljZS53b3JrZXIudjEuVGVzdFNvdXJjZVJlc3BvbnNlEnEKEUVzdGltYXRlU3RhdGVtZW50Eiouc2x1aWNlLndvcmtlci52MS5Fc3RpbWF0ZVN0YXRlbWVudFJlcXVlc3QaKy5zbHVpY2Uud29ya2VyLnYxLkVzdGltYXRlU3RhdGVtZW50UmVzcG9uc2UiA5ACARJXCgpSZWFkU2NoZW1hEiMuc2x1aWNlLndvcmtlci52MS5SZWFkU2NoZW1hUmVxdWVzdBokLnNsdWljZS53b3JrZXIudjEuUmVhZFNjaGVtYVJlc3BvbnNlEmMKDkNhbmNlbEF0U291cmNlEicuc2x1aWNlLndvcmtlci52MS5DYW5jZWxBdFNvdXJjZVJlcXVlc3QaKC5zbHVpY2Uud29ya2VyLnYxLkNhbmNlbEF0U291cmNlUmVzcG9uc2USTgoHU3RvcFJ1bhIgLnNsdWljZS53b3JrZXIudjEuU3RvcFJ1blJlcXVlc3QaIS5zbHVpY2Uud29ya2VyLnYxLlN0b3BSdW5SZXNwb25zZRJfCgtTZXREcmFpbmluZxIkLnNsdWljZS53b3JrZXIudjEuU2V0RHJhaW5pbmdSZXF1ZXN0GiUuc2x1aWNlLndvcmtlci52MS5TZXREcmFpbmluZ1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_google_protobuf_struct, file_sluice_metadata_v1_metadata, file_sluice_run_v1_run]);
+  fileDesc("Ch1zbHVpY2Uvd29ya2VyL3YxL3dvcmtlci5wcm90bxIQc2x1aWNlLndvcmtlci52MSI4ChJTZXREcmFpbmluZ1JlcXVlc3QSEAoIZHJhaW5pbmcYASABKAgSEAoIcmV2aXNpb24YAiABKAUiIwoTU2V0RHJhaW5pbmdSZXNwb25zZRIMCgRydW5zGAEgASgFIkkKEVRlc3RTb3VyY2VSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uIkAKElRlc3RTb3VyY2VSZXNwb25zZRISCgpsYXRlbmN5X21zGAEgASgBEhYKDnNlcnZlcl92ZXJzaW9uGAIgASgJIvEBChhFc3RpbWF0ZVN0YXRlbWVudFJlcXVlc3QSNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SCwoDc3FsGAIgASgJEikKBnZhbHVlcxgDIAMoCzIZLnNsdWljZS5ydW4udjEuQm91bmRWYWx1ZRIwCgVyZWFjaBgEIAEoCzIcLnNsdWljZS5ydW4udjEuUmVhY2hQcmVtaXNlc0gAiAEBEhIKCnRpbWVvdXRfbXMYBSABKAUSFwoPc3VibWl0dGVkX2J5X2lkGAYgASgJQggKBl9yZWFjaCKXAQoZRXN0aW1hdGVTdGF0ZW1lbnRSZXNwb25zZRIRCgRyb3dzGAEgASgDSACIAQESEgoFYnl0ZXMYAiABKANIAYgBARIRCgRjb3N0GAMgASgBSAKIAQESJAoEcGxhbhgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIHCgVfcm93c0IICgZfYnl0ZXNCBwoFX2Nvc3QiqwEKFFRyeVN0YXRlbWVudHNSZXF1ZXN0EjQKBnNvdXJjZRgBIAEoCzIkLnNsdWljZS5tZXRhZGF0YS52MS5Tb3VyY2VDb25uZWN0aW9uEjAKBnRyaWFscxgCIAMoCzIgLnNsdWljZS53b3JrZXIudjEuU3RhdGVtZW50VHJpYWwSEgoKdGltZW91dF9tcxgDIAEoBRIXCg9zdWJtaXR0ZWRfYnlfaWQYBCABKAkiwQEKDlN0YXRlbWVudFRyaWFsEgsKA3NxbBgBIAEoCRIpCgZ2YWx1ZXMYAiADKAsyGS5zbHVpY2UucnVuLnYxLkJvdW5kVmFsdWUSMAoFcmVhY2gYAyABKAsyHC5zbHVpY2UucnVuLnYxLlJlYWNoUHJlbWlzZXNIAIgBARITCgtjb250cm9sX3NxbBgEIAEoCRIQCghjb21wdXRlcxgFIAEoCBIUCgxpc19jb25kaXRpb24YBiABKAhCCAoGX3JlYWNoIlMKFVRyeVN0YXRlbWVudHNSZXNwb25zZRIwCgVmYXVsdBgBIAEoCzIcLnNsdWljZS53b3JrZXIudjEuVHJpYWxGYXVsdEgAiAEBQggKBl9mYXVsdCIsCgpUcmlhbEZhdWx0Eg0KBXRyaWFsGAEgASgFEg8KB21lc3NhZ2UYAiABKAkiSQoRUmVhZFNjaGVtYVJlcXVlc3QSNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24iPwoSUmVhZFNjaGVtYVJlc3BvbnNlEikKBnRhYmxlcxgBIAMoCzIZLnNsdWljZS5tZXRhZGF0YS52MS5UYWJsZSJ6ChVDYW5jZWxBdFNvdXJjZVJlcXVlc3QSNAoGc291cmNlGAEgASgLMiQuc2x1aWNlLm1ldGFkYXRhLnYxLlNvdXJjZUNvbm5lY3Rpb24SKwoGaGFuZGxlGAIgASgLMhsuc2x1aWNlLnJ1bi52MS5Tb3VyY2VIYW5kbGUiKgoWQ2FuY2VsQXRTb3VyY2VSZXNwb25zZRIQCghjYW5jZWxlZBgBIAEoCCJCCg5TdG9wUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSEQoJdGltZWRfb3V0GAMgASgIIiMKD1N0b3BSdW5SZXNwb25zZRIQCghzdG9wcGluZxgBIAEoCDKxBQoNV29ya2VyU2VydmljZRJXCgpUZXN0U291cmNlEiMuc2x1aWNlLndvcmtlci52MS5UZXN0U291cmNlUmVxdWVzdBokLnNsdWljZS53b3JrZXIudjEuVGVzdFNvdXJjZVJlc3BvbnNlEnEKEUVzdGltYXRlU3RhdGVtZW50Eiouc2x1aWNlLndvcmtlci52MS5Fc3RpbWF0ZVN0YXRlbWVudFJlcXVlc3QaKy5zbHVpY2Uud29ya2VyLnYxLkVzdGltYXRlU3RhdGVtZW50UmVzcG9uc2UiA5ACARJlCg1UcnlTdGF0ZW1lbnRzEiYuc2x1aWNlLndvcmtlci52MS5UcnlTdGF0ZW1lbnRzUmVxdWVzdBonLnNsdWljZS53b3JrZXIudjEuVHJ5U3RhdGVtZW50c1Jlc3BvbnNlIgOQAgESVwoKUmVhZFNjaGVtYRIjLnNsdWljZS53b3JrZXIudjEuUmVhZFNjaGVtYVJlcXVlc3QaJC5zbHVpY2Uud29ya2VyLnYxLlJlYWRTY2hlbWFSZXNwb25zZRJjCg5DYW5jZWxBdFNvdXJjZRInLnNsdWljZS53b3JrZXIudjEuQ2FuY2VsQXRTb3VyY2VSZXF1ZXN0Giguc2x1aWNlLndvcmtlci52MS5DYW5jZWxBdFNvdXJjZVJlc3BvbnNlEk4KB1N0b3BSdW4SIC5zbHVpY2Uud29ya2VyLnYxLlN0b3BSdW5SZXF1ZXN0GiEuc2x1aWNlLndvcmtlci52MS5TdG9wUnVuUmVzcG9uc2USXwoLU2V0RHJhaW5pbmcSJC5zbHVpY2Uud29ya2VyLnYxLlNldERyYWluaW5nUmVxdWVzdBolLnNsdWljZS53b3JrZXIudjEuU2V0RHJhaW5pbmdSZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_protobuf_struct, file_sluice_metadata_v1_metadata, file_sluice_run_v1_run]);
 
 /**
  * @generated from message sluice.worker.v1.SetDrainingRequest
@@ -183,6 +183,141 @@ export const EstimateStatementResponseSchema: GenMessage<EstimateStatementRespon
   messageDesc(file_sluice_worker_v1_worker, 5);
 
 /**
+ * @generated from message sluice.worker.v1.TryStatementsRequest
+ */
+export type TryStatementsRequest = Message<"sluice.worker.v1.TryStatementsRequest"> & {
+  /**
+   * @generated from field: sluice.metadata.v1.SourceConnection source = 1;
+   */
+  source?: SourceConnection | undefined;
+
+  /**
+   * One after the other, up to the first that the source refuses.
+   *
+   * @generated from field: repeated sluice.worker.v1.StatementTrial trials = 2;
+   */
+  trials: StatementTrial[];
+
+  /**
+   * For all of them.
+   *
+   * @generated from field: int32 timeout_ms = 3;
+   */
+  timeoutMs: number;
+
+  /**
+   * On whose behalf.
+   *
+   * @generated from field: string submitted_by_id = 4;
+   */
+  submittedById: string;
+};
+
+/**
+ * Describes the message sluice.worker.v1.TryStatementsRequest.
+ * Use `create(TryStatementsRequestSchema)` to create a new message.
+ */
+export const TryStatementsRequestSchema: GenMessage<TryStatementsRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_worker_v1_worker, 6);
+
+/**
+ * @generated from message sluice.worker.v1.StatementTrial
+ */
+export type StatementTrial = Message<"sluice.worker.v1.StatementTrial"> & {
+  /**
+   * @generated from field: string sql = 1;
+   */
+  sql: string;
+
+  /**
+   * In the order of the placeholders in sql.
+   *
+   * @generated from field: repeated sluice.run.v1.BoundValue values = 2;
+   */
+  values: BoundValue[];
+
+  /**
+   * What the source must confirm before it is asked; see RunPlan.
+   *
+   * @generated from field: optional sluice.run.v1.ReachPremises reach = 3;
+   */
+  reach?: ReachPremises | undefined;
+
+  /**
+   * The same statement without what is tried: what the source refuses in the same words there is no fault of what is tried.
+   *
+   * @generated from field: string control_sql = 4;
+   */
+  controlSql: string;
+
+  /**
+   * It names rows of no table and is computed, where planning it would not tell all. Otherwise it is planned alone.
+   *
+   * @generated from field: bool computes = 5;
+   */
+  computes: boolean;
+
+  /**
+   * Its one column has to do for a condition; goes with computes.
+   *
+   * @generated from field: bool is_condition = 6;
+   */
+  isCondition: boolean;
+};
+
+/**
+ * Describes the message sluice.worker.v1.StatementTrial.
+ * Use `create(StatementTrialSchema)` to create a new message.
+ */
+export const StatementTrialSchema: GenMessage<StatementTrial> = /*@__PURE__*/
+  messageDesc(file_sluice_worker_v1_worker, 7);
+
+/**
+ * Without a fault the source could run them all.
+ *
+ * @generated from message sluice.worker.v1.TryStatementsResponse
+ */
+export type TryStatementsResponse = Message<"sluice.worker.v1.TryStatementsResponse"> & {
+  /**
+   * @generated from field: optional sluice.worker.v1.TrialFault fault = 1;
+   */
+  fault?: TrialFault | undefined;
+};
+
+/**
+ * Describes the message sluice.worker.v1.TryStatementsResponse.
+ * Use `create(TryStatementsResponseSchema)` to create a new message.
+ */
+export const TryStatementsResponseSchema: GenMessage<TryStatementsResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_worker_v1_worker, 8);
+
+/**
+ * @generated from message sluice.worker.v1.TrialFault
+ */
+export type TrialFault = Message<"sluice.worker.v1.TrialFault"> & {
+  /**
+   * Its place among the trials, from 0.
+   *
+   * @generated from field: int32 trial = 1;
+   */
+  trial: number;
+
+  /**
+   * In the source's own words.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message sluice.worker.v1.TrialFault.
+ * Use `create(TrialFaultSchema)` to create a new message.
+ */
+export const TrialFaultSchema: GenMessage<TrialFault> = /*@__PURE__*/
+  messageDesc(file_sluice_worker_v1_worker, 9);
+
+/**
  * @generated from message sluice.worker.v1.ReadSchemaRequest
  */
 export type ReadSchemaRequest = Message<"sluice.worker.v1.ReadSchemaRequest"> & {
@@ -197,7 +332,7 @@ export type ReadSchemaRequest = Message<"sluice.worker.v1.ReadSchemaRequest"> & 
  * Use `create(ReadSchemaRequestSchema)` to create a new message.
  */
 export const ReadSchemaRequestSchema: GenMessage<ReadSchemaRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 6);
+  messageDesc(file_sluice_worker_v1_worker, 10);
 
 /**
  * @generated from message sluice.worker.v1.ReadSchemaResponse
@@ -214,7 +349,7 @@ export type ReadSchemaResponse = Message<"sluice.worker.v1.ReadSchemaResponse"> 
  * Use `create(ReadSchemaResponseSchema)` to create a new message.
  */
 export const ReadSchemaResponseSchema: GenMessage<ReadSchemaResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 7);
+  messageDesc(file_sluice_worker_v1_worker, 11);
 
 /**
  * @generated from message sluice.worker.v1.CancelAtSourceRequest
@@ -236,7 +371,7 @@ export type CancelAtSourceRequest = Message<"sluice.worker.v1.CancelAtSourceRequ
  * Use `create(CancelAtSourceRequestSchema)` to create a new message.
  */
 export const CancelAtSourceRequestSchema: GenMessage<CancelAtSourceRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 8);
+  messageDesc(file_sluice_worker_v1_worker, 12);
 
 /**
  * @generated from message sluice.worker.v1.CancelAtSourceResponse
@@ -255,7 +390,7 @@ export type CancelAtSourceResponse = Message<"sluice.worker.v1.CancelAtSourceRes
  * Use `create(CancelAtSourceResponseSchema)` to create a new message.
  */
 export const CancelAtSourceResponseSchema: GenMessage<CancelAtSourceResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 9);
+  messageDesc(file_sluice_worker_v1_worker, 13);
 
 /**
  * @generated from message sluice.worker.v1.StopRunRequest
@@ -282,7 +417,7 @@ export type StopRunRequest = Message<"sluice.worker.v1.StopRunRequest"> & {
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema: GenMessage<StopRunRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 10);
+  messageDesc(file_sluice_worker_v1_worker, 14);
 
 /**
  * @generated from message sluice.worker.v1.StopRunResponse
@@ -301,7 +436,7 @@ export type StopRunResponse = Message<"sluice.worker.v1.StopRunResponse"> & {
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema: GenMessage<StopRunResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_worker_v1_worker, 11);
+  messageDesc(file_sluice_worker_v1_worker, 15);
 
 /**
  * @generated from service sluice.worker.v1.WorkerService
@@ -324,6 +459,16 @@ export const WorkerService: GenService<{
     methodKind: "unary";
     input: typeof EstimateStatementRequestSchema;
     output: typeof EstimateStatementResponseSchema;
+  },
+  /**
+   * Has the source say whether it could run statements. No row of a table is read.
+   *
+   * @generated from rpc sluice.worker.v1.WorkerService.TryStatements
+   */
+  tryStatements: {
+    methodKind: "unary";
+    input: typeof TryStatementsRequestSchema;
+    output: typeof TryStatementsResponseSchema;
   },
   /**
    * @generated from rpc sluice.worker.v1.WorkerService.ReadSchema
