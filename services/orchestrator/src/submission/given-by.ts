@@ -12,9 +12,13 @@ export function givenBy({ guest }: Principal, given: JsonObject): JsonObject {
     (name) => Object.hasOwn(guest.parameters, name) && !isDeepStrictEqual(given[name], guest.parameters[name]),
   );
   if (taken !== undefined) {
-    throw new AppError('parameter.invalid', 'This parameter has another value for this guest, which is fixed: leave it out.', {
-      path: ['query', 'savedQuery', 'parameters', taken],
-    });
+    throw new AppError(
+      'parameter.invalid',
+      'This parameter has another value for this guest, which is fixed: leave it out.',
+      {
+        path: ['query', 'savedQuery', 'parameters', taken],
+      },
+    );
   }
   return { ...given, ...guest.parameters };
 }
