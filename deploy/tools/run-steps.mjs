@@ -27,8 +27,8 @@ const suites = {
     { steps: [...checkSteps, 'check:deploy'], parallel: 2 },
     // This one builds too, for all after it.
     { steps: ['test:integration'], parallel: 1 },
-    { steps: ['test:e2e:shared', 'test:e2e:apart', 'test:chaos:queue'], parallel: 2 },
-    { steps: ['test:chaos:mesh'], parallel: 1 },
+    { steps: ['test:e2e:shared', 'test:e2e:apart'], parallel: 2 },
+    { steps: ['test:chaos'], parallel: 1 },
   ],
 };
 

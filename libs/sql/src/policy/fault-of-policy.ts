@@ -2,13 +2,35 @@ import { AppError } from '#libs/kernel';
 import { quoted } from './fence.js';
 import type { KnownTable, RowPolicy } from './policy-types.js';
 import { sampleCaller } from './sample-caller.js';
+import { SourceCatalog } from './source-catalog.js';
 import { SourcePolicies, type SourcePoliciesOptions } from './source-policies.js';
 
-/** Why a policy cannot be enforced on a source, in words for its author; undefined where it can. */
-export async function faultOfPolicy(
-  policy: RowPolicy,
-  options: Omit<SourcePoliciesOptions, 'policies' | 'maskKey'>,
-): Promise<string | undefined> {
+type Options = Omit<SourcePoliciesOptions, 'policies' | 'maskKey'>;
+
+export interface PolicyFault {
+  /** The part at fault, as a path into the policy. */
+  readonly path: readonly string[];
+  /** In words for its author. */
+  readonly message: string;
+}
+
+/** Why a policy cannot be enforced on a source; undefined where it can. */
+export async function faultOfPolicy(policy: RowPolicy, options: Options): Promise<PolicyFault | undefined> {
+  const message = await reasonAgainst(policy, options);
+  return message === undefined ? undefined : { path: await partAtFault(policy, options), message };
+}
+
+/** All parts are compiled together: at fault is the one without which there would be none. */
+async function partAtFault(policy: RowPolicy, options: Options): Promise<readonly string[]> {
+  if (policy.table && !new SourceCatalog(options).resolve(policy.table)) return ['table'];
+  if (await reasonAgainst({ ...policy, masks: [] }, options)) return ['predicate'];
+  for (const [index, mask] of policy.masks.entries()) {
+    if (await reasonAgainst({ ...policy, masks: [mask] }, options)) return ['masks', String(index)];
+  }
+  return ['masks'];
+}
+
+async function reasonAgainst(policy: RowPolicy, options: Options): Promise<string | undefined> {
   const everyone = { ...policy, groupNames: [], exemptGroupNames: [] };
   const policies = new SourcePolicies({ ...options, policies: [everyone], maskKey: '' });
   try {

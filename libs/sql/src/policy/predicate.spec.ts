@@ -54,12 +54,12 @@ describe.each(dialects)('a predicate for %s', (dialect) => {
   it('is refused for a function that is not known to only compute', async () => {
     const call = dialect === 'postgres' ? "current_setting('app.x') = region" : "getenv('HOME') = region";
     await expect(run(call)).rejects.toMatchObject({ code: 'sql.rejected' });
-    const reason = await faultOfPolicy(aPolicy({ predicate: call }), {
+    const fault = await faultOfPolicy(aPolicy({ predicate: call }), {
       dialect,
       tables: [{ schema: 'main', name: 'flights', columns: [{ name: 'region', sourceType: 'varchar' }] }],
       searchPath: ['main'],
     });
-    expect(reason).toContain('may not be called');
+    expect(fault?.message).toContain('may not be called');
   });
 
   it('may end in a comment, and holds each column under the fence’s own name', async () => {
@@ -102,6 +102,7 @@ describe('the fault of a policy', () => {
     tables: [{ schema: 'public', name: 'flights', columns: [{ name: 'region', sourceType: 'text' }] }],
     searchPath: ['public'],
   };
+  const known = { column: 'region', kind: 'NULL' as const };
 
   it('is none where it can be enforced, whatever the caller will bring', async () => {
     const masks = [{ column: 'region', kind: 'FIXED' as const, value: 'x' }];
@@ -110,13 +111,14 @@ describe('the fault of a policy', () => {
   });
 
   it.each([
-    ['an unknown table', { table: { name: 'nowhere' } }, 'The table "nowhere" is not known.'],
-    ['an unknown column', { predicate: 'nothing = 1' }, 'The table "flights" has no column "nothing".'],
-    ['an unknown column of a mask', { masks: [{ column: 'x', kind: 'NULL' as const }] }, 'no column "x"'],
-    ['a fixed mask without a value', { masks: [{ column: 'region', kind: 'FIXED' as const }] }, 'no value'],
-    ['a predicate that does not parse', { predicate: 'region =' }, 'end of input'],
-    ['a subquery', { predicate: 'exists (select 1)' }, 'SubLink'],
-  ])('names %s', async (_what, overrides, reason) => {
-    await expect(faultOfPolicy(aPolicy(overrides), options)).resolves.toContain(reason);
+    ['an unknown table', { table: { name: 'nowhere' } }, 'The table "nowhere" is not known.', ['table']],
+    ['an unknown column', { predicate: 'nothing = 1' }, 'The table "flights" has no column "nothing".', ['predicate']],
+    ['an unknown column of a mask', { masks: [known, { ...known, column: 'x' }] }, 'no column "x"', ['masks', '1']],
+    ['a fixed mask without a value', { masks: [{ ...known, kind: 'FIXED' as const }] }, 'no value', ['masks', '0']],
+    ['a predicate that does not parse', { predicate: 'region =', masks: [known] }, 'end of input', ['predicate']],
+    ['a subquery', { predicate: 'exists (select 1)' }, 'SubLink', ['predicate']],
+  ])('names %s, and the part at fault', async (_what, overrides, reason, path) => {
+    const fault = await faultOfPolicy(aPolicy(overrides), options);
+    expect(fault).toEqual({ path, message: expect.stringContaining(reason) });
   });
 });

@@ -142,7 +142,7 @@ export class RowPolicyService {
       { dialect, ...(await this.sourcePolicies.namesOf(source)) },
     ];
     const fault = await faultOfPolicy(tried, options);
-    if (fault !== undefined) throw new AppError('sql.rejected', fault, { path: ['predicate'] });
+    if (fault) throw new AppError('sql.rejected', fault.message, { path: fault.path });
     return this.trials.attempt(await trialsOfPolicy(tried, options), source, caller);
   }
 
