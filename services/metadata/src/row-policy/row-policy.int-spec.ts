@@ -187,7 +187,7 @@ describe('a row policy', () => {
     ['a second statement', { predicate: 'true); drop table sales; --' }, 'predicate', /./],
     ['a subquery', { predicate: 'region in (select region from sales)' }, 'predicate', /./],
     ['a value inside of quotes', { predicate: "region = '{{ user.region }}'" }, 'predicate', /quotes/],
-    ['a table that is not there', { table: { name: 'nowhere' } }, 'predicate', /nowhere/],
+    ['a table that is not there', { table: { name: 'nowhere' } }, 'table', /nowhere/],
     ['columns that no table has', { table: undefined, predicate: 'regoin = 1' }, 'predicate', /No known table/],
   ] as [string, Partial<Input>, string, RegExp][])(
     'is refused with the reason for %s, when made and when changed',
