@@ -20,6 +20,10 @@ const harmlessOfInformationSchema: ReadonlySet<string> = new Set([
 const expressionMembers = ['type', 'select_list', 'from_table', 'aggregate_handling'];
 const fenceMembers = [...expressionMembers, 'modifiers', 'where_clause'];
 const relationMembers = ['type', 'alias', 'query_location', 'schema_name', 'table_name'];
+const fillingNulls: ReadonlySet<string> = new Set([
+  ...['OPERATOR_COALESCE', 'OPERATOR_IS_NULL', 'OPERATOR_IS_NOT_NULL'],
+  ...['COMPARE_DISTINCT_FROM', 'COMPARE_NOT_DISTINCT_FROM'],
+]);
 const junctions: Readonly<Record<string, 'and' | 'or'>> = { CONJUNCTION_AND: 'and', CONJUNCTION_OR: 'or' };
 
 export const duckdbPolicyDialect: PolicyDialect = {
@@ -52,6 +56,13 @@ export const duckdbPolicyDialect: PolicyDialect = {
     return classedNodes(expression)
       .filter((node) => node['class'] === 'PARAMETER')
       .map((node) => Number(node['identifier']));
+  },
+
+  mayFillNulls(expression) {
+    return classedNodes(expression).some(
+      ({ class: kind, type, is_operator: isOperator }) =>
+        kind === 'CASE' || fillingNulls.has(String(type)) || (kind === 'FUNCTION' && isOperator !== true),
+    );
   },
 
   qualified({ node, name }, alias) {

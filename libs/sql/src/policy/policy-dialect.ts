@@ -48,6 +48,8 @@ export interface PolicyDialect {
   /** Throws for what a predicate may not hold: subqueries, windows, aggregates' clauses, names in parts. */
   columnsOf(expression: unknown): readonly ColumnUse[];
   placeholdersOf(expression: unknown): readonly number[];
+  /** Whether anything in it, such as coalesce or any function, may make a value of NULL; operators and casts make NULL of it. */
+  mayFillNulls(expression: unknown): boolean;
   /** The node of a column under the fence's own alias. */
   qualified(use: ColumnUse, alias: string): TreeNode;
   /** The operands of an `and` or an `or`; undefined for anything else. */

@@ -28,6 +28,7 @@ const harmlessOfInformationSchema: ReadonlySet<string> = new Set([
 ]);
 
 const fenceMembers = ['targetList', 'fromClause', 'whereClause', 'limitOffset', 'limitOption', 'op'];
+const fillingNulls = ['FuncCall', 'CoalesceExpr', 'CaseExpr', 'MinMaxExpr', 'NullTest', 'BooleanTest'];
 const junctions: Readonly<Record<string, 'and' | 'or'>> = { AND_EXPR: 'and', OR_EXPR: 'or' };
 
 export const postgresPolicyDialect: PolicyDialect = {
@@ -58,6 +59,10 @@ export const postgresPolicyDialect: PolicyDialect = {
   placeholdersOf(expression) {
     const numbers = [...nodesOf(expression)].map((node) => memberOf(node, 'ParamRef')['number']);
     return numbers.filter((number) => typeof number === 'number');
+  },
+
+  mayFillNulls(expression) {
+    return [...nodesOf(expression)].some((node) => fillingNulls.some((kind) => Object.hasOwn(node, kind)));
   },
 
   qualified({ name }, alias) {

@@ -10,6 +10,8 @@ import { isSameTree, type TreeNode } from './syntax-tree.js';
 /** A policy's predicate, read once: what it names, and its text with every column under the fence's alias. */
 export interface Predicate {
   readonly columns: readonly string[];
+  /** Whether anything in it may make a value of NULL. */
+  readonly mayFillNulls: boolean;
   readonly template: PredicateTemplate;
 }
 
@@ -41,7 +43,8 @@ export async function readPredicate(
   const qualified = qualify(texts, uses);
   await assertQualified(qualified.join(''), tree, uses, dialect, parse, names.length);
   const parts = template.parts.map((part, index) => (typeof part === 'string' ? (qualified[index] ?? '') : part));
-  return { columns: [...new Set(uses.map(({ name }) => name))], template: { parts } };
+  const columns = [...new Set(uses.map(({ name }) => name))];
+  return { columns, mayFillNulls: dialect.mayFillNulls(tree), template: { parts } };
 }
 
 /** The predicate for one caller; `false` where a value is absent. */

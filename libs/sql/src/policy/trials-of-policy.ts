@@ -24,6 +24,8 @@ export interface PolicyTrial {
   readonly computes: boolean;
   /** Its one column has to do for a condition. */
   readonly isCondition: boolean;
+  /** NULL stands in it for what nobody knows yet, and something makes a value of that: a value that it refuses may never be there. */
+  readonly hasInventedValues: boolean;
 }
 
 type Options = Omit<SourcePoliciesOptions, 'policies' | 'maskKey'>;
@@ -46,13 +48,15 @@ export async function trialsOfPolicy(policy: RowPolicy, options: Options): Promi
   const dialect = policyDialects[options.dialect];
   const parse: ParseExpression = (text, valueCount) =>
     parseExpression(text, valueCount, dialect, new Set(options.allowedFunctions));
-  const { columns } = await readPredicate(policy, dialect, parse);
+  const { columns, mayFillNulls } = await readPredicate(policy, dialect, parse);
   const governed = tablesOf(policy, columns, new SourceCatalog(options));
   const { computesConstants, unknown } = planners[options.dialect];
   const trials: PolicyTrial[] = [];
   for (const table of withEachTypes(governed, columns)) {
     const trial = await plannedTrial({ ...policy, masks: [] }, table, ['predicate'], options);
-    trials.push({ ...trial, values: withUnknown(trial.values, unknown) });
+    const values = withUnknown(trial.values, unknown);
+    const hasInventedValues = mayFillNulls && values.some(({ value }) => value === null);
+    trials.push({ ...trial, values, hasInventedValues });
     if (!computesConstants) trials.push(await computedPredicate(policy, table, dialect, parse));
   }
   for (const [index, mask] of policy.masks.entries()) {
@@ -100,7 +104,7 @@ async function plannedTrial(
   const table = nameOf({ schema, name });
   const controlSql = `select * from ${table}`;
   const { sql, values, reach } = await policies.compile({ sql: controlSql, caller: sampleCaller(policy) });
-  return { path, table, sql, values, reach, controlSql, computes: false, isCondition: false };
+  return { path, table, sql, values, reach, controlSql, computes: false, isCondition: false, hasInventedValues: false };
 }
 
 async function computedPredicate(
@@ -115,7 +119,8 @@ async function computedPredicate(
     parse(text, Number.MAX_SAFE_INTEGER),
   );
   const values = withUnknown(placeholders.values, null);
-  return { path: ['predicate'], ...computed(bound.text, table), values, isCondition: true };
+  const hasInventedValues = predicate.mayFillNulls;
+  return { path: ['predicate'], ...computed(bound.text, table), values, isCondition: true, hasInventedValues };
 }
 
 function computedMask(
@@ -126,7 +131,13 @@ function computedMask(
 ): PolicyTrial {
   const known = table.column(masked);
   const text = known ? dialect.mask(kind, column(known.name), known, '$1') : 'null';
-  return { path, ...computed(text, table), values: [{ type: 'text', value }], isCondition: false };
+  return {
+    path,
+    ...computed(text, table),
+    values: [{ type: 'text', value }],
+    isCondition: false,
+    hasInventedValues: false,
+  };
 }
 
 /** Computes an expression once, for a row of nulls in the table's own types, of which no row is taken. */

@@ -45,12 +45,12 @@ function untried(reason: string): string {
 
 type StatementTrial = Parameters<WorkerClient['tryStatements']>[1][number];
 
-function toStatementTrial({ sql, values, reach, controlSql, computes, isCondition }: PolicyTrial): StatementTrial {
+function toStatementTrial({ values, reach, path: _path, table: _table, ...trial }: PolicyTrial): StatementTrial {
   const bound = values.map(({ type, value }) => (value === null ? { type } : { type, value }));
   const copy = (relation: NonNullable<PolicyTrial['reach']>['relations'][number]) => {
     const { schema, name, writtenSchema, policyIds } = relation;
     return { schema, name, writtenSchema, policyIds: [...policyIds] };
   };
   const premises = reach && { relations: reach.relations.map(copy), governed: reach.governed.map(copy) };
-  return { sql, values: bound, reach: premises, controlSql, computes, isCondition };
+  return { ...trial, values: bound, reach: premises };
 }

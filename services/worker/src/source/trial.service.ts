@@ -38,10 +38,14 @@ export class TrialService {
         tryIn(session, trial),
       );
     };
+    let untold: AppError | undefined;
     for (const [place, trial] of trials.entries()) {
-      const message = await faultOf(trial, attempt);
-      if (message !== undefined) return { trial: place, message };
+      const outcome = await faultOf(trial, attempt);
+      // A fault with another table is a fault, whatever the source says of this one.
+      if (outcome instanceof AppError) untold ??= outcome;
+      else if (outcome !== undefined) return { trial: place, message: outcome };
     }
+    if (untold) throw untold;
     return undefined;
   }
 }
@@ -49,13 +53,16 @@ export class TrialService {
 /** What the source has against a trial; undefined: nothing. */
 type Attempt = (trial: StatementTrial) => Promise<AppError | string | undefined>;
 
-async function faultOf(trial: StatementTrial, attempt: Attempt): Promise<string | undefined> {
+/** The source's words where it has something against what is tried; what it has against the table itself, as it came. */
+async function faultOf(trial: StatementTrial, attempt: Attempt): Promise<AppError | string | undefined> {
   const refusal = await attempt(trial);
   if (!(refusal instanceof AppError)) return refusal;
+  // Such as a table that has gone since the schema was read: one of many that the policy may govern.
+  if (refusal.code === 'sql.rejected') return new AppError('run.query_failed', messageOf(refusal), { cause: refusal });
   const control = { ...trial, sql: trial.controlSql, values: [], reach: undefined, isCondition: false };
   const other = await attempt(control);
   // Such as a table that the source's user may not read.
-  if (other instanceof AppError && messageOf(other) === messageOf(refusal)) throw refusal;
+  if (other instanceof AppError && messageOf(other) === messageOf(refusal)) return refusal;
   return messageOf(refusal);
 }
 
@@ -69,7 +76,7 @@ async function tryIn(session: SourceSession, trial: StatementTrial): Promise<App
     else await typeOf(session, sql, values);
     return undefined;
   } catch (error) {
-    return refusalOf(error, computes);
+    return refusalOf(error, trial);
   }
 }
 
@@ -94,16 +101,19 @@ const refusals = {
   planned: /^(?:0A000|22(?!004)[0-9A-Z]{3}|42[0-9A-Z]{3}|Binder|Catalog|Parser|Syntax)$/,
   computed: /^(?:Conversion|Out of Range|Catalog|Parser|Syntax)$/,
 };
+/** Codes of what is about a value, and not about its type. */
+const isOfValues = /^(?:22[0-9A-Z]{3}|Conversion|Out of Range)$/;
 /** Codes of what may be about values that stand in for those that nobody knows yet. */
 const mayBeOfValues = /^(?:22004|Binder|Conversion|Invalid Input|Out of Range)$/;
 
 /** @throws what is no refusal of the statement */
-function refusalOf(error: unknown, computes: boolean): AppError | undefined {
+function refusalOf(error: unknown, { computes, hasInventedValues }: StatementTrial): AppError | undefined {
   if (!(error instanceof AppError)) throw error;
   // What the source did not confirm is told with the reason, as whoever tries it is the author of what it is about.
   if (error.code === 'sql.rejected') return error;
   const sourceCode = error.details?.['sourceCode'];
   if (error.code !== 'run.query_failed' || typeof sourceCode !== 'string') throw error;
+  if (hasInventedValues && isOfValues.test(sourceCode)) return undefined;
   if (refusals[computes ? 'computed' : 'planned'].test(sourceCode)) return error;
   if (mayBeOfValues.test(sourceCode)) return undefined;
   throw error;
