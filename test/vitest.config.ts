@@ -60,7 +60,6 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['{libs,services,deploy}/**/*.int-spec.ts', 'test/support/**/*.int-spec.ts'],
-          globalSetup: ['test/support/postgres-files.setup.ts'],
           // Two of these leave a third of two cores idle, as they wait for servers and for time to pass.
           maxWorkers: 3,
           // Projects of different maxWorkers run one after the other; `npm run fuzz` has unit tests too.

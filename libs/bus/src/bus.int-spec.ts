@@ -63,6 +63,11 @@ class WorkerController {
     return { runs: 0 };
   }
 
+  @HandlesRequest(workerRequests.tryStatements)
+  tryStatements(): ResponseOf<Worker['tryStatements']> {
+    return {};
+  }
+
   @HandlesRequest(workerRequests.stopRun)
   async stopRun(
     @Payload() input: RequestOf<Worker['stopRun']>,

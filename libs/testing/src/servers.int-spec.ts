@@ -12,17 +12,6 @@ it('gives a PostgreSQL with databases of their own', async () => {
   await client.end();
 });
 
-it.each([undefined, 'scram-sha-256'] as const)('gives a PostgreSQL that asks for passwords by %s', async (auth) => {
-  await using server = await startPostgres(auth === undefined ? {} : { auth });
-  const client = new pg.Client({ connectionString: server.url });
-  await client.connect();
-  const { rows } = await client.query('select distinct auth_method from pg_hba_file_rules');
-  expect(rows).toEqual([{ auth_method: auth ?? 'password' }]);
-  await client.end();
-  const stranger = new pg.Client({ connectionString: server.url.replace(':postgres@', ':wrong@') });
-  await expect(stranger.connect()).rejects.toThrow('password authentication failed');
-});
-
 it('gives a Redis that can be killed and comes back on the same port', async () => {
   await using server = await startRedis({ appendonly: true });
   const client = new Redis(server.url, { retryStrategy: () => 20 });
