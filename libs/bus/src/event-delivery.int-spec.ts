@@ -174,6 +174,86 @@ describe('an event of an ordered stream', () => {
   });
 });
 
+describe('events that gather in an ordered stream', () => {
+  const ordered = { ordered: true, concurrency: 1, deliveriesMax: Infinity, claimAfterMs: 600_000 } as const;
+  const ids = Array.from({ length: 20 }, (_, each) => `run_${each}`);
+  const tell = async (bus: BusFixture): Promise<string[]> => {
+    const told: string[] = [];
+    for (const id of ids) told.push(await bus.tell(id));
+    return told;
+  };
+
+  it('are handled together, in their order, and acknowledged together', async () => {
+    await using bus = await BusFixture.start();
+    await tell(bus);
+    const calls: string[][] = [];
+    bus.readGathered(
+      'a',
+      async (events) => {
+        for (const { context } of events) expect(context.messageId).toMatch(/^msg_/);
+        calls.push(events.map(({ payload }) => payload.runId));
+      },
+      ordered,
+    );
+    await until(() => calls.length > 0);
+    expect(calls).toEqual([ids]);
+    await until(async () => (await bus.pending()) === 0);
+    await bus.tell('run_alone');
+    await until(() => calls.length > 1);
+    expect(calls[1]).toEqual(['run_alone']);
+  });
+
+  it('come one by one where one of them fails, which holds up those after it and not those before', async () => {
+    await using bus = await BusFixture.start();
+    await tell(bus);
+    const done: string[] = [];
+    let failures = 0;
+    bus.readGathered(
+      'a',
+      async (events) => {
+        const told = events.map(({ payload }) => payload.runId);
+        if (told.includes('run_7') && failures < 4) {
+          failures += 1;
+          if (told.length === 1) expect(done).toEqual(ids.slice(0, 7));
+          throw new Error('its database is away');
+        }
+        done.push(...told);
+      },
+      ordered,
+    );
+    await until(() => done.length === ids.length);
+    expect(done).toEqual(ids);
+    await until(async () => (await bus.pending()) === 0);
+  });
+
+  it('and were in the hand of a process that died are all handled by another, each by itself', async () => {
+    await using bus = await BusFixture.start();
+    await bus.handToDead(await tell(bus), 1);
+    const calls: string[][] = [];
+    const soon = { ...ordered, claimAfterMs: 60 };
+    bus.readGathered('a', async (events) => void calls.push(events.map(({ payload }) => payload.runId)), soon);
+    await until(() => calls.length === ids.length);
+    expect(calls).toEqual(ids.map((id) => [id]));
+  });
+
+  it('and are not begun when a reader drains are left to others at once', async () => {
+    await using bus = await BusFixture.start();
+    await tell(bus);
+    let failures = 0;
+    const fails = async (): Promise<void> => {
+      failures += 1;
+      throw new Error('not yet');
+    };
+    const reader = bus.readGathered('a', fails, ordered);
+    await until(() => failures >= 3);
+    await reader.drain();
+    const done: string[] = [];
+    bus.readGathered('b', async (events) => void done.push(...events.map(({ payload }) => payload.runId)), ordered);
+    await until(() => done.length === ids.length - 1);
+    expect(done).toEqual(ids.slice(1));
+  });
+});
+
 describe('a stream of events', () => {
   it('loses the oldest where it is too large, counts them, and is to be told again', async () => {
     await using bus = await BusFixture.start();

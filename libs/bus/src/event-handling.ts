@@ -7,7 +7,8 @@ import { BusContext } from './bus-context.js';
 import { DeadLetters } from './dead-letters.js';
 import { resultOf } from './dispatcher.js';
 import { decodeEnvelope, type StreamEntry } from './stream-entry.js';
-import { eventSpanName, inTraceOf } from './trace.js';
+import { isGathered } from './handles.js';
+import { eventSpanName, inTracesOf } from './trace.js';
 
 interface Place {
   area: string;
@@ -22,7 +23,7 @@ export type EventOutcome = 'done' | 'unknown' | 'failed';
 
 const ackAttemptsMax = 5;
 
-/** Handles one event at a time: runs its handler, acknowledges it after its effect, gives it up after too many deliveries. */
+/** Handles one event, or those that one handler takes together: runs its handler, acknowledges it after its effect, gives it up after too many deliveries. */
 export class EventHandling {
   private readonly deadLetters: DeadLetters;
   private readonly contracts: ReadonlyMap<string, AnyEventContract>;
@@ -49,7 +50,7 @@ export class EventHandling {
     if (deliveries > deliveriesMax)
       return this.giveUp(entry, `it was handed out ${deliveriesMax} times without an end`);
     try {
-      await this.run(envelope, contract, handler);
+      await this.run([envelope], contract, handler);
     } catch (err) {
       const { requestId, workspaceId, type } = envelope;
       const detail = { err, area, type, deliveries, requestId, workspaceId };
@@ -60,26 +61,59 @@ export class EventHandling {
       this.parts.logger.warn(detail, 'an event was not handled and comes again');
       return 'failed';
     }
-    await this.acknowledge(entry.id);
+    await this.acknowledge([entry.id]);
     return 'done';
   }
 
-  private async run(envelope: Envelope, contract: AnyEventContract, handler: MessageHandler): Promise<void> {
-    const payload: unknown = contract.codec.decode(envelope.payload);
-    const fields = { requestId: envelope.requestId, workspaceId: envelope.workspaceId };
+  /**
+   * Handles events of one kind that were handed out for the first time with one effect, where their handler takes them so.
+   * @returns false where nothing has been done, and each is to be handled by itself
+   */
+  async handleGathered(entries: readonly StreamEntry[]): Promise<boolean> {
+    const envelopes = entries.map(({ bytes }) => decodeEnvelope(bytes)).filter((envelope) => envelope !== undefined);
+    const { type = '' } = envelopes[0] ?? {};
+    const contract = this.contracts.get(type);
+    const handler = this.handlers.get(type);
+    if (!contract || !handler || !isGathered(handler)) return false;
+    if (envelopes.length < entries.length || envelopes.some((envelope) => envelope.type !== type)) return false;
+    try {
+      await this.run(envelopes, contract, handler);
+    } catch (err) {
+      const { area } = this.place;
+      this.parts.logger.debug({ err, area, count: entries.length }, 'events were not handled together');
+      return false;
+    }
+    await this.acknowledge(entries.map(({ id }) => id));
+    return true;
+  }
+
+  /** Of all but a handler that takes what has gathered it is one envelope. */
+  private async run(
+    envelopes: readonly Envelope[],
+    contract: AnyEventContract,
+    handler: MessageHandler,
+  ): Promise<void> {
+    const gathered = envelopes.map((envelope) => ({
+      payload: contract.codec.decode(envelope.payload) as unknown,
+      context: new BusContext(envelope),
+    }));
+    const [first] = gathered;
+    const payload = isGathered(handler) ? gathered : first?.payload;
+    const [envelope] = envelopes;
+    const fields = envelopes.length === 1 ? { requestId: envelope?.requestId, workspaceId: envelope?.workspaceId } : {};
     await withLogFields(fields, () =>
-      inTraceOf(envelope, eventSpanName(this.place.group, contract), async () =>
-        resultOf(await handler(payload, new BusContext(envelope))),
+      inTracesOf(envelopes, eventSpanName(this.place.group, contract), async () =>
+        resultOf(await handler(payload, first?.context)),
       ),
     );
   }
 
-  /** The effect is there. Where this cannot be said now, the event comes again and is known by its id. */
-  private async acknowledge(id: string): Promise<void> {
+  /** The effect is there. Where this cannot be said now, the events come again and are known by their ids. */
+  private async acknowledge(ids: readonly string[]): Promise<void> {
     const { key, group } = this.place;
     for (let attempt = 0; ; attempt += 1) {
       try {
-        await this.parts.redis.client('broker').xack(key, group, id);
+        await this.parts.redis.client('broker').xack(key, group, ...ids);
         return;
       } catch (error) {
         if (attempt + 1 >= ackAttemptsMax) throw error;

@@ -5,7 +5,7 @@ import { BlockingReader, blockMs, type Call, type ReaderParts } from './blocking
 import { ConsumerJanitor } from './consumer-janitor.js';
 import { ensureGroup } from './ensure-group.js';
 import { EventHandling } from './event-handling.js';
-import { PendingEvents } from './pending-events.js';
+import { PendingEvents, type Delivered } from './pending-events.js';
 import { Slots } from './slots.js';
 import { parseStreams, type StreamEntry } from './stream-entry.js';
 
@@ -32,6 +32,8 @@ const heldDeliveriesMax = 30;
 const waitingMax = 1_000;
 const claimRoundMs = 5_000;
 const batchesPerRound = 10;
+/** Events of an ordered stream that are taken at once. */
+const gatheredMax = 64;
 
 /**
  * The events of one area, read by the service's group: at least once, acknowledged after the handler's effect. What fails
@@ -101,22 +103,28 @@ export class EventReader {
     await this.slots.available();
     if (this.reader.isStopping()) return;
     if (performance.now() >= this.nextClaimAt) await this.claim();
+    if (this.room === 0) return;
     const { group, consumer, key } = this.options;
     const raw = await call(
       'XREADGROUP',
-      ...['GROUP', group, consumer, 'COUNT', Math.max(1, this.slots.free)],
+      ...['GROUP', group, consumer, 'COUNT', this.room],
       ...['BLOCK', Math.min(blockMs, this.options.claimAfterMs), 'STREAMS', key, '>'],
     );
-    for (const entry of parseStreams(raw)[0]?.entries ?? []) this.take(entry, 1);
+    this.take((parseStreams(raw)[0]?.entries ?? []).map((entry) => ({ entry, deliveries: 1 })));
+  }
+
+  /** How many events it takes at once: those of an ordered stream are in the hand of one. */
+  private get room(): number {
+    return this.options.ordered && this.slots.free > 0 ? gatheredMax : this.slots.free;
   }
 
   private async claim(): Promise<void> {
     this.nextClaimAt = performance.now() + Math.min(this.options.claimAfterMs, claimRoundMs);
-    for (let batch = 0; batch < batchesPerRound && this.slots.free > 0; batch += 1) {
-      const { entries, deleted } = await this.pending.claim(this.slots.free);
+    for (let batch = 0; batch < batchesPerRound && this.room > 0; batch += 1) {
+      const { entries, deleted } = await this.pending.claim(this.room);
       if (deleted > 0) this.lose(deleted);
       if (entries.length > 0) this.parts.metrics.retries.inc({ kind: 'event' }, entries.length);
-      for (const { entry, deliveries } of entries) this.take(entry, deliveries);
+      this.take(entries);
       if (this.pending.isAtEnd) break;
     }
   }
@@ -127,18 +135,54 @@ export class EventReader {
     this.onLoss();
   }
 
-  private take(entry: StreamEntry, deliveries: number): void {
-    if (this.inHand.has(entry.id) || this.waiting.has(entry.id)) return;
-    this.inHand.add(entry.id);
-    this.slots.run(async () => {
-      try {
-        await this.handle(entry, deliveries);
-      } catch (err) {
-        this.parts.logger.warn({ err, area: this.options.area }, 'an event could not be acknowledged and comes again');
-      } finally {
-        this.inHand.delete(entry.id);
-      }
-    });
+  private take(delivered: readonly Delivered[]): void {
+    const taken = delivered.filter(({ entry: { id } }) => !this.inHand.has(id) && !this.waiting.has(id));
+    for (const { entry } of taken) this.inHand.add(entry.id);
+    if (!this.options.ordered) for (const one of taken) this.slots.run(() => this.handleTaken(one));
+    else if (taken.length > 0) this.slots.run(() => this.handleInOrder(taken));
+  }
+
+  /** Together where that can be, else one by one. What has not been begun when this process ends is left to others. Never rejects. */
+  private async handleInOrder(taken: readonly Delivered[]): Promise<void> {
+    if (await this.handleGathered(taken)) return;
+    for (const [index, one] of taken.entries()) {
+      if (index > 0 && this.stopping.signal.aborted) await this.leave(one.entry);
+      else await this.handleTaken(one);
+    }
+  }
+
+  /** @returns whether nothing is left to do with them here */
+  private async handleGathered(taken: readonly Delivered[]): Promise<boolean> {
+    // What comes again may have taken its process with it, and goes by itself.
+    if (taken.length === 1 || taken.some(({ deliveries }) => deliveries > 1)) return false;
+    const entries = taken.map(({ entry }) => entry);
+    try {
+      if (!(await this.handling.handleGathered(entries))) return false;
+    } catch (err) {
+      this.warnOfComingAgain(err);
+    }
+    for (const { id } of entries) this.inHand.delete(id);
+    return true;
+  }
+
+  private async leave({ id }: StreamEntry): Promise<void> {
+    this.inHand.delete(id);
+    await this.pending.release([id]).catch((err: unknown) => this.warnOfComingAgain(err));
+  }
+
+  /** Never rejects. */
+  private async handleTaken({ entry, deliveries }: Delivered): Promise<void> {
+    try {
+      await this.handle(entry, deliveries);
+    } catch (err) {
+      this.warnOfComingAgain(err);
+    } finally {
+      this.inHand.delete(entry.id);
+    }
+  }
+
+  private warnOfComingAgain(err: unknown): void {
+    this.parts.logger.warn({ err, area: this.options.area }, 'an event could not be acknowledged and comes again');
   }
 
   private async handle(entry: StreamEntry, deliveries: number): Promise<void> {
@@ -175,7 +219,7 @@ export class EventReader {
       if (this.reader.isStopping()) return;
       const entry = await this.pending.again(id, Math.floor(idleMs));
       this.parts.metrics.retries.inc({ kind: 'event' });
-      if (entry) this.take(entry, deliveries);
+      if (entry) this.take([{ entry, deliveries }]);
     } catch (err) {
       this.parts.logger.warn({ err, area: this.options.area }, 'an event could not be taken again; it will be claimed');
     }

@@ -6,6 +6,6 @@ export { BusServer, type BusServerOptions } from './bus-server.js';
 export { DeadLetters } from './dead-letters.js';
 export { FirehoseReader } from './firehose-reader.js';
 export { groupsOf, type GroupState } from './group-state.js';
-export { HandlesEvent, HandlesRequest } from './handles.js';
+export { HandlesEvent, HandlesGathered, HandlesRequest, type GatheredEvent } from './handles.js';
 export { serviceContext, type MessageContext } from './message-context.js';
 export { OutboxRelay } from './outbox-relay.js';

@@ -8,8 +8,14 @@ interface Place {
   claimAfterMs: number;
 }
 
+export interface Delivered {
+  entry: StreamEntry;
+  /** How often it has been handed out, this time included. */
+  deliveries: number;
+}
+
 export interface Claimed {
-  entries: { entry: StreamEntry; deliveries: number }[];
+  entries: Delivered[];
   /** Entries that were gone before anybody handled them. */
   deleted: number;
 }

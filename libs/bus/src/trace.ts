@@ -1,4 +1,4 @@
-import { context, propagation, SpanKind, SpanStatusCode, trace, type Span } from '@opentelemetry/api';
+import { context, propagation, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api';
 
 interface Carrier {
   traceparent: string;
@@ -28,20 +28,28 @@ export function eventSpanName(service: string, { area, type }: { area: string; t
 }
 
 /** Runs the handling of a message in a span below the sender's. */
-export async function inTraceOf<T>(carrier: Carrier, name: string, work: () => Promise<T>): Promise<T> {
-  const parent = carrier.traceparent === '' ? context.active() : propagation.extract(context.active(), carrier);
-  return tracer.startActiveSpan(name, { kind: SpanKind.CONSUMER }, parent, (span) => ended(span, work));
+export function inTraceOf<T>(carrier: Carrier, name: string, work: () => Promise<T>): Promise<T> {
+  return inTracesOf([carrier], name, work);
 }
 
-async function ended<T>(span: Span, work: () => Promise<T>): Promise<T> {
+/** The same for messages that are handled together: each sender has a span, and what is done is told below the first. */
+export async function inTracesOf<T>(carriers: readonly Carrier[], name: string, work: () => Promise<T>): Promise<T> {
+  const parents = carriers.map(parentOf);
+  const spans = parents.map((parent) => tracer.startSpan(name, { kind: SpanKind.CONSUMER }, parent));
+  const [parent = context.active()] = parents;
+  const [span] = spans;
   try {
-    return await work();
+    return await (span ? context.with(trace.setSpan(parent, span), work) : work());
   } catch (error) {
-    span.setStatus({ code: SpanStatusCode.ERROR });
+    for (const failed of spans) failed.setStatus({ code: SpanStatusCode.ERROR });
     throw error;
   } finally {
-    span.end();
+    for (const ended of spans) ended.end();
   }
+}
+
+function parentOf(carrier: Carrier): Context {
+  return carrier.traceparent === '' ? context.active() : propagation.extract(context.active(), carrier);
 }
 
 function lowerFirst(word: string): string {

@@ -11,6 +11,7 @@ import { BusMetrics } from '../src/bus-metrics.js';
 import { RequestDispatcher } from '../src/dispatcher.js';
 import { EventReader, type EventReaderOptions } from '../src/event-reader.js';
 import { serviceContext } from '../src/message-context.js';
+import type { GatheredEvent } from '../src/handles.js';
 import { RequestReader } from '../src/request-reader.js';
 
 type RoleSettings = RedisSettings['broker'];
@@ -103,7 +104,25 @@ export class BusFixture implements AsyncDisposable {
     options: Partial<EventReaderOptions> = {},
     onLoss: () => void = () => undefined,
   ): EventReader {
-    const handlers = new Map([[runFinished.type, handle as MessageHandler]]);
+    return this.readBy(handle as MessageHandler, consumer, options, onLoss);
+  }
+
+  /** The same by a handler that takes what has gathered. */
+  readGathered(
+    consumer: string,
+    handle: (events: readonly GatheredEvent<RunFinished>[]) => Promise<void>,
+    options: Partial<EventReaderOptions> = {},
+  ): EventReader {
+    return this.readBy(Object.assign(handle as MessageHandler, { extras: { isGathered: true } }), consumer, options);
+  }
+
+  private readBy(
+    handler: MessageHandler,
+    consumer: string,
+    options: Partial<EventReaderOptions>,
+    onLoss: () => void = () => undefined,
+  ): EventReader {
+    const handlers = new Map([[runFinished.type, handler]]);
     const reader = new EventReader(
       ...([{ ...place, key: this.eventKey, consumer, ...options }, [runFinished], handlers] as const),
       ...([this.partsOn(undefined, new MetricsRegistry('reader')), onLoss] as const),

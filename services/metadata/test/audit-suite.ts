@@ -16,7 +16,7 @@ export async function collectEntries(suite: MetadataSuite): Promise<AuditEntry[]
     const envelope = envelopeCodec.decode(bytes);
     if (envelope.type !== auditRecorded.metadata.type) continue;
     const { entries } = auditRecorded.metadata.codec.decode(envelope.payload);
-    await chains.append(envelope.id, envelope.workspaceId, entries);
+    await chains.append([{ messageId: envelope.id, workspaceId: envelope.workspaceId, entries }]);
     collected.push(...entries);
   }
   return collected;

@@ -18,6 +18,13 @@ export interface ChainState {
   readonly retentionDays: number | undefined;
 }
 
+/** What a service has told of one workspace, by the id of its message. */
+export interface AuditMessage {
+  readonly messageId: string;
+  readonly workspaceId: string;
+  readonly entries: readonly AuditEntry[];
+}
+
 interface StateRow {
   anchor_sequence: string;
   anchor_hash: Buffer;
@@ -37,12 +44,14 @@ const empty: ChainState = {
 export class AuditChainRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  /** Appends the entries of one message, the first time that it comes. */
-  async append(messageId: string, workspaceId: string, entries: readonly AuditEntry[]): Promise<void> {
-    const values = [messageId, workspaceId, entries.map(bodyOf)];
-    await retryingLostRaces(() =>
-      queryPrepared(this.database, 'select metadata.append_audit_entries($1, $2, $3)', values),
-    );
+  /** Appends the entries of messages, each the first time that it comes; those of one workspace in the order given. */
+  async append(messages: readonly AuditMessage[]): Promise<void> {
+    const values = messages.map(({ messageId, workspaceId, entries }) => ({
+      message: messageId,
+      workspace: workspaceId,
+      bodies: entries.map(bodyOf),
+    }));
+    await retryingLostRaces(() => queryPrepared(this.database, appending, [JSON.stringify(values)]));
   }
 
   async state(workspaceId: string): Promise<ChainState> {
@@ -117,6 +126,16 @@ export class AuditChainRepository {
     });
   }
 }
+
+/** Workspace by workspace, so that two who append to the same chains do not wait for each other. */
+const appending = `
+  select metadata.append_audit_entries(message, workspace, bodies)
+  from (
+    select * from rows from (
+      json_to_recordset($1) as (message text, workspace text, bodies text[])
+    ) with ordinality as told (message, workspace, bodies, place)
+    order by workspace, place
+  ) ordered`;
 
 /** Of one chain, the last of up to $1 entries from its beginning that are all too old. */
 const oldest = `

@@ -4,6 +4,7 @@ import { asWorkOf, newId } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { anEntry, BatchReceiver, collectEntries, SyslogServer } from '../../test/audit-suite.js';
 import { codeOf, MetadataSuite, sourceOptions } from '../../test/metadata-suite.js';
+import { noHash } from './audit-body.js';
 import { AuditChainRepository } from './audit-chain.repository.js';
 import { AuditForwarderService } from './audit-forwarder.service.js';
 import { AuditRetentionService } from './audit-retention.service.js';
@@ -23,7 +24,7 @@ beforeEach(() => suite.renew());
 afterAll(() => suite.stop());
 
 const append = (...entries: ReturnType<typeof anEntry>[]) =>
-  chains.append(newId('message'), suite.caller.workspaceId, entries);
+  chains.append([{ messageId: newId('message'), workspaceId: suite.caller.workspaceId, entries }]);
 
 async function aChain(count: number): Promise<void> {
   const { workspaceId } = suite.caller;
@@ -79,9 +80,28 @@ describe('an entry of the audit log', () => {
   });
 
   it('is chained once, however often its message comes', async () => {
-    const [message, entry] = [newId('message'), anEntry(suite.caller.workspaceId)];
-    await Promise.all([1, 2, 3].map(() => chains.append(message, suite.caller.workspaceId, [entry])));
-    expect((await chains.state(suite.caller.workspaceId)).last.sequence).toBe(1);
+    const { workspaceId } = suite.caller;
+    const message = { messageId: newId('message'), workspaceId, entries: [anEntry(workspaceId)] };
+    await Promise.all([1, 2, 3].map(() => chains.append([message, message])));
+    expect((await chains.state(workspaceId)).last.sequence).toBe(1);
+  });
+
+  it('is chained in the order in which messages come together, each workspace by itself, also where others append the same', async () => {
+    const other = newId('workspace');
+    const { workspaceId } = suite.caller;
+    const messages = Array.from({ length: 40 }, (_, at) => {
+      const of = at % 2 === 0 ? workspaceId : other;
+      return { messageId: newId('message'), workspaceId: of, entries: [anEntry(of, { action: `thing.done_${at}` })] };
+    });
+    await Promise.all([chains.append(messages), chains.append(messages.toReversed()), chains.append(messages)]);
+    for (const each of [workspaceId, other]) {
+      expect((await chains.state(each)).last.sequence).toBe(20);
+      expect((await chains.check(each, { sequence: 0, hash: noHash }, 100)).fault).toBeUndefined();
+    }
+    const told = messages.filter((each) => each.workspaceId === workspaceId).map(({ entries }) => entries[0]?.action);
+    const { entries } = await audit.list({ page: { first: 50 } }, suite.caller);
+    const actions = entries.map(({ entry }) => entry?.action);
+    expect([told, told.toReversed()]).toContainEqual(actions);
   });
 
   it('is hashed as docs/audit.md tells verifiers, without gaps under concurrent writers', async () => {

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
-import { BusContext, HandlesEvent, HandlesRequest } from '#libs/bus';
+import { BusContext, HandlesGathered, HandlesRequest, type GatheredEvent } from '#libs/bus';
 import { auditRecorded, auditRequests, type EventOf, type RequestOf, type ResponseOf } from '#libs/contracts';
 import { Allow, AllowService } from '#libs/identity';
 import { callerOf } from '../caller.js';
@@ -19,12 +19,17 @@ export class AuditController {
   ) {}
 
   /** Of every service that writes entries: the type of their events is one. */
-  @HandlesEvent(auditRecorded.auth)
+  @HandlesGathered(auditRecorded.auth)
   async auditRecorded(
-    @Payload() { entries }: EventOf<(typeof auditRecorded)['auth']>,
-    @Ctx() { messageId, workspaceId }: BusContext,
+    @Payload() events: readonly GatheredEvent<EventOf<(typeof auditRecorded)['auth']>>[],
   ): Promise<void> {
-    await this.chains.append(messageId, workspaceId, entries);
+    await this.chains.append(
+      events.map(({ payload: { entries }, context: { messageId, workspaceId } }) => ({
+        messageId,
+        workspaceId,
+        entries,
+      })),
+    );
   }
 
   @HandlesRequest(auditRequests.recordAccess)
