@@ -40,7 +40,7 @@ import { IdentityProviderController } from './identity-provider/identity-provide
 import { IdentityProviderRepository } from './identity-provider/identity-provider.repository.js';
 import { IdentityProviderService } from './identity-provider/identity-provider.service.js';
 import { ProviderKinds } from './identity-provider/provider-kinds.js';
-import { OpenedOptions } from './identity-provider/opened-options.js';
+import { OpenedProviders } from './identity-provider/opened-providers.js';
 import { ProviderSecrets } from './identity-provider/provider-secrets.service.js';
 import { LdapDirectoryClient } from './ldap/ldap-directory.client.js';
 import { LdapProviderRepository } from './ldap/ldap-provider.repository.js';
@@ -54,6 +54,7 @@ import { SamlKeys1795410000001 } from './migrations/1795410000001-saml-keys.js';
 import { OidcKind } from './oidc/oidc.kind.js';
 import { Scim1795440000001 } from './migrations/1795440000001-scim.js';
 import { MailsOfChanges1795500100000 } from './migrations/1795500100000-mails-of-changes.js';
+import { FlowsWithoutWal1797070000000 } from './migrations/1797070000000-flows-without-wal.js';
 import { KeysOutliveTheirMaker1795470000000 } from './migrations/1795470000000-keys-outlive-their-maker.js';
 import { UserPreferences1795460000000 } from './migrations/1795460000000-user-preferences.js';
 import { PasswordLinkService } from './password/password-link.service.js';
@@ -133,7 +134,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
       migrations: [
         ...[CreateAuth1795219000000, CreateAccounts1795420000000, Roles1795430000000, ServiceAccounts1795430000001],
         ...[IdentityProviders1795400000001, SamlKeys1795410000001, Scim1795440000001, UserPreferences1795460000000],
-        ...[KeysOutliveTheirMaker1795470000000, MailsOfChanges1795500100000],
+        ...[KeysOutliveTheirMaker1795470000000, MailsOfChanges1795500100000, FlowsWithoutWal1797070000000],
       ],
     }),
   ],
@@ -223,7 +224,7 @@ import { WorkspaceService } from './workspace/workspace.service.js';
     ProxyKind,
     ProviderKinds,
     ProviderSecrets,
-    OpenedOptions,
+    OpenedProviders,
     IdentityProviderRepository,
     IdentityProviderService,
     ExternalIdentityRepository,

@@ -4,6 +4,8 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { queryPrepared } from '#libs/database';
 import { secretHash } from '#libs/encryption';
+import { ProviderOutdated } from '../identity-provider/provider-outdated.js';
+import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
 import type { Transaction } from '../transaction/transaction.repository.js';
 
 /** How long somebody may take at the provider. */
@@ -26,48 +28,80 @@ export interface TakenFlow {
   readonly data: Readonly<Record<string, string>>;
 }
 
+type ProviderState = Pick<OpenProvider, 'id' | 'rowState'>;
+type TakenRow = Omit<TakenFlow, 'flowCookie' | 'origin'> & {
+  /** Null where there is no such flow. */
+  readonly origin: string | null;
+  readonly isCurrent: boolean;
+};
+
+/** Of $2 in the state $3: what is kept of a provider is used only while that is what it is. */
+const isAsOpened = `id = $2 and enabled and xmin = $3::text::xid`;
+
 /**
- * Sign-ins under way. Of what the browser and the provider hold there are only hashes, so who reads the database can end no
+ * Sign-ins under way, which a crash of PostgreSQL ends: whoever was about to sign in begins again. Of what the browser and the provider hold there are only hashes, so who reads the database can end no
  * sign-in; what a kind needs besides is derived from the browser's cookie and is kept nowhere.
  */
 @Injectable()
 export class SsoFlowRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  /** @param data what the kind wants to have again */
+  /**
+   * @param data what the kind wants to have again
+   * @throws ProviderOutdated
+   */
   async begin(
-    providerId: string,
+    provider: ProviderState,
     request: { readonly flowCookie: string | undefined; readonly origin: string; readonly returnTo: string },
     data: (flow: BegunFlow) => Readonly<Record<string, string>> = () => ({}),
   ): Promise<BegunFlow> {
     const known = request.flowCookie;
     const flowCookie = known !== undefined && cookieForm.test(known) ? known : randomBytes(32).toString('base64url');
     const flow = { state: randomBytes(32).toString('base64url'), flowCookie };
-    await queryPrepared(
+    const inserted = await queryPrepared<unknown>(
       this.database,
       `insert into auth.sso_flow (state_hash, provider_id, browser_hash, origin, return_to, data, expires_at)
-       values ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 second')`,
+       select $1, id, $4, $5, $6, $7, now() + $8 * interval '1 second'
+       from auth.identity_provider where ${isAsOpened}
+       returning 1`,
       [
-        ...[secretHash(flow.state), providerId, secretHash(flowCookie), request.origin, request.returnTo, data(flow)],
-        flowSeconds,
+        ...[secretHash(flow.state), provider.id, provider.rowState, secretHash(flowCookie)],
+        ...[request.origin, request.returnTo, data(flow), flowSeconds],
       ],
     );
+    if (inserted.length === 0) throw new ProviderOutdated();
     return flow;
   }
 
-  /** Once only, by the browser that began it, at the provider that it began at. */
-  async take(providerId: string, state: string | null, flowCookie: string | undefined): Promise<TakenFlow | undefined> {
+  /**
+   * Once only, by the browser that began it, at the provider that it began at.
+   * @throws ProviderOutdated, and then it is not taken
+   */
+  async take(
+    provider: ProviderState,
+    state: string | null,
+    flowCookie: string | undefined,
+  ): Promise<TakenFlow | undefined> {
     if (state === null || !stateForm.test(state) || flowCookie === undefined || !cookieForm.test(flowCookie)) {
       return undefined;
     }
-    const [row] = await queryPrepared<Omit<TakenFlow, 'flowCookie'>>(
+    const [row] = await queryPrepared<TakenRow>(
       this.database,
-      `delete from auth.sso_flow
-       where state_hash = $1 and provider_id = $2 and browser_hash = $3 and expires_at > now()
-       returning origin, return_to as "returnTo", data`,
-      [secretHash(state), providerId, secretHash(flowCookie)],
+      `with provider as materialized (
+         select 1 from auth.identity_provider where ${isAsOpened}
+       ), taken as (
+         delete from auth.sso_flow
+         where state_hash = $1 and provider_id = $2 and browser_hash = $4 and expires_at > now()
+           and exists (select from provider)
+         returning origin, return_to, data
+       )
+       select exists (select from provider) as "isCurrent", origin, return_to as "returnTo", data
+       from (select) one left join taken on true`,
+      [secretHash(state), provider.id, provider.rowState, secretHash(flowCookie)],
     );
-    return row && { ...row, flowCookie };
+    if (!row?.isCurrent) throw new ProviderOutdated();
+    const { origin, returnTo, data } = row;
+    return origin === null ? undefined : { origin, returnTo, data, flowCookie };
   }
 
   /** Whether this is the first time that a provider's message comes, over all processes. */

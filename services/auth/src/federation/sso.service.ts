@@ -8,6 +8,8 @@ import { TransactionRepository } from '../transaction/transaction.repository.js'
 import { FederatedSignInService } from './federated-sign-in.service.js';
 import type { SsoAnswer, SsoRequest } from './sso-exchange.js';
 import type { OpenProvider } from '../identity-provider/identity-provider.types.js';
+import type { OpenedProvider } from '../identity-provider/opened-providers.js';
+import { ProviderOutdated } from '../identity-provider/provider-outdated.js';
 
 type SignOut = Extract<SsoAnswer, { kind: 'signOut' }>;
 type Input = RequestOf<typeof federationRequests.answerSso>;
@@ -33,20 +35,28 @@ export class SsoService {
   async answer(input: Input): Promise<Output> {
     const key = `${input.method} ${input.action}`;
     const request = toRequest(input);
+    const last = this.providers.lastOpened(input.providerId);
+    try {
+      if (last?.kind.beginningActions.has(key)) return await this.act(last, key, request);
+    } catch (error) {
+      if (!(error instanceof ProviderOutdated)) throw error;
+    }
     const opened = await this.providers.open(input.providerId).catch((error: unknown) => {
       // Where the provider is disabled or gone the session here ends all the same.
       if (key === 'POST logout' && request.isFromOwnPage && isNotFound(error)) return undefined;
       throw error;
     });
-    if (!opened) return this.signOut(request, { location: request.returnTo });
-    const { kind, provider } = opened;
+    return opened ? this.act(opened, key, request) : this.signOut(request, { location: request.returnTo });
+  }
+
+  private async act({ kind, provider }: OpenedProvider, key: string, request: SsoRequest): Promise<Output> {
     const action = Object.hasOwn(kind.actions, key) ? kind.actions[key] : undefined;
     if (!action)
       throw new AppError('sso.request_invalid', 'There is nothing at this address.', { internalMessage: key });
     try {
       return await this.perform(provider, request, await action(provider, request));
     } catch (error) {
-      if (signInActions.has(key)) this.failures.noteAtProvider(provider, error);
+      if (signInActions.has(key) && !(error instanceof ProviderOutdated)) this.failures.noteAtProvider(provider, error);
       throw error;
     }
   }

@@ -11,12 +11,12 @@ interface ProviderKey {
   readonly id: string;
 }
 
-type NewRow = Omit<ProviderRow, 'version' | 'createdAt'>;
+type NewRow = Omit<ProviderRow, 'version' | 'createdAt' | 'rowState'>;
 
 const columns = `
   p.id, p.workspace_id as "workspaceId", p.name, p.name_key as "nameKey", p.kind, p.enabled, p.options,
   p.secret_names as "secretNames", p.sealed_secrets as "sealedSecrets", p.email_domains as "emailDomains", p.rules,
-  p.version, p.created_at as "createdAt"`;
+  p.version, p.created_at as "createdAt", p.xmin::text as "rowState"`;
 
 /** Identity providers in PostgreSQL, with their secrets sealed. */
 @Injectable()

@@ -19,9 +19,8 @@ import {
 } from './identity-provider.input.js';
 import { RoleRepository } from '../role/role.repository.js';
 import { IdentityProviderRepository, providerNotFound } from './identity-provider.repository.js';
-import type { OpenProvider, ProviderChange, ProviderRow } from './identity-provider.types.js';
-import { OpenedOptions } from './opened-options.js';
-import type { ProviderKind } from './provider-kind.js';
+import type { ProviderChange, ProviderRow } from './identity-provider.types.js';
+import { OpenedProviders, type OpenedProvider } from './opened-providers.js';
 import { ProviderKinds } from './provider-kinds.js';
 import { ProviderSecrets } from './provider-secrets.service.js';
 import { toIdentityProvider } from './to-identity-provider.js';
@@ -36,7 +35,7 @@ export class IdentityProviderService {
     private readonly providers: IdentityProviderRepository,
     private readonly kinds: ProviderKinds,
     private readonly secrets: ProviderSecrets,
-    private readonly opened: OpenedOptions,
+    private readonly opened: OpenedProviders,
     private readonly workspaces: WorkspaceRepository,
     private readonly roles: RoleRepository,
     private readonly transactions: TransactionRepository,
@@ -135,13 +134,15 @@ export class IdentityProviderService {
   }
 
   /** An enabled provider with its secrets, for its kind. @throws AppError `identity_provider.not_found` */
-  async open(id: string): Promise<{ kind: ProviderKind; provider: OpenProvider }> {
+  async open(id: string): Promise<OpenedProvider> {
     const row = await this.providers.findEnabled(id);
     if (!row) throw providerNotFound();
-    const kind = this.kinds.get(row.kind);
-    const options = this.opened.of(row, kind);
-    const { workspaceId, name, emailDomains, rules, version } = row;
-    return { kind, provider: { id, workspaceId, name, kind: row.kind, emailDomains, rules, version, options } };
+    return this.opened.of(row);
+  }
+
+  /** As it was opened last, without asking: only for what is done where it still is so. */
+  lastOpened(id: string): OpenedProvider | undefined {
+    return this.opened.last(id);
   }
 
   /** No role that rules name goes before the rules are there, which then hold it. */

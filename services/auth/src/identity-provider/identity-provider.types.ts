@@ -19,6 +19,8 @@ export interface ProviderRow {
   readonly rules: IdentityRules;
   readonly version: number;
   readonly createdAt: Date;
+  /** Another after each change of the row, whoever makes it (xmin). */
+  readonly rowState: string;
 }
 
 /** What is absent stays. */
@@ -38,5 +40,6 @@ export interface OpenProvider<Options = unknown> {
   readonly emailDomains: readonly string[];
   readonly rules: IdentityRules;
   readonly version: number;
+  readonly rowState: string;
   readonly options: Options;
 }

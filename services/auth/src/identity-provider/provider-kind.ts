@@ -13,6 +13,11 @@ export interface ProviderKind<Options = unknown> {
   readonly secretNames: readonly string[];
   /** The options that say who is told the secrets. Where one changes, kept secrets do not go along. */
   readonly destination: readonly string[];
+  /**
+   * Those of the actions that begin or take up a sign-in: where the provider is not as it was opened they throw
+   * `ProviderOutdated` before they do anything or ask anybody, and refuse before only what every provider would.
+   */
+  readonly beginningActions: ReadonlySet<string>;
   /** By `<METHOD> <action>`, such as `GET login`. */
   readonly actions: Readonly<
     Record<string, (provider: OpenProvider<Options>, request: SsoRequest) => Promise<SsoAnswer>>

@@ -9,5 +9,6 @@ export class LdapKind implements ProviderKind<LdapOptions> {
   readonly options = ldapOptions;
   readonly secretNames = ['bindPassword'];
   readonly destination = ['url', 'startTls', 'certificateAuthority'];
+  readonly beginningActions = new Set<string>();
   readonly actions = {};
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import * as oidc from 'openid-client';
 import { AppError, type JsonObject } from '#libs/kernel';
@@ -22,6 +23,7 @@ export class OidcKind implements ProviderKind<OidcOptions> {
   readonly options = oidcOptions;
   readonly secretNames = ['clientSecret'];
   readonly destination = ['issuer'];
+  readonly beginningActions = new Set(['GET login', 'GET callback']);
   readonly actions: Readonly<Record<string, Action>> = {
     'GET login': explained((provider, request) => this.begin(provider, request)),
     'GET callback': explained((provider, request) => this.finish(provider, request)),
@@ -37,14 +39,14 @@ export class OidcKind implements ProviderKind<OidcOptions> {
   ) {}
 
   private async begin(provider: Provider, request: SsoRequest): Promise<SsoAnswer> {
+    const flow = await this.flows.begin(provider, request);
     const configuration = await this.client.configurationOf(provider);
-    const flow = await this.flows.begin(provider.id, request);
     const location = oidc.buildAuthorizationUrl(configuration, {
       redirect_uri: addressOf(provider, request.origin, 'callback'),
       scope: provider.options.scopes.join(' '),
       state: flow.state,
       nonce: secretOf(flow, 'nonce'),
-      code_challenge: await oidc.calculatePKCECodeChallenge(secretOf(flow, 'verifier')),
+      code_challenge: createHash('sha256').update(secretOf(flow, 'verifier')).digest('base64url'),
       code_challenge_method: 'S256',
     });
     return { kind: 'redirect', location: location.href, flowCookie: flow.flowCookie };
@@ -53,7 +55,7 @@ export class OidcKind implements ProviderKind<OidcOptions> {
   /** The state is taken first, so that nothing is tried twice, and nothing is asked of a provider for a stranger. */
   private async finish(provider: Provider, request: SsoRequest): Promise<SsoAnswer> {
     const state = request.query.get('state');
-    const flow = await this.flows.take(provider.id, state, request.flowCookie);
+    const flow = await this.flows.take(provider, state, request.flowCookie);
     if (state === null || !flow) throw wrongState();
     const { identity, providerSession } = await this.identify(provider, request, flow, state);
     return { kind: 'signIn', identity, returnTo: flow.returnTo, providerSession };
@@ -82,8 +84,8 @@ export class OidcKind implements ProviderKind<OidcOptions> {
       throw new Error('the id token is another client’s');
     const asksMore =
       options.userinfo &&
-      configuration.serverMetadata().userinfo_endpoint !== undefined &&
-      lacksSome(provider, plain(claims));
+      lacksSome(provider, plain(claims)) &&
+      configuration.serverMetadata().userinfo_endpoint !== undefined;
     const more = asksMore ? await oidc.fetchUserInfo(configuration, tokens.access_token, claims.sub) : {};
     // What is signed comes before what is only sent.
     const all = plain({ ...more, ...claims });
@@ -106,7 +108,7 @@ export class OidcKind implements ProviderKind<OidcOptions> {
     if (configuration?.serverMetadata().end_session_endpoint === undefined) {
       return { kind: 'signOut', location: request.returnTo };
     }
-    const flow = await this.flows.begin(provider.id, request);
+    const flow = await this.flows.begin(provider, request);
     const location = oidc.buildEndSessionUrl(configuration, {
       post_logout_redirect_uri: addressOf(provider, request.origin, 'signed-out'),
       state: flow.state,
@@ -115,7 +117,7 @@ export class OidcKind implements ProviderKind<OidcOptions> {
   }
 
   private async signedOut(provider: Provider, { query, flowCookie }: SsoRequest): Promise<SsoAnswer> {
-    const flow = await this.flows.take(provider.id, query.get('state'), flowCookie);
+    const flow = await this.flows.take(provider, query.get('state'), flowCookie);
     return { kind: 'redirect', location: flow?.returnTo ?? '/v1/sso/done' };
   }
 }

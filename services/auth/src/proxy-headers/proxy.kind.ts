@@ -15,6 +15,7 @@ export class ProxyKind implements ProviderKind<ProxyOptions> {
   readonly options = proxyOptions;
   readonly secretNames = ['secret'];
   readonly destination = ['networks', 'secretHeader'];
+  readonly beginningActions = new Set<string>();
   readonly actions = {
     'GET login': (provider: Provider, request: SsoRequest) => this.login(provider, request),
   };

@@ -30,6 +30,7 @@ export class SamlKind implements ProviderKind<SamlOptions> {
   readonly options = samlOptions;
   readonly secretNames = [];
   readonly destination = [];
+  readonly beginningActions = new Set(['GET login', 'POST acs']);
   readonly actions = {
     'GET login': (provider: Provider, request: SsoRequest) => this.login(provider, request),
     'GET metadata': (provider: Provider) => this.metadata(provider),
@@ -43,8 +44,8 @@ export class SamlKind implements ProviderKind<SamlOptions> {
   ) {}
 
   private async login(provider: Provider, request: SsoRequest): Promise<SsoAnswer> {
+    const { state, flowCookie } = await this.flows.begin(provider, request);
     const key = await this.keys.get(provider);
-    const { state, flowCookie } = await this.flows.begin(provider.id, request);
     const { requestUrl } = await protocol.request();
     const location = await requestUrl(`_${state}`, peerOf(provider), selfOf(provider), key);
     // The answer is a form that the provider's page sends.
@@ -70,7 +71,7 @@ export class SamlKind implements ProviderKind<SamlOptions> {
     const parsed = parseResponse(form.get('SAMLResponse') ?? '');
     const { inResponseTo } = parsed;
     const state = inResponseTo.startsWith('_') ? inResponseTo.slice(1) : null;
-    const flow = await this.flows.take(provider.id, state, flowCookie);
+    const flow = await this.flows.take(provider, state, flowCookie);
     if (!flow) {
       throw new SamlFault('in_response_to', 'this browser has no such request under way, or it was answered already');
     }
