@@ -6,6 +6,8 @@ import { AuthHarness } from '../../test/auth-harness.js';
 import { createProvider } from '../../test/sso.js';
 import { gatewayOrigin, SsoBrowser } from '../../test/sso-browser.js';
 import { ExternalIdentityRepository } from '../federation/external-identity.repository.js';
+import { IdentityProviderRepository } from '../identity-provider/identity-provider.repository.js';
+import { SignInFailures } from '../session/sign-in-failures.service.js';
 
 const client = { client_id: 'sluice', client_secret: 'a-secret-of-the-client-of-tests' };
 
@@ -203,10 +205,50 @@ describe('through a provider that is changed while the sign-in is under way nobo
     expect(await opened()).toHaveLength(1);
   });
 
-  // A sign-in waits for a provider's deletion earlier, with its flow.
-  it.each(changes.slice(0, 2))('(%s, while the statement that opens it waits)', async (_how, code, change) => {
+  it.each(changes)('(%s, while the statement that opens it waits)', async (_how, code, change) => {
     const changing = finishDuring((transaction) => transaction.query(`${change} where id = $1`, [providerId]));
     expect((await auth.refusal(changing)).code).toBe(code);
     expect(await opened()).toHaveLength(1);
+  });
+});
+
+describe('a provider that another process has changed since it was opened here', () => {
+  const change = (set: string) =>
+    auth.database.query(`update auth.identity_provider set ${set} where id = $1`, [providerId]);
+  afterEach(() =>
+    change(`enabled = true, name = 'Company', options = options || '{"clientId": "${client.client_id}"}'`),
+  );
+
+  it('has sign-ins begin by what it says now', async () => {
+    await change(`options = options || '{"clientId": "another"}', version = version + 1`);
+    const location = await new SsoBrowser(auth, providerId).begin();
+    expect(location.searchParams.get('client_id')).toBe('another');
+  });
+
+  it('has nobody begin where it is disabled', async () => {
+    await change(`enabled = false`);
+    expect((await auth.refusal(new SsoBrowser(auth, providerId).begin())).code).toBe('identity_provider.not_found');
+  });
+
+  it('signs in who comes back to it, and has no failure told', async () => {
+    const finish = await onTheWay();
+    await change(`name = 'Company, renamed', version = version + 1`);
+    const failures = vi.spyOn(auth.get(SignInFailures), 'noteAtProvider');
+    expect((await finish()).sessionCookie).toBeDefined();
+    expect(failures).not.toHaveBeenCalled();
+  });
+
+  it('takes no sign-in while it is disabled, which goes on when it is enabled again', async () => {
+    const finish = await onTheWay();
+    await change(`enabled = false`);
+    expect((await auth.refusal(finish())).code).toBe('identity_provider.not_found');
+    await change(`enabled = true`);
+    expect((await finish()).sessionCookie).toBeDefined();
+  });
+
+  it('is not read for a sign-in where it has not been changed', async () => {
+    const asked = vi.spyOn(auth.get(IdentityProviderRepository), 'findEnabled');
+    await new SsoBrowser(auth, providerId).signIn(account.sub);
+    expect(asked).not.toHaveBeenCalled();
   });
 });

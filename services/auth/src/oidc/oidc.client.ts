@@ -75,7 +75,7 @@ export class OidcClient {
   }
 
   private get(provider: Provider): Promise<Known> {
-    return this.known.forceFetch(`${provider.id} ${provider.version}`, { context: provider });
+    return this.known.forceFetch(`${provider.id} ${provider.rowState}`, { context: provider });
   }
 
   private async discover({ options }: Provider): Promise<Known> {
