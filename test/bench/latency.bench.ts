@@ -4,6 +4,7 @@ import { Api, barePool } from './api.ts';
 import type { BenchResult, Effort, Say } from './bench.ts';
 import type { Installation } from './installation.ts';
 import type { Round } from './measure.ts';
+import { countProcessorTime, describeProcessorMs } from './processor-time.ts';
 import { percentile } from './statistics.ts';
 
 const perSecond = 50;
@@ -25,13 +26,16 @@ export async function benchLatency(mesh: Installation, { rounds, scale }: Effort
     const p99: Round[] = [];
     for (let round = 0; round < rounds; round++) {
       const bare = await atRate(askBare, count);
+      const spent = countProcessorTime(mesh);
       const ours = await atRate(ask, count);
+      const processes = spent(count);
       const control = percentile(bare, 0.5);
       p50.push({ ours: percentile(ours, 0.5), control });
       p99.push({ ours: percentile(ours, 0.99), control });
       say(
         `  round ${round + 1}: p50 ${percentile(ours, 0.5).toFixed(1)} ms, p99 ${percentile(ours, 0.99).toFixed(1)} ms`,
       );
+      say(`    ${describeProcessorMs(processes)}`);
     }
     const control = 'p50 of the bare driver';
     return {

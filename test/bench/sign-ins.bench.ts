@@ -5,7 +5,7 @@ import { startBenchIssuer, type BenchIssuer } from './bench-issuer.ts';
 import type { BenchResult, Effort, Say } from './bench.ts';
 import type { Installation } from './installation.ts';
 import type { Round } from './measure.ts';
-import { cpuSeconds } from './process-memory.ts';
+import { countProcessorTime, describeProcessorMs, type ProcessorMs } from './processor-time.ts';
 import { Visitor } from './visitor.ts';
 
 const people = 500;
@@ -26,7 +26,7 @@ interface Found {
   readonly issuerMs: number;
   readonly sluiceMs: number;
   /** The same by process, those that sign in being "client". */
-  readonly processes: ReadonlyMap<string, number>;
+  readonly processes: ProcessorMs;
 }
 
 /** Signing in through a provider, from the link to the cookie, against what the provider takes by itself. */
@@ -135,7 +135,7 @@ async function measure(
   count: number,
   one: (number: number) => Promise<void>,
 ): Promise<Found> {
-  const before = spent(mesh, issuer);
+  const spent = countProcessorTime(mesh, { issuer: issuer.pid });
   const begun = performance.now();
   let next = 0;
   await Promise.all(
@@ -144,10 +144,7 @@ async function measure(
     }),
   );
   const seconds = (performance.now() - begun) / 1_000;
-  const after = spent(mesh, issuer);
-  const processes = new Map(
-    [...after].map(([name, total]) => [name, ((total - (before.get(name) ?? 0)) * 1_000) / count]),
-  );
+  const processes = spent(count);
   return {
     perSecond: count / seconds,
     issuerMs: processes.get('issuer') ?? 0,
@@ -156,17 +153,6 @@ async function measure(
   };
 }
 
-/** Seconds of the processor so far. */
-function spent(mesh: Installation, issuer: BenchIssuer): Map<string, number> {
-  const { user, system } = process.cpuUsage();
-  return new Map([
-    ['client', (user + system) / 1_000_000],
-    ['issuer', cpuSeconds(issuer.pid)],
-    ...mesh.processNames.map((name): [string, number] => [name, cpuSeconds(mesh.pidOf(name))]),
-  ]);
-}
-
 function describe({ perSecond, processes }: Found): string {
-  const parts = [...processes].filter(([, ms]) => ms >= 0.05).map(([name, ms]) => `${name} ${ms.toFixed(2)}`);
-  return `${perSecond.toFixed(0)}/s, ms of the processor each: ${parts.join(', ')}`;
+  return `${perSecond.toFixed(0)}/s, ${describeProcessorMs(processes)}`;
 }
