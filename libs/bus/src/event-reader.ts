@@ -146,8 +146,11 @@ export class EventReader {
   private async handleInOrder(taken: readonly Delivered[]): Promise<void> {
     if (await this.handleGathered(taken)) return;
     for (const [index, one] of taken.entries()) {
-      if (index > 0 && this.stopping.signal.aborted) await this.leave(one.entry);
-      else await this.handleTaken(one);
+      if (index > 0 && this.stopping.signal.aborted) {
+        await this.leave(taken.slice(index));
+        return;
+      }
+      await this.handleTaken(one);
     }
   }
 
@@ -165,9 +168,15 @@ export class EventReader {
     return true;
   }
 
-  private async leave({ id }: StreamEntry): Promise<void> {
-    this.inHand.delete(id);
-    await this.pending.release([id]).catch((err: unknown) => this.warnOfComingAgain(err));
+  private async leave(taken: readonly Delivered[]): Promise<void> {
+    const ids = taken.map(({ entry }) => entry.id);
+    for (const id of ids) this.inHand.delete(id);
+    await this.pending.release(ids).catch((err: unknown) => {
+      this.parts.logger.warn(
+        { err, area: this.options.area },
+        'events could not be left to others and will be claimed',
+      );
+    });
   }
 
   /** Never rejects. */
