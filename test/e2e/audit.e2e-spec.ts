@@ -104,6 +104,14 @@ describe('docs/audit.md', () => {
   test('its mutations set the retention and forward the log to a receiver, signed', async () => {
     const kept = await mesh.admin.request<{ updateAuditSettings: object }>(block('graphql retention'), { days: 365 });
     expect(kept.updateAuditSettings).toEqual({ retentionDays: 365, errors: [] });
+    // What is not named stays, as in every update; null is named.
+    const update = 'mutation ($input: UpdateAuditSettingsInput!) { updateAuditSettings(input: $input) { retentionDays } }';
+    const after = async (input: object): Promise<object> =>
+      (await mesh.admin.request<{ updateAuditSettings: object }>(update, { input })).updateAuditSettings;
+    expect(await after({})).toEqual({ retentionDays: 365 });
+    expect(await after({ retentionDays: null })).toEqual({ retentionDays: null });
+    expect(await after({})).toEqual({ retentionDays: null });
+    await after({ retentionDays: 365 });
     const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/in`;
     const { createAuditForwarder: made } = await mesh.admin.request<{
       createAuditForwarder: { forwarder: { id: string }; secret: string; errors: unknown[] };

@@ -133,7 +133,7 @@ const rules: {
   rule(auditRequests.listAuditEntries, { page }, ['audit.read']),
   rule(auditRequests.exportAuditEntries, { afterSequence: 0, begins: false }, ['audit.read']),
   rule(auditRequests.verifyAuditChain, { afterSequence: 0 }, ['audit.read']),
-  rule(auditRequests.updateAuditSettings, { retentionDays: 1 }, ['audit.manage']),
+  rule(auditRequests.updateAuditSettings, { retentionDays: 1, keepsRetention: false }, ['audit.manage']),
   rule(auditRequests.listAuditForwarders, { page }, ['audit.manage']),
   rule(auditRequests.createAuditForwarder, { name: '', url: '', fromBeginning: false }, ['audit.manage']),
   rule(auditRequests.updateAuditForwarder, { id: '', version: 1, name: '' }, ['audit.manage']),

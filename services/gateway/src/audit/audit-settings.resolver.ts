@@ -68,8 +68,9 @@ export class AuditSettingsResolver {
     context: RequestContext,
   ): Promise<Payload<{ retentionDays: number | undefined }>> {
     const retentionDays = input.retentionDays ?? undefined;
+    const keepsRetention = input.retentionDays === undefined;
     return payloadOf(async () => {
-      const answer = await context.ask(auditRequests.updateAuditSettings, { retentionDays });
+      const answer = await context.ask(auditRequests.updateAuditSettings, { retentionDays, keepsRetention });
       return { retentionDays: answer.retentionDays };
     });
   }

@@ -72,10 +72,12 @@ export class AuditController {
   @HandlesRequest(auditRequests.updateAuditSettings)
   @Allow('audit.manage')
   async updateAuditSettings(
-    @Payload() { retentionDays }: RequestOf<Requests['updateAuditSettings']>,
+    @Payload() { retentionDays, keepsRetention }: RequestOf<Requests['updateAuditSettings']>,
     @Ctx() context: BusContext,
   ): Promise<ResponseOf<Requests['updateAuditSettings']>> {
-    await this.audit.setRetention(retentionDays, callerOf(context));
+    const caller = callerOf(context);
+    if (keepsRetention) return { retentionDays: await this.audit.retentionDays(caller) };
+    await this.audit.setRetention(retentionDays, caller);
     return { retentionDays };
   }
 

@@ -99,6 +99,11 @@ export class AuditService {
     };
   }
 
+  /** Undefined where entries are kept for ever. */
+  async retentionDays({ workspaceId }: Caller): Promise<number | undefined> {
+    return (await this.chains.state(workspaceId)).retentionDays;
+  }
+
   async setRetention(days: number | undefined, { workspaceId }: Caller): Promise<void> {
     if (days !== undefined && !(days >= retentionDaysMin && days <= retentionDaysMax)) {
       throw new AppError('input.invalid', `It must be from ${retentionDaysMin} to ${retentionDaysMax} days.`, {
