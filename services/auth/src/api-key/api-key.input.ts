@@ -22,10 +22,14 @@ interface Maker {
   readonly key: ApiKeyRow | undefined;
 }
 
-/** @throws AppError with every fault at its place */
+/**
+ * @param ofOwner what the one whose key it is may do
+ * @throws AppError with every fault at its place
+ */
 export function parseApiKey(
   input: RequestOf<typeof authRequests.createApiKey>,
   maker: Maker,
+  ofOwner: ReadonlySet<Permission>,
   nowMs: number,
 ): ParsedApiKey {
   const issues = new Issues();
@@ -38,10 +42,20 @@ export function parseApiKey(
     networks: checkNetworks(input.networks?.values ?? maker.key?.networks ?? undefined, issues),
     expiresAt,
   };
+  refuseUseless(parsed.permissions ?? [], ofOwner, issues);
   if (maker.key) refuseOutgrown(parsed, maker.key, issues);
   refusePowerless(parsed, maker.permissions, issues);
   issues.throwIfAny();
   return parsed;
+}
+
+/** A key of a service account that is given what the account may not do could never do it, and looks as if it could. */
+function refuseUseless(permissions: readonly Permission[], ofOwner: ReadonlySet<Permission>, issues: Issues): void {
+  for (const [index, permission] of permissions.entries()) {
+    if (ofOwner.has(permission)) continue;
+    const message = `The service account does not have the permission ${permission} itself: give it a role that has it first.`;
+    issues.add(['permissions', String(index)], message);
+  }
 }
 
 /** What is looked at beside the reach alone would be a key that may do nothing, and looks as if it could. */

@@ -10,6 +10,7 @@ import { Issues } from '../input/issues.js';
 import { checkIds, checkSearchText } from '../input/text.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { permissionsOf } from '../role/permissions-of.js';
 import { UserRepository } from '../user/user.repository.js';
 import type { UserKey } from '../user/user.types.js';
 import { accountNotFound } from '../service-account/account-not-found.js';
@@ -76,7 +77,9 @@ export class ApiKeyService {
       const key = caller.apiKeyId && (await this.keys.lockGood(transaction, caller.apiKeyId));
       if (!locked || (caller.apiKeyId !== undefined && !key)) throw noLongerGood();
       if (input.serviceAccountId !== undefined) refuseStronger(locked.user, caller, 'serviceAccountId');
-      const parsed = parseApiKey(input, { permissions: caller.permissions, key: key || undefined }, this.clock.nowMs());
+      const maker = { permissions: caller.permissions, key: key || undefined };
+      const ofOwner = input.serviceAccountId === undefined ? caller.permissions : permissionsOf(locked.user);
+      const parsed = parseApiKey(input, maker, ofOwner, this.clock.nowMs());
       const made = await this.keys.insert(transaction, owner, { ...parsed, makerKeyId: caller.apiKeyId, secret });
       const { id, name, prefix, permissions, expiresAt } = made;
       const after = { name, prefix, permissions, expiresAt };

@@ -53,6 +53,13 @@ const newKey = (input: NewKey, context = admin) =>
 const exchange = (secret: string) => auth.ask(authRequests.exchangeApiKey, { secret });
 const principalOf = (accessToken: string): Promise<Principal> => auth.get(TokenVerifier).verify(accessToken);
 
+it('gives no key of an account a permission that the account itself lacks, and says which', async () => {
+  const account = await newAccount(['viewer']);
+  const permissions = list('saved_query.run', 'data_source.manage', 'nobody.knows', 'row_policy.manage');
+  const faults = await faultsOf(newKey({ serviceAccountId: account.id, permissions }));
+  expect(faults.sort()).toEqual([1, 2, 3].map((at) => `input.invalid permissions ${at}`));
+});
+
 /** Somebody with a new key of a service account. */
 async function robot(account: ServiceAccount, key: NewKey = {}): Promise<MessageContext> {
   const { secret } = await newKey({ serviceAccountId: account.id, ...key });
