@@ -1,5 +1,5 @@
 import type { authRequests, RequestOf } from '#libs/contracts';
-import type { Permission, Reach } from '#libs/identity';
+import { isPermission, type Permission, type Reach } from '#libs/identity';
 import { isId, type IdKind } from '#libs/kernel';
 import { Issues } from '../input/issues.js';
 import { isNetwork } from '../input/network.js';
@@ -42,7 +42,7 @@ export function parseApiKey(
     networks: checkNetworks(input.networks?.values ?? maker.key?.networks ?? undefined, issues),
     expiresAt,
   };
-  refuseUseless(parsed.permissions ?? [], ofOwner, issues);
+  refuseUseless(input.permissions?.values ?? [], ofOwner, issues);
   if (maker.key) refuseOutgrown(parsed, maker.key, issues);
   refusePowerless(parsed, maker.permissions, issues);
   issues.throwIfAny();
@@ -50,10 +50,10 @@ export function parseApiKey(
 }
 
 /** A key of a service account that is given what the account may not do could never do it, and looks as if it could. */
-function refuseUseless(permissions: readonly Permission[], ofOwner: ReadonlySet<Permission>, issues: Issues): void {
-  for (const [index, permission] of permissions.entries()) {
-    if (ofOwner.has(permission)) continue;
-    const message = `The service account does not have the permission ${permission} itself: give it a role that has it first.`;
+function refuseUseless(names: readonly string[], ofOwner: ReadonlySet<Permission>, issues: Issues): void {
+  for (const [index, name] of names.entries()) {
+    if (!isPermission(name) || ofOwner.has(name)) continue;
+    const message = `The service account does not have the permission ${name} itself: give it a role that has it first.`;
     issues.add(['permissions', String(index)], message);
   }
 }
