@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { TokenVerifier } from '#libs/identity';
+import { AppError } from '#libs/kernel';
 import { ApiKeyExchange } from './api-key-exchange.js';
 import type { Caller } from './caller.js';
 import { demandNetwork } from './networks.js';
@@ -39,6 +40,16 @@ export class AuthenticatorService {
   }
 
   private async exchange(exchange: TokenExchange, secret: string, requestId: string): Promise<Caller> {
+    try {
+      return await this.proveExchanged(exchange, secret, requestId);
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'auth.token_revoked')) throw error;
+      // It was a token from before: what was brought is good all the same, as where rights were changed, or it is told why not.
+      return this.proveExchanged(exchange, secret, requestId);
+    }
+  }
+
+  private async proveExchanged(exchange: TokenExchange, secret: string, requestId: string): Promise<Caller> {
     const accessToken = await exchange.accessToken(secret, requestId);
     try {
       return { principal: await this.verifier.verify(accessToken), accessToken };

@@ -10,7 +10,9 @@ const lists = new LRUCache<string, BlockList>({ max: 1_000 });
 /** @throws AppError where the key is for other networks than the one it came from */
 export function demandNetwork({ networks, apiKeyId }: Principal, clientAddress: string | undefined): void {
   if (!networks || isAmong(networks, clientAddress ?? '')) return;
-  throw new AppError('auth.unauthenticated', 'The API key is not good here.', {
+  // Only who has the whole secret comes this far.
+  const from = clientAddress ?? 'an unknown address';
+  throw new AppError('auth.unauthenticated', `The API key is for other networks: this request came from ${from}.`, {
     internalMessage: `the key ${apiKeyId ?? ''} came from ${clientAddress ?? 'nowhere'}`,
   });
 }

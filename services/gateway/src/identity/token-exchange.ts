@@ -47,7 +47,7 @@ export class TokenExchange {
     }
   }
 
-  /** The token that was made of this is refused; the next request exchanges it anew and learns why. */
+  /** The token that was made of this is refused: it is exchanged anew. */
   forget(secret: string): void {
     this.tokens.delete(hashOf(secret));
   }
