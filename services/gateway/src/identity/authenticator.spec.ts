@@ -65,7 +65,7 @@ describe('an API key whose token was revoked', () => {
 it('an API key of other networks is told so, and where it came from', async () => {
   const { ask } = await aGateway(() => 'second');
   expect(await ask('10.1.2.3')).toBe('first');
-  await expect(ask('192.0.2.7')).rejects.toThrow(
-    'The API key is for other networks: this request came from 192.0.2.7.',
-  );
+  await expect(ask('192.0.2.7')).rejects.toMatchObject({
+    publicMessage: 'The API key is for other networks: this request came from 192.0.2.7.',
+  });
 });
