@@ -105,7 +105,8 @@ describe('docs/audit.md', () => {
     const kept = await mesh.admin.request<{ updateAuditSettings: object }>(block('graphql retention'), { days: 365 });
     expect(kept.updateAuditSettings).toEqual({ retentionDays: 365, errors: [] });
     // What is not named stays, as in every update; null is named.
-    const update = 'mutation ($input: UpdateAuditSettingsInput!) { updateAuditSettings(input: $input) { retentionDays } }';
+    const update =
+      'mutation ($input: UpdateAuditSettingsInput!) { updateAuditSettings(input: $input) { retentionDays } }';
     const after = async (input: object): Promise<object> =>
       (await mesh.admin.request<{ updateAuditSettings: object }>(update, { input })).updateAuditSettings;
     expect(await after({})).toEqual({ retentionDays: 365 });

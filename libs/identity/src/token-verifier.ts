@@ -42,7 +42,10 @@ export class TokenVerifier {
     const { principal } = this.remembered(key) ?? (await this.prove(token, key));
     if (principal.expiresAt.getTime() + toleranceSeconds * 1_000 <= this.revocations.nowMs) throw expired();
     if (this.revocations.isRevoked(principal)) {
-      throw new AppError('auth.token_revoked', 'The access token is no longer good. Get a new one: sign in, refresh it, or mint it again.');
+      throw new AppError(
+        'auth.token_revoked',
+        'The access token is no longer good. Get a new one: sign in, refresh it, or mint it again.',
+      );
     }
     return principal;
   }

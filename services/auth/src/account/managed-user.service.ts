@@ -11,11 +11,20 @@ import type { UserRow } from '../user/user.types.js';
 export class ManagedUserService {
   constructor(private readonly users: UserRepository) {}
 
-  /** The user, whom nobody changes until the transaction ends. @throws AppError `auth.user_not_found`, `auth.forbidden` */
-  async lock(transaction: Transaction, userId: string, { workspaceId, permissions }: Principal): Promise<UserRow> {
-    const user = await this.users.lock(transaction, { workspaceId, id: userId });
+  /**
+   * The user, whom nobody changes until the transaction ends.
+   * @param field of the input, where the user is named
+   * @throws AppError `auth.user_not_found`, `auth.forbidden`
+   */
+  async lock(
+    transaction: Transaction,
+    userId: string,
+    { workspaceId, permissions }: Principal,
+    field: 'userId' | 'id' = 'userId',
+  ): Promise<UserRow> {
+    const user = await this.users.lock(transaction, { workspaceId, id: userId }, field);
     if ([...permissionsOf(user)].some((permission) => !permissions.has(permission))) {
-      throw new AppError('auth.forbidden', 'This user has permissions that you do not have.', { path: ['id'] });
+      throw new AppError('auth.forbidden', 'This user has permissions that you do not have.', { path: [field] });
     }
     return user;
   }

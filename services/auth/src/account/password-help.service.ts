@@ -76,7 +76,7 @@ export class PasswordHelpService {
     const link = await this.transactions.run(async (transaction) => {
       const user = await this.managed.lock(transaction, userId, caller);
       if (!(await this.isByPassword(transaction, user.workspaceId))) throw ssoEnforced();
-      if (user.disabled) throw new AppError('entity.conflict', 'This user is disabled.', { path: ['id'] });
+      if (user.disabled) throw new AppError('entity.conflict', 'This user is disabled.', { path: ['userId'] });
       const hasPassword = (await this.users.findPasswordHash(user)) !== undefined;
       if (hasPassword !== (purpose === 'RESET')) throw unfit(purpose);
       const target = { type: 'user', id: user.id, name: user.email ?? user.name };
@@ -106,12 +106,12 @@ export class PasswordHelpService {
 
 function ssoEnforced(): AppError {
   return new AppError('entity.conflict', 'This workspace is signed in to through its identity providers alone.', {
-    path: ['id'],
+    path: ['userId'],
   });
 }
 
 function unfit(purpose: PasswordTokenPurpose): AppError {
   const message =
     purpose === 'RESET' ? 'This user has no password yet: invite him.' : 'This user has a password already: reset it.';
-  return new AppError('entity.conflict', message, { path: ['id'] });
+  return new AppError('entity.conflict', message, { path: ['userId'] });
 }

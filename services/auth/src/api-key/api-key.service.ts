@@ -116,11 +116,11 @@ export class ApiKeyService {
     const owner = (await this.otherPerson(id, caller)) ?? (await this.ownerOfKey(id, caller));
     const isOfAnother = isId('user', owner.id) && owner.id !== caller.userId;
     const revoked = await this.transactions.run(async (transaction) => {
-      if (isOfAnother) await this.managed.lock(transaction, owner.id, caller);
+      if (isOfAnother) await this.managed.lock(transaction, owner.id, caller, 'id');
       const keys = isId('apiKey', id) ? await this.keys.revoke(transaction, owner, id) : [];
       // Those that were made with it are of service accounts, too, which may do more than its owner does by now.
       const owners = new Set(isOfAnother ? keys.map(({ userId }) => userId) : []);
-      for (const userId of owners) await this.managed.lock(transaction, userId, caller);
+      for (const userId of owners) await this.managed.lock(transaction, userId, caller, 'id');
       const { workspaceId } = owner;
       const records = keys.map(({ id: keyId, name, userId }) => ({
         action: 'api_key.revoked',

@@ -181,8 +181,12 @@ export class UserRepository {
     return found;
   }
 
-  /** The user, whom nobody else changes until the transaction ends. @throws AppError `auth.user_not_found` */
-  async lock(transaction: Transaction, { workspaceId, id }: UserKey): Promise<UserRow> {
+  /**
+   * The user, whom nobody else changes until the transaction ends.
+   * @param field of the input, where the user is named
+   * @throws AppError `auth.user_not_found`
+   */
+  async lock(transaction: Transaction, { workspaceId, id }: UserKey, field = 'id'): Promise<UserRow> {
     const locked =
       (isId('user', id) || isId('serviceAccount', id)) &&
       (await transaction.query<unknown[]>(
@@ -190,7 +194,7 @@ export class UserRepository {
         [workspaceId, id],
       ));
     if (!locked || locked.length === 0)
-      throw new AppError('auth.user_not_found', 'There is no such user.', { path: ['id'] });
+      throw new AppError('auth.user_not_found', 'There is no such user.', { path: [field] });
     return this.read(transaction, { workspaceId, id });
   }
 
