@@ -191,6 +191,16 @@ describe('a password reset', () => {
   });
 });
 
+describe('help for another user', () => {
+  it.each(['inviteUser', 'resetUserPassword', 'resetUserSecondFactor', 'revokeUserSessions'] as const)(
+    '%s tells a user who is not there at userId',
+    async (request) => {
+      const asked = auth.ask(accountRequests[request], { userId: 'usr_gone' }, await auth.admin());
+      expect(await auth.refusal(asked)).toMatchObject({ code: 'auth.user_not_found', path: ['userId'] });
+    },
+  );
+});
+
 describe('an invitation', () => {
   it('is sent to who is made without a password, who sets one by it once', async () => {
     const { user, invitationUrl } = await invite('new@example.com');
