@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import {
   configuredEnvironment,
   defineConfig,
@@ -17,8 +17,13 @@ import {
 } from './index.js';
 import { z } from 'zod';
 
+const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
 function fileOf(text: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'sluice-config-')), 'sluice.yaml');
+  const file = join(mkdtempSync(join(folder, 'file-')), 'sluice.yaml');
   writeFileSync(file, text);
   return file;
 }

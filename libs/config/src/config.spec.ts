@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, expectTypeOf, it } from 'vitest';
+import { afterAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import {
   booleanText,
@@ -36,8 +36,13 @@ function faultsOf(env: Record<string, string>): readonly string[] {
   throw new Error('it loaded');
 }
 
+const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
 function fileOf(text: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'sluice-config-')), 'value');
+  const file = join(mkdtempSync(join(folder, 'file-')), 'value');
   writeFileSync(file, text);
   return file;
 }

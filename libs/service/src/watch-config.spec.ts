@@ -1,7 +1,7 @@
-import { mkdtempSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import {
   configuredEnvironment,
   defineConfig,
@@ -18,7 +18,12 @@ const definition = defineConfig({
   port: setting('SLUICE_TEST_PORT', integerText(1, 100), { default: 1, describe: 'Does not.' }),
 }) satisfies ConfigDefinition;
 
-const file = join(mkdtempSync(join(tmpdir(), 'sluice-watch-')), 'sluice.yaml');
+const folder = mkdtempSync(join(tmpdir(), 'sluice-watch-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const file = join(folder, 'sluice.yaml');
 const endings: (() => void)[] = [];
 
 async function watched() {
