@@ -11,13 +11,24 @@ const guide = readFileSync('docs/scim.md', 'utf8');
 const mesh = sharedMesh();
 let key = '';
 beforeAll(async () => {
-  const { createApiKey: made } = await mesh.admin.request<{ createApiKey: { secret: string; errors: unknown[] } }>(
-    fencedBlocks(guide, 'graphql key')[0] ?? '',
+  const { createServiceAccount } = await administer<{ createServiceAccount: { serviceAccount: { id: string } } }>(
+    'prepare',
   );
-  if (made.errors.length > 0) throw new Error(JSON.stringify(made.errors));
+  const { id: serviceAccountId } = createServiceAccount.serviceAccount;
+  const { createApiKey: made } = await administer<{ createApiKey: { secret: string } }>('key', { serviceAccountId });
   key = made.secret;
 });
 afterAll(() => mesh.close());
+
+/** Does an operation of the guide as an administrator. */
+async function administer<T extends Record<string, object>>(
+  info: string,
+  variables: Record<string, unknown> = {},
+): Promise<T> {
+  const answer = await mesh.admin.request<T>(fencedBlocks(guide, `graphql ${info}`)[0] ?? '', variables);
+  for (const payload of Object.values(answer)) expect(payload).toMatchObject({ errors: [] });
+  return answer;
+}
 
 interface Answer {
   status: number;

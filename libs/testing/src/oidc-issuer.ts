@@ -126,8 +126,8 @@ export class OidcIssuer {
   }
 
   private async interact(provider: Provider, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    await provider.interactionDetails(request, response);
     if (request.method !== 'POST') {
+      await provider.interactionDetails(request, response);
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' });
       response.end(signInPage([...this.accounts.values()]));
       return;
