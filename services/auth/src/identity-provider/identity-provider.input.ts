@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { identityProviderRequests, RequestOf } from '#libs/contracts';
-import type { JsonObject } from '#libs/kernel';
+import { inPlainWords, placesOf, type JsonObject } from '#libs/kernel';
 import type { Issues } from '../input/issues.js';
 import { normalizeEmail } from '../input/email.js';
 import { checkName } from '../input/text.js';
@@ -28,7 +28,7 @@ export function splitOptions({ secretNames }: ProviderKind, given: JsonObject): 
 
 /** Every fault of a provider's options, secrets among them, at its place. A value is never repeated: it may be a secret. */
 export function checkOptions(kind: ProviderKind, complete: JsonObject, issues: Issues): void {
-  addFaults(kind.options.safeParse(complete), ['options'], issues);
+  addFaults(kind.options.safeParse(complete, inPlainWords), ['options'], issues);
 }
 
 /** Rules give groups and roles, so that they can give no role that their maker could not. */
@@ -37,7 +37,7 @@ export function checkRules(
   gift: Pick<RoleGift, 'known' | 'granter'>,
   issues: Issues,
 ): IdentityRules {
-  const parsed = identityRules.safeParse(given);
+  const parsed = identityRules.safeParse(given, inPlainWords);
   addFaults(parsed, ['rules'], issues);
   if (!parsed.success) return {};
   const { groups, roles } = parsed.data;
@@ -78,10 +78,6 @@ export function checkCleared({ cleared }: UpdateInput, issues: Issues): void {
 }
 
 function addFaults(result: z.ZodSafeParseResult<unknown>, root: readonly string[], issues: Issues): void {
-  for (const issue of result.error?.issues ?? []) {
-    const place = [...root, ...issue.path.map(String)];
-    if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) issues.add([...place, key], 'There is nothing of this name to set.');
-    } else issues.add(place, issue.message);
-  }
+  if (!result.error) return;
+  for (const { path, message } of placesOf(result.error, root)) issues.add(path, message);
 }

@@ -4,7 +4,10 @@ const attributeName = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9-]{0,99}$|^[0-9]+(\.[0-9]+)+$/, 'Name an attribute by its name or object identifier.');
 const distinguishedName = z.string().min(1).max(1_000);
-const filter = z.string().max(2_000).startsWith('(').endsWith(')');
+const filter = z
+  .string()
+  .max(2_000)
+  .regex(/^\(.*\)$/s, 'Give a filter in parentheses, such as (uid={login}).');
 
 /**
  * How a directory is asked. Either `userName` makes the name that a user binds by out of what was typed, or the service
@@ -16,7 +19,11 @@ export const ldapOptions = z
     /** For ldap:// the connection is encrypted by StartTLS unless this is false; then passwords cross the network in clear. */
     startTls: z.boolean().optional(),
     /** In PEM, for a certificate that no public authority has signed. */
-    certificateAuthority: z.string().max(100_000).includes('-----BEGIN CERTIFICATE-----').optional(),
+    certificateAuthority: z
+      .string()
+      .max(100_000)
+      .includes('-----BEGIN CERTIFICATE-----', { message: 'Give a certificate in PEM.' })
+      .optional(),
     bindName: distinguishedName.optional(),
     bindPassword: z.string().min(1).max(1_000).optional(),
     // A bare {login} could name a SASL mechanism, or any entry at all.

@@ -17,7 +17,7 @@ export const oidcOptions = z
     clientId: z.string().min(1).max(500),
     clientSecret: z.string().min(1).max(2_000).optional(),
     scopes: z
-      .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,100}$/))
+      .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,100}$/, 'A scope is a word of at most 100 characters.'))
       .max(50)
       .refine((scopes) => scopes.includes('openid'), 'Without the scope openid a provider does not say who signs in.')
       .default(['openid', 'email', 'profile']),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RequestOf, runRequests } from '#libs/contracts';
-import { AppError, type Issue } from '#libs/kernel';
+import { AppError, inPlainWords, placesOf, type Issue } from '#libs/kernel';
 
 type Invalidation = RequestOf<typeof runRequests.invalidateCache>;
 
@@ -39,13 +39,9 @@ const body = z.strictObject({
 
 /** The body of the call over HTTP, which has the members of the mutation's input. @throws AppError with every fault */
 export function parseInvalidation(value: unknown): InvalidateCacheInput {
-  const { data, error } = body.safeParse(value ?? {});
+  const { data, error } = body.safeParse(value ?? {}, inPlainWords);
   if (data) return data;
-  const [first, ...rest] = error.issues.map(({ message, path }): Issue => ({
-    code: 'input.invalid',
-    message,
-    path: path.map(String),
-  }));
+  const [first, ...rest] = placesOf(error).map((fault): Issue => ({ code: 'input.invalid', ...fault }));
   if (!first) throw error;
   throw AppError.ofIssues([first, ...rest]);
 }
