@@ -63,10 +63,10 @@ describe('a workspace that enforces single sign-on', () => {
       right.push(rightMs);
       wrong.push(wrongMs);
     }
-    const median = (times: number[]): number => times.toSorted((a, b) => a - b)[2] ?? 0;
-    // Without the hash an answer comes in a tenth of the time.
-    expect(median(right)).toBeGreaterThan(median(wrong) * 0.5);
-    expect(median(wrong)).toBeGreaterThan(median(right) * 0.5);
+    // Without the hash an answer comes in a tenth of the time; what else the machine does makes some slower, and none faster.
+    const [fastestRight, fastestWrong] = [Math.min(...right), Math.min(...wrong)];
+    expect(fastestRight).toBeGreaterThan(fastestWrong * 0.5);
+    expect(fastestWrong).toBeGreaterThan(fastestRight * 0.5);
     await auth.database.query('delete from auth.sign_in_failure');
   });
 

@@ -4,6 +4,7 @@ import { inPlainWords, placesOf, type JsonObject } from '#libs/kernel';
 import type { Issues } from '../input/issues.js';
 import { normalizeEmail } from '../input/email.js';
 import { checkName } from '../input/text.js';
+import { refuseOwnName } from '../user/attributes.js';
 import { checkGroupNames } from '../user/group-names.js';
 import { addRoleFaults, type RoleGift } from '../user/user.input.js';
 import { identityRules, type IdentityRules } from './identity-rules.js';
@@ -40,9 +41,12 @@ export function checkRules(
   const parsed = identityRules.safeParse(given, inPlainWords);
   addFaults(parsed, ['rules'], issues);
   if (!parsed.success) return {};
-  const { groups, roles } = parsed.data;
+  const { groups, roles, attributes } = parsed.data;
   for (const [index, entry] of (groups?.map ?? []).entries()) {
     checkGroupNames(entry.groups, ['rules', 'groups', 'map', String(index), 'groups'], issues);
+  }
+  for (const [index, { attribute }] of (attributes ?? []).entries()) {
+    refuseOwnName(attribute, ['rules', 'attributes', String(index), 'attribute'], issues);
   }
   addRoleFaults(roles?.default ?? [], { ...gift, path: ['rules', 'roles', 'default'] }, issues);
   for (const [index, entry] of (roles?.map ?? []).entries()) {

@@ -111,6 +111,11 @@ describe('an identity provider', () => {
       [['input.invalid', 'rules', 'roles', 'map', '0', 'roles', '0']],
     ],
     [
+      'an attribute that stands for the user',
+      { rules: { attributes: [{ claim: 'employee_id', attribute: 'id' }] } },
+      [['input.invalid', 'rules', 'attributes', '0', 'attribute']],
+    ],
+    [
       'a rule of no known form',
       { rules: { groups: { claims: 'x' } } },
       [

@@ -260,10 +260,16 @@ describe('a guest', () => {
     const context = await robot(await newAccount());
     const wrong = {
       ...{ savedQueryIds: ['qry_1'], parameters: { a: 'x'.repeat(2_000) }, timeZone: 'Nowhere', locale: '--' },
+      attributes: { groups: ['all'] },
       expiresInSeconds: 7_200,
     };
     expect(await faultsOf(mint(context, wrong))).toEqual([
-      ...['input.invalid savedQueryIds 0', 'input.invalid parameters', 'input.invalid timeZone'],
+      ...[
+        'input.invalid savedQueryIds 0',
+        'input.invalid parameters',
+        'input.invalid attributes groups',
+        'input.invalid timeZone',
+      ],
       ...['input.invalid locale', 'input.invalid expiresInSeconds'],
     ]);
   });

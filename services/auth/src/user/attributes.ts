@@ -3,6 +3,8 @@ import type { Issues } from '../input/issues.js';
 
 const bytesMax = 8_192;
 const depthMax = 5;
+/** `{{ user.<name> }}` of these is the user's own, whatever attributes there are. */
+const ownNames: ReadonlySet<string> = new Set(['id', 'email', 'groups']);
 
 /** What row policies read of a user: JSON that PostgreSQL can keep, of a bounded size. */
 export function checkAttributes(attributes: JsonObject, issues: Issues): JsonObject {
@@ -12,6 +14,17 @@ export function checkAttributes(attributes: JsonObject, issues: Issues): JsonObj
     issues.add(path, `attributes may have at most ${bytesMax} bytes.`);
   } else if (hasUnstorableText(attributes)) issues.add(path, 'attributes hold text that cannot be kept.');
   return attributes;
+}
+
+/** An attribute that no policy and no template could read is a mistake of whoever names it. */
+export function refuseOwnName(name: string, path: string[], issues: Issues): void {
+  if (ownNames.has(name)) issues.add(path, `user.${name} is the user's own: give the attribute another name.`);
+}
+
+/** What somebody gives as attributes of a user or a guest. */
+export function checkGivenAttributes(attributes: JsonObject, issues: Issues): JsonObject {
+  for (const name of Object.keys(attributes)) refuseOwnName(name, ['attributes', name], issues);
+  return checkAttributes(attributes, issues);
 }
 
 function isTooDeep(value: JsonValue, depthLeft: number): boolean {

@@ -6,7 +6,7 @@ import { Issues } from '../input/issues.js';
 import { checkNewPassword } from '../input/password.js';
 import { checkName } from '../input/text.js';
 import type { KnownRoles } from '../role/role.repository.js';
-import { checkAttributes } from './attributes.js';
+import { checkGivenAttributes } from './attributes.js';
 import { checkGroupNames } from './group-names.js';
 import type { UserChange } from './user.types.js';
 
@@ -42,7 +42,7 @@ export function parseNewUser(
     password: input.password,
     roleNames: [...new Set(input.roleNames)],
     groupNames: checkGroups(input.groupNames, issues),
-    attributes: checkAttributes(input.attributes ?? {}, issues),
+    attributes: checkGivenAttributes(input.attributes ?? {}, issues),
   };
   issues.throwIfAny();
   return parsed;
@@ -59,7 +59,7 @@ export function parseUserChange(input: RequestOf<typeof authRequests.updateUser>
     ...(input.name === undefined ? {} : { name: checkName(input.name, ['name'], issues) }),
     ...(input.roleNames === undefined ? {} : { roleNames: [...new Set(input.roleNames.values)] }),
     ...(input.groupNames === undefined ? {} : { groupNames: checkGroups(input.groupNames.values, issues) }),
-    ...(attributes === undefined ? {} : { attributes: checkAttributes(attributes, issues) }),
+    ...(attributes === undefined ? {} : { attributes: checkGivenAttributes(attributes, issues) }),
     ...(input.disabled === undefined ? {} : { disabled: input.disabled }),
   };
   issues.throwIfAny();

@@ -89,6 +89,11 @@ describe('making a user', () => {
       [['input.invalid', 'groupNames']],
     ],
     ['huge attributes', { attributes: { a: 'x'.repeat(9_000) } }, [['input.invalid', 'attributes']]],
+    [
+      'an attribute that stands for the address',
+      { attributes: { email: 'x' } },
+      [['input.invalid', 'attributes', 'email']],
+    ],
     ['attributes with a zero', { attributes: { a: ['x\0'] } }, [['input.invalid', 'attributes']]],
     ['deep attributes', { attributes: { a: { b: { c: { d: { e: { f: 1 } } } } } } }, [['input.invalid', 'attributes']]],
   ])('refuses %s at its place', async (_, input, faults) => {
