@@ -91,11 +91,11 @@ describe('signing in', () => {
       unknown.push(await timed(`nobody-${round}@example.com`));
       disabled.push(await timed(leaver.email));
     }
-    const median = (times: number[]): number => times.toSorted((a, b) => a - b)[4] ?? 0;
-    // Without the hash an answer comes in a tenth of the time.
-    expect(median(unknown)).toBeGreaterThan(median(known) * 0.5);
-    expect(median(disabled)).toBeGreaterThan(median(known) * 0.5);
-    expect(median(known)).toBeGreaterThan(median(unknown) * 0.5);
+    // Without the hash an answer comes in a tenth of the time; what else the machine does makes some slower, and none faster.
+    const fastest = Math.min(...known);
+    expect(Math.min(...unknown)).toBeGreaterThan(fastest * 0.5);
+    expect(Math.min(...disabled)).toBeGreaterThan(fastest * 0.5);
+    expect(fastest).toBeGreaterThan(Math.min(...unknown) * 0.5);
   });
 
   it('stops one address after 10 failures, known or not, and says how long to wait; the right password does not help', async () => {
