@@ -3,6 +3,8 @@ const secretNames =
 const credentialsInUrl = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]*@/gi;
 const bearer = /\b(bearer|key)\s+[A-Za-z0-9._~+/=-]{12,}/gi;
 const sluiceKey = /\bslk_[A-Za-z0-9_-]+/g;
+/** What a key is known by, and no secret of it. */
+const keyPrefix = /^slk_[0-9a-f]{12}$/;
 /** Whoever has the signature of an address has what it leads to. */
 const signature = /\b(signature=)[A-Za-z0-9_%.~+/=-]+/gi;
 const jwt = /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
@@ -22,7 +24,7 @@ export function redactText(text: string): string {
     .replace(credentialsInUrl, `$1${hidden}@`)
     .replace(signature, `$1${hidden}`)
     .replace(jwt, hidden)
-    .replace(sluiceKey, hidden)
+    .replace(sluiceKey, (key) => (keyPrefix.test(key) ? key : hidden))
     .replace(bearer, `$1 ${hidden}`);
 }
 

@@ -54,6 +54,15 @@ describe('AppLogger', () => {
 });
 
 describe('redact', () => {
+  it('leaves of an API key what it is known by, and nothing where more than that is there', () => {
+    const prefix = 'slk_0123456789ab';
+    expect(redactText(`revoked: ${prefix}`)).toBe(`revoked: ${prefix}`);
+    for (const secret of [`${prefix}_hunter2`, `${prefix}hunter2`, `${prefix}-hunter2`, 'slk_hunter2', `${prefix}_`]) {
+      expect(redactText(`sent: ${secret}.`)).toBe('sent: [redacted].');
+    }
+    expect(redactText(`Key ${prefix}_${'x'.repeat(43)}`)).not.toContain('xxx');
+  });
+
   it('is bounded for circles, depth and length', () => {
     const circle: Record<string, unknown> = { name: 'a' };
     circle['self'] = circle;

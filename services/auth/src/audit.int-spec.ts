@@ -151,6 +151,7 @@ describe('the audit log of auth', () => {
     const keys = [...(await entries('api_key.created')), ...(await entries('api_key.revoked'))];
     expect(keys.map(({ target }) => target?.id)).toEqual([apiKey?.id, apiKey?.id]);
     expect(JSON.stringify(keys)).not.toContain(secret);
+    expect(keys[0]?.after).toMatchObject({ prefix: apiKey?.prefix });
   });
 
   it('tells who is acted for by which service', async () => {
