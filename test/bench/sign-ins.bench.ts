@@ -12,8 +12,8 @@ const people = 500;
 /** With few, each process is woken for one of them alone: a third less in a second. */
 const atOnce = 64;
 const signIns = 1_000;
-/** By then each way has been compiled: the first thousand take half as long again. */
-const warmUp = 1_500;
+/** By then each way has been compiled: the first thousand take half as long again, the two behind them a tenth. */
+const warmUp = 3_000;
 /** What 200 sign-ins a second may take of two cores, in ms each. */
 const cpuMsMax = 10;
 /** An issuer of this machine may be asked by nobody else. */

@@ -2,7 +2,8 @@ const secretNames =
   /^(authorization|cookie|set-cookie|.*password.*|.*secret.*|.*token.*|.*api_?key|.*private_?key|wrapped_?key|ciphertext|master_?keys?|credentials?|parameters|parameter_?values|values|binds)$/i;
 const credentialsInUrl = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]*@/gi;
 const bearer = /\b(bearer|key)\s+[A-Za-z0-9._~+/=-]{12,}/gi;
-const sluiceKey = /\bslk_[A-Za-z0-9_-]+/g;
+/** Keys, refresh tokens, and the tokens by which passwords are set. */
+const sluiceKey = /\bsl[kpr]_[A-Za-z0-9_-]+/g;
 /** What a key is known by, and no secret of it. */
 const keyPrefix = /^slk_[0-9a-f]{12}$/;
 /** Whoever has the signature of an address has what it leads to. */

@@ -60,6 +60,9 @@ describe('redact', () => {
     for (const secret of [`${prefix}_hunter2`, `${prefix}hunter2`, `${prefix}-hunter2`, 'slk_hunter2', `${prefix}_`]) {
       expect(redactText(`sent: ${secret}.`)).toBe('sent: [redacted].');
     }
+    expect(redactText('blocked URL https://app.example.com/#reset=slp_hunter2-hunter2 slr_hunter2')).not.toContain(
+      'hunter2',
+    );
     expect(redactText(`Key ${prefix}_${'x'.repeat(43)}`)).not.toContain('xxx');
   });
 

@@ -78,6 +78,8 @@ export class PasswordChangeService {
       // Locked first: of two who come with one token the second finds it gone.
       await this.users.lock(transaction, owner);
       if (!(await this.tokens.find(hash, transaction))) throw wrongToken();
+      // A link that was given out before single sign-on was enforced.
+      if (!(await this.help.isByPassword(transaction, owner.workspaceId))) throw wrongToken();
       await this.set(transaction, owner, { passwordHash, by: purpose });
     });
     this.logger.info({ userId: owner.id, purpose }, 'a password was set by a token');

@@ -75,11 +75,15 @@ export class PasswordHelpService {
   private async help(userId: string, caller: Principal, purpose: PasswordTokenPurpose): Promise<string | undefined> {
     const link = await this.transactions.run(async (transaction) => {
       const user = await this.managed.lock(transaction, userId, caller);
+      // A service account has no address, and no password.
+      if (user.email === null) {
+        throw new AppError('auth.user_not_found', 'There is no such user.', { path: ['userId'] });
+      }
       if (!(await this.isByPassword(transaction, user.workspaceId))) throw ssoEnforced();
       if (user.disabled) throw new AppError('entity.conflict', 'This user is disabled.', { path: ['userId'] });
-      const hasPassword = (await this.users.findPasswordHash(user)) !== undefined;
+      const hasPassword = (await this.users.findPasswordHash(user, transaction)) !== undefined;
       if (hasPassword !== (purpose === 'RESET')) throw unfit(purpose);
-      const target = { type: 'user', id: user.id, name: user.email ?? user.name };
+      const target = { type: 'user', id: user.id, name: user.email };
       const { workspaceId } = caller;
       await this.audit.add(transaction, { action: 'user.link_made', target, workspaceId, after: { purpose } });
       return this.send(transaction, user.id, purpose);
@@ -89,7 +93,7 @@ export class PasswordHelpService {
   }
 
   /** Whether a password is good in this workspace. */
-  private isByPassword(transaction: Transaction, workspaceId: string): Promise<boolean> {
+  isByPassword(transaction: Transaction, workspaceId: string): Promise<boolean> {
     return this.workspaces.isByPassword(transaction, workspaceId, this.config.signIn.passwordWorkspaces);
   }
 

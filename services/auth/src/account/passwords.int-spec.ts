@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accountRequests, authRequests } from '#libs/contracts';
+import { accountRequests, authRequests, serviceAccountRequests } from '#libs/contracts';
 import { TokenVerifier } from '#libs/identity';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness, workspaceSlug } from '../../test/auth-harness.js';
@@ -238,6 +238,42 @@ describe('an invitation', () => {
     } finally {
       await silent.stop();
     }
+  });
+});
+
+describe('links to passwords', () => {
+  it('that many administrators ask for at once take one connection each, and all come', async () => {
+    const admin = await auth.admin();
+    const users = await Promise.all(Array.from({ length: 24 }, (_, n) => invite(`bulk-${n}@example.com`)));
+    const again = users.map(({ user }) => auth.ask(accountRequests.inviteUser, { userId: user?.id ?? '' }, admin));
+    expect(await Promise.allSettled(again)).toEqual(again.map(() => ({ status: 'fulfilled', value: {} })));
+    await until(async () => (await mailsLeft()) === 0, { timeoutMs: 20_000 });
+  });
+
+  it('are not for service accounts, which have no address', async () => {
+    const { serviceAccount } = await auth.ask(
+      serviceAccountRequests.createServiceAccount,
+      { name: 'Robot', roleNames: ['viewer'], groupNames: [] },
+      await auth.admin(),
+    );
+    const userId = serviceAccount?.id ?? '';
+    for (const request of [accountRequests.inviteUser, accountRequests.resetUserPassword]) {
+      expect(await refused(auth.ask(request, { userId }, await auth.admin()))).toBe('auth.user_not_found');
+    }
+  });
+
+  it('from before single sign-on was enforced set none while it is', async () => {
+    const { email } = await auth.createUser(await auth.admin(), {});
+    await requestReset(email);
+    const token = await tokenSentTo(email);
+    const enforce = (is: boolean) => auth.database.query(`update auth.workspace set sso_enforced = $1`, [is]);
+    await enforce(true);
+    try {
+      expect(await refused(resetPassword(token))).toBe('auth.password_token_wrong');
+    } finally {
+      await enforce(false);
+    }
+    await resetPassword(token);
   });
 });
 

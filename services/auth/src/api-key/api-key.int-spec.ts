@@ -183,6 +183,20 @@ describe('an API key made by an API key', () => {
 });
 
 describe('revoking', () => {
+  it('by a key that is confined ends itself and what it has made, and no wider key of its owner', async () => {
+    const savedQueryIds = { values: [newId('savedQuery')] };
+    const wide = await create();
+    const narrow = await create({ savedQueryIds });
+    const context = await contextOfKey(narrow.secret);
+    const made = await create({ savedQueryIds }, context);
+    const revoke = (key: typeof wide) => auth.ask(authRequests.revokeApiKey, { id: key.apiKey?.id ?? '' }, context);
+    expect((await auth.refusal(revoke(wide))).code).toBe('auth.forbidden');
+    await expect(exchange(wide.secret)).resolves.toBeDefined();
+    await revoke(made);
+    await revoke(narrow);
+    for (const { secret } of [made, narrow]) expect(await exchangeCode(secret)).toBe('auth.unauthenticated');
+  });
+
   it('refuses the key at once and its tokens within seconds, and takes it from the list', async () => {
     const { apiKey, secret } = await create();
     const { accessToken } = await exchange(secret);

@@ -119,6 +119,14 @@ export class ApiKeyRepository {
     return row;
   }
 
+  async isMadeWith(id: string, makerKeyId: string): Promise<boolean> {
+    const rows = await this.database.query<unknown[]>(
+      `select 1 from auth.api_key where id = $1 and maker_key_id = $2`,
+      [id, makerKeyId],
+    );
+    return rows.length > 0;
+  }
+
   /** Whose key it is. */
   async ownerOf(workspaceId: string, id: string): Promise<UserKey | undefined> {
     const [row] = await this.database.query<{ userId: string }[]>(

@@ -113,6 +113,7 @@ export class ApiKeyService {
   }
 
   async revoke(id: string, caller: Principal): Promise<void> {
+    await this.refuseWider(id, caller);
     const owner = (await this.otherPerson(id, caller)) ?? (await this.ownerOfKey(id, caller));
     const isOfAnother = isId('user', owner.id) && owner.id !== caller.userId;
     const revoked = await this.transactions.run(async (transaction) => {
@@ -137,6 +138,13 @@ export class ApiKeyService {
       throw new AppError('auth.api_key_not_found', 'There is no such API key.', { path: ['id'] });
     }
     this.logger.info({ userId: owner.id, byUserId: caller.userId, keyIds: revoked }, 'API keys were revoked');
+  }
+
+  /** Who has a key for a few things ends no key that is for more. */
+  private async refuseWider(id: string, { apiKeyId, reach }: Principal): Promise<void> {
+    if (apiKeyId === undefined || reach === undefined || id === apiKeyId) return;
+    if (await this.keys.isMadeWith(id, apiKeyId)) return;
+    throw new AppError('auth.forbidden', 'This key revokes itself and the keys that it has made.', { path: ['id'] });
   }
 
   /** Whose key it is where it is another person's and the caller manages users. */

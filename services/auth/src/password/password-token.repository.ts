@@ -36,8 +36,8 @@ export class PasswordTokenRepository {
     return row;
   }
 
-  async deleteOf(transaction: Transaction, userId: string): Promise<void> {
-    await transaction.query(`delete from auth.password_token where user_id = $1`, [userId]);
+  async deleteOf(transaction: Transaction, ...userIds: readonly string[]): Promise<void> {
+    await transaction.query(`delete from auth.password_token where user_id = any($1::text[])`, [userIds]);
   }
 
   async deleteOld(): Promise<void> {

@@ -94,6 +94,25 @@ describe('a custom role', () => {
     expect((await auth.ask(authRequests.getViewer, {}, again)).permissions).toEqual(['execution.read']);
   });
 
+  it('Role change: takes the links to passwords that were given out before', async () => {
+    const [role, other] = [await newRole(['cache.invalidate']), await newRole(['cache.invalidate'])];
+    const holders = [await signedIn([role.name]), await signedIn([other.name])];
+    for (const { user } of holders) {
+      await auth.database.query(
+        `insert into auth.password_token (user_id, hash, purpose, expires_at)
+         values ($1, $2, 'RESET', now() + interval '1 hour')`,
+        [user.id, Buffer.from(user.id)],
+      );
+    }
+    await auth.ask(roleRequests.updateRole, { id: role.id, version: 1, permissions: ['execution.read'] }, admin);
+    const ids = holders.map(({ user }) => user.id);
+    const left = await auth.database.query<{ id: string }[]>(
+      'select user_id as id from auth.password_token where user_id = any($1)',
+      [ids],
+    );
+    expect(left).toEqual([{ id: ids[1] }]);
+  });
+
   it('is not deleted while somebody has it, and is unknown afterwards', async () => {
     const role = await newRole(['cache.invalidate']);
     const { user } = await signedIn([role.name]);

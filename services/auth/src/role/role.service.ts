@@ -7,6 +7,7 @@ import { AppLogger } from '#libs/telemetry';
 import { Issues } from '../input/issues.js';
 import { checkPermissions } from '../input/permissions.js';
 import { checkIds, checkName, checkSearchText } from '../input/text.js';
+import { PasswordTokenRepository } from '../password/password-token.repository.js';
 import { RevocationRepository } from '../revocation/revocation.repository.js';
 import { TransactionRepository } from '../transaction/transaction.repository.js';
 import { RoleRepository } from './role.repository.js';
@@ -19,6 +20,7 @@ const rolesMax = 200;
 export class RoleService {
   constructor(
     private readonly roles: RoleRepository,
+    private readonly passwordTokens: PasswordTokenRepository,
     private readonly revocations: RevocationRepository,
     private readonly transactions: TransactionRepository,
     private readonly audit: AuditRepository,
@@ -76,6 +78,8 @@ export class RoleService {
       const changed = await this.roles.update(transaction, current.id, permissions);
       const sides = { before: current, after: changed };
       await this.audit.add(transaction, { action: 'role.updated', workspaceId, target: targetOf(changed), ...sides });
+      // Who was given a link to set a holder's password may have been stronger than the holder then, and is weaker now.
+      await this.passwordTokens.deleteOf(transaction, ...holders);
       await this.revocations.add(transaction, 'USER', holders);
       return changed;
     });

@@ -67,14 +67,15 @@ export class ScimUserService {
       await this.scim.update(transaction, current, fields);
       if (!fields.active) await this.sessions.endAllOf(transaction, current.id);
       const isMoved = current.email !== fields.email;
-      // A link that went to the address before sets no password.
-      if (isMoved) await this.passwordTokens.deleteOf(transaction, current.id);
+      const isChanged = isMoved || before?.active !== fields.active;
+      // A link that went to the address before sets no password, nor one from before the user was out.
+      if (isChanged) await this.passwordTokens.deleteOf(transaction, current.id);
       const changed = await this.scim.get(transaction, current);
       const action =
         before?.active === fields.active ? 'user.updated' : fields.active ? 'user.enabled' : 'user.disabled';
       await this.record(transaction, current, action, { before, after: fields });
       // Last, as its lock ends with the commit. What a token has of row policies by address goes with the address.
-      if (isMoved || before?.active !== fields.active) await this.revocations.add(transaction, 'USER', [current.id]);
+      if (isChanged) await this.revocations.add(transaction, 'USER', [current.id]);
       return changed;
     });
   }

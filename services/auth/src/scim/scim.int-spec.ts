@@ -90,7 +90,10 @@ describe('a user by SCIM', () => {
     await expect(auth.ask(authRequests.exchangeApiKey, { secret: made.secret })).resolves.toBeDefined();
   });
 
-  it('who has another address has no link to a password and no older token left', async () => {
+  it.each([
+    ['has another address', {}],
+    ['is put out', { active: false }],
+  ])('who %s has no link to a password and no older token left', async (_, change) => {
     const user = await auth.createUser(await auth.admin(), { roleNames: ['viewer'] });
     const { accessToken } = await auth.signIn(user);
     await auth.database.query(
@@ -99,7 +102,8 @@ describe('a user by SCIM', () => {
        on conflict (user_id) do nothing`,
       [user.id, Buffer.from(user.id)],
     );
-    const fields = fieldsOf('moved', { userName: user.email });
+    const same = { ...fieldsOf('moved'), userName: user.email, email: user.email };
+    const fields = 'active' in change ? { ...same, ...change } : fieldsOf('moved', { userName: user.email });
     await auth.ask(scimRequests.replaceScimUser, { id: user.id, fields }, provider);
     const left = await auth.database.query<unknown[]>('select 1 from auth.password_token where user_id = $1', [
       user.id,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accountRequests, authRequests } from '#libs/contracts';
 import { TokenVerifier } from '#libs/identity';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
-import { AuthHarness } from '../../test/auth-harness.js';
+import { administrator, AuthHarness } from '../../test/auth-harness.js';
 
 let server: PostgresServer;
 let auth: AuthHarness;
@@ -93,6 +93,23 @@ describe('the list of sessions', () => {
     const admin = await auth.admin();
     expect((await list(admin, user.id)).totalCount).toBe(1);
     expect((await list(admin, 'usr_unknown')).totalCount).toBe(0);
+  });
+});
+
+describe('an API key', () => {
+  it('sees no sessions of its owner, named or not, unless it manages users and names one', async () => {
+    const admin = await auth.admin();
+    const { userId } = await auth.principalOf((await auth.signIn(administrator)).accessToken);
+    const keyWith = async (...values: string[]) => {
+      const { secret } = await auth.ask(authRequests.createApiKey, { name: 'k', permissions: { values } }, admin);
+      return auth.as((await auth.ask(authRequests.exchangeApiKey, { secret })).accessToken);
+    };
+    const narrow = await keyWith('query.run');
+    expect(await refused(list(narrow))).toBe('auth.forbidden');
+    expect(await refused(list(narrow, userId))).toBe('auth.forbidden');
+    const managing = await keyWith('user.manage');
+    expect(await refused(list(managing))).toBe('auth.forbidden');
+    expect((await list(managing, userId)).totalCount).toBeGreaterThan(0);
   });
 });
 

@@ -32,9 +32,10 @@ export class SessionManagementService {
 
   async listOf(input: RequestOf<typeof accountRequests.listSessions>, caller: Principal): Promise<Sessions> {
     const { workspaceId } = caller;
-    if (input.userId === undefined) refuseApiKey(caller);
     const userId = input.userId ?? caller.userId;
-    if (userId !== caller.userId && !caller.permissions.has('user.manage')) {
+    const isManaged = input.userId !== undefined && caller.permissions.has('user.manage');
+    if (userId === caller.userId && !isManaged) refuseApiKey(caller);
+    if (userId !== caller.userId && !isManaged) {
       throw new AppError('auth.forbidden', 'Only administrators see the sessions of others.', { path: ['userId'] });
     }
     const issues = new Issues();

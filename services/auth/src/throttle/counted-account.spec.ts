@@ -10,6 +10,7 @@ describe('the account that failed sign-ins are counted by', () => {
     ['café', 'cafe\u0301', 'CAFÉ', 'cafe', 'càfẽ'],
     ['jose@example.com', 'josé@example.com', 'jóse@éxample.com'],
     ['ａｎｎ', 'ann', 'ＡＮＮ'],
+    ['ann@bücher.example', 'ann@xn--bcher-kva.example', 'ann@XN--BCHER-KVA.example', 'ann@bucher.example'],
     ['すずき', 'スズキ', 'ｽｽﾞｷ', 'スズキ'.normalize('NFD')],
     ['ヵヶ', 'ゕゖ'],
     ['がぱ', 'ガパ', 'ｶﾞﾊﾟ', 'カハ'],

@@ -1,3 +1,4 @@
+import { domainToUnicode } from 'node:url';
 import { normalizeEmail } from '../input/email.js';
 import { normalizeLogin } from '../ldap/ldap-login.js';
 
@@ -16,12 +17,20 @@ const plainLetters: Readonly<Record<string, string>> = {
  * they are one here, also in an address; what is neither is limited as one.
  */
 export function countedAccount(typed: string): string {
-  const plain = typed
+  const plain = withReadableDomain(typed)
     .normalize('NFKD')
     .replaceAll(marks, '')
     .replaceAll(katakana, (kana) => String.fromCharCode(kana.charCodeAt(0) + toHiragana))
     .normalize('NFKC');
   return folded(normalizeEmail(plain) ?? normalizeLogin(plain) ?? '');
+}
+
+/** A domain in ASCII (xn--…) is one with letters beyond it, and loses their marks with the other spelling. */
+function withReadableDomain(typed: string): string {
+  const email = normalizeEmail(typed);
+  if (email === undefined) return typed;
+  const at = email.lastIndexOf('@') + 1;
+  return email.slice(0, at) + domainToUnicode(email.slice(at));
 }
 
 /**
