@@ -274,6 +274,19 @@ describe('a guest', () => {
     ]);
   });
 
+  it('is not let in with a token that every service would refuse as too long', async () => {
+    const groups = Array.from({ length: 50 }, (_, n) => `${n + 10}${'x'.repeat(58)}`);
+    const context = await robot(await newAccount(['admin'], groups));
+    const large = {
+      savedQueryIds: Array.from({ length: 20 }, () => newId('savedQuery')),
+      parameters: { a: 'x'.repeat(990) },
+      attributes: { a: 'x'.repeat(990) },
+    };
+    expect(await faultsOf(mint(context, large))).toEqual(['input.too_large']);
+    const { accessToken } = await mint(context, { parameters: large.parameters });
+    await expect(principalOf(accessToken)).resolves.toBeDefined();
+  });
+
   it('goes within 5 s with all of its account, with its key, and no guest of another account with them', async () => {
     const [account, other] = [await newAccount(), await newAccount()];
     const context = await robot(account);
