@@ -243,7 +243,7 @@ describe('POST /v1/cache/invalidate', () => {
 
   test.each([
     ['nothing named', {}, 400, { code: 'INVALID_INPUT', path: [] }],
-    ['an unknown member', { everything: true }, 400, { code: 'INVALID_INPUT', path: [] }],
+    ['an unknown member', { everything: true }, 400, { code: 'INVALID_INPUT', path: ['everything'] }],
     ['a tag that is a number', { tags: [1] }, 400, { code: 'INVALID_INPUT', path: ['tags', '0'] }],
     ['no object', [], 400, { code: 'INVALID_INPUT', path: [] }],
   ])('refuses %s with its place', async (_what, body, status, error) => {
