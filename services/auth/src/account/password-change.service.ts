@@ -91,7 +91,7 @@ export class PasswordChangeService {
     { passwordHash, by, keeps }: { passwordHash: string; by: 'CHANGE' | PasswordTokenPurpose; keeps?: string },
   ): Promise<void> {
     await this.users.setPasswordHash(transaction, id, passwordHash);
-    await this.tokens.deleteOf(transaction, id);
+    await this.tokens.deleteOf(transaction, [id]);
     // Who comes with a token has no other proof; it was his.
     const actor = by === 'CHANGE' ? undefined : ({ kind: 'USER', id } as const);
     const target = { type: 'user', id };

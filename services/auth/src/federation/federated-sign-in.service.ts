@@ -240,7 +240,7 @@ export class FederatedSignInService {
     const change = { ...ruled, ...(roleNames ? { roleNames } : {}) };
     if (!changesRights(user, { ...user, ...change })) return user;
     const changed = await this.users.update(transaction, user, change);
-    await this.passwordTokens.deleteOf(transaction, user.id);
+    await this.passwordTokens.deleteOf(transaction, [user.id]);
     await this.audit.add(transaction, { ...auditedChange(user, changed), actor: { kind: 'USER', id: user.id } });
     return changed;
   }

@@ -36,7 +36,7 @@ export class PasswordTokenRepository {
     return row;
   }
 
-  async deleteOf(transaction: Transaction, ...userIds: readonly string[]): Promise<void> {
+  async deleteOf(transaction: Transaction, userIds: readonly string[]): Promise<void> {
     await transaction.query(`delete from auth.password_token where user_id = any($1::text[])`, [userIds]);
   }
 

@@ -79,7 +79,7 @@ export class RoleService {
       const sides = { before: current, after: changed };
       await this.audit.add(transaction, { action: 'role.updated', workspaceId, target: targetOf(changed), ...sides });
       // Who was given a link to set a holder's password may have been stronger than the holder then, and is weaker now.
-      await this.passwordTokens.deleteOf(transaction, ...holders);
+      await this.passwordTokens.deleteOf(transaction, holders);
       await this.revocations.add(transaction, 'USER', holders);
       return changed;
     });

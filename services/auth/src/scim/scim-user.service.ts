@@ -69,7 +69,7 @@ export class ScimUserService {
       const isMoved = current.email !== fields.email;
       const isChanged = isMoved || before?.active !== fields.active;
       // A link that went to the address before sets no password, nor one from before the user was out.
-      if (isChanged) await this.passwordTokens.deleteOf(transaction, current.id);
+      if (isChanged) await this.passwordTokens.deleteOf(transaction, [current.id]);
       const changed = await this.scim.get(transaction, current);
       const action =
         before?.active === fields.active ? 'user.updated' : fields.active ? 'user.enabled' : 'user.disabled';

@@ -4,7 +4,7 @@ import { isId } from '#libs/kernel';
 import { isTimeZone } from '#libs/sql';
 import { Issues } from '../input/issues.js';
 import { isLocale } from '../input/locale.js';
-import { refuseOwnName } from '../user/attributes.js';
+import { refuseOwnNames } from '../user/attributes.js';
 
 const queriesMax = 20;
 /** They travel in the guest's token, which goes with each of its requests. */
@@ -39,7 +39,7 @@ export function parseGuest(
     if (Buffer.byteLength(JSON.stringify(value)) > bytesMax)
       issues.add([name], `${name} have at most ${bytesMax} bytes.`);
   }
-  for (const name of Object.keys(attributes)) refuseOwnName(name, ['attributes', name], issues);
+  refuseOwnNames(attributes, issues);
   if (timeZone !== undefined && !isTimeZone(timeZone)) {
     issues.add(['timeZone'], 'timeZone must be the IANA name of a time zone, such as Europe/Berlin.');
   }

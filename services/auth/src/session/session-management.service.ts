@@ -34,9 +34,11 @@ export class SessionManagementService {
     const { workspaceId } = caller;
     const userId = input.userId ?? caller.userId;
     const isManaged = input.userId !== undefined && caller.permissions.has('user.manage');
-    if (userId === caller.userId && !isManaged) refuseApiKey(caller);
-    if (userId !== caller.userId && !isManaged) {
-      throw new AppError('auth.forbidden', 'Only administrators see the sessions of others.', { path: ['userId'] });
+    if (!isManaged) {
+      if (userId !== caller.userId) {
+        throw new AppError('auth.forbidden', 'Only administrators see the sessions of others.', { path: ['userId'] });
+      }
+      refuseApiKey(caller);
     }
     const issues = new Issues();
     const search = checkSearchText(input.search, issues);

@@ -21,9 +21,13 @@ export function refuseOwnName(name: string, path: string[], issues: Issues): voi
   if (ownNames.has(name)) issues.add(path, `user.${name} is the user's own: give the attribute another name.`);
 }
 
-/** What somebody gives as attributes of a user or a guest. */
-export function checkGivenAttributes(attributes: JsonObject, issues: Issues): JsonObject {
+export function refuseOwnNames(attributes: JsonObject, issues: Issues): void {
   for (const name of Object.keys(attributes)) refuseOwnName(name, ['attributes', name], issues);
+}
+
+/** What somebody gives as attributes of a user. */
+export function checkGivenAttributes(attributes: JsonObject, issues: Issues): JsonObject {
+  refuseOwnNames(attributes, issues);
   return checkAttributes(attributes, issues);
 }
 

@@ -106,8 +106,11 @@ export class UserRepository {
   }
 
   /** The password's hash of an enabled user who has one. */
-  async findPasswordHash({ workspaceId, id }: UserKey, on?: Transaction): Promise<string | undefined> {
-    const [row] = await (on ?? this.database).query<{ passwordHash: string }[]>(
+  async findPasswordHash(
+    { workspaceId, id }: UserKey,
+    transaction: Transaction = this.database.manager,
+  ): Promise<string | undefined> {
+    const [row] = await transaction.query<{ passwordHash: string }[]>(
       `select password_hash as "passwordHash" from auth.user_account
        where workspace_id = $1 and id = $2 and password_hash is not null and not disabled`,
       [workspaceId, id],

@@ -115,7 +115,7 @@ export class UserService {
       await this.audit.add(transaction, auditedChange(current, changed));
       if (changesRights(current, changed)) {
         // Who was given a link to set this password may have been stronger than the user then, and is weaker now.
-        await this.passwordTokens.deleteOf(transaction, current.id);
+        await this.passwordTokens.deleteOf(transaction, [current.id]);
         await this.revocations.add(transaction, 'USER', [current.id]);
       }
       return changed;
