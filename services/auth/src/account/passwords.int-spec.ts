@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accountRequests, authRequests, serviceAccountRequests } from '#libs/contracts';
 import { TokenVerifier } from '#libs/identity';
+import { newId } from '#libs/kernel';
 import { startPostgres, until, type PostgresServer } from '#libs/testing';
 import { administrator, AuthHarness, workspaceSlug } from '../../test/auth-harness.js';
 import { MailServer } from '../../test/mail-server.js';
@@ -51,6 +52,14 @@ function tokenIn(text: string): string {
   if (token === undefined) throw new Error(`no link in: ${text}`);
   return token;
 }
+
+/** Statements of the sender that stand before the row of a user whom somebody else is changing. */
+const mailsWaitingForTheirUser = async () => {
+  const waiting = await auth.database.query<unknown[]>(
+    `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+  );
+  return waiting.length;
+};
 
 const mailsLeft = async () => (await auth.database.query<unknown[]>(`select 1 from auth.mail`)).length;
 
@@ -248,6 +257,22 @@ describe('links to passwords', () => {
     const again = users.map(({ user }) => auth.ask(accountRequests.inviteUser, { userId: user?.id ?? '' }, admin));
     expect(await Promise.allSettled(again)).toEqual(again.map(() => ({ status: 'fulfilled', value: {} })));
     await until(async () => (await mailsLeft()) === 0, { timeoutMs: 20_000 });
+  });
+
+  it('go to the address that somebody has by then, where it is changed meanwhile', async () => {
+    const { email: old, id } = await auth.createUser(await auth.admin(), {});
+    const next = `next-${old}`;
+    await auth.database.query(
+      `insert into auth.mail (id, purpose, user_id, due_at) values ($1, 'RESET', $2, now() + interval '1 second')`,
+      [newId('message'), id],
+    );
+    await auth.database.transaction(async (change) => {
+      await change.query(`update auth.user_account set email = $2 where id = $1`, [id, next]);
+      await change.query(`delete from auth.password_token where user_id = $1`, [id]);
+      await until(async () => (await mailsWaitingForTheirUser()) === 1, { what: 'the mail to wait' });
+    });
+    await resetPassword(await tokenSentTo(next));
+    expect(mail.sentTo(old)).toEqual([]);
   });
 
   it('are not for service accounts, which have no address', async () => {

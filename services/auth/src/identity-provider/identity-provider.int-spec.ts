@@ -127,6 +127,14 @@ describe('an identity provider', () => {
     expect(faultsOf(await auth.refusal(create(input)))).toEqual(faults);
   });
 
+  it('is changed by one connection, so that many who change theirs at once all come through', async () => {
+    const providers = await Promise.all(Array.from({ length: 24 }, () => create()));
+    const secret = 'another-secret-of-the-client';
+    const changed = providers.map((each) => update(each, { options: { ...options, clientSecret: secret } }));
+    const versions = (await Promise.all(changed)).map(({ version }) => version);
+    expect(versions).toEqual(providers.map(() => 2));
+  });
+
   it('of one name is refused a second time', async () => {
     const { name } = await create();
     expect(faultsOf(await auth.refusal(create({ name: name.toUpperCase() })))).toEqual([['entity.name_taken', 'name']]);

@@ -22,7 +22,7 @@ import { IdentityProviderRepository, providerNotFound } from './identity-provide
 import type { ProviderChange, ProviderRow } from './identity-provider.types.js';
 import { OpenedProviders, type OpenedProvider } from './opened-providers.js';
 import { ProviderKinds } from './provider-kinds.js';
-import { ProviderSecrets } from './provider-secrets.service.js';
+import { ProviderSecrets, type SealSecrets } from './provider-secrets.service.js';
 import { toIdentityProvider } from './to-identity-provider.js';
 
 type Requests = typeof identityProviderRequests;
@@ -78,12 +78,12 @@ export class IdentityProviderService {
     issues.throwIfAny();
     const { options, secrets } = splitOptions(kind, given);
     const key = { id: newId('identityProvider'), workspaceId };
-    const sealed = await this.secrets.seal(key, secrets);
+    const seal = await this.secrets.sealerOf(workspaceId);
     const row = await this.transactions.run(async (transaction) => {
       await this.holdRoles(transaction, { workspaceId, rules }, permissions);
       const made = await this.providers.insert(transaction, {
         ...{ ...key, name, nameKey: keyOf(name), kind: kind.name, enabled: input.enabled },
-        ...{ options, ...sealed, emailDomains, rules },
+        ...{ options, ...seal(key.id, secrets), emailDomains, rules },
       });
       await this.audit.add(transaction, auditedProvider('created', undefined, made));
       return made;
@@ -108,11 +108,12 @@ export class IdentityProviderService {
       ...(rules === undefined ? {} : { rules: checkRules(rules, { known, granter: permissions }, issues) }),
     };
     issues.throwIfAny();
+    const seal = await this.secrets.sealerOf(workspaceId);
     const row = await this.transactions.run(async (transaction) => {
       const current = await this.providers.lock(transaction, { workspaceId, id: input.id });
       if (current.version !== input.version) throw changedMeanwhile();
       if (change.rules) await this.holdRoles(transaction, { workspaceId, rules: change.rules }, permissions);
-      const options = input.options === undefined ? {} : await this.changedOptions(current, input.options);
+      const options = input.options === undefined ? {} : this.changedOptions(current, input.options, seal);
       const changed = await this.providers.update(transaction, current, { ...change, ...options });
       await this.audit.add(transaction, auditedProvider('updated', current, changed));
       if (!changed.enabled) await this.refuseLockOut(transaction, workspaceId, 'enabled');
@@ -160,7 +161,7 @@ export class IdentityProviderService {
    * Secrets that are not given stay, unless what says where they go changes: then they would be told to somebody else, and have to be
    * given again. Without them, unasked, a confidential client would be a public one.
    */
-  private async changedOptions(current: ProviderRow, given: JsonObject): Promise<ProviderChange> {
+  private changedOptions(current: ProviderRow, given: JsonObject, seal: SealSecrets): ProviderChange {
     const kind = this.kinds.get(current.kind);
     const { options, secrets } = splitOptions(kind, given);
     const goesElsewhere = kind.destination.some(
@@ -173,7 +174,7 @@ export class IdentityProviderService {
     }
     checkOptions(kind, { ...options, ...all }, issues);
     issues.throwIfAny();
-    return { options, ...(await this.secrets.seal(current, all)) };
+    return { options, ...seal(current.id, all) };
   }
 
   /** Where no password is good, the last enabled provider is the only door. */

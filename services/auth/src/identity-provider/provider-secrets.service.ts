@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectConfig } from '#libs/config';
-import { openText, sealText, unwrapDataKey } from '#libs/encryption';
+import { openText, sealText } from '#libs/encryption';
 import type { JsonObject } from '#libs/kernel';
 import type { AuthConfig } from '../auth.config.js';
 import { WorkspaceService } from '../workspace/workspace.service.js';
 import type { ProviderRow } from './identity-provider.types.js';
+
+/** What is to be kept of the secrets of the provider `id`; of none, nothing. */
+export type SealSecrets = (id: string, secrets: JsonObject) => Pick<ProviderRow, 'secretNames' | 'sealedSecrets'>;
 
 /** Secrets of providers, sealed by the data key of their workspace and bound to their row. */
 @Injectable()
@@ -14,16 +17,14 @@ export class ProviderSecrets {
     @InjectConfig() private readonly config: Pick<AuthConfig, 'masterKeys'>,
   ) {}
 
-  /** What is to be kept of secrets; of none, nothing. */
-  async seal(
-    { workspaceId, id }: Pick<ProviderRow, 'workspaceId' | 'id'>,
-    secrets: JsonObject,
-  ): Promise<Pick<ProviderRow, 'secretNames' | 'sealedSecrets'>> {
-    const secretNames = Object.keys(secrets).sort();
-    if (secretNames.length === 0) return { secretNames, sealedSecrets: null };
-    const wrapped = await this.workspaces.getDataKey(workspaceId);
-    const dataKey = unwrapDataKey(wrapped, this.config.masterKeys, workspaceId);
-    return { secretNames, sealedSecrets: sealText(JSON.stringify(secrets), dataKey, `${workspaceId}/${id}`) };
+  /** By the data key of a workspace, which is asked for here, so that a transaction needs no second connection for it. */
+  async sealerOf(workspaceId: string): Promise<SealSecrets> {
+    const dataKey = await this.workspaces.openDataKey(workspaceId);
+    return (id, secrets) => {
+      const secretNames = Object.keys(secrets).sort();
+      if (secretNames.length === 0) return { secretNames, sealedSecrets: null };
+      return { secretNames, sealedSecrets: sealText(JSON.stringify(secrets), dataKey, `${workspaceId}/${id}`) };
+    };
   }
 
   /** @throws AppError `secret.unreadable` */

@@ -4,10 +4,11 @@ import { backoffMs, delay } from '#libs/kernel';
 import { AppLogger, MetricsRegistry } from '#libs/telemetry';
 import type { AuthConfig } from '../auth.config.js';
 import { PasswordLinkService } from '../password/password-link.service.js';
-import { TransactionRepository } from '../transaction/transaction.repository.js';
+import { TransactionRepository, type Transaction } from '../transaction/transaction.repository.js';
+import type { MailPurpose } from './mail-purpose.js';
 import { MailRepository, type ClaimedMail } from './mail.repository.js';
 import { changedMail, passwordMail } from './password-mails.js';
-import { isRefusedForGood, SmtpClient } from './smtp.client.js';
+import { isRefusedForGood, SmtpClient, type Mail } from './smtp.client.js';
 
 const pollMs = 500;
 /** Longer than the mail server may take, so that nobody sends a mail that another is sending. */
@@ -83,15 +84,19 @@ export class MailSenderService implements OnApplicationBootstrap, OnApplicationS
   }
 
   private async send({ purpose }: ClaimedMail, userId: string): Promise<void> {
-    const recipient = await this.mails.recipientOf(userId);
-    if (!recipient) return;
-    const mail =
-      purpose === 'CHANGED'
-        ? changedMail(recipient)
-        : passwordMail(purpose, recipient, await this.links.make(userId, purpose), this.links.ttlSecondsOf(purpose));
+    const mail = await this.transactions.run((transaction) => this.write(transaction, purpose, userId));
+    if (!mail) return;
     await this.smtp.send(mail);
     this.sent.inc({ outcome: 'sent' });
     this.logger.info({ userId, purpose }, 'a mail was sent');
+  }
+
+  /** A link is made for the address that it goes to: whoever changes that behind it ends the link too. */
+  private async write(transaction: Transaction, purpose: MailPurpose, userId: string): Promise<Mail | undefined> {
+    const recipient = await this.mails.lockRecipient(transaction, userId);
+    if (!recipient || purpose === 'CHANGED') return recipient && changedMail(recipient);
+    const link = await this.links.make(userId, purpose, transaction);
+    return passwordMail(purpose, recipient, link, this.links.ttlSecondsOf(purpose));
   }
 
   private async failed({ id, userId, failures, ageSeconds }: ClaimedMail, err: unknown): Promise<void> {

@@ -69,11 +69,12 @@ export class MailRepository {
     await transaction.query(`delete from auth.mail where id = $1`, [id]);
   }
 
-  /** Where a user's mail goes; undefined for who may not sign in any more. */
-  async recipientOf(userId: string): Promise<Recipient | undefined> {
-    const [row] = await this.database.query<Recipient[]>(
+  /** Where a user's mail goes, which nobody changes until the transaction ends; undefined for who may not sign in any more. */
+  async lockRecipient(transaction: Transaction, userId: string): Promise<Recipient | undefined> {
+    const [row] = await transaction.query<Recipient[]>(
       `select u.email, w.name as "workspaceName"
-       from auth.user_account u join auth.workspace w on w.id = u.workspace_id where u.id = $1 and not u.disabled`,
+       from auth.user_account u join auth.workspace w on w.id = u.workspace_id where u.id = $1 and not u.disabled
+       for share of u`,
       [userId],
     );
     return row;

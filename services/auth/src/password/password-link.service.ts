@@ -16,7 +16,7 @@ export class PasswordLinkService {
   ) {}
 
   /** A new link; the one before it ends. The token is behind the #, which no server, log or Referer sees. */
-  async make(userId: string, purpose: PasswordTokenPurpose, transaction?: Transaction): Promise<string> {
+  async make(userId: string, purpose: PasswordTokenPurpose, transaction: Transaction): Promise<string> {
     const token = newPasswordToken();
     const hash = hashOfPasswordToken(token, purpose);
     if (!hash) throw new Error('a new token has another form than an old one');

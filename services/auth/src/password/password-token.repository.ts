@@ -10,11 +10,11 @@ import type { PasswordTokenPurpose } from './password-token.js';
 export class PasswordTokenRepository {
   constructor(@InjectDataSource() private readonly database: DataSource) {}
 
-  /** Takes the place of the token before it. Within a transaction, or at once where none is given. */
+  /** Takes the place of the token before it. */
   async replace(
     userId: string,
     token: { readonly hash: Buffer; readonly purpose: PasswordTokenPurpose; readonly ttlSeconds: number },
-    transaction: Transaction = this.database.manager,
+    transaction: Transaction,
   ): Promise<void> {
     await transaction.query(
       `insert into auth.password_token (user_id, hash, purpose, expires_at)

@@ -22,7 +22,8 @@ export class SamlKeyService {
 
   private async make(provider: OpenProvider): Promise<SealedSamlKey> {
     const { certificate, privateKey } = await newSamlKey(`Sluice ${provider.id}`);
-    const { sealedSecrets } = await this.secrets.seal(rowOf(provider), { privateKey });
+    const { workspaceId, id } = rowOf(provider);
+    const { sealedSecrets } = (await this.secrets.sealerOf(workspaceId))(id, { privateKey });
     if (sealedSecrets === null) throw new Error('a SAML key was not sealed');
     await this.keys.insert(provider, { certificate, sealedKey: sealedSecrets });
     // Of two processes that make one at once, both use the one that is kept.

@@ -42,6 +42,14 @@ describe('/v1/cache/invalidate', () => {
     expect(suite.services.asked).not.toContain('InvalidateCache');
   });
 
+  it('refuses JSON that cannot be read, or is too large, in its own form', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const broken = await call({ method: 'POST', body: '{"tags": ', headers });
+    expect(broken).toMatchObject({ status: 400, answer: refusal('The body of the request cannot be read as JSON.') });
+    const large = await call({ method: 'POST', body: JSON.stringify({ tags: ['x'.repeat(2_000_000)] }), headers });
+    expect(large).toMatchObject({ status: 413, answer: refusal('The request is too large.') });
+  });
+
   it('tells nothing of the body to whoever is not signed in', async () => {
     const headers = { authorization: 'Bearer nonsense', 'content-type': 'text/plain' };
     const { status, answer } = await call({ method: 'POST', body, headers });

@@ -14,6 +14,7 @@ import { GraphqlHttp } from './graphql-http.js';
 import { graphqlPath } from './graphql-path.js';
 import { hasPlainJson, readPlainJson } from './json-body.js';
 import { Origins } from './origins.js';
+import { PlainHttp } from './plain-http.js';
 import { Refusals } from './refusals.js';
 import { securityHeaders } from './security-headers.js';
 import { TrustedProxies } from './trusted-proxies.js';
@@ -31,6 +32,7 @@ export class HttpEdge implements OnApplicationBootstrap {
     private readonly adapterHost: HttpAdapterHost<ExpressAdapter>,
     private readonly graphql: GraphqlHttp,
     private readonly refusals: Refusals,
+    private readonly plain: PlainHttp,
     private readonly proxies: TrustedProxies,
     @InjectConfig() private readonly config: Pick<GatewayConfig, 'http'>,
   ) {
@@ -125,7 +127,7 @@ export class HttpEdge implements OnApplicationBootstrap {
     return true;
   }
 
-  private refuseBody(error: unknown, request: Request, response: ServerResponse, next: NextFunction): void {
+  private refuseBody(error: unknown, request: Request, response: Response, next: NextFunction): void {
     if (error === undefined) {
       next();
       return;
@@ -135,7 +137,8 @@ export class HttpEdge implements OnApplicationBootstrap {
     // A body that is too large, or in letters that nobody reads, says nothing of its syntax.
     const scimType = status === 400 ? 'invalidSyntax' : undefined;
     if (request.path.startsWith(`/${scimPath}/`)) sendScimError(response, status, fault, scimType);
-    else this.refuse(response, status, fault);
+    else if (request.path.startsWith(graphqlPath)) this.refuse(response, status, fault);
+    else void this.plain.refuseRequest(request, response, status, fault);
   }
 
   private refuse(response: ServerResponse, status: number, error: AppError): void {

@@ -58,9 +58,14 @@ export class PlainHttp {
 
   /** Refuses a call by another method than the one that its address knows. */
   async refuseMethod(request: Request, response: Response, allowed: string): Promise<void> {
+    response.setHeader('allow', allowed);
+    await this.refuseRequest(request, response, 405, new AppError('input.invalid', `Send this by ${allowed}.`));
+  }
+
+  /** Refuses a call before anybody has asked who calls. */
+  async refuseRequest(request: Request, response: Response, status: number, error: AppError): Promise<void> {
     await this.inScope(request, async () => {
-      response.setHeader('allow', allowed);
-      this.refuse(response, 405, new AppError('input.invalid', `Send this by ${allowed}.`));
+      this.refuse(response, status, error);
     });
   }
 
