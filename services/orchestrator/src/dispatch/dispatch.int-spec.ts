@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq';
 import type { DataSource } from 'typeorm';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { runPlanCodec, type SourceConnection } from '#libs/contracts';
 import type { Principal } from '#libs/identity';
 import { RedisConnections } from '#libs/redis';
@@ -75,6 +75,18 @@ describe('dispatch', () => {
     await fill();
     expect(await activeRuns()).toBe(7);
     expect(await laneFaults(dataSource)).toEqual([]);
+  });
+
+  it('looks again only where it has left a slot', async () => {
+    await submitMany(5);
+    await new TestWorker(orchestrator).announce(2);
+    expect(await fill()).toMatchObject({ dispatched: [{}, {}], hasMore: false });
+    await new TestWorker(orchestrator).announce(2);
+    expect(await orchestrator.dispatch.fill('default', 1)).toMatchObject({ dispatched: [{}], hasMore: true });
+    await new TestWorker(orchestrator).announce(3);
+    // The source runs no more than five.
+    expect(await fill()).toMatchObject({ dispatched: [{}, {}], hasMore: true });
+    expect(await fill()).toMatchObject({ dispatched: [], hasMore: false });
   });
 
   it('never runs more of a source at once than its limit, and leaves the other slots to other sources', async () => {
@@ -167,6 +179,63 @@ describe('dispatch', () => {
       error: { code: 'source.not_found', retryable: false },
     });
     expect(await laneFaults(dataSource)).toEqual([]);
+  });
+});
+
+describe('a question that comes while somebody else takes slots', () => {
+  /** Holds the lock of the pool until it is called, or the test ends. */
+  async function holdPool(): Promise<() => Promise<void>> {
+    const other = dataSource.createQueryRunner();
+    await other.startTransaction();
+    await other.query(`select orchestrator.try_lock_pool('default')`);
+    const release = async (): Promise<void> => {
+      if (other.isReleased) return;
+      await other.commitTransaction();
+      await other.release();
+    };
+    onTestFinished(release);
+    return release;
+  }
+
+  const waitAtMost = (time: string) =>
+    dataSource.query(`alter function orchestrator.lock_pool set lock_timeout = '${time}'`);
+  const isWaitedFor = async (): Promise<boolean> => {
+    const rows: unknown[] = await dataSource.query(
+      `select from pg_locks where locktype = 'advisory' and not granted
+       and database = (select oid from pg_database where datname = current_database())`,
+    );
+    return rows.length > 0;
+  };
+
+  it('waits for them, and takes a free slot with its insert', async () => {
+    await waitAtMost('60s');
+    onTestFinished(() => waitAtMost('20ms'));
+    await new TestWorker(orchestrator).announce(1);
+    const release = await holdPool();
+    const asked = submitMany(1);
+    await until(isWaitedFor);
+    expect(orchestrator.jobs).toEqual([]);
+    await release();
+    const [{ runId } = {}] = await asked;
+    expect(orchestrator.jobs).toMatchObject([{ runId }]);
+  });
+
+  it('goes into the queue where that takes long', async () => {
+    await new TestWorker(orchestrator).announce(1);
+    await holdPool();
+    await submitMany(1);
+    expect(orchestrator.jobs).toEqual([]);
+    expect(await laneFaults(dataSource)).toEqual([]);
+  });
+
+  it('goes into the queue at once where no slot is free', async () => {
+    await waitAtMost('60s');
+    onTestFinished(() => waitAtMost('20ms'));
+    await new TestWorker(orchestrator).announce(1);
+    const first = await submitSql(orchestrator, principal, source, 'select 1');
+    await holdPool();
+    await submitSql(orchestrator, principal, source, 'select 2');
+    expect(orchestrator.jobs).toMatchObject([{ runId: first.runId }]);
   });
 });
 

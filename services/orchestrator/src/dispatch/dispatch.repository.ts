@@ -65,24 +65,35 @@ export class DispatchRepository {
     );
   }
 
-  /** Dispatches from the backlog until the slots are full, nothing more may run, or `limit` is reached. */
+  /**
+   * Dispatches from the backlog until the slots are full, nothing more may run, or `limit` is reached. There may be more to dispatch
+   * where slots are left: what was asked or ended meanwhile.
+   */
   async fill(pool: string, limit: number): Promise<FillOutcome> {
     return inTransaction(this.dataSource, async (manager) => {
-      if (!(await tryLock(manager, pool))) return { kind: 'busy' };
+      if (!(await lock(manager, pool))) return { kind: 'busy' };
       const crews = await readCrews(manager, pool, this.config);
       const dispatched: Dispatched[] = [];
+      let hasFree = false;
       for (const crew of crews) {
-        const plans = await this.fillCrew(manager, pool, { crew, crews, limit: limit - dispatched.length });
+        const { plans, isFull } = await this.fillCrew(manager, pool, { crew, crews, limit: limit - dispatched.length });
         dispatched.push(...plans.map((plan) => ({ plan, queue: crew.queue })));
+        hasFree ||= !isFull;
       }
-      return { kind: 'filled', dispatched, hasMore: dispatched.length > 0 };
+      return { kind: 'filled', dispatched, hasMore: hasFree && dispatched.length > 0 };
     });
   }
 
-  private async fillCrew(manager: EntityManager, pool: string, { crew, crews, limit }: CrewToFill): Promise<RunPlan[]> {
+  private async fillCrew(
+    manager: EntityManager,
+    pool: string,
+    { crew, crews, limit }: CrewToFill,
+  ): Promise<{ plans: RunPlan[]; isFull: boolean }> {
     const plans: RunPlan[] = [];
+    let slots = Infinity;
     for (let looks = 0; looks < looksMax && plans.length < limit; looks += 1) {
-      const turns = await this.nextTurns(manager, pool, { crew, crews, limit: limit - plans.length });
+      const { turns, free } = await this.nextTurns(manager, pool, { crew, crews, limit: limit - plans.length });
+      slots = plans.length + free;
       if (turns.length === 0) break;
       const takenOf = Map.groupBy(await takeTurns(manager, pool, crew, turns), laneKey);
       const rows = turns.map((lane) => takenOf.get(laneKey(lane))?.shift());
@@ -91,19 +102,25 @@ export class DispatchRepository {
       if (idle.size === 0) break;
       await passOver(manager, pool, [...idle]);
     }
-    return plans;
+    return { plans, isFull: plans.length >= slots };
   }
 
-  private async nextTurns(manager: EntityManager, pool: string, { crew, crews, limit }: CrewToFill): Promise<Lane[]> {
-    if (crew.slots === 0) return [];
+  private async nextTurns(
+    manager: EntityManager,
+    pool: string,
+    { crew, crews, limit }: CrewToFill,
+  ): Promise<{ turns: Lane[]; free: number }> {
+    if (crew.slots === 0) return { turns: [], free: 0 };
     const sources = sourcesOf(crew, crews);
     const { held, present } = await readPool(manager, pool, sources, this.config);
     const active = held.filter(({ queue }) => queue === crew.queue);
     const elsewhere = held.filter(({ queue }) => queue !== crew.queue);
-    const free = Math.min(limit, crew.slots - active.reduce((sum, { count }) => sum + count, 0));
-    if (free <= 0) return [];
-    const lanes = await readLanes(manager, pool, sources, held, free);
-    return chooseTurns({ slots: crew.slots, active, elsewhere, present, lanes }, this.config.queue, free);
+    const free = Math.max(0, crew.slots - active.reduce((sum, { count }) => sum + count, 0));
+    const turnsMax = Math.min(limit, free);
+    if (turnsMax === 0) return { turns: [], free };
+    const lanes = await readLanes(manager, pool, sources, held, turnsMax);
+    const turns = chooseTurns({ slots: crew.slots, active, elsewhere, present, lanes }, this.config.queue, turnsMax);
+    return { turns, free };
   }
 }
 
@@ -126,10 +143,10 @@ const looksMax = 8;
  * own behind this one, so that it sees what the last holder has committed. Plans are made for a backlog that statistics
  * do not know of yet: everything below has an index.
  */
-async function tryLock(manager: EntityManager, pool: string): Promise<boolean> {
+async function lock(manager: EntityManager, pool: string): Promise<boolean> {
   const [row] = await queryPrepared<{ held: boolean }>(
     manager,
-    `select orchestrator.try_lock_pool($1) as held, set_config('enable_seqscan', 'off', true),
+    `select orchestrator.lock_pool($1) as held, set_config('enable_seqscan', 'off', true),
        set_config('enable_bitmapscan', 'off', true)`,
     [pool],
   );

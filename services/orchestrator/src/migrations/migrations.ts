@@ -11,6 +11,7 @@ import { PlanOnce1795282000000 } from './1795282000000-plan-once.js';
 import { PlanRepeatedHitsOnce1795335000000 } from './1795335000000-plan-repeated-hits-once.js';
 import { SlowRuns1795538000000 } from './1795538000000-slow-runs.js';
 import { HowLongRunsTake1797020000000 } from './1797020000000-how-long-runs-take.js';
+import { WaitForThePool1797080000000 } from './1797080000000-wait-for-the-pool.js';
 import { WorkerBindings1795320000000 } from './1795320000000-worker-bindings.js';
 import { OrderOfDrains1797000000000 } from './1797000000000-order-of-drains.js';
 import { RepeatedRequestsAreAnsweredAsRecorded1797010000000 } from './1797010000000-repeated-requests-are-answered-as-recorded.js';
@@ -41,4 +42,5 @@ export const migrations = [
   HowLongRunsTake1797020000000,
   GuestsJoinWithTheirAccount1797030000000,
   OldCacheRevisionsGo1797050000000,
+  WaitForThePool1797080000000,
 ];
