@@ -3,17 +3,23 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 /** The execution of a guest that joins another's run has the guest's account from the first: in one commit, by which it is there or not. */
 export class GuestsJoinWithTheirAccount1797030000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    // Null where it is the run's, and of who is no guest.
-    const value = `case when outcome = 'joined' then nullif(queue_rules->>'accountId', accept_v2.caller_id) end`;
-    await queryRunner.query(acceptWith(', account_id', `,\n      ${value}`));
+    await queryRunner.query(acceptWith(account));
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(acceptWith('', ''));
+    await queryRunner.query(acceptWith({ column: '', value: '' }));
   }
 }
 
-const acceptWith = (column: string, value: string): string => `
+/** The account of an execution: null where it is the run's, and of who is no guest. */
+export const account = {
+  column: ', account_id',
+  value: `,
+      case when outcome = 'joined' then nullif(queue_rules->>'accountId', accept_v2.caller_id) end`,
+};
+
+/** The text of accept_v2, for the migrations that change a part of it. */
+export const acceptWith = ({ column, value }: typeof account, isStale = `outcome = 'stale'`): string => `
   create or replace function orchestrator.accept_v2(
     execution_id text, run_id text, workspace_id text, caller_id text, flight_key bytea, pool text, class smallint,
     source_id text, source_version integer, source bytea, sql text, rows_max bigint, bytes_max bigint,
@@ -72,7 +78,7 @@ const acceptWith = (column: string, value: string): string => `
       end if;
     end if;
 
-    if outcome = 'stale' and (orchestrator.join_run(accept_v2.flight_key, accept_v2.class, true)).id is null then
+    if ${isStale} and (orchestrator.join_run(accept_v2.flight_key, accept_v2.class, true)).id is null then
       candidate.keep := true;
       refresh := orchestrator.begin_refresh(candidate, accept_v2.wait_seconds, accept_v2.queue_rules);
     end if;
